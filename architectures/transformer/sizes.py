@@ -1,0 +1,79 @@
+"""The size solver: from a number of parameters to a shape that trains well in minutes."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from architectures.transformer import Config
+
+TOLERANCE = 0.03  # how far from the size asked for a configuration may be
+_CLOSE = 0.01
+
+
+def solve(target: int, vocab: int, fixed: dict[str, Any]) -> Config:
+    """The configuration nearest to `target` parameters, two to four layers deep.
+
+    Width steps by 8 and the MLP takes up the rest; among configurations within 1 % the one
+    whose MLP is nearest to its usual ratio wins. Raises ValueError where none is within 3 %.
+    """
+    defaults: dict[str, Any] = {"depth": _depth_for(target)}
+    depth = fixed.get("depth", defaults["depth"])
+    defaults["value_tables"] = min(depth, _value_tables_for(target))
+    defaults["num_common"] = 1024 if vocab > 2048 else 0
+    candidates = list(_candidates(target, vocab, {**defaults, **fixed}))
+    if not candidates:
+        raise ValueError(
+            f"--params {target}: too small for a vocabulary of {vocab} with these settings;"
+            " ask for more, or for a smaller --vocab"
+        )
+    close = [c for c in candidates if abs(c.num_params / target - 1) <= _CLOSE]
+    if close:
+        return min(close, key=_shape_penalty)
+    nearest = min(candidates, key=lambda c: abs(c.num_params / target - 1))
+    if abs(nearest.num_params / target - 1) > TOLERANCE:
+        raise ValueError(
+            f"--params {target:,}: the nearest transformer with these settings and a vocabulary"
+            f" of {vocab} has {nearest.num_params:,}; ask for that size, for another --vocab,"
+            " or fix fewer --set model.… fields"
+        )
+    return nearest
+
+
+def _depth_for(target: int) -> int:
+    return 2 if target < 1_000_000 else 3 if target < 8_000_000 else 4
+
+
+def _value_tables_for(target: int) -> int:
+    return 0 if target < 500_000 else 1 if target < 1_500_000 else 2
+
+
+def _candidates(target: int, vocab: int, fixed: dict[str, Any]) -> Iterator[Config]:
+    for width in [fixed["width"]] if "width" in fixed else range(8, 8192, 8):
+        if "width" not in fixed and width * vocab > target * (1 + TOLERANCE):
+            return
+        heads = fixed["heads"] if "heads" in fixed else _heads_for(width)
+        if "width" not in fixed and width % heads:
+            continue
+        smallest = Config(**{"vocab": vocab, "width": width, "heads": heads, "hidden": 8, **fixed})
+        if "hidden" in fixed:
+            yield smallest
+            continue
+        one_wider = dataclasses.replace(smallest, hidden=smallest.hidden + 1)
+        per_unit = one_wider.num_params - smallest.num_params
+        hidden = 8 + (target - smallest.num_params) / per_unit
+        if hidden >= 8 or "width" in fixed:
+            yield dataclasses.replace(smallest, hidden=max(8, round(hidden / 8) * 8))
+
+
+def _heads_for(width: int) -> int:
+    """Heads of about 64, the size that attention kernels like best."""
+    divisors = [n for n in range(1, width // 2 + 1) if width % (2 * n) == 0]
+    return min(divisors, key=lambda n: abs(width / n - 64))
+
+
+def _shape_penalty(config: Config) -> float:
+    usual = 8 / 3 if config.mlp == "swiglu" else 4.0
+    penalty = abs(math.log(config.hidden / (usual * config.width)))
+    # Products of multiples of 32 run at full vector width.
+    return penalty + (0.15 if config.width % 32 else 0.0) + (0.05 if config.hidden % 16 else 0.0)

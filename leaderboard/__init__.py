@@ -1,0 +1,1 @@
+"""Records: their schema, where they are kept, how they rank."""

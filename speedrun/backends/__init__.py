@@ -1,0 +1,1 @@
+"""One folder a framework; `speedrun.discover` finds them by name."""

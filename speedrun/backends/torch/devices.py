@@ -1,0 +1,172 @@
+"""What PyTorch can train on here: one row a device, and everything that differs between them."""
+
+import ctypes
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import psutil
+import torch
+
+from speedrun.protocols import Device
+
+_PROBE_S = 0.06
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceRow:
+    """The functions of PyTorch that are spelt differently on each device."""
+
+    name: str
+    priority: int
+    is_available: Callable[[], bool]
+    missing: str
+    describe: Callable[[], tuple[str, str | None, int]]  # detail, accelerator, memory in bytes
+    precisions: Callable[[], tuple[str, ...]]
+    synchronize: Callable[[], None]
+    peak_bytes: Callable[[], int]
+    prepare: Callable[[], dict[str, bool]]  # once, before the first allocation; facts of it
+    warnings: Callable[[], tuple[str, ...]] = tuple
+
+
+def _cuda_describe() -> tuple[str, str | None, int]:
+    properties = torch.cuda.get_device_properties(0)
+    return f"CUDA {torch.version.cuda}", properties.name, properties.total_memory
+
+
+def _cuda_precisions() -> tuple[str, ...]:
+    # Emulated bf16 (before Ampere) is slower than fp32.
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return ("fp32", "bf16", "fp16") if native else ("fp32", "fp16")
+
+
+def _mps_describe() -> tuple[str, str | None, int]:
+    memory = torch.mps.recommended_max_memory()
+    return "Metal Performance Shaders", platform.processor() or "Apple GPU", memory
+
+
+def _mps_warnings() -> tuple[str, ...]:
+    if os.environ.get("PYTORCH_ENABLE_MPS_FALLBACK", "0") in ("", "0"):
+        return ()
+    return (
+        "PYTORCH_ENABLE_MPS_FALLBACK is set: operations missing on MPS run on the processor,"
+        " slowly and without a word; unset it to have them named",
+    )
+
+
+def _cpu_describe() -> tuple[str, str | None, int]:
+    capability = torch.backends.cpu.get_cpu_capability()
+    detail = f"{torch.get_num_threads()} threads, {capability} kernels"
+    return detail, None, psutil.virtual_memory().total
+
+
+def _keep_freed_memory() -> dict[str, bool]:
+    """Tell glibc to keep large blocks: returning them costs page faults at every step."""
+    if platform.libc_ver()[0] != "glibc":
+        return {"allocator_keeps_memory": False}
+    M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
+    libc = ctypes.CDLL(None)
+    wanted = ((M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 64 << 20))
+    return {"allocator_keeps_memory": all(libc.mallopt(key, value) for key, value in wanted)}
+
+
+def _cpu_peak_bytes() -> int:
+    """Largest resident size of this process."""
+    import resource  # not on Windows, where PyTorch's processor backend is not measured
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024
+
+
+ROWS = (
+    DeviceRow(
+        name="cuda",
+        priority=30,
+        is_available=torch.cuda.is_available,
+        missing="this PyTorch sees no CUDA device",
+        describe=_cuda_describe,
+        precisions=_cuda_precisions,
+        synchronize=lambda: torch.cuda.synchronize(),
+        peak_bytes=lambda: torch.cuda.max_memory_reserved(),
+        prepare=dict,
+    ),
+    DeviceRow(
+        name="mps",
+        priority=20,
+        is_available=torch.backends.mps.is_available,
+        missing="no Apple GPU, or a PyTorch built without it",
+        describe=_mps_describe,
+        precisions=lambda: ("fp32", "bf16", "fp16"),
+        synchronize=lambda: torch.mps.synchronize(),
+        peak_bytes=lambda: torch.mps.driver_allocated_memory(),
+        prepare=lambda: {"mps_fallback_to_cpu": bool(_mps_warnings())},
+        warnings=_mps_warnings,
+    ),
+    DeviceRow(
+        name="cpu",
+        priority=10,
+        is_available=lambda: True,
+        missing="",
+        describe=_cpu_describe,
+        precisions=lambda: ("fp32", "bf16"),
+        synchronize=lambda: None,
+        peak_bytes=_cpu_peak_bytes,
+        prepare=_keep_freed_memory,
+    ),
+)
+
+
+def row(name: str) -> DeviceRow:
+    return next(row for row in ROWS if row.name == name)
+
+
+def found() -> Sequence[Device]:
+    """Every row as the harness sees it, with the reason where it is not available."""
+    return [_device(row) for row in ROWS]
+
+
+def _device(row: DeviceRow) -> Device:
+    if not row.is_available():
+        return Device(name=row.name, backend="torch", available=False, detail=row.missing)
+    detail, accelerator, memory_bytes = row.describe()
+    return Device(
+        name=row.name,
+        backend="torch",
+        available=True,
+        detail=detail,
+        accelerator=accelerator,
+        memory_bytes=memory_bytes,
+        precisions=row.precisions(),
+        priority=row.priority,
+        warnings=row.warnings(),
+    )
+
+
+@cache
+def matmul_gflops(name: str, precision: str) -> float | None:
+    """Best measured rate of square matrix products; measured once a process.
+
+    Sizes double until one product would take longer than `_PROBE_S`; where the rate is low
+    that is early, so that precisions without kernels cost no more time than fast ones.
+    """
+    device_row = row(name)
+    if precision not in device_row.precisions():
+        return None
+    best, size = 0.0, 256
+    while True:
+        a, b = (torch.randn(size, size, device=name).to(DTYPES[precision]) for _ in range(2))
+        rate, deadline = 0.0, time.perf_counter() + _PROBE_S
+        while time.perf_counter() < deadline or not rate:
+            device_row.synchronize()
+            start = time.perf_counter()
+            a @ b
+            device_row.synchronize()
+            rate = max(rate, 2e-9 * size**3 / (time.perf_counter() - start))
+        best = max(best, rate)
+        size *= 2
+        if 2e-9 * size**3 / rate > _PROBE_S or size > 8192:
+            return best

@@ -1,0 +1,158 @@
+"""Commands and their help, nothing else."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import cyclopts
+from cyclopts import App, Parameter
+from rich.console import Console
+
+from speedrun import __version__
+
+app = App(
+    name="run.py",
+    version=__version__,
+    help="What is the strongest language model this machine can train in five minutes?\n\n"
+    "Without a command it races: python run.py --minutes 5 --arch transformer --params 2M",
+)
+
+
+@app.default
+def race(
+    *,
+    minutes: str = "5",
+    arch: str = "transformer",
+    params: str = "2M",
+    backend: str = "auto",
+    recipe: str = "default",
+    seed: int = 0,
+    seeds: int = 1,
+    data: str | None = None,
+    vocab: int = 4096,
+    eval_docs: str = "2000",
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    out: Path = Path("runs"),
+    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Train for some minutes of wall-clock time, score, tell a story, write a record.
+
+    Parameters
+    ----------
+    minutes
+        The training budget. Start-up, compilation and scoring are not charged to it.
+    arch
+        Name of an architecture, or the path of a folder with one.
+    params
+        Trainable parameters, such as 250K, 2M or 2000000.
+    backend
+        auto, or a device that `doctor` lists: cuda, mps, cpu.
+    recipe
+        A recipe of the architecture: default, or goedecke as the published yardstick.
+    seed
+        Seed of the initial weights and of all noise.
+    seeds
+        Race this many seeds one after the other, from --seed on.
+    data
+        A folder in the hub's layout, or a .parquet, .jsonl or .txt file. Without it TinyStories
+        is streamed from the hub; where that does not answer, the built-in storybook races.
+    vocab
+        Size of the vocabulary; any but 4096 is trained on the data.
+    eval_docs
+        How many held-out documents are scored, or all. Scores compare only at one number.
+    set_
+        Change one setting: --set recipe.lr=0.002, --set model.depth=4. Repeatable.
+    out
+        Folder that run folders are made in.
+    json_
+        Print the record alone on standard output, one JSON object for each seed.
+    """
+    from speedrun.commands import race_command
+
+    race_command(
+        minutes=minutes, arch=arch, params=params, backend=backend, recipe=recipe, seed=seed,
+        seeds=seeds, data=data, vocab=vocab, eval_docs=eval_docs, settings=set_ or [], out=out,
+        as_json=json_,
+    )  # fmt: skip
+
+
+@app.command
+def sample(
+    run: Path,
+    /,
+    *,
+    prompt: str = "Once upon a time",
+    temperature: float = 0.8,
+    top_p: float = 0.95,
+    seed: int = 0,
+    max_tokens: int = 200,
+    backend: str = "cpu",
+) -> None:
+    """Tell a story from a finished run.
+
+    Parameters
+    ----------
+    run
+        The folder of the run.
+    prompt
+        How the story begins.
+    temperature
+        0 takes the likeliest token every time; higher is wilder.
+    top_p
+        Draw from the likeliest tokens that together have this probability.
+    seed
+        Seed of the draws.
+    max_tokens
+        Most tokens to add to the prompt.
+    backend
+        Where to run: auto, cuda, mps, cpu.
+    """
+    from speedrun.commands import sample_command
+
+    sample_command(run, prompt, temperature, top_p, seed, max_tokens, backend)
+
+
+@app.command
+def doctor(*, json_: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
+    """Say what this machine is and can do: backends, precision, speed, hub, caches.
+
+    Parameters
+    ----------
+    json_
+        Print the findings as JSON.
+    """
+    from speedrun.doctor import doctor_command
+
+    doctor_command(as_json=json_)
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command; what a person can mend ends in one line and exit code 2."""
+    errors = Console(stderr=True)
+    try:
+        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except cyclopts.CycloptsError as error:
+        fail(errors, " ".join(str(error).split()) + " (see --help)")
+    except (ValueError, LookupError) as error:
+        if os.environ.get("SPEEDRUN_TRACEBACK"):
+            raise
+        fail(errors, str(error.args[0]) if error.args else type(error).__name__)
+    except KeyboardInterrupt:
+        errors.print("stopped; nothing was recorded", style="yellow")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    sys.exit(0)
+
+
+def fail(errors: Console, line: str) -> NoReturn:
+    """One clear line on standard error, exit code 2."""
+    errors.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False))

@@ -1,0 +1,103 @@
+"""What the commands of the command line do."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from leaderboard import rank, store
+from leaderboard.record import Record
+from speedrun import config, generate, progress, report
+from speedrun.config import Data
+from speedrun.race import Asked, process_age_s, race
+from speedrun.restore import load_run
+from speedrun.stopping import StopSignal
+
+MAX_SEEDS = 100
+
+
+def race_command(
+    *,
+    minutes: str,
+    arch: str,
+    params: str,
+    backend: str,
+    recipe: str,
+    seed: int,
+    seeds: int,
+    data: str | None,
+    vocab: int,
+    eval_docs: str,
+    settings: list[str],
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Race one seed after another and show how each ended."""
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise ValueError(f"--seeds {seeds}: allowed are 1 to {MAX_SEEDS}")
+    if seed < 0:
+        raise ValueError(f"--seed {seed}: must be 0 or more")
+    asked = {
+        "arch": arch,
+        "params": params,
+        "budget_s": config.parse_minutes(minutes),
+        "backend": backend,
+        "recipe": recipe,
+        "data": Data(path=data, vocab=vocab, eval_docs=_eval_docs(eval_docs)),
+        "settings": tuple(settings),
+        "out": out,
+    }
+    # With --json standard output carries the record alone.
+    console = Console(stderr=as_json)
+    started_s, records = process_age_s(), []
+    with StopSignal() as stop:
+        for number in range(seed, seed + seeds):
+            with progress.view(console) as view:
+                finished = race(Asked(seed=number, **asked), view, stop, started_s=started_s)
+            started_s = 0.0
+            records.append(finished.record)
+            if as_json:
+                print(finished.record.to_json(), end="", flush=True)
+            others = (record for _, record in store.runs(out))
+            standing = rank.standing(finished.record, others)
+            report.finished(console, finished.record, finished.folder, standing)
+            if stop.requested:
+                break
+    if len(records) > 1:
+        report.seeds(console, records)
+    _exit_code(records)
+
+
+def _exit_code(records: list[Record]) -> None:
+    if any(record.status == "diverged" for record in records):
+        sys.exit(1)
+    if any(record.status == "interrupted" for record in records):
+        sys.exit(130)
+
+
+def _eval_docs(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isdecimal():
+        raise ValueError(f"--eval-docs {text}: give a number of 2 or more, or 'all'")
+    return int(text)
+
+
+def sample_command(
+    run: Path,
+    prompt: str,
+    temperature: float,
+    top_p: float,
+    seed: int,
+    max_tokens: int,
+    backend: str,
+) -> None:
+    """Print a story told by a finished run."""
+    sampling = generate.Sampling(
+        temperature=temperature, top_p=top_p, seed=seed, max_tokens=max_tokens
+    )
+    engine, tokenizer, record = load_run(run, backend)
+    context = record.config["model"]["context"]
+    text = generate.story(engine, tokenizer, prompt, context, sampling)
+    Console().print(Text(text), soft_wrap=not sys.stdout.isatty())

@@ -1,0 +1,1 @@
+"""From documents to rows: sources, held-out split, tokenizer, token cache, stream."""

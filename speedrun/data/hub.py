@@ -1,0 +1,189 @@
+"""TinyStories streamed from the Hugging Face hub at a pinned revision."""
+
+import hashlib
+import itertools
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from speedrun.data.sources import Documents, SourceUnavailable
+
+REPO = "roneneldan/TinyStories"
+REVISION = "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"
+TIMEOUT_S = 3.0  # for one answer
+TRIES = 2
+# The client libraries try again for minutes; a race of five has less patience. A chunk of
+# documents seldom crosses the network at all: shards are read a row group at a time.
+PATIENCE_S = 20.0
+# Going on inside a shard reads it from its beginning: more bytes, more patience.
+RESUME_PATIENCE_S = 60.0
+_CHUNK_DOCS = 64
+
+T = TypeVar("T")
+
+
+def unreachable() -> str | None:
+    """Why the hub cannot serve the data set now; None if it can. At most a few seconds."""
+    # Imported here: half a second that runs on local files need not pay.
+    import huggingface_hub
+
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return "HF_HUB_OFFLINE is set"
+
+    def ask() -> None:
+        huggingface_hub.HfApi().dataset_info(REPO, revision=REVISION, timeout=TIMEOUT_S)
+
+    why = ""
+    for _ in range(TRIES):
+        try:
+            return _within(TIMEOUT_S, ask)
+        except Exception as error:  # whatever the client library raises: no answer is no answer
+            why = _first_line(error)
+    return why
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, SourceUnavailable):
+        return str(error)
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:120]}" if lines else type(error).__name__
+
+
+def _within(seconds: float, do: Callable[[], T]) -> T:
+    """What `do` returns; SourceUnavailable where that takes too long.
+
+    The timeouts of the libraries bound each wait, but not their sum, a name server that is
+    silent or an answer that drips. A call that is given up ends by itself, whenever it does.
+    """
+    answer: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(do())
+        except BaseException as error:  # handed to whoever waits
+            answer.set_exception(error)
+
+    threading.Thread(target=work, name="hub", daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        if answer.done():
+            raise
+        raise SourceUnavailable(f"no answer within {seconds:g} s") from None
+
+
+class _Streamed:
+    """Documents of a `datasets` stream, resumable through its own state.
+
+    They are fetched a chunk at a time: the state is that of the stream before the chunk, and
+    how many of the chunk were given.
+    """
+
+    def __init__(self, dataset: Any, state: dict[str, Any] | None = None) -> None:
+        state = state or {"stream": None, "given": 0}
+        if state["stream"] is not None:
+            dataset.load_state_dict(state["stream"])
+        self._dataset = dataset
+        self._documents: Iterator[dict[str, str]] = iter(dataset)
+        self._before = self._after = state["stream"]
+        self._chunk: list[str] = []
+        self._given = 0
+        self._patience_s = RESUME_PATIENCE_S if state["stream"] else PATIENCE_S
+        for _ in range(state["given"]):
+            next(self, None)
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self._given == len(self._chunk):
+            self._fetch()
+        self._given += 1
+        return self._chunk[self._given - 1]
+
+    def _fetch(self) -> None:
+        def fetch() -> tuple[list[str], dict[str, Any]]:
+            chunk = [row["text"] or "" for row in itertools.islice(self._documents, _CHUNK_DOCS)]
+            return chunk, self._dataset.state_dict()
+
+        try:
+            chunk, after = _within(self._patience_s, fetch)
+        except Exception as error:  # the client library's errors are many and undocumented
+            raise SourceUnavailable(f"the hub stopped answering ({_first_line(error)})") from error
+        if not chunk:
+            raise StopIteration
+        self._before, self._after = self._after, after
+        self._chunk, self._given, self._patience_s = chunk, 0, PATIENCE_S
+
+    def state(self) -> dict[str, Any]:
+        return {"stream": self._before, "given": self._given}
+
+
+class TinyStories:
+    """`roneneldan/TinyStories`: shards are opened one by one as the run needs them."""
+
+    name, origin = "tinystories", "hub"
+    description = f"{REPO} at {REVISION[:8]}, streamed from the hub"
+
+    def __init__(self, cache: Path, offline: str | None = None) -> None:
+        self.train_fingerprint = hashlib.sha256(f"{REPO}@{REVISION}".encode()).hexdigest()
+        self._cache, self._offline = cache, offline
+
+    def is_cached(self) -> bool:
+        """Whether held-out documents of an earlier run are kept here."""
+        return any(self._cache.glob(self._kept_name("*")))
+
+    def _open(self, split: str) -> Any:
+        if self._offline is not None:
+            raise SourceUnavailable(f"the hub does not answer ({self._offline})")
+        import datasets
+        import datasets.config as settings
+
+        # Its defaults (20 tries, 5 s apart) would go on long after our patience has ended.
+        settings.STREAMING_READ_MAX_RETRIES = settings.STREAMING_OPEN_MAX_RETRIES = 3
+        settings.STREAMING_READ_RETRY_INTERVAL = settings.STREAMING_OPEN_RETRY_INTERVAL = 1
+
+        def load() -> Any:
+            return datasets.load_dataset(REPO, revision=REVISION, split=split, streaming=True)
+
+        try:
+            return _within(PATIENCE_S, load)
+        except Exception as error:  # as above
+            raise SourceUnavailable(f"the hub does not answer ({_first_line(error)})") from error
+
+    def train(self, state: dict[str, Any] | None = None) -> Documents:
+        return _Streamed(self._open("train"), state)
+
+    def heldout(self, limit: int | None) -> list[str]:
+        if (cached := self._cached(limit)) is not None:
+            return cached
+        stream = (document for document in _Streamed(self._open("validation")) if document.strip())
+        documents = list(itertools.islice(stream, limit))
+        self._cache.mkdir(parents=True, exist_ok=True)
+        kept = self._kept(limit)
+        partial = kept.with_suffix(f".{os.getpid()}")
+        partial.write_text(json.dumps(documents), encoding="utf-8")
+        partial.replace(kept)
+        return documents
+
+    def _cached(self, limit: int | None) -> list[str] | None:
+        """The documents from what earlier runs kept, be it that they asked for more."""
+        whole = (self._kept(limit), self._kept(None))
+        for file in (*whole, *sorted(self._cache.glob(self._kept_name("*")))):
+            if not file.is_file():
+                continue
+            documents = json.loads(file.read_text(encoding="utf-8"))
+            if file in whole or (limit is not None and len(documents) >= limit):
+                return documents[:limit]
+        return None
+
+    def _kept(self, limit: int | None) -> Path:
+        return self._cache / self._kept_name("all" if limit is None else str(limit))
+
+    @staticmethod
+    def _kept_name(limit: str) -> str:
+        return f"heldout-{REVISION[:8]}-{limit}.json"

@@ -1,0 +1,91 @@
+"""What has been tokenized, kept on disk: a growing uint16 file and the state beside it."""
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import filelock
+import numpy as np
+from numpy.typing import NDArray
+
+
+class TokenCache:
+    """Tokens of one (data set, held-out split, tokenizer), in stream order.
+
+    One process may append; a second one at the same time works in a private copy that is
+    thrown away. `state.json` is replaced atomically and trails the tokens, so a killed run
+    loses at most what came after its last `save`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._private: tempfile.TemporaryDirectory[str] | None = None
+        self._lock = filelock.FileLock(folder / "lock", blocking=False)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except (filelock.Timeout, OSError):  # in use, or a disk we may not write on
+            self._private = tempfile.TemporaryDirectory(prefix="speedrun-tokens-")
+            folder = Path(self._private.name)
+        self.folder = folder
+        self.num_tokens = 0
+        self.num_dropped = 0
+        self.exhausted = False  # the source has no more documents than these
+        self.source_state: dict[str, Any] | None = None
+        self._load()
+        self._map: NDArray[np.uint16] = np.empty(0, dtype=np.uint16)
+        self._file = (folder / "tokens.bin").open("ab")
+        self._file.truncate(self.num_tokens * 2)
+
+    def _load(self) -> None:
+        kept = self.folder / "state.json"
+        tokens = self.folder / "tokens.bin"
+        if not kept.is_file() or not tokens.is_file():
+            return
+        try:
+            state = json.loads(kept.read_text())
+            num_tokens, num_dropped = state["num_tokens"], state["num_dropped"]
+            exhausted, source_state = state["exhausted"], state["source_state"]
+        except (ValueError, KeyError, TypeError):
+            return  # torn by a crash of the machine: begin anew
+        if tokens.stat().st_size < num_tokens * 2:
+            return  # tokens are missing: begin anew
+        self.num_tokens, self.num_dropped = num_tokens, num_dropped
+        self.exhausted, self.source_state = exhausted, source_state
+
+    def append(self, tokens: NDArray[np.uint16]) -> None:
+        self._file.write(tokens.tobytes())
+        self.num_tokens += len(tokens)
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint16]:
+        """Tokens [start, stop), which must be there."""
+        if stop > len(self._map):
+            self._file.flush()
+            self._map = np.memmap(self._file.name, dtype=np.uint16, mode="r")
+        return self._map[start:stop]
+
+    def save(self) -> None:
+        """Make what was appended so far the state that the next run starts from."""
+        if self._private is not None:
+            return
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        state = {
+            "num_tokens": self.num_tokens,
+            "num_dropped": self.num_dropped,
+            "exhausted": self.exhausted,
+            "source_state": self.source_state,
+        }
+        partial = self.folder / "state.json.partial"
+        partial.write_text(json.dumps(state))
+        partial.replace(self.folder / "state.json")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # what could not be written was not saved either
+            self._file.close()
+        self._map = np.empty(0, dtype=np.uint16)
+        self._lock.release()
+        if self._private is not None:
+            self._private.cleanup()

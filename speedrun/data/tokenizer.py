@@ -1,0 +1,144 @@
+"""Byte-level BPE: the shipped TinyStories vocabulary, or one trained on the data at hand."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from importlib import resources
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import tokenizers
+from numpy.typing import NDArray
+from tokenizers import decoders, models, pre_tokenizers, trainers
+
+from speedrun.data.sources import Source
+from speedrun.data.splits import HeldOut
+
+END_OF_TEXT = "<|endoftext|>"
+EOT = 0  # its id
+SHIPPED_VOCAB = 4096
+TRAINING_BYTES = 16_000_000  # the bounded prefix of the training text a vocabulary is learnt on
+# The shipped vocabulary reaches 3.98 bytes a token on TinyStories; text on which it falls below
+# this is other text, and deserves a vocabulary of its own.
+_FITS_BYTES_PER_TOKEN = 3.7
+_FITS_DOCS = 200
+
+
+class Tokenizer:
+    """Text to ids and back. Any UTF-8 text round-trips; id 0 ends a text."""
+
+    def __init__(self, bpe: tokenizers.Tokenizer) -> None:
+        bpe.encode_special_tokens = True  # a document that spells the mark must not end there
+        self._bpe = bpe
+        self.vocab: int = bpe.get_vocab_size()
+        self.fingerprint = hashlib.sha256(bpe.to_str().encode()).hexdigest()
+
+    def encode(self, text: str) -> NDArray[np.uint16]:
+        # One document a call: encode_batch would start threads and take cores from training.
+        return np.array(self._bpe.encode(text, add_special_tokens=False).ids, dtype=np.uint16)
+
+    def decode(self, ids: NDArray[np.integer] | list[int]) -> str:
+        """Text of the ids, end-of-text marks left out."""
+        return self._bpe.decode([int(i) for i in ids], skip_special_tokens=True)
+
+    def save(self, path: Path) -> None:
+        path.write_text(self._bpe.to_str(), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Tokenizer":
+        return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+
+
+def shipped() -> Tokenizer:
+    """The vocabulary of 4,096 learnt on TinyStories that comes with the project."""
+    asset = resources.files("speedrun.data") / "assets" / f"tinystories-{SHIPPED_VOCAB}.json"
+    return Tokenizer(tokenizers.Tokenizer.from_str(asset.read_text(encoding="utf-8")))
+
+
+def train(documents: Iterator[str], vocab: int) -> Tokenizer:
+    """Learn a vocabulary of at most `vocab` ids, numbered by how often they occur.
+
+    The same text gives the same ids. Frequent tokens come first, so that an output layer can
+    treat the head of the vocabulary and its tail differently.
+    """
+    bpe = tokenizers.Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    texts = list(documents)  # bounded: TRAINING_BYTES
+    bpe.train_from_iterator(texts, trainer)
+    return _by_frequency(Tokenizer(bpe), texts)
+
+
+def _by_frequency(learnt: Tokenizer, texts: list[str]) -> Tokenizer:
+    counts = np.zeros(learnt.vocab, dtype=np.int64)
+    for text in texts:
+        counts += np.bincount(learnt.encode(text), minlength=learnt.vocab)
+    counts[EOT] = np.iinfo(np.int64).max  # keeps its id
+    new_id = np.empty(learnt.vocab, dtype=np.int64)
+    new_id[np.argsort(-counts, kind="stable")] = np.arange(learnt.vocab)
+    content = json.loads(learnt._bpe.to_str())
+    ids = content["model"]["vocab"]
+    renumbered = sorted((int(new_id[old]), token) for token, old in ids.items())
+    content["model"]["vocab"] = {token: number for number, token in renumbered}
+    return Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(content)))
+
+
+def for_data(
+    source: Source,
+    heldout: HeldOut,
+    vocab: int,
+    choice: Literal["auto", "shipped", "trained"],
+    cache: Path,
+    notice: Callable[[str], None],
+) -> Tokenizer:
+    """The tokenizer of a run: shipped where it fits, else trained once and kept in `cache`.
+
+    Held-out documents never reach the training of a vocabulary.
+    """
+    if choice == "shipped" and vocab != SHIPPED_VOCAB:
+        raise ValueError(
+            f"data.tokenizer=shipped has a vocabulary of {SHIPPED_VOCAB}, --vocab asks for {vocab}:"
+            " leave one of them out"
+        )
+    if vocab == SHIPPED_VOCAB and choice != "trained":
+        tokenizer = shipped()
+        if choice == "shipped" or source.origin == "hub" or _fits(tokenizer, source, heldout):
+            return tokenizer
+    key = hashlib.sha256(f"{source.train_fingerprint}{heldout.fingerprint}{vocab}".encode())
+    kept = cache / f"{source.name}-{vocab}-{key.hexdigest()[:16]}.json"
+    if kept.is_file():
+        return Tokenizer.load(kept)
+    tokenizer = train(_prefix(source, heldout, TRAINING_BYTES), vocab)
+    if tokenizer.vocab < vocab:
+        notice(f"The text holds no more than {tokenizer.vocab} of the {vocab} tokens asked for.")
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = kept.with_suffix(f".{os.getpid()}")
+    tokenizer.save(partial)
+    partial.replace(kept)
+    return tokenizer
+
+
+def _fits(tokenizer: Tokenizer, source: Source, heldout: HeldOut) -> bool:
+    documents = list(islice(_prefix(source, heldout, TRAINING_BYTES), _FITS_DOCS))
+    num_tokens = sum(len(tokenizer.encode(document)) for document in documents)
+    num_bytes = sum(len(document.encode("utf-8")) for document in documents)
+    return num_bytes >= _FITS_BYTES_PER_TOKEN * max(1, num_tokens)
+
+
+def _prefix(source: Source, heldout: HeldOut, num_bytes: int) -> Iterator[str]:
+    for document in source.train():
+        if not document.strip() or heldout.has(document):
+            continue
+        yield document
+        num_bytes -= len(document.encode("utf-8"))
+        if num_bytes <= 0:
+            return

@@ -1,0 +1,139 @@
+"""What this machine is and can do, for `run.py doctor`."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from speedrun import discover, telemetry
+from speedrun.data import hub, sources
+from speedrun.protocols import Device
+
+
+def doctor_command(*, as_json: bool) -> None:
+    """Measure, ask and print."""
+    findings = examine()
+    if as_json:
+        print(json.dumps(findings, indent=1, ensure_ascii=False))
+    else:
+        _print(Console(), findings)
+
+
+def examine() -> dict[str, Any]:
+    """All findings as plain values; rates in GFLOP/s, sizes in bytes."""
+    machine = telemetry.machine()
+    chosen = discover.device("auto")
+    unreachable = hub.unreachable()
+    return {
+        "machine": {
+            "cpu": machine.cpu,
+            "cores": machine.cores,
+            "memory_bytes": machine.memory_bytes,
+            "features": list(machine.features),
+            "class": telemetry.hardware_class(machine, chosen),
+            "load_per_core": telemetry.load_per_core(),
+        },
+        "auto": chosen.name,
+        "devices": [_device(device) for device in discover.devices()],
+        "versions": {
+            "python": telemetry.python_version(),
+            "os": telemetry.operating_system(),
+            **{k: v for b in discover.backend_names() for k, v in _versions(b).items()},
+        },
+        "architectures": discover.architecture_names(),
+        "hub": "answers" if unreachable is None else f"does not answer: {unreachable}",
+        "caches": [_cache(path) for path in _cache_paths()],
+    }
+
+
+def _versions(backend: str) -> dict[str, str]:
+    return discover.backend(backend).versions()
+
+
+def _device(device: Device) -> dict[str, Any]:
+    rates = {}
+    if device.available:
+        backend = discover.backend(device.backend)
+        rates = {p: backend.matmul_gflops(device, p) for p in ("fp32", "bf16")}
+    return {
+        "name": device.name,
+        "backend": device.backend,
+        "available": device.available,
+        "detail": device.detail,
+        "accelerator": device.accelerator,
+        "memory_bytes": device.memory_bytes,
+        "precisions": list(device.precisions),
+        "matmul_gflops": rates,
+        "warnings": list(device.warnings),
+    }
+
+
+def _cache_paths() -> Iterator[Path]:
+    yield sources.cache_dir()
+    yield Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+
+
+def _cache(path: Path) -> dict[str, Any]:
+    files = [f for f in path.rglob("*") if f.is_file()] if path.is_dir() else []
+    return {"path": str(path), "num_files": len(files), "bytes": sum(_size(f) for f in files)}
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # gone between the listing and now
+        return 0
+
+
+def _print(console: Console, findings: dict[str, Any]) -> None:
+    machine = findings["machine"]
+    features = ", ".join(machine["features"]) or "none known"
+    facts = Table.grid(padding=(0, 2))
+    rows = [
+        ("machine", f"{machine['cpu']}, {machine['cores']} cores ({features})"),
+        ("class", machine["class"]),
+        ("memory", f"{machine['memory_bytes'] / 2**30:.1f} GiB"),
+        ("load", _load(machine["load_per_core"])),
+        ("versions", ", ".join(f"{k} {v}" for k, v in findings["versions"].items())),
+        ("architectures", ", ".join(findings["architectures"])),
+        ("hub", findings["hub"]),
+    ]
+    rows += [
+        ("cache", f"{c['path']}: {c['bytes'] / 2**20:.1f} MiB in {c['num_files']} files")
+        for c in findings["caches"]
+    ]
+    rows += [("warning", f"{d['name']}: {w}") for d in findings["devices"] for w in d["warnings"]]
+    for label, value in rows:
+        facts.add_row(Text(label, style="dim"), Text(value))
+    console.print(facts)
+    console.print(_device_table(findings))
+
+
+def _load(load: float | None) -> str:
+    if load is None:
+        return "unknown"
+    return f"{load:.2f} per core" + (": busy, races would suffer" if load > 0.5 else "")
+
+
+def _device_table(findings: dict[str, Any]) -> Table:
+    table = Table(title="backends", title_justify="left")
+    for column in ("--backend", "through", "what", "precision", "GFLOP/s fp32", "GFLOP/s bf16"):
+        table.add_column(column)
+    for device in findings["devices"]:
+        name = device["name"] + (" (auto)" if device["name"] == findings["auto"] else "")
+        what = " ".join(filter(None, (device["accelerator"], device["detail"])))
+        rates = [device["matmul_gflops"].get(p) for p in ("fp32", "bf16")]
+        table.add_row(
+            Text(name),
+            Text(device["backend"]),
+            Text(what if device["available"] else f"missing: {device['detail']}"),
+            Text(", ".join(device["precisions"])),
+            *("-" if rate is None else f"{rate:,.0f}" for rate in rates),
+            style="" if device["available"] else "dim",
+        )
+    return table

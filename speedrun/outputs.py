@@ -1,0 +1,90 @@
+"""A run's folder: found writable before the clock starts, and there only as a whole."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import safetensors.numpy
+from numpy.typing import NDArray
+
+_SPARE_BYTES = 16 << 20  # log, tokenizer, samples and record, generously
+_PARTIAL = ".partial"
+
+
+class RunFolder:
+    """Files are written under a hidden name; `publish` gives the folder its own."""
+
+    def __init__(self, out: Path, name: str, weights_bytes: int) -> None:
+        self._final = out / name
+        self.partial = out / f".{name}.{os.getpid()}{_PARTIAL}"
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            _remove_abandoned(out)
+            free = shutil.disk_usage(out).free
+            if free < weights_bytes + _SPARE_BYTES:
+                raise ValueError(
+                    f"--out {out}: {free >> 20} MiB are free, the run needs"
+                    f" {(weights_bytes + _SPARE_BYTES) >> 20} MiB; free some or choose another"
+                )
+            self.partial.mkdir()
+            self._log = (self.partial / "log.jsonl").open("w", encoding="utf-8")
+            self._log.write("\n")  # a file system out of space refuses here, not after training
+            self._log.flush()
+            self._log.seek(0)
+            self._log.truncate()
+        except OSError as error:
+            raise ValueError(
+                f"--out {out}: cannot write there ({error.strerror}); choose another folder"
+            ) from None
+
+    def log(self, entry: Mapping[str, Any]) -> None:
+        self._log.write(json.dumps(entry) + "\n")
+
+    def save_weights(self, weights: Mapping[str, NDArray[np.float32]]) -> str:
+        """Write model.safetensors; return its SHA-256."""
+        path = self.partial / "model.safetensors"
+        safetensors.numpy.save_file(dict(weights), path)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def write(self, name: str, text: str) -> None:
+        (self.partial / name).write_text(text, encoding="utf-8")
+
+    def publish(self) -> Path:
+        """Make the run visible, all at once; a taken name gets a number."""
+        self._log.close()
+        for number in range(1, 1000):
+            target = self._final if number == 1 else Path(f"{self._final}.{number}")
+            try:
+                self.partial.rename(target)
+            except OSError:
+                if not target.exists():
+                    raise
+            else:
+                return target
+        raise FileExistsError(self._final)
+
+    def discard(self) -> None:
+        with contextlib.suppress(OSError):
+            self._log.close()
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+
+def run_name(arch: str, size: str, seed: int) -> str:
+    """`<time>-<arch>-<size>-<seed>`, the time in UTC."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{Path(arch).name}-{size}-{seed}"
+
+
+def _remove_abandoned(out: Path) -> None:
+    """Hidden folders of runs that were killed; those of living processes stay."""
+    for folder in out.glob(f".*{_PARTIAL}"):
+        owner = folder.name.removesuffix(_PARTIAL).rpartition(".")[2]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,123 @@
+"""The two seams: what a backend offers the trainer, and what an architecture offers a backend.
+
+NumPy arrays cross the seams, tensors never: one trainer serves every framework.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speedrun.config import ModelConfig, Recipe
+
+Rows = NDArray[np.int32]  # [rows, context + 1]: inputs are [:, :-1], targets are [:, 1:]
+Weights = dict[str, NDArray[np.float32]]
+Likelihood = Literal["exact", "bound"]
+
+
+class OutOfMemory(Exception):
+    """The device had no room for a step; nothing of that step was applied."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """One place to train: a row of `doctor`, a choice of `--backend`."""
+
+    name: str  # what --backend takes: "cuda", "mps", "cpu"
+    backend: str  # the folder under speedrun/backends that drives it: "torch"
+    available: bool
+    detail: str  # what it is, or why it is not available
+    accelerator: str | None = None  # its model name, if it is not the processor itself
+    memory_bytes: int | None = None
+    precisions: tuple[str, ...] = ()  # what it can train in, e.g. ("fp32", "bf16")
+    priority: int = 0  # `auto` takes the highest
+    warnings: tuple[str, ...] = ()  # what a person should know before racing here
+
+
+class Engine(Protocol):
+    """A model in training on one device. Compilation, precision and placement live here."""
+
+    def step(self, rows: Rows, lr_scale: float) -> None:
+        """Enqueue one training step; raises OutOfMemory with weights untouched."""
+        ...
+
+    def sync(self) -> None:
+        """Wait until the device has finished."""
+        ...
+
+    def train_loss(self) -> float:
+        """Mean loss in nats per token over the steps since the last call; synchronises."""
+        ...
+
+    def nats(self, rows: Rows, seed: int) -> NDArray[np.float64]:
+        """Nats of each target [rows, context], in float64 and full precision."""
+        ...
+
+    def logits(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Next-token logits [rows, context, vocab] of an exact model."""
+        ...
+
+    def weights(self) -> Weights: ...
+
+    def load(self, weights: Mapping[str, NDArray[Any]]) -> None: ...
+
+    def reset(self) -> None:
+        """Restore initial weights, optimizer and noise: as if no step had been taken."""
+        ...
+
+    def halve_micro_batch(self) -> int:
+        """Make room: split a step's rows into smaller pieces and return their size."""
+        ...
+
+    def peak_bytes(self) -> int: ...
+
+    def facts(self) -> dict[str, Any]:
+        """What the engine chose: precision, micro-batch, compiled or not, threads, fallbacks."""
+        ...
+
+
+class Backend(Protocol):
+    """A framework: a folder under `speedrun/backends`."""
+
+    def devices(self) -> Sequence[Device]: ...
+
+    def engine(
+        self,
+        architecture: Architecture,
+        config: ModelConfig,
+        recipe: Recipe,
+        seed: int,
+        device: Device,
+    ) -> Engine: ...
+
+    def matmul_gflops(self, device: Device, precision: str) -> float | None:
+        """Measured matrix-product rate in GFLOP/s; None where the precision does not exist."""
+        ...
+
+    def versions(self) -> dict[str, str]: ...
+
+
+class Architecture(Protocol):
+    """A folder under `architectures` or anywhere else, as its `__init__.py` presents it."""
+
+    NAME: str
+    LIKELIHOOD: Likelihood
+    RECIPES: Mapping[str, Mapping[str, Mapping[str, Any]]]  # name -> {"model": {}, "recipe": {}}
+    PARAM_GROUPS: Sequence[tuple[str, str]]  # (name pattern, "matrix" | "embedding" | "vector")
+    Config: type[ModelConfig]
+
+    def for_params(self, target: int, vocab: int, **fixed: Any) -> ModelConfig:
+        """The configuration within 3 % of `target` trainable parameters."""
+        ...
+
+    def initial(self, config: ModelConfig, seed: int) -> Weights:
+        """Initial weights by name, drawn in NumPy so that every framework starts the same."""
+        ...
+
+    def model(self, backend: str) -> type:
+        """The model class for a backend; ValueError where it is not written."""
+        ...

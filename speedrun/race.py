@@ -1,0 +1,272 @@
+"""One race from what was asked for to a record on disk: data, model, training, score."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+
+from leaderboard.record import Record, seal
+from speedrun import config, discover, evaluate, generate, outputs, recording, telemetry, trainer
+from speedrun.clock import BudgetClock
+from speedrun.config import Data, Recipe, Run
+from speedrun.data import sources, splits, tokenizer
+from speedrun.data.stream import TokenStream
+from speedrun.protocols import Architecture, Backend, Device, Engine
+from speedrun.stopping import StopSignal
+from speedrun.trainer import Tick, Training
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a person asked for, names not yet looked up."""
+
+    arch: str = "transformer"
+    params: str = "2M"
+    budget_s: float = 300.0
+    backend: str = "auto"
+    recipe: str = "default"
+    seed: int = 0
+    data: Data = field(default_factory=Data)
+    settings: tuple[str, ...] = ()  # key=value
+    out: Path = Path("runs")
+
+
+class Watcher(Protocol):
+    """Who is told how the race goes: `speedrun.progress`."""
+
+    def notice(self, text: str) -> None: ...
+    def phase(self, text: str) -> None: ...
+    def start(self, run: Run, machine: str) -> None: ...
+    def tick(self, tick: Tick) -> None: ...
+    def scoring(self, share: float) -> None: ...
+
+
+def resolve(architecture: Architecture, asked: Asked, vocab: int) -> Run:
+    """Look every name up and check every value; raises ValueError or LookupError."""
+    if asked.recipe not in architecture.RECIPES:
+        raise config.nearest(asked.recipe, architecture.RECIPES, "recipe")
+    preset = architecture.RECIPES[asked.recipe]
+    sections = {"model": architecture.Config, "recipe": Recipe, "data": Data}
+    chosen = config.parse_settings(asked.settings, sections)
+    if "vocab" in chosen["model"] or "vocab" in chosen["data"]:
+        raise ValueError("the vocabulary is set with --vocab N, not with --set")
+    model = architecture.for_params(
+        config.parse_size(asked.params), vocab, **{**preset["model"], **chosen["model"]}
+    )
+    data = config.replaced(asked.data, chosen["data"])
+    if data.stride > model.context:
+        raise ValueError(f"data.stride={data.stride}: at most the context, {model.context}")
+    return Run(
+        arch=architecture.NAME,
+        recipe_name=asked.recipe,
+        budget_s=asked.budget_s,
+        seed=asked.seed,
+        model=model,
+        recipe=Recipe(**{**preset["recipe"], **chosen["recipe"]}),
+        data=config.replaced(data, {"stride": data.stride or model.context // 2}),
+    )
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A race that left a record."""
+
+    folder: Path
+    record: Record
+
+
+def race(asked: Asked, watcher: Watcher, stop: StopSignal, *, started_s: float = 0.0) -> Finished:
+    """Run one race; `started_s` is what the process spent before it (imports, say).
+
+    Raises ValueError or LookupError for what a person can mend, before the clock starts, and
+    UnfairModel for a model that no record may rest on.
+    """
+    clock = BudgetClock(asked.budget_s)
+    clock.accounts["startup"] = started_s
+    with clock.account("startup"):
+        architecture = discover.architecture(asked.arch)
+        device = discover.device(asked.backend)
+        backend = discover.backend(device.backend)
+        run = resolve(architecture, asked, asked.data.vocab)
+        size = config.format_size(run.model.num_params)
+        folder = outputs.RunFolder(
+            asked.out, outputs.run_name(run.arch, size, run.seed), 4 * run.model.num_params
+        )
+    try:
+        entry = _Race(asked, architecture, device, backend, clock, folder, watcher, stop)
+        return entry.run()
+    except BaseException:
+        folder.discard()
+        raise
+
+
+class _Race:
+    """The phases of one race, each charged to its account."""
+
+    def __init__(
+        self,
+        asked: Asked,
+        architecture: Architecture,
+        device: Device,
+        backend: Backend,
+        clock: BudgetClock,
+        folder: outputs.RunFolder,
+        watcher: Watcher,
+        stop: StopSignal,
+    ) -> None:
+        self.asked, self.architecture = asked, architecture
+        self.device, self.backend = device, backend
+        self.clock, self.folder, self.watcher, self.stop = clock, folder, watcher, stop
+
+    def run(self) -> Finished:
+        self._open_data()
+        engine = self._build()
+        training = self._train(engine)
+        with self.clock.account("checkpoint"):
+            weights_sha256 = self.folder.save_weights(engine.weights())
+        score, sample = None, None
+        if training.status != "diverged":
+            score = self._score(engine)
+            sample = self._sample(engine)
+        content = self._content(engine, training, score, sample, weights_sha256)
+        record = seal(recording.origin() | content)
+        self.tokenizer.save(self.folder.partial / "tokenizer.json")
+        self.folder.write("samples.txt", f"{sample['text']}\n" if sample else "")
+        self.folder.write("record.json", record.to_json())
+        return Finished(self.folder.publish(), record)
+
+    def _open_data(self) -> None:
+        watcher, data = self.watcher, self.asked.data
+        with self.clock.account("startup"):
+            watcher.phase("opening the data")
+            self.source = sources.open_source(data.path, watcher.notice)
+            self.heldout = splits.pin(self.source, data.eval_docs)
+            self.machine = telemetry.machine()
+        with self.clock.account("tokenizer"):
+            watcher.phase("preparing the tokenizer")
+            cache = sources.cache_dir() / "tokenizers"
+            run = resolve(self.architecture, self.asked, data.vocab)
+            self.tokenizer = tokenizer.for_data(
+                self.source, self.heldout, data.vocab, run.data.tokenizer, cache, watcher.notice
+            )
+        self.settings = resolve(self.architecture, self.asked, self.tokenizer.vocab)
+
+    def _build(self) -> Engine:
+        run = self.settings
+        with self.clock.account("build"):
+            self.watcher.phase("building the model")
+            self.rates = {
+                precision: self.backend.matmul_gflops(self.device, precision)
+                for precision in ("fp32", "bf16")
+            }
+            return self.backend.engine(
+                self.architecture, run.model, run.recipe, run.seed, self.device
+            )
+
+    def _train(self, engine: Engine) -> Training:
+        run, watcher = self.settings, self.watcher
+        stream = TokenStream(
+            self.source, self.heldout, self.tokenizer, sources.cache_dir() / "tokens",
+            context=run.model.context, batch_rows=run.recipe.batch_rows,
+        )  # fmt: skip
+
+        def watch(tick: Tick) -> None:
+            self.folder.log(
+                {"share": tick.share, "loss_nats": tick.loss_nats, "lr_scale": tick.lr_scale,
+                 "num_tokens": tick.num_tokens, "num_steps": tick.num_steps,
+                 "spent_s": tick.spent_s}
+            )  # fmt: skip
+            watcher.tick(tick)
+
+        def stop_requested() -> bool:
+            return self.stop.requested
+
+        with stream:
+            watcher.phase("compiling and warming up")
+            watcher.start(run, self._describe())
+            self.stop.arm()
+            training = trainer.train(
+                engine, stream, self.clock, run, watch=watch, stop_requested=stop_requested
+            )
+        if training.num_steps == 0:
+            raise KeyboardInterrupt
+        self.peak_bytes = engine.peak_bytes()
+        if stream.failure is not None:
+            training.note(1.0, f"the documents ended early: {stream.failure}")
+            watcher.notice(f"The documents ended early ({stream.failure}); went round again.")
+        self.num_dropped, self.epochs = stream.num_dropped, stream.epochs
+        return training
+
+    def _score(self, engine: Engine) -> evaluate.Score:
+        run = self.settings
+        with self.clock.account("evaluate"):
+            self.watcher.phase("scoring the held-out documents")
+            evaluate.check(engine, run.model.vocab, run.model.context)
+            return evaluate.score(
+                engine,
+                self.heldout,
+                self.tokenizer,
+                context=run.model.context,
+                stride=run.data.stride,
+                likelihood=self.architecture.LIKELIHOOD,
+                watch=self.watcher.scoring,
+            )
+
+    def _sample(self, engine: Engine) -> dict[str, Any]:
+        sampling = generate.Sampling(seed=self.settings.seed)
+        with self.clock.account("sample"):
+            self.watcher.phase("telling a story")
+            context = self.settings.model.context
+            text = generate.story(engine, self.tokenizer, generate.PROMPT, context, sampling)
+        return {
+            "prompt": generate.PROMPT,
+            "text": text,
+            "temperature": sampling.temperature,
+            "seed": sampling.seed,
+        }
+
+    def _describe(self) -> str:
+        machine, device = self.machine, self.device
+        where = device.accelerator or machine.cpu
+        return f"{where}, {machine.cores} cores, {device.backend} on {device.name}"
+
+    def _content(
+        self,
+        engine: Engine,
+        training: Training,
+        score: evaluate.Score | None,
+        sample: dict[str, Any] | None,
+        weights_sha256: str,
+    ) -> dict[str, Any]:
+        facts = engine.facts()
+        return {
+            "status": training.status,
+            **recording.settings(self.settings),
+            "backend": self.device.backend,
+            "device": self.device.name,
+            "data": recording.data(self.source, self.heldout, self.num_dropped),
+            "tokenizer": {
+                "vocab": self.tokenizer.vocab,
+                "fingerprint": self.tokenizer.fingerprint,
+            },
+            "hardware": recording.hardware(self.machine, self.device, self.rates),
+            "versions": recording.versions(self.backend),
+            "clock": self.clock.ledger(),
+            "train": {
+                **recording.training(training, self.clock.spent_s()),
+                "epochs": self.epochs,
+                "micro_batch_rows": facts.pop("micro_batch_rows"),
+                "peak_bytes": self.peak_bytes,
+                "engine": facts,
+            },
+            "score": None if score is None else vars(score),
+            "sample": sample,
+            "weights_sha256": weights_sha256,
+        }
+
+
+def process_age_s() -> float:
+    """Seconds since this process began: what start-up cost before anything could be timed."""
+    return max(0.0, time.time() - psutil.Process().create_time())

@@ -1,0 +1,78 @@
+"""The parts of a record, from what the race knows to plain values."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from speedrun import __version__, telemetry
+from speedrun.config import Run
+from speedrun.data.sources import Source
+from speedrun.data.splits import HeldOut
+from speedrun.protocols import Backend, Device
+from speedrun.trainer import Training
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def origin() -> dict[str, Any]:
+    """When the record was made and by which code."""
+    commit, dirty = telemetry.code_version(_ROOT)
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "code": {"commit": commit, "dirty": dirty, "version": __version__},
+    }
+
+
+def settings(run: Run) -> dict[str, Any]:
+    return {
+        "arch": run.arch,
+        "seed": run.seed,
+        "num_params": run.model.num_params,
+        "num_params_non_embedding": run.model.num_params_non_embedding,
+        "budget_s": run.budget_s,
+        "config": run.as_dict(),
+    }
+
+
+def data(source: Source, heldout: HeldOut, num_dropped: int) -> dict[str, Any]:
+    return {
+        "name": source.name,
+        "source": source.origin,
+        "train_fingerprint": source.train_fingerprint,
+        "heldout_fingerprint": heldout.fingerprint,
+        "num_dropped_duplicates": num_dropped,
+    }
+
+
+def hardware(
+    machine: telemetry.Machine, device: Device, matmul_gflops: Mapping[str, float | None]
+) -> dict[str, Any]:
+    return {
+        "class": telemetry.hardware_class(machine, device),
+        "cpu": machine.cpu,
+        "cores": machine.cores,
+        "memory_bytes": machine.memory_bytes,
+        "accelerator": device.accelerator,
+        "matmul_gflops": dict(matmul_gflops),
+    }
+
+
+def versions(backend: Backend) -> dict[str, str]:
+    return {
+        "python": telemetry.python_version(),
+        "os": telemetry.operating_system(),
+        **backend.versions(),
+    }
+
+
+def training(done: Training, spent_s: float) -> dict[str, Any]:
+    """What training did; a loss that is not finite is kept as None."""
+    return {
+        "num_tokens": done.num_tokens,
+        "num_steps": done.num_steps,
+        "tokens_per_s": done.num_tokens / spent_s,
+        "loss_curve": [(s, x if math.isfinite(x) else None) for s, x in done.loss_curve],
+        "events": done.events,
+    }

@@ -1,0 +1,39 @@
+"""Ctrl-C and SIGTERM: the first ends training early and keeps the run, a second leaves at once."""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignal:
+    """While open, turns the first signal into a request; before `arm` any signal leaves at once."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._armed = False
+        self._before: dict[int, Any] = {}
+
+    def arm(self) -> None:
+        """From here on there is something worth keeping."""
+        self._armed = True
+
+    def __enter__(self) -> "StopSignal":
+        for number in SIGNALS:
+            self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.requested or not self._armed:
+            raise KeyboardInterrupt
+        self.requested = True

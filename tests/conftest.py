@@ -1,0 +1,42 @@
+"""Every test works in its own cache, without the network, on one thread."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before any framework starts its threads: small products gain nothing from more.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Caches in a temporary folder; the hub does not answer."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("SPEEDRUN_CACHE", str(folder / "cache"))
+    monkeypatch.setenv("HF_HOME", str(folder / "hf"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    return folder
+
+
+class FakeTime:
+    """A clock that moves only when told to; `sleep` moves the wall clock alone."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+        self.slept_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def wall(self) -> float:
+        return self.now_s + self.slept_s
+
+    def advance(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.fixture
+def fake_time() -> Iterator[FakeTime]:
+    yield FakeTime()

@@ -1,0 +1,56 @@
+"""Every architecture on every backend found here, at a size that trains in a second."""
+
+import numpy as np
+import pytest
+
+from speedrun import discover
+from speedrun.config import Recipe
+
+CONTEXT, VOCAB, ROWS = 16, 32, 4
+
+
+def pairs() -> list:
+    """One case for each architecture and backend; what cannot run is skipped in print."""
+    cases = []
+    for device in discover.devices():
+        for name in discover.architecture_names():
+            marks = []
+            if not device.available:
+                marks = [pytest.mark.skip(reason=f"{device.name}: {device.detail}")]
+            cases.append(pytest.param((name, device), id=f"{name}-{device.name}", marks=marks))
+    return cases
+
+
+class Pair:
+    """An architecture and a device, from which engines are made."""
+
+    def __init__(self, name: str, device) -> None:
+        self.architecture = discover.architecture(name)
+        self.device = device
+        self.config = self.architecture.for_params(
+            20_000, VOCAB, context=CONTEXT, **({"num_common": 8} if name == "transformer" else {})
+        )
+
+    def engine(self, seed: int = 0, **recipe):
+        chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": ROWS, **recipe})
+        backend = discover.backend(self.device.backend)
+        return backend.engine(self.architecture, self.config, chosen, seed, self.device)
+
+
+@pytest.fixture(params=pairs())
+def pair(request) -> Pair:
+    return Pair(*request.param)
+
+
+@pytest.fixture
+def rows():
+    """A batch with something to learn: each token is its predecessor plus one, mostly."""
+    rng = np.random.default_rng(0)
+
+    def draw(num_rows: int = ROWS):
+        start = rng.integers(0, VOCAB, (num_rows, 1))
+        rows = (start + np.arange(CONTEXT + 1)) % VOCAB
+        noise = rng.random(rows.shape) < 0.1
+        return np.where(noise, rng.integers(0, VOCAB, rows.shape), rows).astype(np.int32)
+
+    return draw

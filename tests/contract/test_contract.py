@@ -1,0 +1,120 @@
+"""What every architecture must do on every backend, whatever it is."""
+
+import numpy as np
+import pytest
+
+from speedrun import evaluate
+
+VOCAB = 32
+
+
+def trained(engine, rows, num_steps=5):
+    for _ in range(num_steps):
+        engine.step(rows(), 1.0)
+    engine.sync()
+    return engine
+
+
+def test_probabilities_of_all_continuations_sum_to_one(pair, rows):
+    engine = trained(pair.engine(), rows)
+    prefix = rows(1)[:, :5]
+    two = np.array([(a, b) for a in range(VOCAB) for b in range(VOCAB)], dtype=np.int32)
+    every = np.concatenate((np.repeat(prefix, len(two), axis=0), two), axis=1)
+    nats = engine.nats(every, 0)[:, -2:].sum(axis=1)
+    assert np.exp(-nats).sum() == pytest.approx(1.0, abs=1e-5)
+
+
+def test_training_moves_it_away_from_uniform(pair, rows):
+    """Without this the sum above would hold for a model that does nothing."""
+    engine = trained(pair.engine(), rows, 40)
+    assert np.std(engine.logits(rows()[:, :-1]), axis=-1).mean() > 0.1
+
+
+def test_it_is_causal_and_normalised(pair, rows):
+    evaluate.check(trained(pair.engine(), rows, 40), VOCAB, pair.config.context)
+
+
+def test_nats_depend_on_the_seed_alone(pair, rows):
+    engine = trained(pair.engine(), rows)
+    batch = rows()
+    first = engine.nats(batch, 7)
+    engine.nats(rows(), 3)
+    np.testing.assert_array_equal(engine.nats(batch, 7), first)
+    assert first.dtype == np.float64 and first.shape == (4, 16)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_run_after_reset_equals_a_fresh_one(pair, rows, optimizer):
+    batches = [rows() for _ in range(6)]
+    engine, fresh = pair.engine(optimizer=optimizer), pair.engine(optimizer=optimizer)
+    trained(engine, rows, 5)
+    engine.reset()
+    for batch in batches:
+        engine.step(batch, 0.7)
+        fresh.step(batch, 0.7)
+    assert engine.train_loss() == fresh.train_loss()
+    for name, value in fresh.weights().items():
+        np.testing.assert_array_equal(engine.weights()[name], value, err_msg=name)
+
+
+def test_the_same_seed_is_the_same_run_and_another_is_not(pair, rows):
+    batch = rows()
+    engines = [pair.engine(seed) for seed in (0, 0, 1)]
+    for engine in engines:
+        engine.step(batch, 1.0)
+    nats = [engine.nats(batch, 0) for engine in engines]
+    np.testing.assert_array_equal(nats[0], nats[1])
+    assert np.abs(nats[0] - nats[2]).max() > 1e-3
+
+
+def test_every_parameter_learns(pair, rows):
+    """A parameter that never moves is a setting without effect."""
+    engine = pair.engine()
+    before = engine.weights()
+    trained(engine, rows, 5)
+    still = [name for name, value in engine.weights().items() if np.array_equal(value, before[name])]
+    assert not still
+
+
+def test_training_lowers_the_nats_of_unseen_rows(pair, rows):
+    engine, unseen = pair.engine(), rows(16)
+    before = engine.nats(unseen, 0).mean()
+    trained(engine, rows, 60)
+    assert engine.nats(unseen, 0).mean() < before - 0.5
+
+
+def test_the_learning_rate_scale_counts(pair, rows):
+    engine, batch = pair.engine(), rows()
+    before = engine.weights()
+    engine.step(batch, 0.0)
+    for name, value in engine.weights().items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
+
+
+def test_small_pieces_make_the_same_step(pair, rows):
+    batches = [rows() for _ in range(3)]
+    whole, pieces = pair.engine(optimizer="adamw"), pair.engine(optimizer="adamw")
+    assert pieces.halve_micro_batch() == 2
+    for batch in batches:
+        whole.step(batch, 1.0)
+        pieces.step(batch, 1.0)
+    assert pieces.train_loss() == pytest.approx(whole.train_loss(), rel=1e-4)
+    for name, value in whole.weights().items():
+        np.testing.assert_allclose(pieces.weights()[name], value, atol=2e-3, err_msg=name)
+
+
+def test_weights_travel(pair, rows):
+    engine, other = trained(pair.engine(), rows), pair.engine(seed=1)
+    other.load(engine.weights())
+    batch = rows()
+    np.testing.assert_array_equal(other.nats(batch, 0), engine.nats(batch, 0))
+
+
+def test_weights_that_do_not_fit_are_refused(pair):
+    engine = pair.engine()
+    weights = engine.weights()
+    name = next(iter(weights))
+    with pytest.raises(ValueError, match="shape"):
+        engine.load({**weights, name: weights[name][:1]})
+    with pytest.raises(ValueError, match="do not fit"):
+        engine.load({**weights, "stranger": weights[name]})

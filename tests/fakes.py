@@ -1,0 +1,110 @@
+"""Stand-ins behind the seams: an engine that costs fake time, a stream that never ends."""
+
+import math
+
+import numpy as np
+
+from architectures.transformer import Config
+from speedrun.config import Data, Recipe, Run
+from speedrun.protocols import OutOfMemory
+
+VOCAB, CONTEXT, ROWS = 16, 8, 4
+
+
+def run_of(budget_s: float, **recipe) -> Run:
+    model = Config(vocab=VOCAB, context=CONTEXT, width=8, depth=1, heads=1, hidden=8)
+    chosen = Recipe(**{"batch_rows": ROWS, "schedule": "trapezoid", **recipe})
+    return Run(
+        arch="fake", recipe_name="default", budget_s=budget_s, seed=0, model=model, recipe=chosen,
+        data=Data(),
+    )  # fmt: skip
+
+
+class FakeStream:
+    """Rows of ones; each draw costs `wait_s` of fake time."""
+
+    def __init__(self, fake_time, wait_s: float = 0.0) -> None:
+        self.fake_time, self.wait_s, self.num_drawn = fake_time, wait_s, 0
+
+    def next_rows(self):
+        self.fake_time.advance(self.wait_s)
+        self.num_drawn += 1
+        return np.ones((ROWS, CONTEXT + 1), dtype=np.int32)
+
+
+class FakeEngine:
+    """An engine whose steps run on the device until `sync` waits for them."""
+
+    def __init__(self, fake_time, step_s: float) -> None:
+        self.fake_time, self.step_s = fake_time, step_s
+        self.pending_s = 0.0
+        self.num_steps = 0  # since the last reset
+        self.num_resets = 0
+        self.scales: list[float] = []
+        self.losses: list[float] = []
+        self.micro_batch_rows = ROWS
+        self.fits_rows = ROWS
+        self.compiled = False
+
+    def step(self, rows, lr_scale):
+        if self.micro_batch_rows > self.fits_rows:
+            self.fake_time.advance(self.step_s)
+            raise OutOfMemory("no room")
+        self.pending_s += self.step_s
+        self.num_steps += 1
+        self.scales.append(lr_scale)
+
+    def sync(self):
+        self.fake_time.advance(self.pending_s)
+        self.pending_s = 0.0
+
+    def train_loss(self):
+        self.sync()
+        return self.losses.pop(0) if self.losses else 1.0
+
+    def reset(self):
+        self.num_resets += 1
+        self.num_steps = 0
+        self.scales.clear()
+
+    def halve_micro_batch(self):
+        self.micro_batch_rows //= 2
+        if self.micro_batch_rows == 0:
+            raise OutOfMemory("one row does not fit")
+        return self.micro_batch_rows
+
+    def facts(self):
+        return {"compiled": self.compiled}
+
+
+class TableEngine:
+    """An exact model from a table of logits [vocab, vocab] over the last token; `leak` looks ahead.
+
+    `nats` and `logits` can be told to break one rule each.
+    """
+
+    def __init__(self, table, *, leak: int = 0, mix: float = 0.0, scale_nats: float = 1.0) -> None:
+        self.table = np.asarray(table, dtype=np.float32)
+        self.leak, self.mix, self.scale_nats = leak, mix, scale_nats
+        self.shapes: list[tuple[int, int]] = []
+
+    def logits(self, tokens):
+        read = np.roll(tokens, -self.leak, axis=1) if self.leak else tokens
+        return self.table[read] + self.mix * tokens.sum()
+
+    def nats(self, rows, seed):
+        self.shapes.append(rows.shape)
+        logits = self.logits(rows[:, :-1]).astype(np.float64)
+        if self.mix:
+            logits = logits + self.mix * np.arange(logits.shape[-1]) * len(rows)
+        log_sums = np.log(np.exp(logits).sum(-1))
+        picked = np.take_along_axis(logits, rows[:, 1:, None].astype(int), -1)[..., 0]
+        return (log_sums - picked) * self.scale_nats
+
+
+def uniform_engine(vocab: int) -> TableEngine:
+    return TableEngine(np.zeros((vocab, vocab)))
+
+
+def bits(nats: float) -> float:
+    return nats / math.log(2)

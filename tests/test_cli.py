@@ -1,0 +1,210 @@
+"""End to end through the real command line, on tiny data, in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from leaderboard.record import load
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = ["--params", "60K", "--vocab", "300", "--eval-docs", "20", "--set", "model.context=32"]
+FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32"]
+
+
+@pytest.fixture(scope="module")
+def stories(tmp_path_factory) -> Path:
+    """A few hundred short documents in one .jsonl file."""
+    path = tmp_path_factory.mktemp("data") / "stories.jsonl"
+    who, what = ("Tom", "Lily", "Ben", "Mia"), ("a ball", "a cat", "the sun", "some cake")
+    lines = [
+        json.dumps({"text": f"{who[i % 4]} saw {what[i // 4 % 4]} on day {i}. It was good."})
+        for i in range(800)
+    ]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def run(*args: str, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "run.py"), *args], capture_output=True, text=True, cwd=cwd,
+        env={**os.environ, **env}, timeout=120,
+    )  # fmt: skip
+
+
+def one_line_error(done: subprocess.CompletedProcess) -> str:
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1, done.stderr
+    return errors[0]
+
+
+@pytest.fixture(scope="module")
+def raced(stories, tmp_path_factory):
+    """One race of two seeds, with its output."""
+    out = tmp_path_factory.mktemp("runs")
+    cache = tmp_path_factory.mktemp("cache")
+    done = run(
+        "--minutes", "0.05", "--seeds", "2", "--data", str(stories), "--out", str(out),
+        *TINY, *FAST, SPEEDRUN_CACHE=str(cache), HF_HUB_OFFLINE="1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done, sorted(folder for folder in out.iterdir() if not folder.name.startswith("."))
+
+
+def test_a_race_leaves_whole_runs(raced):
+    _, folders = raced
+    assert [f.name[-1] for f in folders] == ["0", "1"]
+    for folder in folders:
+        names = {file.name for file in folder.iterdir()}
+        assert names == {
+            "record.json", "model.safetensors", "tokenizer.json", "log.jsonl", "samples.txt",
+        }  # fmt: skip
+        record = load(folder / "record.json")
+        assert record.status == "complete"
+        assert record.clock.overshoot_s <= 0.005 * record.budget_s
+        assert record.clock.train_s + record.clock.data_wait_s <= record.budget_s * 1.005
+        assert record.score is not None and record.score.bits_per_byte < 6
+        log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        assert log[-1]["num_steps"] == record.train.num_steps
+        assert (folder / "samples.txt").read_text().startswith("Once upon a time")
+
+
+def test_output_to_a_pipe_is_plain_lines(raced):
+    done, _ = raced
+    assert "\x1b" not in done.stdout and "\r" not in done.stdout
+    for expected in ("bits per byte", "perplexity", "tokens/s", "mean ± sd", "Place", "90%"):
+        assert expected in done.stdout
+
+
+def test_sample_continues_the_prompt_and_depends_on_its_seed(raced):
+    _, folders = raced
+    told = [
+        run("sample", str(folders[0]), "--prompt", "Tom saw", "--seed", seed, "--max-tokens", "20")
+        for seed in ("1", "1", "2")
+    ]
+    assert all(t.returncode == 0 for t in told), told[0].stderr
+    assert told[0].stdout.startswith("Tom saw")
+    assert told[0].stdout == told[1].stdout != told[2].stdout
+
+
+def test_json_prints_the_record_alone(stories, tmp_path):
+    done = run(
+        "--json", "--minutes", "0.02", "--data", str(stories), "--out", str(tmp_path), *TINY, *FAST
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    (folder,) = (f for f in tmp_path.iterdir() if not f.name.startswith("."))
+    assert record == json.loads((folder / "record.json").read_text())
+
+
+def test_without_hub_and_data_the_storybook_races(tmp_path):
+    done = run(
+        "--minutes", "0.02", "--out", str(tmp_path), *TINY, *FAST, HF_HUB_OFFLINE="1",
+        SPEEDRUN_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "storybook" in done.stdout and "--data PATH" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--arch", "transfomer"], "did you mean transformer"),
+        (["--backend", "gpu"], "unknown backend"),
+        (["--recipe", "defualt"], "did you mean default"),
+        (["--set", "recipe.lrr=1"], "did you mean recipe.lr"),
+        (["--set", "recipe.lr=fast"], "expected float"),
+        (["--params", "1K"], "ask for"),
+        (["--params", "lots"], "2M"),
+        (["--minutes", "0"], "above 0"),
+        (["--minutes", "soon"], "above 0"),
+        (["--seeds", "0"], "1 to 100"),
+        (["--seed", "-1"], "0 or more"),
+        (["--vocab", "10"], "257"),
+        (["--eval-docs", "some"], "'all'"),
+        (["--data", "no/such/place"], "no such file"),
+        (["--data", "run.py"], "allowed are"),
+        (["--minuets", "5"], "--help"),
+        (["sample", "no/such/run"], "no record.json"),
+        (["frobnicate"], "--help"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_two(args, says, tmp_path):
+    before = set(ROOT.iterdir())
+    assert says in one_line_error(run(*args, HF_HUB_OFFLINE="1"))
+    assert set(ROOT.iterdir()) == before, "a mistake must leave nothing behind"
+
+
+def test_an_output_folder_that_cannot_be_is_found_before_the_race(stories, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("--out", str(tmp_path / "file"), "--data", str(stories), *TINY, *FAST)
+    assert "cannot write there" in one_line_error(done)
+
+
+def start(stories: Path, out: Path, minutes: str) -> subprocess.Popen:
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), "--minutes", minutes, "--data", str(stories),
+         "--out", str(out), *TINY, *FAST],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:  # until the clock runs and a few steps are logged
+        logs = list(out.glob(".*partial/log.jsonl"))
+        if logs and logs[0].stat().st_size > 0:
+            return process
+        time.sleep(0.1)
+    process.kill()
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_training_early_and_keeps_the_run(stories, tmp_path, number):
+    process = start(stories, tmp_path, "5")
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    (path,) = tmp_path.glob("*/record.json")
+    record = load(path)
+    assert record.status == "interrupted" and record.score is not None
+    assert record.clock.train_s < 60
+
+
+def test_a_killed_run_leaves_no_record(stories, tmp_path):
+    process = start(stories, tmp_path, "5")
+    process.kill()
+    process.communicate(timeout=60)
+    assert not list(tmp_path.glob("*/record.json"))
+    assert not [f for f in tmp_path.iterdir() if not f.name.startswith(".")]
+
+
+def test_a_loss_that_diverges_is_recorded_as_such(stories, tmp_path):
+    done = run(
+        "--minutes", "1", "--data", str(stories), "--out", str(tmp_path), *TINY, *FAST,
+        "--set", "recipe.optimizer=adamw", "--set", "recipe.lr=1e30",
+    )  # fmt: skip
+    assert done.returncode == 1, done.stderr
+    (path,) = tmp_path.glob("*/record.json")
+    record = load(path)
+    assert record.status == "diverged" and record.score is None
+
+
+def test_help_names_every_option_and_command():
+    done = run("--help")
+    assert done.returncode == 0
+    for word in ("--minutes", "--arch", "--params", "--set", "--json", "sample", "doctor"):
+        assert word in done.stdout
+
+
+def test_doctor_reports_as_json():
+    done = run("doctor", "--json", HF_HUB_OFFLINE="1")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["auto"] in {d["name"] for d in found["devices"] if d["available"]}
+    assert found["hub"].startswith("does not answer")

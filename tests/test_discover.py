@@ -1,0 +1,67 @@
+"""Names become architectures, backends and devices, or clear errors."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from speedrun import discover
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_folders_are_the_architectures():
+    assert "transformer" in discover.architecture_names()
+    assert discover.architecture("transformer").LIKELIHOOD == "exact"
+
+
+def test_an_unknown_architecture_offers_the_nearest():
+    with pytest.raises(LookupError, match="did you mean transformer"):
+        discover.architecture("transfomer")
+
+
+def test_a_folder_outside_the_project_is_an_architecture(tmp_path):
+    folder = tmp_path / "mine"
+    shutil.copytree(ROOT / "architectures" / "transformer", folder)
+    architecture = discover.architecture(str(folder))
+    assert architecture.NAME == str(folder)
+    assert architecture.for_params(100_000, 300).num_params == pytest.approx(1e5, rel=0.03)
+    assert architecture.model("torch").__module__.startswith("speedrun_plugin_mine")
+
+
+def test_a_folder_that_lacks_something_says_what(tmp_path):
+    with pytest.raises(ValueError, match=r"no __init__.py"):
+        discover.architecture(str(tmp_path))
+    (tmp_path / "__init__.py").write_text("LIKELIHOOD = 'exact'\n")
+    with pytest.raises(ValueError, match="lacks Config, for_params"):
+        discover.architecture(str(tmp_path))
+
+
+def test_an_import_error_inside_a_plugin_is_shown_as_it_is(tmp_path):
+    (tmp_path / "__init__.py").write_text("import a_package_that_is_not_there\n")
+    with pytest.raises(ImportError, match="a_package_that_is_not_there"):
+        discover.architecture(str(tmp_path))
+
+
+def test_an_architecture_says_what_it_is_written_for():
+    with pytest.raises(ValueError, match=r"no abacus_model.py.*runs on .*torch"):
+        discover.architecture("transformer").model("abacus")
+
+
+def test_auto_takes_an_available_device_and_the_processor_is_always_there():
+    assert discover.device("auto").available
+    assert discover.device("cpu").name == "cpu"
+    assert discover.device("torch").backend == "torch"
+
+
+def test_an_unknown_backend_offers_what_there_is():
+    with pytest.raises(LookupError, match="did you mean cuda"):
+        discover.device("cudaa")
+
+
+def test_a_backend_that_is_not_here_says_why_and_what_is():
+    missing = [d for d in discover.devices() if not d.available]
+    if not missing:
+        pytest.skip("every device is here")
+    with pytest.raises(ValueError, match=r"is not here: .+; there is: .*cpu"):
+        discover.device(missing[0].name)
