@@ -1,6 +1,5 @@
 """Commands and their help, nothing else."""
 
-import json
 import os
 import sys
 from pathlib import Path
@@ -135,16 +134,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except cyclopts.CycloptsError as error:
         fail(errors, " ".join(str(error).split()) + " (see --help)")
-    except (ValueError, LookupError) as error:
-        if os.environ.get("SPEEDRUN_TRACEBACK"):
-            raise
-        fail(errors, str(error.args[0]) if error.args else type(error).__name__)
-    except KeyboardInterrupt:
-        errors.print("stopped; nothing was recorded", style="yellow")
-        sys.exit(130)
     except BrokenPipeError:  # the reader of a pipe has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except (KeyError, IndexError):
+        raise  # ours to mend, not a person's
+    except (ValueError, LookupError, OSError, MemoryError) as error:
+        if os.environ.get("SPEEDRUN_TRACEBACK"):
+            raise
+        fail(errors, " ".join(str(error).split()) or type(error).__name__)
+    except KeyboardInterrupt:
+        errors.print("stopped; nothing was recorded", style="yellow")
+        sys.exit(130)
     sys.exit(0)
 
 
@@ -152,7 +153,3 @@ def fail(errors: Console, line: str) -> NoReturn:
     """One clear line on standard error, exit code 2."""
     errors.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(2)
-
-
-def print_json(value: object) -> None:
-    print(json.dumps(value, indent=1, ensure_ascii=False))

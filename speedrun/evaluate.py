@@ -20,7 +20,7 @@ _PAD_TO = 32  # row lengths are rounded up, so that few shapes are met
 CHECK_TOLERANCE_NATS = 1e-3
 
 
-class UnfairModel(Exception):
+class UnfairModel(ValueError):
     """The model failed a check that every record rests on."""
 
 

@@ -19,7 +19,7 @@ Weights = dict[str, NDArray[np.float32]]
 Likelihood = Literal["exact", "bound"]
 
 
-class OutOfMemory(Exception):
+class OutOfMemory(MemoryError):
     """The device had no room for a step; nothing of that step was applied."""
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import psutil
 
 from leaderboard.record import Record, seal
@@ -161,9 +162,17 @@ class _Race:
                 precision: self.backend.matmul_gflops(self.device, precision)
                 for precision in ("fp32", "bf16")
             }
-            return self.backend.engine(
+            engine = self.backend.engine(
                 self.architecture, run.model, run.recipe, run.seed, self.device
             )
+            # Now, not after five minutes; and on random weights, because branches that start
+            # at zero hide what they would leak.
+            rng = np.random.default_rng(run.seed)
+            initial = engine.weights()
+            engine.load({n: rng.normal(0, 0.1, w.shape) for n, w in initial.items()})
+            evaluate.check(engine, run.model.vocab, run.model.context)
+            engine.reset()
+            return engine
 
     def _train(self, engine: Engine) -> Training:
         run, watcher = self.settings, self.watcher

@@ -78,7 +78,14 @@ def train(
         if num_steps == 0:
             break
         waited_s = clock.accounts["data_wait"]
-        lr_scale = _advance(engine, stream, clock, run, training, num_steps)
+        try:
+            lr_scale = _advance(engine, stream, clock, run, training, num_steps)
+        except _StreamEnded as ended:
+            if training.num_steps == 0:
+                raise ended.cause from None
+            training.status = "interrupted"
+            training.note(clock.share(), f"the data ended: {ended.cause}")
+            break
         waited_s = clock.accounts["data_wait"] - waited_s
         recent_s.append(clock.tick(num_steps, waited_s) + waited_s / num_steps)
         loss = engine.train_loss()
@@ -110,13 +117,27 @@ def _advance(
     lr_scale = 0.0
     for _ in range(num_steps):
         with clock.account("data_wait"):
-            rows = stream.next_rows()
+            rows = _next_rows(stream)
         lr_scale = run.recipe.lr_scale(clock.share())
         _step(engine, rows, lr_scale, clock, training)
         training.num_steps += 1
         training.num_tokens += rows.shape[0] * (rows.shape[1] - 1)
     engine.sync()
     return lr_scale
+
+
+class _StreamEnded(Exception):
+    """The data cannot go on; what was trained so far is still worth scoring."""
+
+    def __init__(self, cause: OSError | ValueError) -> None:
+        self.cause = cause
+
+
+def _next_rows(stream: Stream) -> Rows:
+    try:
+        return stream.next_rows()
+    except (OSError, ValueError) as error:  # network, disk, text that is none
+        raise _StreamEnded(error) from error
 
 
 def _warm_up(engine: Engine, clock: BudgetClock, run: Run, training: Training) -> float:

@@ -1,6 +1,6 @@
 """Stand-ins behind the seams: an engine that costs fake time, a stream that never ends."""
 
-import math
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +12,8 @@ VOCAB, CONTEXT, ROWS = 16, 8, 4
 
 
 def run_of(budget_s: float, **recipe) -> Run:
-    model = Config(vocab=VOCAB, context=CONTEXT, width=8, depth=1, heads=1, hidden=8)
+    shape: dict[str, Any] = {"width": 8, "depth": 1, "heads": 1, "hidden": 8}
+    model = Config(vocab=VOCAB, context=CONTEXT, value_tables=0, num_common=0, **shape)
     chosen = Recipe(**{"batch_rows": ROWS, "schedule": "trapezoid", **recipe})
     return Run(
         arch="fake", recipe_name="default", budget_s=budget_s, seed=0, model=model, recipe=chosen,
@@ -32,7 +33,7 @@ class FakeStream:
         return np.ones((ROWS, CONTEXT + 1), dtype=np.int32)
 
 
-class FakeEngine:
+class _FakeEngine:
     """An engine whose steps run on the device until `sync` waits for them."""
 
     def __init__(self, fake_time, step_s: float) -> None:
@@ -77,7 +78,7 @@ class FakeEngine:
         return {"compiled": self.compiled}
 
 
-class TableEngine:
+class _TableEngine:
     """An exact model from a table of logits [vocab, vocab] over the last token; `leak` looks ahead.
 
     `nats` and `logits` can be told to break one rule each.
@@ -102,9 +103,10 @@ class TableEngine:
         return (log_sums - picked) * self.scale_nats
 
 
-def uniform_engine(vocab: int) -> TableEngine:
+# Each is the part of an engine that its tests reach, so the type checker is told nothing.
+FakeEngine: Any = _FakeEngine
+TableEngine: Any = _TableEngine
+
+
+def uniform_engine(vocab: int) -> Any:
     return TableEngine(np.zeros((vocab, vocab)))
-
-
-def bits(nats: float) -> float:
-    return nats / math.log(2)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from leaderboard.record import load
+from speedrun import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--params", "60K", "--vocab", "300", "--eval-docs", "20", "--set", "model.context=32"]
@@ -130,16 +131,20 @@ def test_without_hub_and_data_the_storybook_races(tmp_path):
         (["--vocab", "10"], "257"),
         (["--eval-docs", "some"], "'all'"),
         (["--data", "no/such/place"], "no such file"),
-        (["--data", "run.py"], "allowed are"),
+        (["--data", __file__], "allowed are"),
         (["--minuets", "5"], "--help"),
         (["sample", "no/such/run"], "no record.json"),
         (["frobnicate"], "--help"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_two(args, says, tmp_path):
-    before = set(ROOT.iterdir())
-    assert says in one_line_error(run(*args, HF_HUB_OFFLINE="1"))
-    assert set(ROOT.iterdir()) == before, "a mistake must leave nothing behind"
+def test_a_mistake_is_one_line_and_exit_code_two(args, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(args)
+    assert stopped.value.code == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("error: ") and shown.count("\n") == 1 and says in shown
+    assert not list(tmp_path.rglob("*/*")), "a mistake must leave nothing behind"
 
 
 def test_an_output_folder_that_cannot_be_is_found_before_the_race(stories, tmp_path):

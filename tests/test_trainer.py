@@ -151,6 +151,27 @@ def test_sleep_is_noted(clock, fake_time):
     assert "slept" in training.events[-1]["what"]
 
 
+def test_data_that_ends_keeps_what_was_trained(clock, fake_time):
+    class Ending(FakeStream):
+        def next_rows(self):
+            if self.num_drawn == 5:
+                raise OSError("disk gone")
+            return super().next_rows()
+
+    training = train(FakeEngine(fake_time, 1.0), Ending(fake_time), clock, run_of(60.0))
+    assert (training.status, training.num_steps) == ("interrupted", 5)
+    assert "disk gone" in training.events[0]["what"]
+
+
+def test_data_that_never_begins_is_its_own_error(clock, fake_time):
+    class Empty(FakeStream):
+        def next_rows(self):
+            raise OSError("disk gone")
+
+    with pytest.raises(OSError, match="disk gone"):
+        train(FakeEngine(fake_time, 1.0), Empty(fake_time), clock, run_of(60.0))
+
+
 def test_thinning_keeps_ends_and_means():
     curve = [(i / 1000, float(i)) for i in range(1001)]
     thin = thinned(curve, 100)

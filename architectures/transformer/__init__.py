@@ -22,7 +22,18 @@ PARAM_GROUPS = (
     ("*", "vector"),
 )
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
-    "default": {"model": {}, "recipe": {}},
+    "default": {
+        "model": {},
+        "recipe": {
+            "optimizer": "muon",
+            "lr": 0.01,
+            "lr_matrix": 0.03,
+            "eps": 1e-10,
+            "schedule": "trapezoid",
+            "cooldown": 0.6,
+            "batch_rows": 8,
+        },
+    },
     # The published five-minute laptop recipe, as a yardstick: GPT-2 style, SwiGLU, learned
     # positions, three layers, AdamW, fp32, no accumulation (seangoedecke.com/model-on-a-mbp).
     "goedecke": {

@@ -127,7 +127,7 @@ class Model(nn.Module):
         if self.config.positions == "learned":
             x_BTD = x_BTD + self.positions.weight[:T]
         else:
-            rotary = (self.cos[:T, None], self.sin[:T, None])
+            rotary = (self.get_buffer("cos")[:T, None], self.get_buffer("sin")[:T, None])
         if self.config.norm == "rms":
             x_BTD = _rms_norm(_shifted(_rms_norm(x_BTD), self.shift))
         embedded_BTD = x_BTD

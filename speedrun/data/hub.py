@@ -1,11 +1,14 @@
 """TinyStories streamed from the Hugging Face hub at a pinned revision."""
 
+import atexit
+import contextlib
 import hashlib
 import itertools
 import json
+import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,9 +24,12 @@ TRIES = 2
 PATIENCE_S = 20.0
 # Going on inside a shard reads it from its beginning: more bytes, more patience.
 RESUME_PATIENCE_S = 60.0
+EXIT_PATIENCE_S = 20.0  # for a read that was given up, when the process ends
 _CHUNK_DOCS = 64
+_RANGE_BYTES = 2 << 20
 
 T = TypeVar("T")
+_given_up = threading.Event()
 
 
 def unreachable() -> str | None:
@@ -33,6 +39,8 @@ def unreachable() -> str | None:
 
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         return "HF_HUB_OFFLINE is set"
+
+    _given_up.clear()
 
     def ask() -> None:
         huggingface_hub.HfApi().dataset_info(REPO, revision=REVISION, timeout=TIMEOUT_S)
@@ -57,7 +65,7 @@ def _within(seconds: float, do: Callable[[], T]) -> T:
     """What `do` returns; SourceUnavailable where that takes too long.
 
     The timeouts of the libraries bound each wait, but not their sum, a name server that is
-    silent or an answer that drips. A call that is given up ends by itself, whenever it does.
+    silent or an answer that drips. A call that is given up ends by itself some time later.
     """
     answer: Future[T] = Future()
 
@@ -67,13 +75,41 @@ def _within(seconds: float, do: Callable[[], T]) -> T:
         except BaseException as error:  # handed to whoever waits
             answer.set_exception(error)
 
-    threading.Thread(target=work, name="hub", daemon=True).start()
+    thread = threading.Thread(target=work, name="hub", daemon=True)
+    thread.start()
     try:
         return answer.result(seconds)
     except TimeoutError:
         if answer.done():
             raise
+        _given_up.set()
+        # pyarrow aborts a process that ends in the middle of a read.
+        atexit.register(thread.join, EXIT_PATIENCE_S)
         raise SourceUnavailable(f"no answer within {seconds:g} s") from None
+
+
+def _tame_clients() -> None:
+    """Fewer tries, no talk in the live view, and none at all once we have given up."""
+    import datasets.config as settings
+    import huggingface_hub
+
+    # Its defaults (20 tries, 5 s apart) would go on long after our patience has ended.
+    settings.STREAMING_READ_MAX_RETRIES = settings.STREAMING_OPEN_MAX_RETRIES = 3
+    settings.STREAMING_READ_RETRY_INTERVAL = settings.STREAMING_OPEN_RETRY_INTERVAL = 1
+    for library in ("datasets", "huggingface_hub"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    _given_up.clear()
+    example = huggingface_hub.get_session()
+
+    def refuse(request: object) -> None:
+        if _given_up.is_set():
+            raise SourceUnavailable("given up")
+
+    def client() -> Any:
+        hooks = {"request": [*example.event_hooks["request"], refuse]}
+        return type(example)(event_hooks=hooks, follow_redirects=True, timeout=None)
+
+    huggingface_hub.set_client_factory(client)
 
 
 class _Streamed:
@@ -88,7 +124,7 @@ class _Streamed:
         if state["stream"] is not None:
             dataset.load_state_dict(state["stream"])
         self._dataset = dataset
-        self._documents: Iterator[dict[str, str]] = iter(dataset)
+        self._documents: Generator[dict[str, str]] = iter(dataset)
         self._before = self._after = state["stream"]
         self._chunk: list[str] = []
         self._given = 0
@@ -119,6 +155,11 @@ class _Streamed:
         self._before, self._after = self._after, after
         self._chunk, self._given, self._patience_s = chunk, 0, PATIENCE_S
 
+    def close(self) -> None:
+        # A scan that pyarrow has open when the interpreter ends can abort or hang the process.
+        with contextlib.suppress(ValueError):  # its generator is waiting for the network still
+            self._documents.close()
+
     def state(self) -> dict[str, Any]:
         return {"stream": self._before, "given": self._given}
 
@@ -141,14 +182,19 @@ class TinyStories:
         if self._offline is not None:
             raise SourceUnavailable(f"the hub does not answer ({self._offline})")
         import datasets
-        import datasets.config as settings
+        import pyarrow
+        import pyarrow.dataset
 
-        # Its defaults (20 tries, 5 s apart) would go on long after our patience has ended.
-        settings.STREAMING_READ_MAX_RETRIES = settings.STREAMING_OPEN_MAX_RETRIES = 3
-        settings.STREAMING_READ_RETRY_INTERVAL = settings.STREAMING_OPEN_RETRY_INTERVAL = 1
+        _tame_clients()
+        # By default up to 32 MiB are asked for at once: too long a wait for a first document.
+        scan = pyarrow.dataset.ParquetFragmentScanOptions(
+            cache_options=pyarrow.CacheOptions(lazy=True, range_size_limit=_RANGE_BYTES)
+        )
 
         def load() -> Any:
-            return datasets.load_dataset(REPO, revision=REVISION, split=split, streaming=True)
+            return datasets.load_dataset(
+                REPO, revision=REVISION, split=split, streaming=True, fragment_scan_options=scan
+            )
 
         try:
             return _within(PATIENCE_S, load)
@@ -161,8 +207,9 @@ class TinyStories:
     def heldout(self, limit: int | None) -> list[str]:
         if (cached := self._cached(limit)) is not None:
             return cached
-        stream = (document for document in _Streamed(self._open("validation")) if document.strip())
-        documents = list(itertools.islice(stream, limit))
+        with contextlib.closing(_Streamed(self._open("validation"))) as stream:
+            texts = (text for text in stream if text.strip())
+            documents = list(itertools.islice(texts, limit))
         self._cache.mkdir(parents=True, exist_ok=True)
         kept = self._kept(limit)
         partial = kept.with_suffix(f".{os.getpid()}")

@@ -26,6 +26,10 @@ class Documents(Protocol):
         """JSON that `Source.train` resumes from, right after the last document given."""
         ...
 
+    def close(self) -> None:
+        """Let go of files and connections; nothing is asked of it afterwards."""
+        ...
+
 
 class Source(Protocol):
     """A data set: training documents to stream and held-out documents to score."""
@@ -58,6 +62,9 @@ class Counted:
 
     def state(self) -> dict[str, Any]:
         return {"doc": self._doc}
+
+    def close(self) -> None:
+        self._documents = iter(())
 
 
 def cache_dir() -> Path:

@@ -71,6 +71,8 @@ class TokenStream:
         with contextlib.suppress(OSError):
             self._cache.save()
         self._cache.close()
+        if self._documents is not None:
+            self._documents.close()
 
     def next_rows(self) -> Rows:
         """The next batch; waits for the worker and raises what it died of."""

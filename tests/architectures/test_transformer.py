@@ -71,7 +71,8 @@ def test_settings_that_cannot_be_are_refused(settings, says):
 
 
 @pytest.mark.parametrize(
-    ("target", "fixed"), [(10_000, {}), (2_000_000, {"width": 512}), (2_000_000, {"hidden": 8})]
+    ("target", "fixed"),
+    [(10_000, {}), (2_000_000, {"width": 512}), (2_000_000, {"width": 120, "hidden": 8})],
 )
 def test_a_size_that_cannot_be_met_says_what_to_do(target, fixed):
     with pytest.raises(ValueError, match="ask for"):

@@ -72,7 +72,9 @@ def test_every_parameter_learns(pair, rows):
     engine = pair.engine()
     before = engine.weights()
     trained(engine, rows, 5)
-    still = [name for name, value in engine.weights().items() if np.array_equal(value, before[name])]
+    still = [
+        name for name, value in engine.weights().items() if np.array_equal(value, before[name])
+    ]
     assert not still
 
 

@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from speedrun.backends.torch import devices, optimizers
-from speedrun.backends.torch.output import Output, logits, mean_nats
+from speedrun.backends.torch.output import Output, logits, mean_nats, token_nats
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import Architecture, Device, OutOfMemory, Rows, Weights
-
-# Full-precision logits held at once while scoring; more costs page faults, not less time.
-_SCORING_LOGITS_BYTES = 64 * 2**20
 
 
 class TorchEngine:
@@ -119,23 +116,17 @@ class TorchEngine:
         eager = getattr(self._model, method)
         if not self._facts["compiled"]:
             return eager(tokens)
-        if self._compiled is None:
-            self._compiled = torch.compile(eager, dynamic=False)
-            try:
-                return self._compiled(tokens)
-            except Exception as error:  # the compiler's errors have no common class
-                if _is_out_of_memory(error):
-                    raise
-                lines = str(error).strip().splitlines() or [type(error).__name__]
-                self._facts |= {"compiled": False, "compile_error": lines[0][:200]}
-                return eager(tokens)
-        return self._compiled(tokens)
-
-    def _full_logits(self, inputs: Tensor) -> Tensor:
-        """Logits in full precision, never compiled: what scores rest on."""
-        if hasattr(self._model, "features"):
-            return logits(self._model.features(inputs), Output(*self._model.output()))
-        return self._model.logits(inputs).float()
+        if self._compiled is not None:
+            return self._compiled(tokens)
+        self._compiled = compiled = torch.compile(eager, dynamic=False)
+        try:
+            return compiled(tokens)
+        except Exception as error:  # the compiler's errors have no common class
+            if _is_out_of_memory(error):
+                raise
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            self._facts |= {"compiled": False, "compile_error": lines[0][:200]}
+            return eager(tokens)
 
     def _autocast(self) -> contextlib.AbstractContextManager:
         if self._precision == "fp32":
@@ -175,19 +166,23 @@ class TorchEngine:
             noise = torch.Generator(self._device).manual_seed(seed)
             nats = self._model.nats(tensor.to(self._device, torch.long), noise)
             return nats.double().cpu().numpy()
-        row_bytes = 4 * (rows.shape[1] - 1) * self._config.vocab
-        pieces = tensor.split(max(1, _SCORING_LOGITS_BYTES // row_bytes))
-        parts = []
-        for piece in pieces:
-            placed = piece.to(self._device, torch.long)
-            by_vocab = self._full_logits(placed[:, :-1]).transpose(1, 2)
-            parts.append(F.cross_entropy(by_vocab, placed[:, 1:], reduction="none").cpu().double())
-        return torch.cat(parts).numpy()
+        placed = tensor.to(self._device, torch.long)
+        inputs, targets = placed[:, :-1], placed[:, 1:]
+        if hasattr(self._model, "features"):
+            features_ND = self._model.features(inputs).flatten(0, 1)
+            nats = token_nats(features_ND, Output(*self._model.output()), targets.flatten())
+        else:
+            by_vocab = self._model.logits(inputs).float().flatten(0, 1)
+            nats = F.cross_entropy(by_vocab, targets.flatten(), reduction="none")
+        return nats.view(targets.shape).double().cpu().numpy()
 
     @torch.no_grad()
     def logits(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
         placed = torch.from_numpy(tokens).to(self._device, torch.long)
-        return self._full_logits(placed).cpu().numpy()
+        if hasattr(self._model, "features"):
+            layer = Output(*self._model.output())
+            return logits(self._model.features(placed), layer).cpu().numpy()
+        return self._model.logits(placed).float().cpu().numpy()
 
     # -- state
 

@@ -36,6 +36,29 @@ def logits(features: Tensor, output: Output) -> Tensor:
     return torch.cat((common, entry + rare.log_softmax(dim=-1)), dim=-1)
 
 
+def token_nats(features_ND: Tensor, output: Output, targets_N: Tensor) -> Tensor:
+    """Nats of each target in fp32, without the logits of rare tokens where none is a target."""
+    parts = [
+        _chunk_nats(x, output, target)
+        for x, target in zip(
+            features_ND.split(CHUNK_TOKENS), targets_N.split(CHUNK_TOKENS), strict=True
+        )
+    ]
+    return torch.cat(parts)
+
+
+def _chunk_nats(x_ND: Tensor, output: Output, targets_N: Tensor) -> Tensor:
+    weight_VD, rare_1D, C = output
+    if rare_1D is None:
+        return F.cross_entropy(F.linear(x_ND, weight_VD).float(), targets_N, reduction="none")
+    first = F.linear(x_ND, torch.cat((weight_VD[:C], rare_1D))).float()
+    nats_N = F.cross_entropy(first, targets_N.clamp(max=C), reduction="none")
+    index_R = (targets_N >= C).nonzero().squeeze(1)
+    second = F.linear(x_ND[index_R], weight_VD[C:]).float()
+    nats_R = F.cross_entropy(second, targets_N[index_R] - C, reduction="none")
+    return nats_N.index_add(0, index_R, nats_R)
+
+
 def mean_nats(features_BTD: Tensor, output: Output, targets_BT: Tensor) -> Tensor:
     """Mean nats per target, a scalar in fp32."""
     features_ND = features_BTD.flatten(0, -2)
