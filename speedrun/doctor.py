@@ -107,7 +107,10 @@ def _print(console: Console, findings: dict[str, Any]) -> None:
         ("cache", f"{c['path']}: {c['bytes'] / 2**20:.1f} MiB in {c['num_files']} files")
         for c in findings["caches"]
     ]
-    rows += [("warning", f"{d['name']}: {w}") for d in findings["devices"] for w in d["warnings"]]
+    for device in findings["devices"]:
+        rows += [("warning", f"{device['name']}: {warning}") for warning in device["warnings"]]
+        if not device["available"]:
+            rows.append(("missing", f"{device['name']}: {device['detail']}"))
     for label, value in rows:
         facts.add_row(Text(label, style="dim"), Text(value))
     console.print(facts)
@@ -121,19 +124,19 @@ def _load(load: float | None) -> str:
 
 
 def _device_table(findings: dict[str, Any]) -> Table:
-    table = Table(title="backends", title_justify="left")
-    for column in ("--backend", "through", "what", "precision", "GFLOP/s fp32", "GFLOP/s bf16"):
+    table = Table(title="what can train here", title_justify="left")
+    for column in ("--backend", "what", "precision", "GFLOP/s fp32", "bf16"):
         table.add_column(column)
     for device in findings["devices"]:
+        if not device["available"]:
+            continue
         name = device["name"] + (" (auto)" if device["name"] == findings["auto"] else "")
-        what = " ".join(filter(None, (device["accelerator"], device["detail"])))
+        what = ", ".join(filter(None, (device["accelerator"], device["detail"], device["backend"])))
         rates = [device["matmul_gflops"].get(p) for p in ("fp32", "bf16")]
         table.add_row(
             Text(name),
-            Text(device["backend"]),
-            Text(what if device["available"] else f"missing: {device['detail']}"),
+            Text(what),
             Text(", ".join(device["precisions"])),
             *("-" if rate is None else f"{rate:,.0f}" for rate in rates),
-            style="" if device["available"] else "dim",
         )
     return table

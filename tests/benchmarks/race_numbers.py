@@ -1,0 +1,100 @@
+"""The numbers a race must reach, measured by racing: `default` against `goedecke`.
+
+    python tests/benchmarks/race_numbers.py --data PATH [--minutes 5] [--seeds 3] [--out DIR]
+
+Uses a cache of its own, so that the first race is cold and the others are warm. Needs a quiet
+machine and seeds x 2 races of time. Exit code 1 where a limit is missed.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUDGET_USED = 0.99  # training and data, share of the budget, at least
+DATA_WAIT = {"cold": 0.03, "warm": 0.005}  # share of the budget, at most
+OVERSHOOT = 0.005
+FIRST_STEP_S = {"cold": 30.0, "warm": 15.0}  # from the command on, compilation apart
+LOWER_THAN_YARDSTICK = 0.18  # default's bits per byte below goedecke's, at least
+
+
+def race(recipe: str, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Records of one recipe, a seed each, every race in a process of its own."""
+    records = []
+    for seed in range(args.seeds):
+        command = [
+            sys.executable, str(ROOT / "run.py"), "--json", "--minutes", str(args.minutes),
+            "--params", "2M", "--recipe", recipe, "--seed", str(seed), "--data", str(args.data),
+            "--out", str(args.out / recipe),
+        ]  # fmt: skip
+        env = {**os.environ, "SPEEDRUN_CACHE": str(args.out / "cache")}
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env, check=True)
+        records.append(json.loads(done.stdout))
+    return records
+
+
+def row(record: dict[str, Any], cache: str) -> tuple[list[str], bool]:
+    """A line of the table and whether the race kept its limits."""
+    clock, budget_s = record["clock"], record["budget_s"]
+    used = (clock["train_s"] + clock["data_wait_s"]) / budget_s
+    waited = clock["data_wait_s"] / budget_s
+    first_step_s = sum(clock[f"{a}_s"] for a in ("startup", "tokenizer", "build", "warmup"))
+    kept = (
+        used >= BUDGET_USED
+        and waited <= DATA_WAIT[cache]
+        and clock["overshoot_s"] <= OVERSHOOT * budget_s
+        and clock["suspended_s"] == 0
+        and first_step_s <= FIRST_STEP_S[cache]
+    )
+    cells = [
+        record["config"]["recipe_name"],
+        str(record["seed"]),
+        cache,
+        f"{record['score']['bits_per_byte']:.4f}",
+        f"{record['score']['perplexity']:.2f}",
+        f"{record['train']['num_tokens'] / 1e6:.2f}M",
+        f"{record['train']['tokens_per_s']:,.0f}",
+        f"{used:.2%}",
+        f"{waited:.2%}",
+        f"{clock['overshoot_s']:.2f} s",
+        f"{first_step_s:.1f} s",
+        f"{clock['compile_s']:.1f} s",
+        "yes" if kept else "NO",
+    ]
+    return cells, kept
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--minutes", default=5.0, type=float)
+    parser.add_argument("--seeds", default=3, type=int)
+    parser.add_argument("--out", default=Path("runs/race_numbers"), type=Path)
+    args = parser.parse_args()
+    print(
+        "| recipe | seed | cache | bits per byte | perplexity | tokens | tokens/s | budget used |"
+        " waiting | overshoot | to first step | compile | limits kept |\n" + "|---" * 13 + "|"
+    )
+    all_kept, means = True, {}
+    for number, recipe in enumerate(("default", "goedecke")):
+        records = race(recipe, args)
+        for seed, record in enumerate(records):
+            cells, kept = row(record, "cold" if number == seed == 0 else "warm")
+            all_kept &= kept
+            print("| " + " | ".join(cells) + " |", flush=True)
+        means[recipe] = [record["score"]["bits_per_byte"] for record in records]
+    for recipe, scores in means.items():
+        sd = f" ± {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
+        print(f"{recipe}: {statistics.fmean(scores):.4f}{sd} bits per byte, n = {len(scores)}")
+    lower = 1 - statistics.fmean(means["default"]) / statistics.fmean(means["goedecke"])
+    print(f"default is {lower:.1%} lower (at least {LOWER_THAN_YARDSTICK:.0%})")
+    sys.exit(0 if all_kept and lower >= LOWER_THAN_YARDSTICK else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Stories from logits that are known."""
+
+import numpy as np
+import pytest
+from fakes import TableEngine
+
+from speedrun import generate
+from speedrun.data import tokenizer
+from speedrun.generate import Sampling, story
+
+BPE = tokenizer.shipped()
+
+
+def chain(*texts: str, end: bool = True):
+    """An engine that says these one-token texts one after another, then ends."""
+    ids = [int(BPE.encode(text)[0]) for text in texts]
+    table = np.zeros((BPE.vocab, BPE.vocab))
+    for now, then in zip(ids, [*ids[1:], tokenizer.EOT if end else ids[0]], strict=True):
+        table[now, then] = 50.0
+    return TableEngine(table)
+
+
+def test_a_story_follows_the_likeliest_tokens_up_to_the_end():
+    engine = chain(" the", " and", " to")
+    assert story(engine, BPE, " the", 8, Sampling(temperature=0)) == " the and to"
+
+
+def test_a_story_ends_at_its_limit_and_the_context_slides():
+    engine = chain(" the", " and", end=False)
+    text = story(engine, BPE, " the", 4, Sampling(temperature=0, max_tokens=9))
+    assert text == " the" + " and the" * 4 + " and"
+
+
+def test_the_seed_decides_the_draws():
+    engine = TableEngine(np.zeros((BPE.vocab, BPE.vocab)))
+    told = [story(engine, BPE, "a", 8, Sampling(seed=s, max_tokens=8)) for s in (0, 0, 1)]
+    assert told[0] == told[1] != told[2]
+
+
+@pytest.mark.parametrize("top_p", [1e-9, 0.5])
+def test_top_p_keeps_the_likeliest_only(top_p):
+    logits = np.log(np.array([0.05, 0.6, 0.3, 0.05], dtype=np.float32))
+    rng = np.random.default_rng(0)
+    sampling = Sampling(temperature=1.0, top_p=top_p)
+    assert {generate._draw(logits, sampling, rng) for _ in range(200)} == {1}
+
+
+def test_top_p_of_one_reaches_everything():
+    logits = np.log(np.array([0.1, 0.4, 0.4, 0.1], dtype=np.float32))
+    rng = np.random.default_rng(0)
+    sampling = Sampling(temperature=1.0, top_p=1.0)
+    assert {generate._draw(logits, sampling, rng) for _ in range(500)} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    "change", [{"temperature": -1}, {"top_p": 0}, {"top_p": 1.1}, {"max_tokens": 0}]
+)
+def test_sampling_that_cannot_be_is_refused(change):
+    with pytest.raises(ValueError, match=r"allowed|must be"):
+        Sampling(**change)
