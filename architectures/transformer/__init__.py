@@ -26,12 +26,12 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
         "model": {},
         "recipe": {
             "optimizer": "muon",
-            "lr": 0.01,
+            "lr": 0.014,
             "lr_matrix": 0.03,
             "eps": 1e-10,
             "schedule": "trapezoid",
             "cooldown": 0.6,
-            "batch_rows": 8,
+            "batch_rows": 16,
         },
     },
     # The published five-minute laptop recipe, as a yardstick: GPT-2 style, SwiGLU, learned

@@ -16,6 +16,9 @@ from speedrun.backends.torch.output import Output, logits, mean_nats, token_nats
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import Architecture, Device, OutOfMemory, Rows, Weights
 
+# Relative difference in norm that another order of rounding explains.
+_COMPILED_TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2, "fp16": 5e-2}
+
 
 class TorchEngine:
     """See `speedrun.protocols.Engine`."""
@@ -116,17 +119,46 @@ class TorchEngine:
         eager = getattr(self._model, method)
         if not self._facts["compiled"]:
             return eager(tokens)
-        if self._compiled is not None:
-            return self._compiled(tokens)
-        self._compiled = compiled = torch.compile(eager, dynamic=False)
+        if self._compiled is None:
+            self._compiled = self._proven(eager, tokens)
+        return self._compiled(tokens)
+
+    def _proven(self, eager: Callable[[Tensor], Tensor], tokens: Tensor) -> Callable:
+        """`eager` compiled, if that works here and agrees in values and gradients; else itself.
+
+        Compilers for some devices are young: one that fails, or is wrong, must not end a race.
+        """
         try:
-            return compiled(tokens)
+            compiled = torch.compile(eager, dynamic=False)
+            off = max(
+                _relative_difference(a, b)
+                for a, b in zip(
+                    self._values_and_grads(compiled, tokens),
+                    self._values_and_grads(eager, tokens),
+                    strict=True,
+                )
+            )
         except Exception as error:  # the compiler's errors have no common class
             if _is_out_of_memory(error):
                 raise
             lines = str(error).strip().splitlines() or [type(error).__name__]
-            self._facts |= {"compiled": False, "compile_error": lines[0][:200]}
-            return eager(tokens)
+            why = lines[0][:200]
+        else:
+            if off <= _COMPILED_TOLERANCE[self._precision]:
+                return compiled
+            why = f"compiled values or gradients are off by {off:.2g}"
+        self._facts |= {"compiled": False, "compile_error": why}
+        return eager
+
+    def _values_and_grads(self, run: Callable[[Tensor], Tensor], tokens: Tensor) -> list[Tensor]:
+        values = run(tokens).float()
+        # Not a sum of squares: behind a norm that is constant, and its gradient rounding alone.
+        weights = torch.linspace(-1, 1, values.numel(), device=values.device).view_as(values)
+        (values * weights).sum().backward()
+        params = self._model.parameters()
+        grads = [p.grad.float().flatten() for p in params if p.grad is not None]
+        self._zero_grad()
+        return [values.detach(), torch.cat(grads)]
 
     def _autocast(self) -> contextlib.AbstractContextManager:
         if self._precision == "fp32":
@@ -219,6 +251,10 @@ class TorchEngine:
 
     def facts(self) -> dict[str, Any]:
         return self._facts | {"micro_batch_rows": self._micro_batch_rows}
+
+
+def _relative_difference(a: Tensor, b: Tensor) -> float:
+    return float((a - b).norm() / b.norm().clamp(min=1e-12))
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
