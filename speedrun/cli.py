@@ -132,6 +132,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     errors = Console(stderr=True)
     try:
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except cyclopts.UnusedCliTokensError as error:
+        words = " ".join(error.unused_tokens or [])
+        fail(errors, f"unknown command {words!r}: known are doctor and sample (see --help)")
     except cyclopts.CycloptsError as error:
         fail(errors, " ".join(str(error).split()) + " (see --help)")
     except BrokenPipeError:  # the reader of a pipe has gone

@@ -30,9 +30,11 @@ def sparkline(values: list[float], width: int = _CURVE_WIDTH) -> str:
         points.append(sum(part) / len(part))
     finite = [p for p in points if abs(p) < float("inf")]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
-    scale = (len(_BARS) - 1) / (high - low) if high > low else 0.0
+    span = high - low or 1.0
+    # By the root: a loss falls fast at first, and what happens later should show, too.
     return "".join(
-        _BARS[round((p - low) * scale)] if abs(p) < float("inf") else "x" for p in points
+        _BARS[round(((p - low) / span) ** 0.5 * (len(_BARS) - 1))] if abs(p) < float("inf") else "x"
+        for p in points
     )
 
 

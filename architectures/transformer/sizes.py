@@ -69,7 +69,7 @@ def _candidates(target: int, vocab: int, fixed: dict[str, Any]) -> Iterator[Conf
 def _heads_for(width: int) -> int:
     """Heads of about 64, the size that attention kernels like best."""
     divisors = [n for n in range(1, width // 2 + 1) if width % (2 * n) == 0]
-    return min(divisors, key=lambda n: abs(width / n - 64))
+    return min(divisors or [1], key=lambda n: abs(width / n - 64))
 
 
 def _shape_penalty(config: Config) -> float:

@@ -60,6 +60,7 @@ def test_initial_weights_depend_on_the_seed():
     [
         ({"heads": 7, "width": 120}, "must divide"),
         ({"heads": 120, "width": 120}, "even head size"),
+        ({"width": 7}, "even head size"),
         ({"depth": 0}, "must be 1 or more"),
         ({"value_tables": 9}, "allowed are 0 to model.depth"),
         ({"num_common": 4096}, "below 4096"),

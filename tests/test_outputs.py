@@ -1,0 +1,68 @@
+"""A run's folder is there as a whole or not at all."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from speedrun.outputs import RunFolder, run_name
+
+
+def test_nothing_is_visible_before_it_is_published(tmp_path):
+    folder = RunFolder(tmp_path, "run", 10)
+    folder.log({"share": 0.1})
+    digest = folder.save_weights({"a": np.arange(4, dtype=np.float32)})
+    assert [p.name.startswith(".") for p in tmp_path.iterdir()] == [True]
+    final = folder.publish()
+    assert final == tmp_path / "run" and [p.name for p in tmp_path.iterdir()] == ["run"]
+    assert (final / "log.jsonl").read_text() == '{"share": 0.1}\n'
+    assert len(digest) == 64
+    weights = safetensors.numpy.load_file(final / "model.safetensors")
+    np.testing.assert_array_equal(weights["a"], np.arange(4))
+
+
+def test_a_taken_name_gets_a_number(tmp_path):
+    names = []
+    for _ in range(3):
+        folder = RunFolder(tmp_path, "run", 10)
+        folder.write("record.json", "{}")
+        names.append(folder.publish().name)
+    assert names == ["run", "run.2", "run.3"]
+
+
+def test_a_discarded_run_leaves_nothing(tmp_path):
+    RunFolder(tmp_path, "run", 10).discard()
+    assert not list(tmp_path.iterdir())
+
+
+def test_folders_of_killed_runs_go_and_those_of_living_ones_stay(tmp_path):
+    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
+                          capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
+    (tmp_path / f".old.{gone}.partial").mkdir()
+    (tmp_path / f".now.{os.getppid()}.partial").mkdir()
+    (tmp_path / ".mine").mkdir()
+    RunFolder(tmp_path, "run", 10).discard()
+    assert {p.name for p in tmp_path.iterdir()} == {f".now.{os.getppid()}.partial", ".mine"}
+
+
+def test_a_place_that_is_no_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="cannot write there"):
+        RunFolder(tmp_path / "file", "run", 10)
+
+
+def test_a_full_disk_is_refused_before_the_clock(tmp_path, monkeypatch):
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 30, 1 << 30, 1 << 20))
+    with pytest.raises(ValueError, match="1 MiB are free"):
+        RunFolder(tmp_path, "run", 10)
+    assert not list(tmp_path.iterdir())
+
+
+def test_names_say_what_ran():
+    assert run_name("some/where/mine", "2M", 3).endswith("-mine-2M-3")

@@ -1,0 +1,83 @@
+"""What a person sees: plain lines in a pipe, a panel in a terminal."""
+
+import io
+
+import pytest
+from fakes import run_of
+from rich.console import Console
+
+from speedrun import progress, report
+from speedrun.progress import LiveView, PlainView, sparkline
+from speedrun.trainer import Tick
+
+
+def ticks(num: int = 500):
+    for i in range(1, num + 1):
+        share = i / num
+        yield Tick(
+            share=share, spent_s=60 * share, loss_nats=8 / i, lr_scale=1.0, num_tokens=i * 1000,
+            num_steps=i, tokens_per_s=1234.5,
+        )  # fmt: skip
+
+
+def test_the_view_fits_where_it_writes_to():
+    assert isinstance(progress.view(Console(file=io.StringIO())), PlainView)
+    assert isinstance(progress.view(Console(file=io.StringIO(), force_terminal=True)), LiveView)
+
+
+def test_plain_output_is_some_ten_lines_without_control_characters():
+    out = io.StringIO()
+    with PlainView(Console(file=out)) as view:
+        view.phase("opening the data")
+        view.notice("[bold]not markup[/bold]")
+        view.start(run_of(60.0), "a machine")
+        for tick in ticks():
+            view.tick(tick)
+    text = out.getvalue()
+    assert 10 <= sum("left" in line for line in text.splitlines()) <= 11
+    assert "[bold]not markup[/bold]" in text
+    assert not [c for c in text if ord(c) < 32 and c != "\n"]
+    assert "0:30 left" in text and "1,234 tokens/s" in text
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_the_panel_shows_what_a_racer_looks_for(width, monkeypatch):
+    monkeypatch.setattr(progress, "REFRESH_S", 0.0)
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width)
+    with LiveView(console) as view:
+        view.phase("building")
+        view.start(run_of(60.0), "a machine")
+        for tick in ticks(20):
+            view.tick(tick)
+        view.scoring(0.5)
+    text = out.getvalue()
+    for word in ("0:30 left", "1,234 tokens/s", "nats/token", "a machine", "Muon", "scoring"):
+        assert word in text
+
+
+def test_drawing_is_rare():
+    view, drawn = LiveView(Console(file=io.StringIO(), force_terminal=True)), []
+    view.start(run_of(60.0), "a machine")
+    view._draw = drawn.append
+    for tick in ticks(1000):
+        view.tick(tick)
+    assert len(drawn) <= 2, "a redraw for every step would be paid for with training time"
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [([], ""), ([1.0, 1.0], "▁▁"), ([0.0, 1.0], "▁█"), ([1.0, float("nan")], "▁x")],
+)
+def test_a_sparkline_of_anything(values, shown):
+    assert sparkline(values) == shown
+
+
+def test_a_sparkline_keeps_its_width():
+    assert len(sparkline([float(i) for i in range(1000)])) == 60
+
+
+def test_means_come_with_the_sample_deviation():
+    assert report.spread([1.0, 2.0, 3.0], 2) == "2.00 ± 1.00"
+    assert report.spread([1.0], 2) == "1.00"
+    assert report.spread([], 2) == "-"

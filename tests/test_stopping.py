@@ -1,0 +1,31 @@
+"""The first signal asks, the second leaves."""
+
+import os
+import signal
+
+import pytest
+
+from speedrun.stopping import StopSignal
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_before_there_is_something_to_keep_a_signal_leaves_at_once(number):
+    with StopSignal(), pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_asks_and_the_second_leaves(number):
+    with StopSignal() as stop:
+        stop.arm()
+        os.kill(os.getpid(), number)
+        assert stop.requested
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), number)
+
+
+def test_the_handlers_before_come_back():
+    before = signal.getsignal(signal.SIGINT)
+    with StopSignal():
+        assert signal.getsignal(signal.SIGINT) != before
+    assert signal.getsignal(signal.SIGINT) == before
