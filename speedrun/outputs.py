@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 import psutil
@@ -35,11 +35,7 @@ class RunFolder:
                     f" {(weights_bytes + _SPARE_BYTES) >> 20} MiB; free some or choose another"
                 )
             self.partial.mkdir()
-            self._log = (self.partial / "log.jsonl").open("w", encoding="utf-8")
-            self._log.write("\n")  # a file system out of space refuses here, not after training
-            self._log.flush()
-            self._log.seek(0)
-            self._log.truncate()
+            self._log = _open_log(self.partial)
         except OSError as error:
             raise ValueError(
                 f"--out {out}: cannot write there ({error.strerror}); choose another folder"
@@ -82,9 +78,21 @@ def run_name(arch: str, size: str, seed: int) -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{Path(arch).name}-{size}-{seed}"
 
 
+def _open_log(folder: Path) -> TextIO:
+    """The log in a new folder; a file system out of space refuses here, not after training."""
+    path = folder / "log.jsonl"
+    try:
+        path.write_text("\n", encoding="utf-8")
+        return path.open("w", encoding="utf-8")
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def _remove_abandoned(out: Path) -> None:
     """Hidden folders of runs that were killed; those of living processes stay."""
+    alive = {str(pid) for pid in psutil.pids()}
     for folder in out.glob(f".*{_PARTIAL}"):
         owner = folder.name.removesuffix(_PARTIAL).rpartition(".")[2]
-        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+        if owner.isdecimal() and owner not in alive:
             shutil.rmtree(folder, ignore_errors=True)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections import namedtuple
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,6 +63,46 @@ def test_a_full_disk_is_refused_before_the_clock(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="1 MiB are free"):
         RunFolder(tmp_path, "run", 10)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_system_that_takes_no_byte_is_refused_before_the_clock(tmp_path, monkeypatch):
+    real = Path.open
+
+    def full(self, *args, **options):
+        return real(Path("/dev/full") if self.name == "log.jsonl" else self, *args, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "open", full)
+        with pytest.raises(ValueError, match=r"No space left on device\); choose another"):
+            RunFolder(tmp_path, "run", 10)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_we_may_not_write_in_is_refused_before_the_clock(tmp_path, monkeypatch):
+    def refuse(self, *args, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)  # root may write everywhere
+    with pytest.raises(ValueError) as caught:
+        RunFolder(tmp_path / "runs", "run", 10)
+    assert str(caught.value) == (
+        f"--out {tmp_path / 'runs'}: cannot write there (Permission denied); choose another folder"
+    )
+
+
+def test_a_second_run_of_one_name_leaves_the_first_alone(tmp_path):
+    first = RunFolder(tmp_path, "run", 10)
+    with pytest.raises(ValueError, match="File exists"):
+        RunFolder(tmp_path, "run", 10)
+    first.write("record.json", "{}")
+    assert (first.publish() / "record.json").read_text() == "{}"
+
+
+def test_other_peoples_hidden_folders_stay(tmp_path):
+    for name in (".x.partial", ".x.y.partial", f".x.{10**30}.partial"):
+        (tmp_path / name).mkdir()
+    RunFolder(tmp_path, "run", 10).discard()
+    assert {".x.partial", ".x.y.partial"} <= {p.name for p in tmp_path.iterdir()}
 
 
 def test_names_say_what_ran():

@@ -56,10 +56,10 @@ def test_the_panel_shows_what_a_racer_looks_for(width, monkeypatch):
         assert word in text
 
 
-def test_drawing_is_rare():
+def test_drawing_is_rare(monkeypatch):
     view, drawn = LiveView(Console(file=io.StringIO(), force_terminal=True)), []
     view.start(run_of(60.0), "a machine")
-    view._draw = drawn.append
+    monkeypatch.setattr(view, "_draw", drawn.append)
     for tick in ticks(1000):
         view.tick(tick)
     assert len(drawn) <= 2, "a redraw for every step would be paid for with training time"
@@ -75,6 +75,41 @@ def test_a_sparkline_of_anything(values, shown):
 
 def test_a_sparkline_keeps_its_width():
     assert len(sparkline([float(i) for i in range(1000)])) == 60
+
+
+def test_a_sparkline_of_what_is_not_finite():
+    nan, inf = float("nan"), float("inf")
+    assert sparkline([nan, inf, -inf]) == "xxx"
+    assert sparkline([0.0, inf, 1.0]) == "▁x█"
+    long = sparkline([1.0] * 90 + [nan] + [2.0] * 90)
+    assert len(long) == 60 and long.count("x") == 1 and long[0] == "▁" and long[-1] == "█"
+
+
+def last_tick(spent_s: float, loss_nats: float) -> Tick:
+    return Tick(
+        share=1.0, spent_s=spent_s, loss_nats=loss_nats, lr_scale=0.0, num_tokens=10**9,
+        num_steps=10**6, tokens_per_s=1e7,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_an_overshoot_and_a_loss_that_is_not_finite_are_shown(terminal, monkeypatch):
+    monkeypatch.setattr(progress, "REFRESH_S", 0.0)
+    out = io.StringIO()
+    with progress.view(Console(file=out, force_terminal=terminal, width=80)) as view:
+        view.start(run_of(60.0), "a machine")
+        view.tick(last_tick(63.5, float("nan")))
+    assert "0:00 left" in out.getvalue() and "nan" in out.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 120])
+def test_the_panel_is_no_wider_than_the_terminal(width):
+    console = Console(file=io.StringIO(), force_terminal=True, width=width)
+    view = LiveView(console)
+    view.start(run_of(60.0), "a machine with a name that is rather longer than any terminal " * 3)
+    view._losses = [1.0] * 1000
+    lines = console.render_lines(view._panel(last_tick(1.0, 1.0)), pad=False)
+    assert max(sum(segment.cell_length for segment in line) for line in lines) <= min(width, 100)
 
 
 def test_means_come_with_the_sample_deviation():

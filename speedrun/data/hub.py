@@ -2,13 +2,16 @@
 
 import atexit
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
 import logging
 import os
+import sys
 import threading
-from collections.abc import Callable, Generator, Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,9 +27,10 @@ TRIES = 2
 PATIENCE_S = 20.0
 # Going on inside a shard reads it from its beginning: more bytes, more patience.
 RESUME_PATIENCE_S = 60.0
-EXIT_PATIENCE_S = 20.0  # for a read that was given up, when the process ends
+EXIT_PATIENCE_S = 20.0  # for a read that is under way when the process ends
 _CHUNK_DOCS = 64
 _RANGE_BYTES = 2 << 20
+_THREAD = "hub"
 
 T = TypeVar("T")
 _given_up = threading.Event()
@@ -75,41 +79,61 @@ def _within(seconds: float, do: Callable[[], T]) -> T:
         except BaseException as error:  # handed to whoever waits
             answer.set_exception(error)
 
-    thread = threading.Thread(target=work, name="hub", daemon=True)
-    thread.start()
+    threading.Thread(target=work, name=_THREAD, daemon=True).start()
     try:
         return answer.result(seconds)
     except TimeoutError:
         if answer.done():
             raise
         _given_up.set()
-        # pyarrow aborts a process that ends in the middle of a read.
-        atexit.register(thread.join, EXIT_PATIENCE_S)
         raise SourceUnavailable(f"no answer within {seconds:g} s") from None
 
 
+@functools.cache
 def _tame_clients() -> None:
     """Fewer tries, no talk in the live view, and none at all once we have given up."""
     import datasets.config as settings
     import huggingface_hub
 
-    # Its defaults (20 tries, 5 s apart) would go on long after our patience has ended.
+    # Its defaults (20 tries, 5 to 60 s apart) would go on long after our patience has ended.
     settings.STREAMING_READ_MAX_RETRIES = settings.STREAMING_OPEN_MAX_RETRIES = 3
-    settings.STREAMING_READ_RETRY_INTERVAL = settings.STREAMING_OPEN_RETRY_INTERVAL = 1
+    for why in ("READ", "OPEN", "READ_SERVER_UNAVAILABLE", "READ_RATE_LIMIT"):
+        setattr(settings, f"STREAMING_{why}_RETRY_INTERVAL", 1)
     for library in ("datasets", "huggingface_hub"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
-    _given_up.clear()
     example = huggingface_hub.get_session()
 
     def refuse(request: object) -> None:
         if _given_up.is_set():
             raise SourceUnavailable("given up")
 
+    def forget_waits(response: Any) -> None:  # a hub that is busy asks for minutes, even an hour
+        for header in ("retry-after", "ratelimit"):
+            response.headers.pop(header, None)
+
     def client() -> Any:
-        hooks = {"request": [*example.event_hooks["request"], refuse]}
+        hooks = {
+            "request": [*example.event_hooks["request"], refuse],
+            "response": [*example.event_hooks["response"], forget_waits],
+        }
         return type(example)(event_hooks=hooks, follow_redirects=True, timeout=None)
 
     huggingface_hub.set_client_factory(client)
+    atexit.register(_settle)
+
+
+def _settle() -> None:
+    """Wait until nobody reads: pyarrow's threads, which outlive the scan they belong to, hang or
+    abort an interpreter that ends under them (https://github.com/apache/arrow/issues/45214).
+    """
+    _given_up.set()
+    deadline_s, num_quiet = time.monotonic() + EXIT_PATIENCE_S, 0
+    while num_quiet < 5 and time.monotonic() < deadline_s:
+        threads = [t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)]
+        strangers = sys._current_frames().keys() - {thread.ident for thread in threads}
+        reading = strangers or any(thread.name == _THREAD for thread in threads)
+        num_quiet = 0 if reading else num_quiet + 1
+        time.sleep(0.1)
 
 
 class _Streamed:
@@ -124,7 +148,7 @@ class _Streamed:
         if state["stream"] is not None:
             dataset.load_state_dict(state["stream"])
         self._dataset = dataset
-        self._documents: Generator[dict[str, str]] = iter(dataset)
+        self._documents: Any = iter(dataset)  # a generator
         self._before = self._after = state["stream"]
         self._chunk: list[str] = []
         self._given = 0
@@ -156,8 +180,7 @@ class _Streamed:
         self._chunk, self._given, self._patience_s = chunk, 0, PATIENCE_S
 
     def close(self) -> None:
-        # A scan that pyarrow has open when the interpreter ends can abort or hang the process.
-        with contextlib.suppress(ValueError):  # its generator is waiting for the network still
+        with contextlib.suppress(ValueError):  # given up, its generator still waits for the network
             self._documents.close()
 
     def state(self) -> dict[str, Any]:
@@ -186,6 +209,7 @@ class TinyStories:
         import pyarrow.dataset
 
         _tame_clients()
+        _given_up.clear()
         # By default up to 32 MiB are asked for at once: too long a wait for a first document.
         scan = pyarrow.dataset.ParquetFragmentScanOptions(
             cache_options=pyarrow.CacheOptions(lazy=True, range_size_limit=_RANGE_BYTES)

@@ -1,59 +1,92 @@
-"""What compares with what."""
+"""Who stands where: inside a track only, bounds behind exact scores, doubtful runs nowhere."""
 
 import pytest
 
-from leaderboard import store
-from leaderboard.rank import standing, track, unranked_because
+from leaderboard.rank import MAX_OVERSHOOT, standing, track, unranked_because
 
 
-def test_a_run_stands_by_its_bits_per_byte(record_of):
-    mine = record_of()
-    others = [record_of(score__bits_per_byte=x) for x in (0.8, 1.0, 1.1)]
-    found = standing(mine, [mine, *others])
-    assert (found.place, found.num_runs) == (2, 4)
-    assert found.best == others[0]
+@pytest.fixture
+def scored(make_record):
+    """`scored(0.7, seed=3)` makes a record of that score, with further changes by path."""
+
+    def made(bits_per_byte, seed=0, **changes):
+        named = {path.replace("__", "."): value for path, value in changes.items()}
+        return make_record({"score.bits_per_byte": bits_per_byte, "seed": seed, **named})
+
+    return made
+
+
+def test_the_lower_score_is_ahead(scored):
+    ours = scored(0.7)
+    better, worse, worst = scored(0.6, 1), scored(0.8, 2), scored(0.9, 3)
+    stand = standing(ours, [worst, better, worse])
+    assert (stand.place, stand.num_runs, stand.best) == (2, 4, better)
+    stand = standing(ours, [worst, worse])
+    assert (stand.place, stand.num_runs, stand.best) == (1, 3, worse)
+
+
+def test_a_run_alone_is_first(scored):
+    ours = scored(0.7)
+    for others in ([], [ours]):  # it is itself among the records on disk
+        stand = standing(ours, others)
+        assert (stand.place, stand.num_runs, stand.best) == (1, 1, None)
+
+
+def test_equal_scores_share_a_place(scored):
+    assert standing(scored(0.7), [scored(0.7, 1)]).place == 1
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("path", "value"),
     [
-        {"budget_s": 60.0},
-        {"data__train_fingerprint": "9" * 64},
-        {"data__heldout_fingerprint": "9" * 64},
-        {"hardware__class": "cuda-h200"},
+        ("data.train_fingerprint", "e" * 64),
+        ("data.heldout_fingerprint", "e" * 64),
+        ("budget_s", 60.0),
+        ("hardware.class", "cuda-h100"),
     ],
 )
-def test_other_tracks_do_not_compare(record_of, change):
-    mine, other = record_of(), record_of(score__bits_per_byte=0.1, **change)
-    assert track(mine) != track(other)
-    assert standing(mine, [other]).place == 1
-    assert standing(mine, [other]).num_runs == 1
+def test_runs_of_another_track_are_no_rivals(make_record, path, value):
+    ours = make_record({"seed": 1})
+    other = make_record({path: value, "score.bits_per_byte": 0.1})
+    assert track(ours) != track(other)
+    assert standing(ours, [other]).num_runs == 1
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("path", "value"),
+    [("seed", 7), ("arch", "lstm"), ("num_params", 1), ("tokenizer.vocab", 257), ("device", "x")],
+)
+def test_what_is_free_does_not_part_tracks(make_record, path, value):
+    assert track(make_record({path: value})) == track(make_record())
+
+
+def test_bounds_stand_behind_exact_scores(scored):
+    bound = scored(0.5, score__likelihood="bound")
+    tighter = scored(0.4, 1, score__likelihood="bound")
+    exact = scored(0.9, 2)
+    stand = standing(bound, [exact, tighter])
+    assert (stand.place, stand.best) == (3, exact)
+    assert standing(exact, [bound, tighter]).place == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
     [
-        ({"status": "interrupted"}, "interrupted"),
-        ({"status": "diverged", "score": None, "sample": None}, "diverged"),
-        ({"clock__suspended_s": 4.0}, "slept"),
-        ({"clock__overshoot_s": 1.6}, "past its budget"),
+        ({"status": "interrupted"}, "the run is interrupted"),
+        ({"status": "diverged", "score": None}, "the run is diverged"),
+        ({"score": None}, "the run has no score"),
+        ({"clock.suspended_s": 2.0}, "the machine slept or stood still for 2.0 s"),
+        ({"clock.overshoot_s": 1.6}, "it ran 1.60 s past its budget"),
     ],
 )
-def test_what_does_not_rank_says_why_and_counts_for_nobody(record_of, change, says):
-    other = record_of(**change)
-    assert says in (unranked_because(other) or "")
-    assert standing(record_of(), [other]).num_runs == 1
+def test_doubtful_runs_do_not_rank_and_are_no_rivals(make_record, changes, why):
+    doubtful = make_record(changes)
+    assert unranked_because(doubtful) == why
+    stand = standing(make_record({"seed": 1}), [doubtful])
+    assert (stand.num_runs, stand.best) == (1, None)
 
 
-def test_a_bound_stands_behind_every_exact_score(record_of):
-    bound = record_of(score__bits_per_byte=0.5, score__likelihood="bound")
-    assert standing(bound, [record_of(score__bits_per_byte=2.0)]).place == 2
-
-
-def test_finished_runs_are_found_and_broken_ones_passed_by(record_of, tmp_path):
-    for name in ("a", "race/b", ".hidden.partial"):
-        (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name / "record.json").write_text(record_of(arch=name).to_json())
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "record.json").write_text("{")
-    assert {record.arch for _, record in store.runs(tmp_path)} == {"a", "race/b"}
+def test_a_run_that_ends_within_the_tolerance_ranks(make_record):
+    assert unranked_because(make_record()) is None
+    limit_s = MAX_OVERSHOOT * 300.0
+    assert unranked_because(make_record({"clock.overshoot_s": limit_s})) is None

@@ -1,0 +1,86 @@
+"""Documents, files of every kind with them, and a source that says what was asked of it."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from speedrun.data.sources import Counted, SourceUnavailable
+from speedrun.data.splits import HeldOut
+from speedrun.data.tokenizer import shipped
+
+KINDS = ("parquet", "jsonl", "marked txt", "blank-line txt")
+
+
+def _write(kind: str, stem: Path, documents: list[str]) -> Path:
+    """A file of that kind; row groups are small, so that several make a file."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    path = stem.with_name(f"{stem.name}.{kind.split()[-1]}")
+    if kind == "parquet":
+        pq.write_table(pa.table({"text": documents}), path, row_group_size=3)
+    elif kind == "jsonl":
+        lines = (json.dumps({"text": text}) + "\n" for text in documents)
+        path.write_text("".join(lines), encoding="utf-8")
+    elif kind == "marked txt":
+        path.write_text("".join(f"{text}\n<|endoftext|>\n" for text in documents), "utf-8")
+    else:
+        path.write_text("".join(f"{text}\n\n" for text in documents), "utf-8")
+    return path
+
+
+@pytest.fixture
+def write_file():
+    """`write_file(kind, stem, documents)` makes a file that holds them and returns its path."""
+    return _write
+
+
+@pytest.fixture(params=KINDS)
+def kind(request) -> str:
+    """Each kind of local file in turn."""
+    return request.param
+
+
+class FakeSource:
+    """Documents from a list; `drawn` counts them, `resumed` keeps the states it was given."""
+
+    origin = "local"
+    description = "a list"
+
+    def __init__(self, documents, fails_at: int | None = None, name: str = "fake") -> None:
+        self.documents, self.fails_at, self.name = documents, fails_at, name
+        self.train_fingerprint = "0" * 64
+        self.drawn = 0
+        self.resumed: list[dict | None] = []
+
+    def train(self, state=None):
+        self.resumed.append(state)
+        start = state["doc"] if state else 0
+        return Counted(self._documents(start), start)
+
+    def _documents(self, start: int):
+        for number in range(start, len(self.documents)):
+            if number == self.fails_at:
+                raise SourceUnavailable("the line was cut")
+            self.drawn += 1
+            yield self.documents[number]
+
+    def heldout(self, limit):
+        return ["a held-out story", "another held-out story"][:limit]
+
+
+@pytest.fixture
+def fake_source():
+    """`fake_source(documents, fails_at=None)` makes a source that says what was asked of it."""
+    return FakeSource
+
+
+@pytest.fixture
+def heldout() -> HeldOut:
+    return HeldOut(["a held-out story", "another held-out story"])
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return shipped()

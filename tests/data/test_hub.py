@@ -1,0 +1,227 @@
+"""TinyStories from a hub on the loopback: read no further than needed, given up in time.
+
+The client libraries read HF_ENDPOINT when they are imported: each test has a process of its own.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from fake_hub import FakeHub, black_hole, closed_port, tinystories
+
+from speedrun.data import hub as module
+from speedrun.data.sources import SourceUnavailable
+
+ROOT = Path(__file__).resolve().parents[2]
+TRAIN = [[f"Shard {shard}, story {i}." for i in range(100)] for shard in range(3)]
+VALIDATION = ["Held out 0.", " \n", *(f"Held out {i}." for i in range(1, 40))]
+HELD_OUT = [text for text in VALIDATION if text.strip()]
+PRELUDE = """
+import itertools, json, sys, time
+from pathlib import Path
+from speedrun.data import hub
+stories = hub.TinyStories(Path(sys.argv[1]))
+"""
+
+
+@pytest.fixture
+def fake():
+    with FakeHub(tinystories(TRAIN, VALIDATION)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def large() -> dict[str, bytes]:
+    """One training shard of 19 MB, which takes several requests to read."""
+    texts = [f"{i}: {os.urandom(400).hex()}" for i in range(24_000)]
+    return tinystories([texts], VALIDATION, rows_per_group=1000)
+
+
+@pytest.fixture
+def ask(tmp_path):
+    """`ask(endpoint, code)` runs code against a hub; what it prints as JSON comes back."""
+
+    def asked(endpoint, code, timeout_s=30, **variables):
+        # Without torch, which `datasets` would import, a process starts twice as fast.
+        hub = {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "hf")}
+        done = subprocess.run(
+            [sys.executable, "-c", PRELUDE + code, str(tmp_path / "cache")],
+            env={**os.environ, **hub, "USE_TORCH": "0", "PYTHONPATH": str(ROOT), **variables},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+        )
+        # Neither an abort in pyarrow's threads at the end, nor talk into the live view.
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+        return json.loads(done.stdout)
+
+    return asked
+
+
+def test_few_documents_cost_one_shard_and_held_out_ones_are_kept(fake, ask, tmp_path):
+    got = ask(
+        fake.endpoint,
+        """
+why = hub.unreachable()
+heldout = stories.heldout(20)
+train = stories.train()
+print(json.dumps([why, heldout, list(itertools.islice(train, 10))]))
+train.close()
+""",
+    )
+    assert got == [None, HELD_OUT[:20], TRAIN[0][:10]]
+    validation, first = fake.downloads()
+    assert validation.startswith("data/validation-")
+    assert first.startswith("data/train-00000")
+
+    offline = module.TinyStories(tmp_path / "cache", offline="no network")
+    assert offline.is_cached()
+    assert offline.heldout(20) == HELD_OUT[:20]
+    assert offline.heldout(7) == HELD_OUT[:7]  # fewer are the first of them
+    for limit in (21, None):
+        with pytest.raises(SourceUnavailable, match=r"the hub does not answer \(no network\)"):
+            offline.heldout(limit)
+    with pytest.raises(SourceUnavailable, match="no network"):
+        offline.train()
+    assert not module.TinyStories(tmp_path / "elsewhere").is_cached()
+
+
+def test_documents_come_in_order_and_resume_from_any_state(fake, ask):
+    got = ask(
+        fake.endpoint,
+        """
+states, documents = [], []
+train = stories.train()
+states.append(train.state())
+for document in train:
+    documents.append(document)
+    states.append(train.state())
+rests = {}
+for number in (0, 1, 63, 64, 65, 100, 230, 300):
+    rests[number] = list(stories.train(json.loads(json.dumps(states[number]))))
+again = stories.train(states[150])
+next(again)
+twice = list(stories.train(again.state()))
+again.close()
+print(json.dumps([documents, rests, twice, stories.heldout(None)]))
+""",
+    )
+    documents, rests, twice, heldout = got
+    expected = [text for shard in TRAIN for text in shard]
+    assert documents == expected
+    for number, rest in rests.items():
+        assert rest == expected[int(number) :], f"resumed after {number} documents"
+    assert twice == expected[151:]
+    assert heldout == HELD_OUT
+
+
+def test_a_large_shard_is_not_fetched_at_once(large, ask):
+    # Left in the middle of a shard, pyarrow's threads read on for a moment: the end of the
+    # process aborted or hung every second time, which `ask` would show.
+    code = "train = stories.train(); print(json.dumps(next(train))); train.close()"
+    with FakeHub(large) as fake:
+        assert ask(fake.endpoint, code).startswith("0: ")
+        assert sum(request.num_bytes for request in fake.requests) < 8_000_000
+
+
+WHY = """
+started_s = time.monotonic()
+why = hub.unreachable()
+print(json.dumps([why, time.monotonic() - started_s]))
+"""
+
+
+def check_reason(got) -> str:
+    why, took_s = got
+    assert took_s < 8.0
+    assert why
+    assert "\n" not in why
+    assert len(why) < 200
+    return why
+
+
+def test_a_hub_that_refuses_is_unreachable(ask):
+    assert "refused" in check_reason(ask(closed_port(), WHY))
+
+
+def test_a_hub_that_never_answers_is_unreachable(ask):
+    with black_hole() as endpoint:
+        check_reason(ask(endpoint, WHY))
+
+
+@pytest.mark.parametrize("status", [404, 429, 500])
+def test_a_hub_that_answers_with_an_error_is_unreachable(fake, ask, status):
+    fake.trouble = status
+    fake.headers = {"Retry-After": "3600"}
+    assert str(status) in check_reason(ask(fake.endpoint, WHY))
+
+
+def test_a_name_server_that_is_silent_does_not_hold_us(monkeypatch):
+    import huggingface_hub
+
+    def silent(self, repo, **rest):
+        time.sleep(5)
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", silent)
+    monkeypatch.setattr(module, "TIMEOUT_S", 0.1)
+    assert module.unreachable() == "no answer within 0.1 s"
+
+
+def test_offline_by_choice_is_unreachable(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert module.unreachable() == "HF_HUB_OFFLINE is set"
+
+
+IMPATIENT = {"HF_HUB_DOWNLOAD_TIMEOUT": "1", "HF_HUB_ETAG_TIMEOUT": "1"}
+GIVE_UP = """
+train = stories.train()
+next(train)
+hub.PATIENCE_S = 1.0
+num_given = 1
+try:
+    for _ in train:
+        num_given += 1
+        started_s = time.monotonic()
+except hub.SourceUnavailable as error:
+    print(json.dumps([num_given, str(error), time.monotonic() - started_s]))
+train.close()
+"""
+
+
+def test_a_hub_that_dies_midway_is_given_up_in_time(large, ask):
+    def die(trouble):
+        with FakeHub(large) as fake:
+            # One request for the shard's footer, one for its first stories.
+            fake.trouble, fake.trouble_after = trouble, 2
+            fake.headers = {"Retry-After": "3600"}
+            return ask(fake.endpoint, GIVE_UP, **IMPATIENT)
+
+    with ThreadPoolExecutor() as pool:  # they wait, mostly
+        deaths = list(pool.map(die, ("silent", "drop", 429, 503)))
+    for num_given, why, took_s in deaths:
+        assert 64 <= num_given < 24_000
+        assert why == "the hub stopped answering (no answer within 1 s)"
+        assert took_s < 5.0
+
+
+def test_a_hub_that_dies_before_the_first_document_is_given_up_in_time(fake, ask):
+    fake.trouble = "silent"
+    why = ask(
+        fake.endpoint,
+        """
+hub.PATIENCE_S = 1.0
+try:
+    stories.heldout(5)
+except hub.SourceUnavailable as error:
+    print(json.dumps(str(error)))
+""",
+        **IMPATIENT,
+    )
+    assert why == "the hub does not answer (no answer within 1 s)"

@@ -1,0 +1,217 @@
+"""The tokenizer: every text comes back, training repeats, held-out text is kept out."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from speedrun.data import tokenizer as module
+from speedrun.data.splits import HeldOut
+from speedrun.data.tokenizer import EOT, SHIPPED_VOCAB, Tokenizer, for_data, train
+
+ROOT = Path(__file__).resolve().parents[2]
+# Another vocabulary would make every record of before another thing: change it knowingly.
+SHIPPED_FINGERPRINT = "0e01b3cbc221685f89bc80874412612db79c62df436d6254c9ba0309ab0a0215"
+HELD_OUT = HeldOut(["held out", "also held out"])
+STORIES = [
+    "Once upon a time, there was a little girl named Lily. She loved to play outside in the"
+    " sunshine. One day, she saw a big, red ball in the park. She was very happy and ran to get"
+    ' it. "Look, Mommy!" she said. "Can I play with the ball?" Her mom smiled and said yes.',
+    "One day, a boy named Tim went for a walk with his dog, Max. They saw a little bird on the"
+    " ground. The bird was sad because it could not fly. Tim wanted to help the bird, so he"
+    " picked it up and took it home. Soon, the bird felt better and flew away.",
+]
+TEXTS = [
+    "",
+    " ",
+    "\n\n\n",
+    "\x00 a NUL \x00\x00",
+    "a line\r\nand another\r",
+    "\t\v\f\x1b[31m\x7f",
+    "e\u0301 against \u00e9, n\u0303, and a heap: z\u0300\u0301\u0302\u0303",
+    "\U0001f98a\U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea",
+    "<|endoftext|>",
+    "before<|endoftext|>after <|endoftext|> <|endoftext",
+    "\u4f60\u597d \u0645\u0631\u062d\u0628\u0627 \u0928\u092e\u0938\u094d\u0924\u0947",
+    "\ufeffwith a mark, \ufffd, \uffff and \U0010ffff",
+    "def f(x):\n    return {k: v**2 for k, v in x.items()}\n",
+    "    \u00a0\u2003 spaces of many kinds \u3000",
+    "a" * 5000,
+]
+
+
+def random_text(seed: int) -> str:
+    """Characters from all of Unicode but the surrogates, which no UTF-8 holds."""
+    draw = random.Random(seed)
+    tops = [draw.choice((0x80, 0x800, 0xD800, 0x110000)) for _ in range(draw.randrange(1, 200))]
+    codes = [draw.randrange(top) for top in tops]
+    return "".join(chr(code) for code in codes if not 0xD800 <= code <= 0xDFFF)
+
+
+@pytest.fixture(scope="module")
+def trained() -> Tokenizer:
+    return train(iter(STORIES * 3), 400)
+
+
+@pytest.mark.parametrize("which", ["shipped", "trained"])
+def test_every_text_comes_back(which, tokenizer, trained):
+    chosen = tokenizer if which == "shipped" else trained
+    for text in [*TEXTS, *(random_text(seed) for seed in range(300))]:
+        ids = chosen.encode(text)
+        assert ids.dtype == np.uint16
+        assert chosen.decode(ids) == text
+        # A document that spells the mark must not end there.
+        assert EOT not in ids
+        assert all(ids < chosen.vocab)
+
+
+def test_the_shipped_vocabulary_is_the_one_of_the_records(tokenizer):
+    assert tokenizer.vocab == SHIPPED_VOCAB
+    assert tokenizer.fingerprint == SHIPPED_FINGERPRINT
+    assert tokenizer.decode([EOT]) == ""
+
+
+def test_saving_keeps_ids_and_fingerprint(trained, tmp_path):
+    trained.save(tmp_path / "tokenizer.json")
+    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert loaded.fingerprint == trained.fingerprint
+    for text in TEXTS:
+        assert (loaded.encode(text) == trained.encode(text)).all()
+
+
+def test_ids_are_numbered_by_how_often_they_occur(trained):
+    ids = np.concatenate([trained.encode(text) for text in STORIES])
+    counts = np.bincount(ids, minlength=trained.vocab)[1:]
+    assert all(counts[:-1] >= counts[1:])
+
+
+TRAIN_AND_PRINT = """
+import random, sys
+from speedrun.data.tokenizer import train
+draw = random.Random(0)
+# Few words, all equally likely: ties everywhere, in which an unstable order would show.
+words = ["".join(draw.choices("abcdef", k=draw.randrange(1, 9))) for _ in range(500)]
+texts = [" ".join(draw.choices(words, k=60)) for _ in range(400)]
+print(train(iter(texts), 600).fingerprint)
+"""
+
+
+def test_training_does_not_depend_on_process_or_threads():
+    fingerprints = set()
+    for settings in (
+        {"RAYON_NUM_THREADS": "1"},
+        {"RAYON_NUM_THREADS": "3", "PYTHONHASHSEED": "1"},
+        {"TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "2"},
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", TRAIN_AND_PRINT],
+            env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        fingerprints.add(done.stdout)
+    assert len(fingerprints) == 1
+
+
+@pytest.fixture
+def choose(tmp_path):
+    """`choose(source, vocab, choice, heldout)` picks the tokenizer of a run."""
+
+    def chosen(source, vocab=300, choice: Any = "auto", heldout=HELD_OUT, notice=print):
+        return for_data(source, heldout, vocab, choice, tmp_path / "kept", notice)
+
+    return chosen
+
+
+def test_held_out_text_never_reaches_the_training(choose, fake_source, monkeypatch):
+    seen = []
+
+    def spy(documents, vocab):
+        seen.extend(documents)
+        return train(iter(seen), vocab)
+
+    monkeypatch.setattr(module, "train", spy)
+    documents = [STORIES[0], "Held  OUT\n", "", STORIES[1], "also held out", "  "]
+    choose(fake_source(documents))
+    assert seen == STORIES
+
+
+def test_held_out_text_does_not_sway_the_choice(choose, fake_source):
+    # As training text, the held-out documents would push the shipped vocabulary below the mark.
+    strange = ["\u4f60\u597d" * 300, "\u0645\u0631" * 300]
+    chosen = choose(fake_source([*strange, *STORIES]), SHIPPED_VOCAB, heldout=HeldOut(strange))
+    assert chosen.fingerprint == SHIPPED_FINGERPRINT
+
+
+def test_training_reads_a_bounded_prefix(choose, fake_source, monkeypatch):
+    monkeypatch.setattr(module, "TRAINING_BYTES", 1000)
+    source = fake_source([f"{i:06d}, 25 bytes in all.." for i in range(5000)])
+    choose(source)
+    assert source.drawn == 40
+
+
+def test_a_vocabulary_is_trained_once_and_kept(choose, fake_source):
+    first = choose(fake_source(STORIES))
+    again = fake_source(STORIES)
+    assert choose(again).fingerprint == first.fingerprint
+    assert again.drawn == 0
+
+
+def test_a_kept_vocabulary_belongs_to_its_data_size_and_held_out_split(choose, fake_source):
+    choose(fake_source(STORIES), 300)
+    other_data = fake_source(STORIES)
+    other_data.train_fingerprint = "1" * 64
+    other_size, other_split = fake_source(STORIES), fake_source(STORIES)
+    choose(other_data)
+    choose(other_size, 301)
+    choose(other_split, heldout=HeldOut(["a", "b"]))
+    assert other_data.drawn == other_size.drawn == other_split.drawn == len(STORIES)
+
+
+def test_the_smallest_vocabulary_is_bytes_and_the_mark(choose, fake_source):
+    chosen = choose(fake_source(STORIES), 257)
+    assert chosen.vocab == 257
+    assert len(chosen.encode("\u00fcber")) == 5
+
+
+def test_a_text_too_small_for_the_vocabulary_is_announced(choose, fake_source):
+    said = []
+    chosen = choose(fake_source(["tiny tiny"]), 65536, notice=said.append)
+    assert 257 < chosen.vocab < 270
+    assert said == [f"The text holds no more than {chosen.vocab} of the 65536 tokens asked for."]
+
+
+def test_auto_takes_the_shipped_vocabulary_for_such_stories(choose, fake_source):
+    chosen = choose(fake_source(STORIES), SHIPPED_VOCAB)
+    assert chosen.fingerprint == SHIPPED_FINGERPRINT
+
+
+def test_auto_trains_for_other_text(choose, fake_source):
+    code = Path(json.__file__).parent.glob("*.py")
+    chosen = choose(fake_source([path.read_text("utf-8") for path in code]), SHIPPED_VOCAB)
+    assert chosen.fingerprint != SHIPPED_FINGERPRINT
+
+
+def test_auto_takes_the_shipped_vocabulary_from_the_hub_without_reading(choose, fake_source):
+    source = fake_source(STORIES)
+    source.origin = "hub"
+    assert choose(source, SHIPPED_VOCAB).fingerprint == SHIPPED_FINGERPRINT
+    assert source.drawn == 0
+
+
+def test_trained_trains_even_for_such_stories(choose, fake_source):
+    chosen = choose(fake_source(STORIES), SHIPPED_VOCAB, "trained")
+    assert chosen.fingerprint != SHIPPED_FINGERPRINT
+
+
+def test_shipped_at_another_size_is_refused(choose, fake_source):
+    with pytest.raises(ValueError, match=r"vocabulary of 4096, --vocab asks for 300: leave one"):
+        choose(fake_source(STORIES), 300, "shipped")
