@@ -23,19 +23,16 @@ FIRST_STEP_S = {"cold": 30.0, "warm": 15.0}  # from the command on, compilation 
 LOWER_THAN_YARDSTICK = 0.18  # default's bits per byte below goedecke's, at least
 
 
-def race(recipe: str, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Records of one recipe, a seed each, every race in a process of its own."""
-    records = []
-    for seed in range(args.seeds):
-        command = [
-            sys.executable, str(ROOT / "run.py"), "--json", "--minutes", str(args.minutes),
-            "--params", "2M", "--recipe", recipe, "--seed", str(seed), "--data", str(args.data),
-            "--out", str(args.out / recipe),
-        ]  # fmt: skip
-        env = {**os.environ, "SPEEDRUN_CACHE": str(args.out / "cache")}
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env, check=True)
-        records.append(json.loads(done.stdout))
-    return records
+def race(recipe: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+    """The record of one race in a process of its own."""
+    command = [
+        sys.executable, str(ROOT / "run.py"), "--json", "--minutes", str(args.minutes),
+        "--params", "2M", "--recipe", recipe, "--seed", str(seed), "--data", str(args.data),
+        "--out", str(args.out / recipe),
+    ]  # fmt: skip
+    env = {**os.environ, "SPEEDRUN_CACHE": str(args.out / "cache")}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env, check=True)
+    return json.loads(done.stdout)
 
 
 def row(record: dict[str, Any], cache: str) -> tuple[list[str], bool]:
@@ -80,14 +77,16 @@ def main() -> None:
         "| recipe | seed | cache | bits per byte | perplexity | tokens | tokens/s | budget used |"
         " waiting | overshoot | to first step | compile | limits kept |\n" + "|---" * 13 + "|"
     )
-    all_kept, means = True, {}
-    for number, recipe in enumerate(("default", "goedecke")):
-        records = race(recipe, args)
-        for seed, record in enumerate(records):
-            cells, kept = row(record, "cold" if number == seed == 0 else "warm")
+    all_kept = True
+    means: dict[str, list[float]] = {"default": [], "goedecke": []}
+    for seed in range(args.seeds):
+        for recipe in means:  # in turn: a machine that slows down slows both
+            record = race(recipe, seed, args)
+            first = seed == 0 and recipe == "default"
+            cells, kept = row(record, "cold" if first else "warm")
             all_kept &= kept
             print("| " + " | ".join(cells) + " |", flush=True)
-        means[recipe] = [record["score"]["bits_per_byte"] for record in records]
+            means[recipe].append(record["score"]["bits_per_byte"])
     for recipe, scores in means.items():
         sd = f" ± {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
         print(f"{recipe}: {statistics.fmean(scores):.4f}{sd} bits per byte, n = {len(scores)}")

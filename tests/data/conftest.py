@@ -3,13 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from speedrun.data.sources import Counted, SourceUnavailable
 from speedrun.data.splits import HeldOut
-from speedrun.data.tokenizer import shipped
+from speedrun.data.stream import TokenStream
+from speedrun.data.tokenizer import EOT, shipped
 
 KINDS = ("parquet", "jsonl", "marked txt", "blank-line txt")
 
@@ -84,3 +86,26 @@ def heldout() -> HeldOut:
 @pytest.fixture(scope="session")
 def tokenizer():
     return shipped()
+
+
+@pytest.fixture
+def open_stream(tmp_path, heldout, tokenizer):
+    """`open_stream(source)` makes a stream on one cache folder, not yet started."""
+
+    def opened(source, heldout=heldout, tokenizer=tokenizer):
+        return TokenStream(source, heldout, tokenizer, tmp_path / "tokens", context=8, batch_rows=3)
+
+    return opened
+
+
+@pytest.fixture
+def tokens_of(tokenizer):
+    """The token stream that documents should give."""
+
+    def tokens(documents):
+        parts = [np.array([EOT])]
+        for document in documents:
+            parts += [tokenizer.encode(document), np.array([EOT])]
+        return np.concatenate(parts).astype(np.int32)
+
+    return tokens

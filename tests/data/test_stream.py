@@ -10,40 +10,15 @@ import pytest
 from speedrun.data import stream as module
 from speedrun.data.sources import SourceUnavailable
 from speedrun.data.splits import HeldOut
-from speedrun.data.stream import QUEUE_BATCHES, TokenStream
+from speedrun.data.stream import QUEUE_BATCHES
 from speedrun.data.tokenizer import EOT, train
 
-CONTEXT, ROWS = 8, 3
+CONTEXT, ROWS = 8, 3  # as `open_stream` makes them
 PER_BATCH = CONTEXT * ROWS
 
 
 def stories(count: int) -> list[str]:
     return [f"Story {i}: the {'big ' * (i % 7)}dog ran home." for i in range(count)]
-
-
-@pytest.fixture
-def open_stream(tmp_path, heldout, tokenizer):
-    """`open_stream(source)` makes a stream on one cache folder, not yet started."""
-
-    def opened(source, heldout=heldout, tokenizer=tokenizer):
-        return TokenStream(
-            source, heldout, tokenizer, tmp_path / "tokens", context=CONTEXT, batch_rows=ROWS
-        )
-
-    return opened
-
-
-@pytest.fixture
-def tokens_of(tokenizer):
-    """The token stream that documents should give."""
-
-    def tokens(documents):
-        parts = [np.array([EOT])]
-        for document in documents:
-            parts += [tokenizer.encode(document), np.array([EOT])]
-        return np.concatenate(parts).astype(np.int32)
-
-    return tokens
 
 
 def targets(batches) -> np.ndarray:
