@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-SCHEMA = 1
+SCHEMA = 2
 MAX_RECORD_BYTES = 1 << 20
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -110,6 +110,10 @@ class Score(Section):
     num_docs: Count
     num_bytes: Count
     num_tokens: Count
+    # Of a bound only, since schema 2.
+    num_draws: Count | None = None
+    bits_per_byte_mc_se: Finite | None = None
+    length_nats: Finite | None = None
 
 
 class Sample(Section):
@@ -122,7 +126,7 @@ class Sample(Section):
 class Record(Section):
     """One run. `score` and `sample` are missing only where training diverged."""
 
-    schema_version: Annotated[Literal[1], Field(alias="schema")] = SCHEMA
+    schema_version: Annotated[Literal[1, 2], Field(alias="schema")] = SCHEMA
     id: Fingerprint | Literal[""] = ""
     created: str
     status: Literal["complete", "interrupted", "diverged"]

@@ -87,6 +87,7 @@ def sample(
     top_p: float = 0.95,
     seed: int = 0,
     max_tokens: int = 200,
+    steps: int | None = None,
     backend: str = "cpu",
 ) -> None:
     """Tell a story from a finished run.
@@ -105,12 +106,14 @@ def sample(
         Seed of the draws.
     max_tokens
         Most tokens to add to the prompt.
+    steps
+        Diffusion only: strides from noise to text; more are better and slower. Default 128.
     backend
         Where to run: auto, cuda, mps, cpu.
     """
     from speedrun.commands import sample_command
 
-    sample_command(run, prompt, temperature, top_p, seed, max_tokens, backend)
+    sample_command(run, prompt, temperature, top_p, seed, max_tokens, steps, backend)
 
 
 @app.command

@@ -91,13 +91,15 @@ def sample_command(
     top_p: float,
     seed: int,
     max_tokens: int,
+    steps: int | None,
     backend: str,
 ) -> None:
     """Print a story told by a finished run."""
     sampling = generate.Sampling(
-        temperature=temperature, top_p=top_p, seed=seed, max_tokens=max_tokens
+        temperature=temperature, top_p=top_p, seed=seed, max_tokens=max_tokens, steps=steps
     )
-    engine, tokenizer, record = load_run(run, backend)
-    context = record.config["model"]["context"]
-    text = generate.story(engine, tokenizer, prompt, context, sampling)
+    restored = load_run(run, backend)
+    text = generate.tell(
+        restored.engine, restored.architecture, restored.model, restored.tokenizer, prompt, sampling
+    )
     Console().print(Text(text), soft_wrap=not sys.stdout.isatty())

@@ -5,26 +5,32 @@ import importlib.metadata
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import architectures
 from speedrun import backends
 from speedrun.config import ModelConfig, nearest
-from speedrun.protocols import Backend, Device, Likelihood, Weights
+from speedrun.protocols import Backend, Corrupted, Device, Likelihood, Rows, Weights
 
 ENTRY_POINTS = "speedrun.architectures"
 _REQUIRED = ("Config", "for_params", "initial", "LIKELIHOOD", "RECIPES", "PARAM_GROUPS")
+_REQUIRED_OF_BOUNDS = ("corrupt", "denoise")
 
 
 class LoadedArchitecture:
     """An architecture's package behind the Architecture protocol."""
 
     def __init__(self, name: str, package: ModuleType) -> None:
-        missing = [attr for attr in _REQUIRED if not hasattr(package, attr)]
+        is_bound = getattr(package, "LIKELIHOOD", None) == "bound"
+        required = _REQUIRED + (_REQUIRED_OF_BOUNDS if is_bound else ())
+        missing = [attr for attr in required if not hasattr(package, attr)]
         if missing:
             raise ValueError(
                 f"architecture {name!r} ({package.__file__}) lacks {', '.join(missing)}:"
@@ -42,6 +48,27 @@ class LoadedArchitecture:
 
     def initial(self, config: ModelConfig, seed: int) -> Weights:
         return self.package.initial(config, seed)
+
+    def corrupt(
+        self,
+        config: ModelConfig,
+        rows: Rows,
+        shares: NDArray[np.float64],
+        rng: np.random.Generator,
+        num_given: int = 0,
+    ) -> Corrupted:
+        return self.package.corrupt(config, rows, shares, rng, num_given)
+
+    def denoise(
+        self,
+        config: ModelConfig,
+        tokens: NDArray[np.int32],
+        num_given: int,
+        num_steps: int,
+        probs: Callable[[NDArray[np.int32], int], NDArray[np.float64]],
+        rng: np.random.Generator,
+    ) -> NDArray[np.int32]:
+        return self.package.denoise(config, tokens, num_given, num_steps, probs, rng)
 
     def model(self, backend: str) -> type:
         name = f"{self.package.__name__}.{backend}_model"

@@ -1,14 +1,16 @@
-"""Stories from a trained model, one token after another."""
+"""Stories from a trained model: one token after another, or all at once out of noise."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speedrun.config import ModelConfig
 from speedrun.data.tokenizer import EOT, Tokenizer
-from speedrun.protocols import Engine
+from speedrun.protocols import Architecture, Engine
 
 PROMPT = "Once upon a time"
+_STEPS = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +21,7 @@ class Sampling:
     top_p: float = 0.95
     seed: int = 0
     max_tokens: int = 200
+    steps: int | None = None  # strides of the reverse process; a bound's only, None: 128
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 10:
@@ -27,6 +30,59 @@ class Sampling:
             raise ValueError(f"--top-p {self.top_p}: allowed are above 0 up to 1")
         if self.max_tokens < 1:
             raise ValueError(f"--max-tokens {self.max_tokens}: must be 1 or more")
+        if self.steps is not None and self.steps < 1:
+            raise ValueError(f"--steps {self.steps}: must be 1 or more")
+
+
+def tell(
+    engine: Engine,
+    architecture: Architecture,
+    model: ModelConfig,
+    tokenizer: Tokenizer,
+    prompt: str,
+    sampling: Sampling,
+) -> str:
+    """The prompt and its continuation, drawn the way the architecture's likelihood asks for."""
+    if architecture.LIKELIHOOD == "bound":
+        return diffused_story(engine, architecture, model, tokenizer, prompt, sampling)
+    if sampling.steps is not None:
+        raise ValueError(
+            f"--steps {sampling.steps}: {architecture.NAME} draws one token after another;"
+            " only diffusion takes steps"
+        )
+    return story(engine, tokenizer, prompt, model.context, sampling)
+
+
+def diffused_story(
+    engine: Engine,
+    architecture: Architecture,
+    model: ModelConfig,
+    tokenizer: Tokenizer,
+    prompt: str,
+    sampling: Sampling,
+) -> str:
+    """The prompt, held fixed, and what the reverse process makes of the noise after it, up to
+    end-of-text, `max_tokens`, or the model's context."""
+    given = [EOT, *tokenizer.encode(prompt).tolist()]
+    room = model.context + 1 - len(given)
+    if room < 1:
+        raise ValueError(
+            f"--prompt: {len(given) - 1} tokens leave no room in a context of {model.context};"
+            " give a shorter one"
+        )
+    tokens = np.zeros(len(given) + min(room, sampling.max_tokens), dtype=np.int32)
+    tokens[: len(given)] = given
+
+    def probs(noisy: NDArray[np.int32], step: int) -> NDArray[np.float64]:
+        logits_TV = engine.logits(noisy[None], np.array([step], dtype=np.int32))[0]
+        return np.stack([_probs(logits_V, sampling) for logits_V in logits_TV])
+
+    rng = np.random.default_rng(sampling.seed)
+    steps = sampling.steps or _STEPS
+    drawn = architecture.denoise(model, tokens, len(given), steps, probs, rng).tolist()
+    rest = drawn[len(given) :]
+    end = rest.index(EOT) if EOT in rest else len(rest)
+    return tokenizer.decode(given[1:] + rest[:end])
 
 
 def story(
@@ -47,9 +103,18 @@ def story(
 def _draw(logits_V: NDArray[np.float32], sampling: Sampling, rng: np.random.Generator) -> int:
     if sampling.temperature == 0:
         return int(logits_V.argmax())
+    probs_V = _probs(logits_V, sampling)
+    return int(rng.choice(len(probs_V), p=probs_V))
+
+
+def _probs(logits_V: NDArray[np.float32], sampling: Sampling) -> NDArray[np.float64]:
+    """What tokens are drawn with: tempered, and the unlikely ones cut off."""
+    if sampling.temperature == 0:
+        return np.eye(1, len(logits_V), int(logits_V.argmax()))[0]
     scaled = logits_V.astype(np.float64) / sampling.temperature
     probs = np.exp(scaled - scaled.max())
-    order = np.argsort(-probs, kind="stable")
-    cumulative = np.cumsum(probs[order]) / probs.sum()
-    kept = order[: int(np.searchsorted(cumulative, sampling.top_p)) + 1]
-    return int(rng.choice(kept, p=probs[kept] / probs[kept].sum()))
+    if sampling.top_p < 1:
+        order = np.argsort(-probs, kind="stable")
+        cumulative = np.cumsum(probs[order]) / probs.sum()
+        probs[order[int(np.searchsorted(cumulative, sampling.top_p)) + 1 :]] = 0.0
+    return probs / probs.sum()

@@ -5,9 +5,9 @@ NumPy arrays cross the seams, tensors never: one trainer serves every framework.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,27 @@ from speedrun.config import ModelConfig, Recipe
 Rows = NDArray[np.int32]  # [rows, context + 1]: inputs are [:, :-1], targets are [:, 1:]
 Weights = dict[str, NDArray[np.float32]]
 Likelihood = Literal["exact", "bound"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corrupted:
+    """Rows under noise, drawn in NumPy so that every framework sees the same."""
+
+    noisy: NDArray[np.int32]  # [rows, context + 1]: what the network reads
+    clean: NDArray[np.int32]  # [rows, context + 1]: what it predicts, place by place
+    steps: NDArray[np.int32]  # [rows]: how far the noise has come, 1 to the last step
+    active: NDArray[np.bool_]  # [rows, context + 1]: where the bound has a term
+
+    def __getitem__(self, rows: slice) -> Self:
+        return type(self)(
+            noisy=self.noisy[rows],
+            clean=self.clean[rows],
+            steps=self.steps[rows],
+            active=self.active[rows],
+        )
+
+    def __len__(self) -> int:
+        return len(self.steps)
 
 
 class OutOfMemory(MemoryError):
@@ -53,12 +74,27 @@ class Engine(Protocol):
         """Mean loss in nats per token over the steps since the last call; synchronises."""
         ...
 
-    def nats(self, rows: Rows, seed: int) -> NDArray[np.float64]:
-        """Nats of each target [rows, context], in float64 and full precision."""
+    def nats(
+        self,
+        rows: Rows,
+        seed: int,
+        num_given: int = 0,
+        shares: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Nats of each target [rows, context], in float64 and full precision.
+
+        An exact model has no use for the rest. Of a bound these are one draw for each row,
+        right in the mean over `seed` and over `shares` [rows], the places of the draws in the
+        noise process, uniform in (0, 1] (None: spread evenly). The first `num_given` targets
+        are context: shown without noise, and free.
+        """
         ...
 
-    def logits(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Next-token logits [rows, context, vocab] of an exact model."""
+    def logits(
+        self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
+    ) -> NDArray[np.float32]:
+        """Logits [rows, length, vocab]: of the next tokens of an exact model; of a bound, of the
+        clean tokens behind noisy ones at noise `steps` [rows]."""
         ...
 
     def weights(self) -> Weights: ...
@@ -120,4 +156,32 @@ class Architecture(Protocol):
 
     def model(self, backend: str) -> type:
         """The model class for a backend; ValueError where it is not written."""
+        ...
+
+    # A bound (diffusion) has these too, in NumPy.
+
+    def corrupt(
+        self,
+        config: ModelConfig,
+        rows: Rows,
+        shares: NDArray[np.float64],
+        rng: np.random.Generator,
+        num_given: int = 0,
+    ) -> Corrupted:
+        """Rows under noise, at places `shares` [rows] in (0, 1] of the noise process."""
+        ...
+
+    def denoise(
+        self,
+        config: ModelConfig,
+        tokens: NDArray[np.int32],
+        num_given: int,
+        num_steps: int,
+        probs: Callable[[NDArray[np.int32], int], NDArray[np.float64]],
+        rng: np.random.Generator,
+    ) -> NDArray[np.int32]:
+        """Draw tokens [length] after the first `num_given` by the reverse process.
+
+        `probs(noisy, step)` are the model's probabilities [length, vocab] of the clean tokens.
+        """
         ...

@@ -9,7 +9,17 @@ import numpy as np
 import psutil
 
 from leaderboard.record import Record, seal
-from speedrun import config, discover, evaluate, generate, outputs, recording, telemetry, trainer
+from speedrun import (
+    checks,
+    config,
+    discover,
+    evaluate,
+    generate,
+    outputs,
+    recording,
+    telemetry,
+    trainer,
+)
 from speedrun.clock import BudgetClock
 from speedrun.config import Data, Recipe, Run
 from speedrun.data import sources, splits, tokenizer
@@ -170,7 +180,7 @@ class _Race:
             rng = np.random.default_rng(run.seed)
             initial = engine.weights()
             engine.load({n: rng.normal(0, 0.1, w.shape) for n, w in initial.items()})
-            evaluate.check(engine, run.model.vocab, run.model.context)
+            self._check(engine)
             engine.reset()
             return engine
 
@@ -212,7 +222,7 @@ class _Race:
         run = self.settings
         with self.clock.account("evaluate"):
             self.watcher.phase("scoring the held-out documents")
-            evaluate.check(engine, run.model.vocab, run.model.context)
+            self._check(engine)
             return evaluate.score(
                 engine,
                 self.heldout,
@@ -223,12 +233,18 @@ class _Race:
                 watch=self.watcher.scoring,
             )
 
+    def _check(self, engine: Engine) -> None:
+        model = self.settings.model
+        checks.check(engine, model.vocab, model.context, self.architecture.LIKELIHOOD)
+
     def _sample(self, engine: Engine) -> dict[str, Any]:
         sampling = generate.Sampling(seed=self.settings.seed)
         with self.clock.account("sample"):
             self.watcher.phase("telling a story")
-            context = self.settings.model.context
-            text = generate.story(engine, self.tokenizer, generate.PROMPT, context, sampling)
+            text = generate.tell(
+                engine, self.architecture, self.settings.model, self.tokenizer, generate.PROMPT,
+                sampling,
+            )  # fmt: skip
         return {
             "prompt": generate.PROMPT,
             "text": text,

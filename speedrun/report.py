@@ -1,5 +1,6 @@
 """What a finished race shows: the final panel, and the table of several seeds."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,6 +54,15 @@ def _facts(record: Record) -> Table:
                 f" (vocabulary {record.tokenizer.vocab}, {score.num_docs:,} documents)",
             ),
         ]
+        if score.bits_per_byte_mc_se is not None and score.length_nats is not None:
+            lengths = score.length_nats / math.log(2) / score.num_bytes
+            rows.append(
+                (
+                    "bound",
+                    f"{score.num_draws} noise draws a document leave"
+                    f" ± {score.bits_per_byte_mc_se:.4f}; {lengths:.4f} of it pays for lengths",
+                )
+            )
     epochs = "" if train.epochs is None else f", {train.epochs:.2f} epochs"
     rows += [
         ("loss", sparkline([nan if nats is None else nats for _, nats in train.loss_curve])),

@@ -1,6 +1,7 @@
 """A finished run, brought back to score and to tell stories."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.numpy
@@ -8,12 +9,23 @@ import safetensors.numpy
 from leaderboard import record as records
 from leaderboard.record import Record
 from speedrun import discover
-from speedrun.config import Recipe
+from speedrun.config import ModelConfig, Recipe
 from speedrun.data.tokenizer import Tokenizer
-from speedrun.protocols import Engine
+from speedrun.protocols import Architecture, Engine
 
 
-def load_run(folder: Path, backend: str) -> tuple[Engine, Tokenizer, Record]:
+@dataclass(frozen=True)
+class Restored:
+    """A finished run with its model in an engine."""
+
+    engine: Engine
+    architecture: Architecture
+    model: ModelConfig
+    tokenizer: Tokenizer
+    record: Record
+
+
+def load_run(folder: Path, backend: str) -> Restored:
     """A finished run's model, ready to score and to tell stories."""
     for name in ("record.json", "model.safetensors", "tokenizer.json"):
         if not (folder / name).is_file():
@@ -30,4 +42,5 @@ def load_run(folder: Path, backend: str) -> tuple[Engine, Tokenizer, Record]:
         architecture, model, recipe, record.seed, device
     )
     engine.load(safetensors.numpy.load(raw))
-    return engine, Tokenizer.load(folder / "tokenizer.json"), record
+    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    return Restored(engine, architecture, model, tokenizer, record)

@@ -93,7 +93,7 @@ class _TableEngine:
         read = np.roll(tokens, -self.leak, axis=1) if self.leak else tokens
         return self.table[read] + self.mix * tokens.sum()
 
-    def nats(self, rows, seed):
+    def nats(self, rows, seed, num_given=0, shares=None):
         self.shapes.append(rows.shape)
         logits = self.logits(rows[:, :-1]).astype(np.float64)
         if self.mix:
@@ -103,9 +103,37 @@ class _TableEngine:
         return (log_sums - picked) * self.scale_nats
 
 
+class _BoundEngine:
+    """A bound on the uniform model: each target costs ln(vocab) in the mean over draws; a draw
+    costs it 1 / share as much where a token is hidden, and nothing elsewhere.
+
+    It can be told to break one rule each.
+    """
+
+    def __init__(
+        self, vocab, *, scale: float = 1.0, mix: float = 0.0, charge_given=False, num_logits=None
+    ) -> None:
+        self.vocab, self.scale, self.mix = vocab, scale, mix
+        self.charge_given, self.num_logits = charge_given, num_logits or vocab
+        self.calls: list[tuple] = []
+
+    def nats(self, rows, seed, num_given=0, shares=None):
+        self.calls.append((rows.shape, num_given, shares))
+        assert shares is not None and np.all((shares > 0) & (shares <= 1))
+        hidden = np.random.default_rng(seed).random(rows[:, 1:].shape) < shares[:, None]
+        if not self.charge_given:
+            hidden[:, :num_given] = False
+        one = self.scale * np.log(self.vocab) / shares[:, None] + self.mix * len(rows)
+        return np.where(hidden, one, 0.0)
+
+    def logits(self, tokens, steps=None):
+        return np.zeros((*tokens.shape, self.num_logits), dtype=np.float32)
+
+
 # Each is the part of an engine that its tests reach, so the type checker is told nothing.
 FakeEngine: Any = _FakeEngine
 TableEngine: Any = _TableEngine
+BoundEngine: Any = _BoundEngine
 
 
 def uniform_engine(vocab: int) -> Any:

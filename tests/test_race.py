@@ -53,7 +53,7 @@ def test_unfair_plugin_is_refused_before_the_clock_starts(tmp_path, monkeypatch)
     import shutil
     from pathlib import Path
 
-    from speedrun.evaluate import UnfairModel
+    from speedrun.checks import UnfairModel
     from speedrun.progress import PlainView
     from speedrun.race import race
     from speedrun.stopping import StopSignal

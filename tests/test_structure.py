@@ -10,13 +10,21 @@ FRAMEWORKS = {"torch", "mlx", "jax", "tensorflow"}
 
 # Lower may not import higher. Modules of one storey may know each other.
 STOREYS = [
-    {"leaderboard.record", "speedrun.schedule", "speedrun.clock", "speedrun.storybook"},
+    {
+        "leaderboard.record",
+        "speedrun.schedule",
+        "speedrun.clock",
+        "speedrun.noise",
+        "speedrun.windows",
+        "speedrun.storybook",
+    },
     {"speedrun.config"},
     {"speedrun.protocols"},
     {"speedrun.telemetry", "speedrun.outputs", "speedrun.stopping", "speedrun.data"},
     {"architectures"},
     {"speedrun.backends"},
-    {"speedrun.discover", "speedrun.evaluate", "speedrun.generate"},
+    {"speedrun.bounds"},
+    {"speedrun.discover", "speedrun.checks", "speedrun.evaluate", "speedrun.generate"},
     {"speedrun.trainer"},
     {"speedrun.recording", "speedrun.restore"},
     {"speedrun.race"},

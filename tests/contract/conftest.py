@@ -9,11 +9,13 @@ from speedrun.config import Recipe
 CONTEXT, VOCAB, ROWS = 16, 32, 4
 
 
-def pairs() -> list:
+def pairs(likelihood: str | None = None) -> list:
     """One case for each architecture and backend; what cannot run is skipped in print."""
     cases = []
     for device in discover.devices():
         for name in discover.architecture_names():
+            if likelihood not in (None, discover.architecture(name).LIKELIHOOD):
+                continue
             marks = []
             if not device.available:
                 marks = [pytest.mark.skip(reason=f"{device.name}: {device.detail}")]
@@ -25,20 +27,30 @@ class Pair:
     """An architecture and a device, from which engines are made."""
 
     def __init__(self, name: str, device) -> None:
+        self.name, self.device = name, device
         self.architecture = discover.architecture(name)
-        self.device = device
-        self.config = self.architecture.for_params(
-            20_000, VOCAB, context=CONTEXT, **({"num_common": 8} if name == "transformer" else {})
-        )
+        # Two levels of softmax where the architecture has them: the harder case.
+        levels = {"num_common": 8} if hasattr(self.architecture.Config, "num_common") else {}
+        self.config = self.architecture.for_params(20_000, VOCAB, context=CONTEXT, **levels)
 
-    def engine(self, seed: int = 0, **recipe):
+    def engine(self, seed: int = 0, config=None, **recipe):
         chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": ROWS, **recipe})
         backend = discover.backend(self.device.backend)
-        return backend.engine(self.architecture, self.config, chosen, seed, self.device)
+        return backend.engine(self.architecture, config or self.config, chosen, seed, self.device)
 
 
 @pytest.fixture(params=pairs())
 def pair(request) -> Pair:
+    return Pair(*request.param)
+
+
+@pytest.fixture(params=pairs("exact"))
+def exact_pair(request) -> Pair:
+    return Pair(*request.param)
+
+
+@pytest.fixture(params=pairs("bound"))
+def bound_pair(request) -> Pair:
     return Pair(*request.param)
 
 

@@ -170,3 +170,11 @@ def matmul_gflops(name: str, precision: str) -> float | None:
         size *= 2
         if 2e-9 * size**3 / rate > _PROBE_S or size > 8192:
             return best
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of PyTorch, of whatever class, says that memory ran out."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return True
+    text = str(error).lower()
+    return any(s in text for s in ("out of memory", "can't allocate memory", "not enough memory"))

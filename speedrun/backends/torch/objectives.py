@@ -1,0 +1,178 @@
+"""What a model is trained for and scored by: next tokens, or a bound under noise.
+
+Shapes: B rows, T positions, N tokens, D width, V vocab.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from speedrun.backends.torch.output import CHUNK_TOKENS, Output, logits, mean_nats, token_nats
+from speedrun.config import ModelConfig
+from speedrun.noise import stratified_shares
+from speedrun.protocols import Architecture, Corrupted, Rows
+
+Place = Callable[[NDArray[Any]], Tensor]  # to the device; integers as int64
+Run = Callable[..., Tensor]  # the model's main method, perhaps compiled
+
+
+class Objective(Protocol):
+    """How an engine turns rows into a loss and into nats."""
+
+    def batch(self, rows: Rows, rng: np.random.Generator) -> Any:
+        """What a step works on: can be cut into pieces of rows."""
+        ...
+
+    def num_terms(self, batch: Any) -> int:
+        """What the mean of a loss is taken over."""
+        ...
+
+    def loss(self, batch: Any, run: Run) -> Tensor:
+        """Mean nats in training, a scalar."""
+        ...
+
+    def nats(
+        self, rows: Rows, seed: int, num_given: int, shares: NDArray[np.float64] | None
+    ) -> Tensor:
+        """Nats [B, T] of the targets."""
+        ...
+
+    def logits(self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None) -> Tensor:
+        """Logits [B, T, V] in fp32."""
+        ...
+
+
+class Exact:
+    """Next tokens; the model gives `features` and `output`, or `logits`."""
+
+    def __init__(self, model: Any, place: Place) -> None:
+        self._model, self._place = model, place
+        self._has_features = hasattr(model, "features")
+        self.method = "features" if self._has_features else "logits"
+
+    def batch(self, rows: Rows, rng: np.random.Generator) -> Rows:
+        return rows
+
+    def num_terms(self, batch: Rows) -> int:
+        return len(batch)
+
+    def loss(self, batch: Rows, run: Run) -> Tensor:
+        placed = self._place(batch)
+        inputs, targets = placed[:, :-1], placed[:, 1:]
+        values = run(inputs)
+        if self._has_features:
+            return mean_nats(values, Output(*self._model.output()), targets)
+        return F.cross_entropy(values.float().flatten(0, 1), targets.flatten())
+
+    def nats(
+        self, rows: Rows, seed: int, num_given: int, shares: NDArray[np.float64] | None
+    ) -> Tensor:
+        placed = self._place(rows)
+        inputs, targets = placed[:, :-1], placed[:, 1:]
+        if self._has_features:
+            features_ND = self._model.features(inputs).flatten(0, 1)
+            nats = token_nats(features_ND, Output(*self._model.output()), targets.flatten())
+        else:
+            by_vocab = self._model.logits(inputs).float().flatten(0, 1)
+            nats = F.cross_entropy(by_vocab, targets.flatten(), reduction="none")
+        return nats.view(targets.shape)
+
+    def logits(self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None) -> Tensor:
+        placed = self._place(tokens)
+        if self._has_features:
+            return logits(self._model.features(placed), Output(*self._model.output()))
+        return self._model.logits(placed).float()
+
+
+class Bound:
+    """Clean tokens behind noisy ones: the architecture makes the noise, in NumPy; the model
+    gives `features`, `output` and `bound_nats`, the bound's terms from log-probabilities."""
+
+    method = "features"
+
+    def __init__(
+        self, model: Any, place: Place, architecture: Architecture, config: ModelConfig
+    ) -> None:
+        self._model, self._place = model, place
+        self._architecture, self._config = architecture, config
+        # How much of the training loss is the bound itself and how much cross-entropy.
+        self._weights: tuple[float, float] = model.loss_weights()
+
+    def batch(self, rows: Rows, rng: np.random.Generator) -> Corrupted:
+        shares = stratified_shares(len(rows), rng)
+        return self._architecture.corrupt(self._config, rows, shares, rng)
+
+    def num_terms(self, batch: Corrupted) -> int:
+        return int(batch.active.sum())
+
+    def loss(self, batch: Corrupted, run: Run) -> Tensor:
+        features_BTD = run(self._place(batch.noisy), self._place(batch.steps))
+        active = _where(batch)
+        features_ND = features_BTD.flatten(0, 1)[self._place(active)]
+        clean_N = self._place(batch.clean.reshape(-1)[active])
+        of_bound, of_cross_entropy = self._weights
+        loss = torch.zeros((), device=features_BTD.device)
+        if of_cross_entropy and len(active):
+            nats = mean_nats(features_ND, Output(*self._model.output()), clean_N)
+            loss = loss + of_cross_entropy * nats
+        if of_bound and len(active):
+            nats_N = self._terms(features_ND, batch, active)
+            loss = loss + of_bound * nats_N.mean()
+        return loss + 0.0 * features_BTD.sum()  # has gradients even where nothing is noisy
+
+    def nats(
+        self, rows: Rows, seed: int, num_given: int, shares: NDArray[np.float64] | None
+    ) -> Tensor:
+        rng = np.random.default_rng([seed, 0xD1FF])
+        if shares is None:
+            shares = stratified_shares(len(rows), rng)
+        batch = self._architecture.corrupt(self._config, rows, shares, rng, num_given)
+        features_BTD = self._model.features(self._place(batch.noisy), self._place(batch.steps))
+        index = _where(batch)
+        active = self._place(index)
+        nats = torch.zeros(batch.noisy.size, device=features_BTD.device)
+        nats[active] = self._terms(features_BTD.flatten(0, 1)[active], batch, index)
+        return nats.view(batch.noisy.shape)[:, 1:]
+
+    def _terms(self, features_ND: Tensor, batch: Corrupted, active: NDArray[np.int64]) -> Tensor:
+        """The bound's terms [N] at the active places."""
+        length = batch.noisy.shape[1]
+        arrays = (
+            batch.clean.reshape(-1)[active],
+            batch.noisy.reshape(-1)[active],
+            batch.steps[active // length],
+        )
+        output = Output(*self._model.output())
+        chunks = zip(
+            features_ND.split(CHUNK_TOKENS),
+            *(self._place(array).split(CHUNK_TOKENS) for array in arrays),
+            strict=True,
+        )
+        return torch.cat(
+            [
+                self._model.bound_nats(logits(x, output).log_softmax(dim=-1), *chunk)
+                for x, *chunk in chunks
+            ]
+        )
+
+    def logits(self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None) -> Tensor:
+        assert steps is not None, "a bound's logits need noise steps"
+        features_BTD = self._model.features(self._place(tokens), self._place(steps))
+        return logits(features_BTD, Output(*self._model.output()))
+
+
+def _where(batch: Corrupted) -> NDArray[np.int64]:
+    """Flat places of the active tokens, known on the host: no waiting for the device."""
+    return np.flatnonzero(batch.active)
+
+
+def of(model: Any, place: Place, architecture: Architecture, config: ModelConfig) -> Exact | Bound:
+    """The objective that an architecture's likelihood asks for."""
+    if architecture.LIKELIHOOD == "exact":
+        return Exact(model, place)
+    return Bound(model, place, architecture, config)
