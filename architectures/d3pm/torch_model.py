@@ -123,12 +123,15 @@ class Layer(nn.Module):
         y_BTD = _mixed(_rms_norm(x_BTD), self.mixing)
         if token_values_BTD is not None:
             y_BTD = y_BTD + VALUE_SCALE * token_values_BTD
-        state = y_BTD.new_zeros(2, len(y_BTD), self.hidden)
         weights = self.right.weights() + self.left.weights()
-        h_BT2H, _, _ = torch.lstm(
-            y_BTD, (state, state), weights, True, 1, 0.0, self.training, True, True
-        )
-        return x_BTD + self.out(h_BT2H)
+        return x_BTD + self.out(_both_ways(y_BTD, self.hidden, weights))
+
+
+@torch.compiler.disable  # compilers would unroll the steps
+def _both_ways(x_BTD: Tensor, hidden: int, weights: list[Tensor]) -> Tensor:
+    """States [B, T, 2 hidden] of an LSTM from the left and one from the right."""
+    state = x_BTD.new_zeros(2, len(x_BTD), hidden)
+    return torch.lstm(x_BTD, (state, state), weights, True, 1, 0.0, True, True, True)[0]
 
 
 class Model(nn.Module):
