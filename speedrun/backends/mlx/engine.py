@@ -33,10 +33,8 @@ class MlxEngine:
         device: Device,
     ) -> None:
         precision = common.precision(recipe.precision, device, devices.matmul_gflops)
-        self._facts: dict[str, Any] = devices.prepare() | {
-            "precision": precision,
-            "compiled": recipe.compile,
-        }
+        compiling = devices.compiling() if recipe.compile else {"compiled": False}
+        self._facts: dict[str, Any] = devices.prepare() | compiling | {"precision": precision}
         self._seed, self._dtype = seed, devices.DTYPES[precision]
         self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
         self._model: Any = architecture.model("mlx")(config)
