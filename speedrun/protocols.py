@@ -121,3 +121,7 @@ class Architecture(Protocol):
     def model(self, backend: str) -> type:
         """The model class for a backend; ValueError where it is not written."""
         ...
+
+    def remarks(self, device: Device) -> tuple[str, ...]:
+        """What a person should know before racing it on this device, such as a slower path."""
+        ...
