@@ -46,6 +46,7 @@ def examine() -> dict[str, Any]:
             **{k: v for b in discover.backend_names() for k, v in _versions(b).items()},
         },
         "architectures": discover.architecture_names(),
+        "remarks": list(_remarks()),
         "hub": "answers" if unreachable is None else f"does not answer: {unreachable}",
         "caches": [_cache(path) for path in _cache_paths()],
     }
@@ -71,6 +72,15 @@ def _device(device: Device) -> dict[str, Any]:
         "matmul_gflops": rates,
         "warnings": list(device.warnings),
     }
+
+
+def _remarks() -> Iterator[dict[str, str]]:
+    """What architectures say about running on the devices found, such as a slower path."""
+    for name in discover.architecture_names():
+        architecture = discover.architecture(name)
+        for device in filter(lambda device: device.available, discover.devices()):
+            for text in architecture.remarks(device):
+                yield {"architecture": name, "device": device.name, "text": text}
 
 
 def _cache_paths() -> Iterator[Path]:
@@ -107,6 +117,9 @@ def _print(console: Console, findings: dict[str, Any]) -> None:
         ("cache", f"{c['path']}: {c['bytes'] / 2**20:.1f} MiB in {c['num_files']} files")
         for c in findings["caches"]
     ]
+    for remark in findings["remarks"]:
+        where = f"{remark['architecture']} on {remark['device']}"
+        rows.append(("remark", f"{where}: {remark['text']}"))
     for device in findings["devices"]:
         rows += [("warning", f"{device['name']}: {warning}") for warning in device["warnings"]]
         if not device["available"]:

@@ -159,6 +159,10 @@ class Architecture(Protocol):
         """The model class for a backend; ValueError where it is not written."""
         ...
 
+    def remarks(self, device: Device) -> tuple[str, ...]:
+        """What a person should know before racing it on this device, such as a slower path."""
+        ...
+
     # A bound (diffusion) has these too, in NumPy.
 
     def corrupt(

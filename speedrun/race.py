@@ -168,6 +168,8 @@ class _Race:
         run = self.settings
         with self.clock.account("build"):
             self.watcher.phase("building the model")
+            for remark in self.architecture.remarks(self.device):
+                self.watcher.notice(f"{self.architecture.NAME} on {self.device.name}: {remark}")
             self.rates = {
                 precision: self.backend.matmul_gflops(self.device, precision)
                 for precision in ("fp32", "bf16")
@@ -284,7 +286,7 @@ class _Race:
                 "epochs": self.epochs,
                 "micro_batch_rows": facts.pop("micro_batch_rows"),
                 "peak_bytes": self.peak_bytes,
-                "engine": facts,
+                "engine": facts | {"remarks": self.architecture.remarks(self.device)},
             },
             "score": None if score is None else vars(score),
             "sample": sample,

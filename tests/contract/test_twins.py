@@ -27,6 +27,8 @@ def variants(name: str) -> list[dict]:
                     "value_tables": 0, "token_shift": False, "skip_scales": False,
                     "init": "gpt2", "num_common": 0, "tied": False}  # fmt: skip
         return [{"value_tables": 1}, goedecke, {"mlp": "gelu", "heads": 1, "num_common": 0}]
+    if name == "lstm":
+        return [{"token_scales": 1}, {"token_shift": False, "skip_scales": False}]
     return [{}]
 
 
