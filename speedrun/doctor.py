@@ -28,6 +28,9 @@ def examine() -> dict[str, Any]:
     """All findings as plain values; rates in GFLOP/s, sizes in bytes."""
     machine = telemetry.machine()
     chosen = discover.device("auto")
+    devices = discover.devices()
+    # Those on one accelerator: a race times a few steps on each.
+    rivals = [d.name for d in devices if d.available and d.shared and d.shared == chosen.shared]
     unreachable = hub.unreachable()
     return {
         "machine": {
@@ -39,7 +42,8 @@ def examine() -> dict[str, Any]:
             "load_per_core": telemetry.load_per_core(),
         },
         "auto": chosen.name,
-        "devices": [_device(device) for device in discover.devices()],
+        "auto_among": rivals or [chosen.name],
+        "devices": [_device(device) for device in devices],
         "versions": {
             "python": telemetry.python_version(),
             "os": telemetry.operating_system(),
@@ -143,7 +147,7 @@ def _device_table(findings: dict[str, Any]) -> Table:
     for device in findings["devices"]:
         if not device["available"]:
             continue
-        name = device["name"] + (" (auto)" if device["name"] == findings["auto"] else "")
+        name = device["name"] + (" (auto)" if device["name"] in findings["auto_among"] else "")
         what = ", ".join(filter(None, (device["accelerator"], device["detail"], device["backend"])))
         rates = [device["matmul_gflops"].get(p) for p in ("fp32", "bf16")]
         table.add_row(

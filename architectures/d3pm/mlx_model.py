@@ -137,9 +137,7 @@ class Model(nn.Module):
         self.time = nn.Linear(TIME_FEATURES, D, bias=False)
         self.mixing = mx.zeros((config.mixing, D))
         # A module is a dictionary, whose attribute `values` is taken.
-        self["values"] = [
-            nn.Embedding(config.num_symbols, D) for _ in range(config.value_tables)
-        ]
+        self["values"] = [nn.Embedding(config.num_symbols, D) for _ in range(config.value_tables)]
         if config.denoiser == "transformer":
             self.blocks = [Block(config) for _ in range(config.depth)]
         else:
@@ -251,6 +249,4 @@ def _rotate(x_BNTK: mx.array) -> mx.array:
     """
     K = x_BNTK.shape[-1]
     freqs_K = 1024.0 ** mx.linspace(0, 1, K // 2)
-    return mx.fast.rope(
-        x_BNTK, K, traditional=False, base=None, scale=1.0, offset=0, freqs=freqs_K
-    )
+    return mx.fast.rope(x_BNTK, K, traditional=False, base=None, scale=1.0, offset=0, freqs=freqs_K)

@@ -162,6 +162,4 @@ def _rotate(x_BNTK: mx.array) -> mx.array:
     """
     K = x_BNTK.shape[-1]
     freqs_K = 1024.0 ** mx.linspace(0, 1, K // 2)
-    return mx.fast.rope(
-        x_BNTK, K, traditional=False, base=None, scale=1.0, offset=0, freqs=freqs_K
-    )
+    return mx.fast.rope(x_BNTK, K, traditional=False, base=None, scale=1.0, offset=0, freqs=freqs_K)

@@ -52,7 +52,7 @@ def _missing(why: str) -> Device:
 
 def _how_to_install() -> str:
     on_apple_silicon = platform.system() == "Darwin" and platform.machine() == "arm64"
-    return 'pip install mlx' if on_apple_silicon else 'pip install "mlx[cpu]"'
+    return "pip install mlx" if on_apple_silicon else 'pip install "mlx[cpu]"'
 
 
 BACKEND = MlxBackend()

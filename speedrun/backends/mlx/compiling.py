@@ -19,9 +19,7 @@ class Proven:
     where there is none. What was found is written into `facts`.
     """
 
-    def __init__(
-        self, function: Callable[..., Any], precision: str, facts: dict[str, Any]
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], precision: str, facts: dict[str, Any]) -> None:
         self._eager, self._facts = function, facts
         self._tolerance = _TOLERANCE[precision]
         self._chosen: Callable[..., Any] | None = None if facts["compiled"] else function

@@ -12,22 +12,21 @@ from speedrun.protocols import Device
 
 _PROBE_S = 0.06
 DTYPES = {"fp32": mx.float32, "bf16": mx.bfloat16, "fp16": mx.float16}
-# Shares of what the GPU may use: the cache gives way before the limit is reached.
+# Shares of what MLX may use: the cache gives way before the limit is reached.
 _LIMIT_SHARE, _CACHE_SHARE = 0.95, 0.5
 _WIRED_SINCE = 15  # macOS
 
 
 def found() -> Device:
     """The default device as the harness sees it."""
-    gpu = mx.is_available(mx.gpu)
-    info = mx.device_info()
-    if not gpu:
+    limit = f"memory limit {_LIMIT_SHARE * _memory_bytes() / 2**30:.1f} GiB"
+    if not mx.is_available(mx.gpu):
         return Device(
             name="mlx",
             backend="mlx",
             available=True,
-            detail="processor (no Apple GPU)",
-            memory_bytes=psutil.virtual_memory().total,
+            detail=f"processor (no Apple GPU), {limit}",
+            memory_bytes=_memory_bytes(),
             precisions=tuple(DTYPES),
             priority=5,
         )
@@ -36,17 +35,17 @@ def found() -> Device:
         name="mlx",
         backend="mlx",
         available=True,
-        detail="Metal" if is_apple else "CUDA",
-        accelerator=str(info.get("device_name", "GPU")),
-        memory_bytes=_gpu_bytes(),
+        detail=f"{'Metal' if is_apple else 'CUDA'}, {limit}",
+        accelerator=str(mx.device_info().get("device_name", "GPU")),
+        memory_bytes=_memory_bytes(),
         precisions=tuple(DTYPES),
         priority=21 if is_apple else 5,
         shared="apple-gpu" if is_apple else None,
     )
 
 
-def _gpu_bytes() -> int:
-    """What the GPU may use; on Apple silicon a part of the machine's memory."""
+def _memory_bytes() -> int:
+    """What MLX may use: on Apple silicon the part of the machine's memory that is the GPU's."""
     info = mx.device_info()
     keys = ("max_recommended_working_set_size", "memory_size", "total_memory")
     return next((int(info[key]) for key in keys if key in info), psutil.virtual_memory().total)
@@ -55,8 +54,8 @@ def _gpu_bytes() -> int:
 @cache
 def prepare() -> dict[str, Any]:
     """Set limits once, before the first large allocation; in bytes, as facts of the record."""
-    total = _gpu_bytes() if mx.is_available(mx.gpu) else psutil.virtual_memory().total
-    limit_bytes, cache_bytes = int(_LIMIT_SHARE * total), int(_CACHE_SHARE * total)
+    total_bytes = _memory_bytes()
+    limit_bytes, cache_bytes = int(_LIMIT_SHARE * total_bytes), int(_CACHE_SHARE * total_bytes)
     mx.set_memory_limit(limit_bytes)
     mx.set_cache_limit(cache_bytes)
     wired_bytes = None

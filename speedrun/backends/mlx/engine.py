@@ -98,9 +98,7 @@ class MlxEngine:
         return loss / scale, grads
 
     def _updated(self, params: Any, states: Any, scaling: Any, grads: Any, lr_scale: Any) -> Any:
-        return self._loss_scaling.apply(
-            params, states, scaling, grads, lr_scale, self._optimizers
-        )
+        return self._loss_scaling.apply(params, states, scaling, grads, lr_scale, self._optimizers)
 
     def _with(self, params: Named) -> Any:
         """The model with these weights."""

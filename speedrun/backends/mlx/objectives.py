@@ -156,9 +156,7 @@ def _flat(noisy_BT: mx.array, clean_BT: mx.array, steps_B: mx.array) -> Arrays:
     return clean_BT.flatten(), noisy_BT.flatten(), steps_BT.flatten()
 
 
-def _terms(
-    model: Any, output: Output, features_ND: mx.array, *flat: mx.array
-) -> mx.array:
+def _terms(model: Any, output: Output, features_ND: mx.array, *flat: mx.array) -> mx.array:
     """The bound's terms [N] in fp32."""
     return model.bound_nats(log_softmax(logits(features_ND, output)), *flat)
 

@@ -106,9 +106,7 @@ class Grouped:
         if self._clip:
             grads, _ = stock.clip_grad_norm(grads, self._clip)
         updated, after = dict(params), []
-        for (optimizer, members), peak, state in zip(
-            self._parts, self._peaks, states, strict=True
-        ):
+        for (optimizer, members), peak, state in zip(self._parts, self._peaks, states, strict=True):
             optimizer.state = tree_map(lambda leaf: leaf, state)  # new dictionaries
             optimizer.state["learning_rate"] = peak * lr_scale
             updated |= optimizer.apply_gradients(
