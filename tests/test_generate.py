@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from fakes import TableEngine
 
-from speedrun import generate
+from speedrun import discover, generate
 from speedrun.data import tokenizer
-from speedrun.generate import Sampling, story
+from speedrun.generate import Sampling, story, tell
 
 BPE = tokenizer.shipped()
 
@@ -58,3 +58,41 @@ def test_top_p_of_one_reaches_everything():
 def test_sampling_that_cannot_be_is_refused(change):
     with pytest.raises(ValueError, match=r"allowed|must be"):
         Sampling(**change)
+
+
+class Revealing:
+    """A bound that is sure of one text, whatever the noise."""
+
+    def __init__(self, text: str) -> None:
+        self.ids = [tokenizer.EOT, *BPE.encode(text).tolist(), tokenizer.EOT]
+        self.num_calls = 0
+
+    def logits(self, tokens, steps):
+        self.num_calls += 1
+        logits = np.zeros((*tokens.shape, BPE.vocab), dtype=np.float32)
+        for place in range(tokens.shape[1]):
+            logits[:, place, self.ids[place] if place < len(self.ids) else 17] = 50.0
+        return logits
+
+
+D3PM = discover.architecture("d3pm")
+SMALL = D3PM.for_params(100_000, 4096, context=32)
+
+
+def test_a_diffused_story_keeps_its_prompt_and_ends_at_end_of_text():
+    engine = Revealing("Once upon a time there was a cat.")
+    sampling = Sampling(steps=5)
+    told = tell(engine, D3PM, SMALL, BPE, "Once upon a time", sampling)  # type: ignore[arg-type]
+    assert told == "Once upon a time there was a cat."
+    assert engine.num_calls == 5
+
+
+def test_a_prompt_that_fills_the_context_is_refused():
+    with pytest.raises(ValueError, match="leave no room in a context of 32"):
+        tell(Revealing(""), D3PM, SMALL, BPE, "Once " * 40, Sampling())  # type: ignore[arg-type]
+
+
+def test_steps_are_for_diffusion_only():
+    transformer = discover.architecture("transformer")
+    with pytest.raises(ValueError, match="only diffusion"):
+        tell(chain(" the"), transformer, SMALL, BPE, " the", Sampling(steps=4))

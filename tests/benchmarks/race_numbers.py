@@ -7,15 +7,13 @@ machine and seeds x 2 races of time. Exit code 1 where a limit is missed.
 """
 
 import argparse
-import json
-import os
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from racing import race, spread
+
 BUDGET_USED = 0.99  # training and data, share of the budget, at least
 DATA_WAIT = {"cold": 0.03, "warm": 0.005}  # share of the budget, at most
 OVERSHOOT = 0.005
@@ -23,16 +21,11 @@ FIRST_STEP_S = {"cold": 30.0, "warm": 15.0}  # from the command on, compilation 
 LOWER_THAN_YARDSTICK = 0.18  # default's bits per byte below goedecke's, at least
 
 
-def race(recipe: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+def raced(recipe: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     """The record of one race in a process of its own."""
-    command = [
-        sys.executable, str(ROOT / "run.py"), "--json", "--minutes", str(args.minutes),
-        "--params", "2M", "--recipe", recipe, "--seed", str(seed), "--data", str(args.data),
-        "--out", str(args.out / recipe),
-    ]  # fmt: skip
-    env = {**os.environ, "SPEEDRUN_CACHE": str(args.out / "cache")}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env, check=True)
-    return json.loads(done.stdout)
+    arguments = ["--minutes", str(args.minutes), "--params", "2M"]
+    arguments += ["--recipe", recipe, "--seed", str(seed)]
+    return race(arguments, args.data, args.out)
 
 
 def row(record: dict[str, Any], cache: str) -> tuple[list[str], bool]:
@@ -81,15 +74,14 @@ def main() -> None:
     means: dict[str, list[float]] = {"default": [], "goedecke": []}
     for seed in range(args.seeds):
         for recipe in means:  # in turn: a machine that slows down slows both
-            record = race(recipe, seed, args)
+            record = raced(recipe, seed, args)
             first = seed == 0 and recipe == "default"
             cells, kept = row(record, "cold" if first else "warm")
             all_kept &= kept
             print("| " + " | ".join(cells) + " |", flush=True)
             means[recipe].append(record["score"]["bits_per_byte"])
     for recipe, scores in means.items():
-        sd = f" ± {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
-        print(f"{recipe}: {statistics.fmean(scores):.4f}{sd} bits per byte, n = {len(scores)}")
+        print(f"{recipe}: {spread(scores)} bits per byte, n = {len(scores)}")
     lower = 1 - statistics.fmean(means["default"]) / statistics.fmean(means["goedecke"])
     print(f"default is {lower:.1%} lower (at least {LOWER_THAN_YARDSTICK:.0%})")
     sys.exit(0 if all_kept and lower >= LOWER_THAN_YARDSTICK else 1)

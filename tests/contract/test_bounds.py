@@ -6,6 +6,7 @@ network's predictions.
 """
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,7 +87,8 @@ def cases() -> list:
 
 def tiny(case, transition: str, num_steps: int, **settings):
     pair = Pair(*case)
-    config = pair.architecture.Config(
+    config_of: Any = pair.architecture.Config
+    config = config_of(
         vocab=VOCAB, context=NUM_TOKENS, transition=transition, num_steps=num_steps, width=16,
         depth=1, heads=1, hidden=16, value_tables=0, num_common=0, **settings,
     )  # fmt: skip

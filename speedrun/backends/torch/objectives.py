@@ -24,6 +24,8 @@ Run = Callable[..., Tensor]  # the model's main method, perhaps compiled
 class Objective(Protocol):
     """How an engine turns rows into a loss and into nats."""
 
+    method: str  # of the model, the one worth compiling
+
     def batch(self, rows: Rows, rng: np.random.Generator) -> Any:
         """What a step works on: can be cut into pieces of rows."""
         ...
@@ -171,7 +173,7 @@ def _where(batch: Corrupted) -> NDArray[np.int64]:
     return np.flatnonzero(batch.active)
 
 
-def of(model: Any, place: Place, architecture: Architecture, config: ModelConfig) -> Exact | Bound:
+def of(model: Any, place: Place, architecture: Architecture, config: ModelConfig) -> Objective:
     """The objective that an architecture's likelihood asks for."""
     if architecture.LIKELIHOOD == "exact":
         return Exact(model, place)

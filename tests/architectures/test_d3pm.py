@@ -1,0 +1,176 @@
+"""Sizes of D3PM, its noise, its reversal, and its settings that cannot be."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from architectures import d3pm
+from architectures.d3pm import diffusion
+from speedrun import discover
+
+TARGETS = (100_000, 250_000, 1_000_000, 2_000_000, 20_000_000)
+KINDS = [(d, t) for d in ("transformer", "lstm") for t in ("absorbing", "uniform")]
+
+
+@pytest.mark.parametrize(("denoiser", "transition"), KINDS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_sizes_are_hit_within_three_percent(target, denoiser, transition):
+    config = d3pm.for_params(target, 4096, denoiser=denoiser, transition=transition)
+    assert config.num_params == pytest.approx(target, rel=0.03)
+    assert config.num_params_non_embedding < config.num_params
+
+
+@pytest.mark.parametrize(("denoiser", "transition"), KINDS)
+@pytest.mark.parametrize("change", [{}, {"mixing": 1}, {"num_common": 100}, {"value_tables": 0}])
+def test_parameters_are_the_models_and_all_are_drawn(denoiser, transition, change):
+    config = d3pm.for_params(
+        100_000, 300, context=16, denoiser=denoiser, transition=transition, **change
+    )
+    model = discover.architecture("d3pm").model("torch")(config)
+    named = {name: tuple(p.shape) for name, p in model.named_parameters()}
+    assert named == dict(d3pm.shapes(config))
+    weights = d3pm.initial(config, 0)
+    assert {name: w.shape for name, w in weights.items()} == named
+    assert sum(w.size for w in weights.values()) == config.num_params
+
+
+def test_recurrent_weights_start_orthogonal_and_the_forget_gate_open():
+    config = d3pm.for_params(100_000, 300, denoiser="lstm")
+    weights, H = d3pm.initial(config, 0), config.hidden
+    for gate in np.split(weights["layers.0.left.weight_h"], 4):
+        np.testing.assert_allclose(gate @ gate.T, np.eye(H), atol=1e-5)
+    np.testing.assert_array_equal(
+        weights["layers.0.right.bias"], np.repeat([0, 1, 0, 0], H).astype(np.float32)
+    )
+
+
+def noisy(transition: Any, shares, num_given: int = 0, length: int = 2001):
+    config = d3pm.Config(vocab=50, context=length - 1, transition=transition, num_common=0)
+    rows = np.random.default_rng(0).integers(0, 50, (len(shares), length), dtype=np.int32)
+    rng = np.random.default_rng(1)
+    return config, rows, diffusion.corrupt(config, rows, np.array(shares), rng, num_given)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.25, 0.8, 1.0])
+def test_absorbing_noise_hides_a_share_of_the_tokens(share):
+    config, rows, batch = noisy("absorbing", [share])
+    hidden = batch.noisy == config.vocab
+    assert hidden[:, 1:].mean() == pytest.approx(share, abs=0.04)
+    np.testing.assert_array_equal(hidden, batch.active)
+    np.testing.assert_array_equal(batch.noisy[~hidden], rows[~hidden])
+    assert batch.steps[0] == round(share * config.num_steps)
+
+
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_uniform_noise_replaces_a_share_of_the_tokens_by_any(share):
+    config, rows, batch = noisy("uniform", [share])
+    changed = (batch.noisy != rows)[:, 1:].mean()
+    assert changed == pytest.approx(share * (1 - 1 / config.vocab), abs=0.04)
+    assert batch.noisy.max() < config.vocab
+    assert batch.active[:, 1:].all() and not batch.active[:, 0].any()
+
+
+@pytest.mark.parametrize("transition", ["absorbing", "uniform"])
+def test_context_is_never_noisy_and_rows_have_noise_of_their_own(transition):
+    _, rows, batch = noisy(transition, [1.0, 0.5, 1.0], num_given=700)
+    np.testing.assert_array_equal(batch.noisy[:, :701], rows[:, :701])
+    assert not batch.active[:, :701].any()
+    _, _, alone = noisy(transition, [1.0], num_given=700)
+    np.testing.assert_array_equal(alone.noisy, batch.noisy[:1])
+
+
+@pytest.mark.parametrize("transition", ["absorbing", "uniform"])
+@pytest.mark.parametrize("num_steps", [1, 7, 1000, 5000])
+def test_the_reverse_process_draws_what_is_predicted_and_keeps_the_prompt(transition, num_steps):
+    config = d3pm.Config(vocab=20, context=40, transition=transition, num_common=0)
+    answer = np.random.default_rng(0).integers(0, 20, 30)
+    steps = []
+
+    def probs(tokens, step):
+        steps.append(step)
+        return np.eye(20)[answer]
+
+    tokens = np.zeros(30, dtype=np.int32)
+    tokens[:4] = (7, 7, 3, 7)
+    drawn = diffusion.denoise(config, tokens, 4, num_steps, probs, np.random.default_rng(0))
+    np.testing.assert_array_equal(drawn[:4], (7, 7, 3, 7))
+    np.testing.assert_array_equal(drawn[4:], answer[4:])
+    assert len(steps) == min(num_steps, config.num_steps)
+    assert steps[0] == config.num_steps and sorted(steps, reverse=True) == steps
+
+
+@pytest.mark.parametrize("transition", ["absorbing", "uniform"])
+def test_reversing_the_noise_of_independent_tokens_gives_their_distribution(transition):
+    """With the true posterior as prediction, few or many strides draw from the truth."""
+    config = d3pm.Config(vocab=4, context=4000, transition=transition, num_common=0)
+    truth = np.array([0.6, 0.25, 0.1, 0.05])
+
+    def probs(tokens, step):
+        kept = 1 - step / config.num_steps
+        likelihood = np.full((len(tokens), 4), (1 - kept) / 4)
+        seen = tokens < 4
+        likelihood[seen, tokens[seen]] += kept
+        if transition == "absorbing":
+            likelihood = np.where(seen[:, None], np.eye(5)[tokens][:, :4], 1.0)
+        posterior = truth * likelihood
+        return posterior / posterior.sum(axis=1, keepdims=True)
+
+    for num_steps in (3, 50):
+        rng = np.random.default_rng(num_steps)
+        drawn = diffusion.denoise(config, np.zeros(4000, np.int32), 0, num_steps, probs, rng)
+        found = np.bincount(drawn, minlength=4) / 4000
+        np.testing.assert_allclose(found, truth, atol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"num_steps": 0}, "allowed are 1 to"),
+        ({"num_steps": 10**7}, "allowed are 1 to"),
+        ({"mixing": 4}, "odd"),
+        ({"mixing": 0}, "odd"),
+        ({"bound_weight": 0.0, "auxiliary": 0.0}, "one must be above 0"),
+        ({"auxiliary": -1.0}, "0 or more"),
+        ({"heads": 7, "width": 120}, "must divide"),
+        ({"heads": 120, "width": 120}, "even head size"),
+        ({"depth": 0}, "must be 1 or more"),
+        ({"value_tables": 9}, "allowed are 0 to model.depth"),
+        ({"num_common": 4096}, "below 4096"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings, says):
+    with pytest.raises(ValueError, match=says):
+        d3pm.for_params(2_000_000, 4096, **settings)
+
+
+@pytest.mark.parametrize(("target", "fixed"), [(10_000, {}), (2_000_000, {"width": 512})])
+def test_a_size_that_cannot_be_met_says_what_to_do(target, fixed):
+    with pytest.raises(ValueError, match="ask for"):
+        d3pm.for_params(target, 4096, **fixed)
+
+
+def test_the_loss_can_be_the_bound():
+    """bound_weight and auxiliary change what is trained: losses differ, and both learn."""
+    from speedrun.config import Recipe
+
+    architecture = discover.architecture("d3pm")
+    base = d3pm.for_params(20_000, 32, context=16)
+    rows = np.tile(np.arange(17, dtype=np.int32), (8, 1))
+    first, last = [], []
+    for weights in ((0.0, 1.0), (1.0, 0.0), (1.0, 0.5)):
+        config = dataclasses.replace(base, bound_weight=weights[0], auxiliary=weights[1])
+        recipe = Recipe(batch_rows=8, precision="fp32", compile=False)
+        device = discover.device("cpu")
+        engine = discover.backend("torch").engine(architecture, config, recipe, 0, device)
+        engine.step(rows, 1.0)
+        first.append(engine.train_loss())
+        for _ in range(40):
+            engine.step(rows, 1.0)
+        engine.train_loss()
+        for _ in range(20):  # at a rate of nothing, to average over the noise
+            engine.step(rows, 0.0)
+        last.append(engine.train_loss())
+    assert first[2] == pytest.approx(first[1] + 0.5 * first[0], rel=1e-4)
+    assert all(after < 0.8 * before for before, after in zip(first, last, strict=True))
