@@ -30,7 +30,7 @@ class Attention(nn.Module):
 
     def __call__(self, x_BTD: mx.array, token_values_BTD: mx.array | None) -> mx.array:
         B, T, D = x_BTD.shape
-        weight_3D_D = mx.concatenate((self.query.weight, self.key.weight, self.value.weight))
+        weight_3D_D = mx.concatenate([self.query.weight, self.key.weight, self.value.weight])
         q, k, v_BTD = mx.split(x_BTD @ weight_3D_D.T, 3, axis=-1)
         if token_values_BTD is not None:
             v_BTD = v_BTD + VALUE_SCALE * token_values_BTD
@@ -122,7 +122,7 @@ class Layer(nn.Module):
         y_BTD = _mixed(_rms_norm(x_BTD), self.mixing)
         if token_values_BTD is not None:
             y_BTD = y_BTD + VALUE_SCALE * token_values_BTD
-        h_BTH = (self.right(y_BTD), self.left(y_BTD[:, ::-1])[:, ::-1])
+        h_BTH = [self.right(y_BTD), self.left(y_BTD[:, ::-1])[:, ::-1]]
         return x_BTD + self.out(mx.concatenate(h_BTH, axis=-1))
 
 
@@ -225,7 +225,7 @@ def _time_features(share_B: mx.array) -> mx.array:
     """Cosines and sines [B, F] of the share of noise, from half a wave to many."""
     frequencies_F = math.pi * 2.0 ** mx.arange(TIME_FEATURES // 2, dtype=mx.float32)
     angles_BF = share_B[:, None] * frequencies_F
-    return mx.concatenate((mx.cos(angles_BF), mx.sin(angles_BF)), axis=-1)
+    return mx.concatenate([mx.cos(angles_BF), mx.sin(angles_BF)], axis=-1)
 
 
 def _rms_norm(x: mx.array) -> mx.array:
@@ -235,7 +235,7 @@ def _rms_norm(x: mx.array) -> mx.array:
 def _mixed(x_BTD: mx.array, weights_MD: mx.array) -> mx.array:
     """A depthwise convolution over the places around each, zero beyond the ends."""
     M, T = len(weights_MD), x_BTD.shape[1]
-    padded = mx.pad(x_BTD, ((0, 0), (M // 2, M // 2), (0, 0)))
+    padded = mx.pad(x_BTD, [(0, 0), (M // 2, M // 2), (0, 0)])
     mixed = padded[:, :T] * weights_MD[0]
     for place in range(1, M):
         mixed = mixed + padded[:, place : place + T] * weights_MD[place]

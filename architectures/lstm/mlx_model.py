@@ -59,7 +59,7 @@ class Model(nn.Module):
         """[B, T, D]: what the output weights turn into logits."""
         x_BTD = _rms_norm(self.embed(tokens_BT))
         if self.shift is not None:  # Peng et al. 2023
-            before_BTD = mx.pad(x_BTD, ((0, 0), (1, 0), (0, 0)))[:, :-1]
+            before_BTD = mx.pad(x_BTD, [(0, 0), (1, 0), (0, 0)])[:, :-1]
             x_BTD = _rms_norm(x_BTD + before_BTD * self.shift)
         embedded_BTD = x_BTD
         tables = [table(tokens_BT) for table in self.token_scales]

@@ -28,7 +28,7 @@ class Attention(nn.Module):
     def __call__(self, x_BTD: mx.array, token_values_BTD: mx.array | None) -> mx.array:
         B, T, D = x_BTD.shape
         K = D // self.heads
-        weight_3D_D = mx.concatenate((self.query.weight, self.key.weight, self.value.weight))
+        weight_3D_D = mx.concatenate([self.query.weight, self.key.weight, self.value.weight])
         q, k, v_BTD = mx.split(x_BTD @ weight_3D_D.T, 3, axis=-1)
         if token_values_BTD is not None:
             v_BTD = v_BTD + VALUE_SCALE * token_values_BTD
@@ -152,7 +152,7 @@ def _shifted(x_BTD: mx.array, scales_D: mx.array | None) -> mx.array:
     """Each position plus the one before it, scaled by channel (Peng et al. 2023)."""
     if scales_D is None:
         return x_BTD
-    return x_BTD + mx.pad(x_BTD, ((0, 0), (1, 0), (0, 0)))[:, :-1] * scales_D
+    return x_BTD + mx.pad(x_BTD, [(0, 0), (1, 0), (0, 0)])[:, :-1] * scales_D
 
 
 def _rotate(x_BNTK: mx.array) -> mx.array:

@@ -47,7 +47,7 @@ def test_two_levels_are_normalised(layer, features):
     logits = output.logits(features, layer)
     assert logits.shape == (N, V)
     if layer.num_common:  # and are log-probabilities up to one constant a token
-        first = features @ mx.concatenate((layer.weight_VD[: layer.num_common], layer.rare_1D)).T
+        first = features @ mx.concatenate([layer.weight_VD[: layer.num_common], layer.rare_1D]).T
         np.testing.assert_allclose(mx.logsumexp(logits, -1), mx.logsumexp(first, -1), rtol=1e-5)
 
 

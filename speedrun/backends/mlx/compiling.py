@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import mlx.core as mx
+import numpy as np
 from mlx.utils import tree_flatten
 
 from speedrun.backends.mlx import devices
@@ -50,10 +51,11 @@ class Proven:
 def _relative_difference(found: Any, expected: Any) -> float:
     """Of all leaves together, in norm."""
     pairs = zip(_leaves(found), _leaves(expected), strict=True)
-    squares = [mx.stack(((a - b).square().sum(), b.square().sum())) for a, b in pairs]
-    off, whole = mx.stack(squares).sum(axis=0).sqrt().tolist()
-    return off / max(whole, 1e-12)
+    squares = [mx.stack([(a - b).square().sum(), b.square().sum()]) for a, b in pairs]
+    off, whole = np.array(mx.stack(squares).sum(axis=0).sqrt())
+    return float(off / max(whole, 1e-12))
 
 
 def _leaves(tree: Any) -> list[mx.array]:
-    return [leaf.astype(mx.float32) for _, leaf in tree_flatten(tree)]
+    flat: Any = tree_flatten(tree)
+    return [leaf.astype(mx.float32) for _, leaf in flat]

@@ -38,7 +38,8 @@ class MlxEngine:
         self._seed, self._dtype = seed, devices.DTYPES[precision]
         self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
         self._model: Any = architecture.model("mlx")(config)
-        self._shapes = {n: p.shape for n, p in tree_flatten(self._model.parameters())}
+        parameters: Any = tree_flatten(self._model.parameters())
+        self._shapes = {name: parameter.shape for name, parameter in parameters}
         self._initial = architecture.initial(config, seed)
         self._objective = objectives.of(architecture, config)
         half = mx.float32 if precision == "fp32" else mx.bfloat16

@@ -111,7 +111,8 @@ class Bound:
         return int(batch.active.sum())
 
     def arrays(self, batch: Corrupted) -> Arrays:
-        return tuple(mx.array(a) for a in (batch.noisy, batch.clean, batch.steps, batch.active))
+        parts: tuple[Any, ...] = (batch.noisy, batch.clean, batch.steps, batch.active)
+        return tuple(mx.array(part) for part in parts)
 
     def loss_sum(self, model: Any, *arrays: mx.array) -> mx.array:
         noisy_BT, clean_BT, steps_B, active_BT = arrays
@@ -161,6 +162,6 @@ def _terms(model: Any, output: Output, features_ND: mx.array, *flat: mx.array) -
     return model.bound_nats(log_softmax(logits(features_ND, output)), *flat)
 
 
-def of(architecture: Architecture, config: ModelConfig) -> Exact | Bound:
+def of(architecture: Architecture, config: ModelConfig) -> Objective:
     """The objective that an architecture's likelihood asks for."""
     return Exact() if architecture.LIKELIHOOD == "exact" else Bound(architecture, config)

@@ -66,7 +66,7 @@ def orthogonalized(batch_NRC: mx.array) -> mx.array:
     a, b, c = _COEFFICIENTS
     is_tall = batch_NRC.shape[1] > batch_NRC.shape[2]
     x = batch_NRC.swapaxes(1, 2) if is_tall else batch_NRC
-    norm = mx.linalg.norm(x.astype(mx.float32), axis=(1, 2), keepdims=True)
+    norm = mx.linalg.norm(x.astype(mx.float32), axis=[1, 2], keepdims=True)
     x = x / mx.maximum(norm, 1e-7).astype(x.dtype)
     for _ in range(_NS_STEPS):
         gram = x @ x.swapaxes(1, 2)

@@ -30,7 +30,7 @@ def logits(features: mx.array, output: Output) -> mx.array:
         return by_vocab
     C = output.num_common
     entry = _linear(features, output.rare_1D)
-    return mx.concatenate((by_vocab[..., :C], entry + log_softmax(by_vocab[..., C:])), axis=-1)
+    return mx.concatenate([by_vocab[..., :C], entry + log_softmax(by_vocab[..., C:])], axis=-1)
 
 
 def token_nats(features_ND: mx.array, output: Output, targets_N: mx.array) -> mx.array:
@@ -42,7 +42,7 @@ def token_nats(features_ND: mx.array, output: Output, targets_N: mx.array) -> mx
     weight_VD, rare_1D, C = output
     if rare_1D is None:
         return mx.fast.cross_entropy(_linear(features_ND, weight_VD), targets_N)
-    first = _linear(features_ND, mx.concatenate((weight_VD[:C], rare_1D)))
+    first = _linear(features_ND, mx.concatenate([weight_VD[:C], rare_1D]))
     nats_N = mx.fast.cross_entropy(first, mx.minimum(targets_N, C))
     second = _linear(features_ND, weight_VD[C:])
     rare_nats_N = mx.fast.cross_entropy(second, mx.maximum(targets_N - C, 0))
