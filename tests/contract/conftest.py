@@ -7,6 +7,11 @@ from speedrun import discover
 from speedrun.config import Recipe
 
 CONTEXT, VOCAB, ROWS = 16, 32, 4
+# Parts that a model this small would do without.
+SETTINGS = {
+    "transformer": {"num_common": 8},
+    "lstm": {"num_common": 8, "depth": 2, "token_scales": 1},
+}
 
 
 def pairs() -> list:
@@ -28,7 +33,7 @@ class Pair:
         self.architecture = discover.architecture(name)
         self.device = device
         self.config = self.architecture.for_params(
-            20_000, VOCAB, context=CONTEXT, **({"num_common": 8} if name == "transformer" else {})
+            20_000, VOCAB, context=CONTEXT, **SETTINGS.get(name, {})
         )
 
     def engine(self, seed: int = 0, **recipe):
