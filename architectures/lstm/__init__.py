@@ -26,7 +26,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
         "recipe": {
             "optimizer": "muon",
             "lr": 0.014,
-            "lr_matrix": 0.03,
+            "lr_matrix": 0.02,
             "eps": 1e-10,
             "schedule": "trapezoid",
             "cooldown": 0.6,
@@ -35,7 +35,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 GATES = ("i", "f", "g", "o")  # input, forget, cell, output: the order in PyTorch and in MLX
-TABLE_SCALE = 50.0  # token scales are drawn at 0.02 and read at 1: AdamW moves them faster
+TABLE_SCALE = 10.0  # token scales are drawn at 0.02 and read at 1: AdamW moves them faster
 _FORGET_BIAS = 1.0  # remember until taught otherwise (Jozefowicz et al. 2015)
 
 

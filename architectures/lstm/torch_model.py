@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from architectures.lstm import GATES, TABLE_SCALE, Config
-from architectures.lstm.torch_recurrence import choose, recur
+from architectures.lstm.torch_recurrence import Recurrence, choose, recur
 
 
 class Layer(nn.Module):
@@ -80,7 +80,7 @@ class Model(nn.Module):
 
 
 # Compilers would unroll the steps, or refuse; the kernel is as fast as they could hope to be.
-_recur = torch.compiler.disable(recur)
+_recur: Recurrence = torch.compiler.disable(recur)  # type: ignore[assignment]
 
 
 def _rms_norm(x: Tensor) -> Tensor:
