@@ -47,7 +47,8 @@ def race(
     params
         Trainable parameters, such as 250K, 2M or 2000000.
     backend
-        auto, or a device that `doctor` lists: cuda, mps, cpu.
+        auto, or a device that `doctor` lists: cuda, mlx, mps, cpu. On Apple silicon auto
+        times a few steps on mlx and on mps.
     recipe
         A recipe of the architecture: default, or goedecke as the published yardstick.
     seed
@@ -109,7 +110,7 @@ def sample(
     steps
         Diffusion only: strides from noise to text; more are better and slower. Default 128.
     backend
-        Where to run: auto, cuda, mps, cpu.
+        Where to run: auto, cuda, mlx, mps, cpu.
     """
     from speedrun.commands import sample_command
 

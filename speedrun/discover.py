@@ -82,6 +82,14 @@ class LoadedArchitecture:
             )
         return importlib.import_module(name).Model
 
+    def remarks(self, device: Device) -> tuple[str, ...]:
+        """What its model has to say about running on this device, if it says anything."""
+        try:
+            model = self.model(device.backend)
+        except ValueError:  # not written for it; who races there is told so
+            return ()
+        return tuple(model.remarks(device.name)) if hasattr(model, "remarks") else ()
+
 
 def architecture_names() -> list[str]:
     """Names of the architectures that `--arch` takes, besides folders."""

@@ -28,6 +28,9 @@ def examine() -> dict[str, Any]:
     """All findings as plain values; rates in GFLOP/s, sizes in bytes."""
     machine = telemetry.machine()
     chosen = discover.device("auto")
+    devices = discover.devices()
+    # Those on one accelerator: a race times a few steps on each.
+    rivals = [d.name for d in devices if d.available and d.shared and d.shared == chosen.shared]
     unreachable = hub.unreachable()
     return {
         "machine": {
@@ -39,13 +42,15 @@ def examine() -> dict[str, Any]:
             "load_per_core": telemetry.load_per_core(),
         },
         "auto": chosen.name,
-        "devices": [_device(device) for device in discover.devices()],
+        "auto_among": rivals or [chosen.name],
+        "devices": [_device(device) for device in devices],
         "versions": {
             "python": telemetry.python_version(),
             "os": telemetry.operating_system(),
             **{k: v for b in discover.backend_names() for k, v in _versions(b).items()},
         },
         "architectures": discover.architecture_names(),
+        "remarks": list(_remarks()),
         "hub": "answers" if unreachable is None else f"does not answer: {unreachable}",
         "caches": [_cache(path) for path in _cache_paths()],
     }
@@ -71,6 +76,15 @@ def _device(device: Device) -> dict[str, Any]:
         "matmul_gflops": rates,
         "warnings": list(device.warnings),
     }
+
+
+def _remarks() -> Iterator[dict[str, str]]:
+    """What architectures say about running on the devices found, such as a slower path."""
+    for name in discover.architecture_names():
+        architecture = discover.architecture(name)
+        for device in filter(lambda device: device.available, discover.devices()):
+            for text in architecture.remarks(device):
+                yield {"architecture": name, "device": device.name, "text": text}
 
 
 def _cache_paths() -> Iterator[Path]:
@@ -107,6 +121,9 @@ def _print(console: Console, findings: dict[str, Any]) -> None:
         ("cache", f"{c['path']}: {c['bytes'] / 2**20:.1f} MiB in {c['num_files']} files")
         for c in findings["caches"]
     ]
+    for remark in findings["remarks"]:
+        where = f"{remark['architecture']} on {remark['device']}"
+        rows.append(("remark", f"{where}: {remark['text']}"))
     for device in findings["devices"]:
         rows += [("warning", f"{device['name']}: {warning}") for warning in device["warnings"]]
         if not device["available"]:
@@ -130,7 +147,7 @@ def _device_table(findings: dict[str, Any]) -> Table:
     for device in findings["devices"]:
         if not device["available"]:
             continue
-        name = device["name"] + (" (auto)" if device["name"] == findings["auto"] else "")
+        name = device["name"] + (" (auto)" if device["name"] in findings["auto_among"] else "")
         what = ", ".join(filter(None, (device["accelerator"], device["detail"], device["backend"])))
         rates = [device["matmul_gflops"].get(p) for p in ("fp32", "bf16")]
         table.add_row(

@@ -56,6 +56,7 @@ class Device:
     memory_bytes: int | None = None
     precisions: tuple[str, ...] = ()  # what it can train in, e.g. ("fp32", "bf16")
     priority: int = 0  # `auto` takes the highest
+    shared: str | None = None  # an accelerator that other backends drive too: `auto` times them
     warnings: tuple[str, ...] = ()  # what a person should know before racing here
 
 
@@ -156,6 +157,10 @@ class Architecture(Protocol):
 
     def model(self, backend: str) -> type:
         """The model class for a backend; ValueError where it is not written."""
+        ...
+
+    def remarks(self, device: Device) -> tuple[str, ...]:
+        """What a person should know before racing it on this device, such as a slower path."""
         ...
 
     # A bound (diffusion) has these too, in NumPy.

@@ -16,6 +16,7 @@ from speedrun import (
     evaluate,
     generate,
     outputs,
+    quickest,
     recording,
     telemetry,
     trainer,
@@ -167,7 +168,10 @@ class _Race:
     def _build(self) -> Engine:
         run = self.settings
         with self.clock.account("build"):
+            self._choose_among_rivals()
             self.watcher.phase("building the model")
+            for remark in self.architecture.remarks(self.device):
+                self.watcher.notice(f"{self.architecture.NAME} on {self.device.name}: {remark}")
             self.rates = {
                 precision: self.backend.matmul_gflops(self.device, precision)
                 for precision in ("fp32", "bf16")
@@ -183,6 +187,22 @@ class _Race:
             self._check(engine)
             engine.reset()
             return engine
+
+    def _choose_among_rivals(self) -> None:
+        """Where `auto` finds one accelerator under several frameworks, the faster one races."""
+        self.step_s: quickest.Times = {}
+        rivals = quickest.rivals(self.device, self.architecture)
+        if self.asked.backend != "auto" or len(rivals) == 1:
+            return
+        names = " and ".join(device.name for device in rivals)
+        self.watcher.phase(f"timing a few steps on {names}")
+        self.device, self.step_s = quickest.quickest(rivals, self.architecture, self.settings)
+        self.backend = discover.backend(self.device.backend)
+        times = ", ".join(
+            f"{name} {t * 1e3:.3g} ms a step" if isinstance(t, float) else f"{name} failed ({t})"
+            for name, t in self.step_s.items()
+        )
+        self.watcher.notice(f"Racing on {self.device.name}: {times}.")
 
     def _train(self, engine: Engine) -> Training:
         run, watcher = self.settings, self.watcher
@@ -265,7 +285,7 @@ class _Race:
         sample: dict[str, Any] | None,
         weights_sha256: str,
     ) -> dict[str, Any]:
-        facts = engine.facts()
+        facts = engine.facts() | ({"auto_step_s": self.step_s} if self.step_s else {})
         return {
             "status": training.status,
             **recording.settings(self.settings),
@@ -284,7 +304,7 @@ class _Race:
                 "epochs": self.epochs,
                 "micro_batch_rows": facts.pop("micro_batch_rows"),
                 "peak_bytes": self.peak_bytes,
-                "engine": facts,
+                "engine": facts | {"remarks": self.architecture.remarks(self.device)},
             },
             "score": None if score is None else vars(score),
             "sample": sample,

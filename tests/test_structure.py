@@ -26,7 +26,7 @@ STOREYS = [
     {"speedrun.bounds"},
     {"speedrun.discover", "speedrun.checks", "speedrun.evaluate", "speedrun.generate"},
     {"speedrun.trainer"},
-    {"speedrun.recording", "speedrun.restore"},
+    {"speedrun.recording", "speedrun.restore", "speedrun.quickest"},
     {"speedrun.race"},
     {"leaderboard.store", "leaderboard.rank"},
     {"speedrun.progress"},
@@ -90,17 +90,17 @@ def test_frameworks_are_named_in_their_folders_only(name):
     allowed = set()
     if name.startswith("speedrun.backends."):
         allowed = {name.split(".")[2]}
-    elif name.startswith("architectures.") and name.endswith("_model"):
-        allowed = {name.split(".")[-1].removesuffix("_model")}
+    elif name.startswith("architectures."):
+        allowed = {name.split(".")[-1].partition("_")[0]}  # torch_model, torch_recurrence
     assert used <= allowed, f"{name} names {', '.join(sorted(used - allowed))}"
 
 
-@pytest.mark.parametrize("name", [n for n in sources() if n.endswith("_model")])
-def test_model_files_import_nothing_of_ours_but_their_folder(name):
-    folder = name.rpartition(".")[0]
+@pytest.mark.parametrize("name", [n for n in sources() if n.startswith("architectures.")])
+def test_architectures_import_nothing_of_ours_but_their_folder(name):
     ours = {m for m in imports(name, sources()[name]) if m.split(".")[0] in ("speedrun",)}
+    if not name.endswith("_model"):
+        ours -= {"speedrun.protocols"}  # the seam that a bound's noise crosses
     assert not ours, f"{name} imports {ours}"
-    assert folder.startswith("architectures.")
 
 
 def test_files_and_functions_fit_their_rooms():

@@ -7,6 +7,12 @@ from speedrun import discover
 from speedrun.config import Recipe
 
 CONTEXT, VOCAB, ROWS = 16, 32, 4
+# Parts that a model this small would do without.
+SETTINGS = {
+    "transformer": {"num_common": 8},
+    "d3pm": {"num_common": 8},
+    "lstm": {"num_common": 8, "depth": 2, "token_scales": 1},
+}
 
 
 def pairs(likelihood: str | None = None) -> list:
@@ -29,9 +35,9 @@ class Pair:
     def __init__(self, name: str, device) -> None:
         self.name, self.device = name, device
         self.architecture = discover.architecture(name)
-        # Two levels of softmax where the architecture has them: the harder case.
-        levels = {"num_common": 8} if hasattr(self.architecture.Config, "num_common") else {}
-        self.config = self.architecture.for_params(20_000, VOCAB, context=CONTEXT, **levels)
+        self.config = self.architecture.for_params(
+            20_000, VOCAB, context=CONTEXT, **SETTINGS.get(name, {})
+        )
 
     def engine(self, seed: int = 0, config=None, **recipe):
         chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": ROWS, **recipe})

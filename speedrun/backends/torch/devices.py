@@ -31,6 +31,7 @@ class DeviceRow:
     peak_bytes: Callable[[], int]
     prepare: Callable[[], dict[str, bool]]  # once, before the first allocation; facts of it
     warnings: Callable[[], tuple[str, ...]] = tuple
+    shared: str | None = None  # see Device
 
 
 def _cuda_describe() -> tuple[str, str | None, int]:
@@ -105,6 +106,7 @@ ROWS = (
         peak_bytes=lambda: torch.mps.driver_allocated_memory(),
         prepare=lambda: {"mps_fallback_to_cpu": bool(_mps_warnings())},
         warnings=_mps_warnings,
+        shared="apple-gpu",
     ),
     DeviceRow(
         name="cpu",
@@ -142,6 +144,7 @@ def _device(row: DeviceRow) -> Device:
         memory_bytes=memory_bytes,
         precisions=row.precisions(),
         priority=row.priority,
+        shared=row.shared,
         warnings=row.warnings(),
     )
 

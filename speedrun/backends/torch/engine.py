@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from speedrun.backends import common
 from speedrun.backends.torch import devices, objectives, optimizers
 from speedrun.backends.torch.compiling import Proven
 from speedrun.config import ModelConfig, Recipe
@@ -31,7 +32,9 @@ class TorchEngine:
         self._facts: dict[str, Any] = dict(self._row.prepare())
         self._recipe, self._seed, self._config = recipe, seed, config
         self._device = torch.device(device.name)
-        self._precision = self._choose_precision(device)
+        self._precision = common.precision(
+            recipe.precision, device, lambda p: devices.matmul_gflops(device.name, p)
+        )
         self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
         self._model: Any = architecture.model("torch")(config).to(self._device)
         self._initial = architecture.initial(config, seed)
@@ -45,24 +48,6 @@ class TorchEngine:
         self._objective = objectives.of(self._model, self._placed, architecture, config)
         self._run = Proven(self._model, self._objective.method, self._precision, self._facts)
         self.reset()
-
-    def _choose_precision(self, device: Device) -> str:
-        wanted = self._recipe.precision
-        if wanted == "auto":
-            rates = {
-                precision: devices.matmul_gflops(device.name, precision) or 0.0
-                for precision in device.precisions
-                if precision in ("fp32", "bf16")
-            }
-            # Half precision also pays in memory traffic, but casts cost: it must win clearly.
-            faster = rates.get("bf16", 0.0) > 1.5 * rates["fp32"]
-            return "bf16" if faster else "fp32"
-        if wanted not in device.precisions:
-            raise ValueError(
-                f"recipe.precision={wanted} is not there on {device.name}:"
-                f" allowed are auto, {', '.join(device.precisions)}"
-            )
-        return wanted
 
     # -- training
 
@@ -161,15 +146,8 @@ class TorchEngine:
     @torch.no_grad()
     def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
         params = dict(self._model.named_parameters())
-        if params.keys() != weights.keys():
-            odd = sorted(params.keys() ^ weights.keys())
-            raise ValueError(f"weights do not fit the model: {', '.join(odd[:4])}")
+        common.check_fit(weights, {name: tuple(param.shape) for name, param in params.items()})
         for name, param in params.items():
-            if param.shape != weights[name].shape:
-                raise ValueError(
-                    f"weight {name!r} has shape {weights[name].shape}, expected"
-                    f" {tuple(param.shape)}"
-                )
             param.copy_(torch.from_numpy(np.asarray(weights[name], dtype=np.float32)))
 
     def reset(self) -> None:

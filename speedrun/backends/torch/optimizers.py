@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor, nn
 
+from speedrun.backends.common import group_of
 from speedrun.config import Recipe
 
 
@@ -63,14 +63,6 @@ def orthogonalized(
         gram = x @ x.mT
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x
-
-
-def group_of(name: str, patterns: Sequence[tuple[str, str]]) -> str:
-    """The parameter group of a name: the first pattern that matches."""
-    for pattern, group in patterns:
-        if fnmatchcase(name, pattern):
-            return group
-    raise LookupError(f"parameter {name!r} matches no pattern of PARAM_GROUPS; add one for it")
 
 
 def build(

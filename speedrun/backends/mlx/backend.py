@@ -1,0 +1,58 @@
+"""The MLX backend as the harness sees it. MLX itself is imported when it is asked for."""
+
+import importlib.metadata
+import importlib.util
+import platform
+from collections.abc import Sequence
+
+from speedrun.config import ModelConfig, Recipe
+from speedrun.protocols import Architecture, Device, Engine
+
+
+class MlxBackend:
+    """See `speedrun.protocols.Backend`."""
+
+    def devices(self) -> Sequence[Device]:
+        if importlib.util.find_spec("mlx") is None:
+            return [_missing(f"MLX is not installed: {_how_to_install()}")]
+        try:
+            from speedrun.backends.mlx import devices
+        except ImportError as error:  # of MLX's library: it is there and does not load
+            reason = str(error).splitlines()[0]
+            return [_missing(f"MLX does not load ({reason}): {_how_to_install()}")]
+        return [devices.found()]
+
+    def engine(
+        self,
+        architecture: Architecture,
+        config: ModelConfig,
+        recipe: Recipe,
+        seed: int,
+        device: Device,
+    ) -> Engine:
+        from speedrun.backends.mlx.engine import MlxEngine
+
+        return MlxEngine(architecture, config, recipe, seed, device)
+
+    def matmul_gflops(self, device: Device, precision: str) -> float | None:
+        from speedrun.backends.mlx import devices
+
+        return devices.matmul_gflops(precision)
+
+    def versions(self) -> dict[str, str]:
+        try:
+            return {"mlx": importlib.metadata.version("mlx")}
+        except importlib.metadata.PackageNotFoundError:
+            return {}
+
+
+def _missing(why: str) -> Device:
+    return Device(name="mlx", backend="mlx", available=False, detail=why)
+
+
+def _how_to_install() -> str:
+    on_apple_silicon = platform.system() == "Darwin" and platform.machine() == "arm64"
+    return "pip install mlx" if on_apple_silicon else 'pip install "mlx[cpu]"'
+
+
+BACKEND = MlxBackend()

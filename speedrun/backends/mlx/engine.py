@@ -1,0 +1,163 @@
+"""An MLX model in training: precision, compilation, accumulation and limits live here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from mlx.utils import tree_flatten, tree_unflatten
+from numpy.typing import NDArray
+
+from speedrun.backends import common
+from speedrun.backends.mlx import devices, objectives
+from speedrun.backends.mlx.compiling import Proven
+from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
+from speedrun.config import ModelConfig, Recipe
+from speedrun.protocols import Architecture, Device, OutOfMemory, Rows, Weights
+
+
+class MlxEngine:
+    """See `speedrun.protocols.Engine`.
+
+    Weights and the optimizers' state are kept here, in fp32, and put into the model where it is
+    used. A step is two functions of them, compiled once: gradients of a piece of the rows, and
+    the update. They are lazy, so that one evaluation a step covers both.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        config: ModelConfig,
+        recipe: Recipe,
+        seed: int,
+        device: Device,
+    ) -> None:
+        precision = common.precision(recipe.precision, device, devices.matmul_gflops)
+        compiling = devices.compiling() if recipe.compile else {"compiled": False}
+        self._facts: dict[str, Any] = devices.prepare() | compiling | {"precision": precision}
+        self._seed, self._dtype = seed, devices.DTYPES[precision]
+        self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
+        self._model: Any = architecture.model("mlx")(config)
+        parameters: Any = tree_flatten(self._model.parameters())
+        self._shapes = {name: parameter.shape for name, parameter in parameters}
+        self._initial = architecture.initial(config, seed)
+        self._objective = objectives.of(architecture, config)
+        half = mx.float32 if precision == "fp32" else mx.bfloat16
+        self._optimizers = Grouped(self._shapes, architecture.PARAM_GROUPS, recipe, half)
+        self._loss_scaling = LossScaling(enabled=precision == "fp16")
+        self._gradients = Proven(self._piece_gradients, precision, self._facts)
+        self._update = Proven(self._updated, precision, self._facts)
+        self._fitting_rows: set[int] = set()  # sizes of pieces that memory is known to hold
+        self.reset()
+
+    # -- training
+
+    def step(self, rows: Rows, lr_scale: float) -> None:
+        try:
+            self._step(rows, lr_scale)
+        except (RuntimeError, MemoryError) as error:
+            if not devices.is_out_of_memory(error):
+                raise
+            mx.clear_cache()
+            raise OutOfMemory(str(error).splitlines()[0]) from None
+
+    def _step(self, rows: Rows, lr_scale: float) -> None:
+        batch = self._objective.batch(rows, self._noise)
+        num_terms = mx.array(float(max(1, self._objective.num_terms(batch))))
+        size, grads, loss = self._micro_batch_rows, None, mx.zeros(())
+        for start in range(0, len(rows), size):
+            arrays = self._objective.arrays(batch[start : start + size])
+            scale = self._scaling["scale"]
+            part, more = self._gradients(self._params, num_terms, scale, *arrays)
+            loss = loss + part
+            grads = more if grads is None else {n: grads[n] + grad for n, grad in more.items()}
+            if size < len(rows):
+                mx.eval(loss, grads)  # before the next piece takes memory
+        after = self._update(
+            self._params, self._states, self._scaling, grads, mx.array(float(lr_scale))
+        )
+        loss_sum = self._loss_sum + loss
+        if size in self._fitting_rows:
+            mx.async_eval(after, loss_sum)
+        else:  # memory is known to suffice only when it has; until then nothing is given up
+            mx.eval(after, loss_sum)
+            self._fitting_rows.add(size)
+        self._params, self._states, self._scaling = after
+        self._loss_sum = loss_sum
+        self._num_losses += 1
+
+    def _piece_gradients(
+        self, params: Named, num_terms: mx.array, scale: mx.array, *arrays: mx.array
+    ) -> tuple[mx.array, Named]:
+        """A piece's share of the mean loss in nats, and its scaled gradients."""
+
+        def scaled_loss(params: Named) -> mx.array:
+            model = self._with({n: p.astype(self._dtype) for n, p in params.items()})
+            return scale * self._objective.loss_sum(model, *arrays) / num_terms
+
+        loss, grads = mx.value_and_grad(scaled_loss)(params)
+        return loss / scale, grads
+
+    def _updated(self, params: Any, states: Any, scaling: Any, grads: Any, lr_scale: Any) -> Any:
+        return self._loss_scaling.apply(params, states, scaling, grads, lr_scale, self._optimizers)
+
+    def _with(self, params: Named) -> Any:
+        """The model with these weights."""
+        return self._model.update(tree_unflatten(list(params.items())))
+
+    def sync(self) -> None:
+        mx.eval(self._params, self._states, self._scaling, self._loss_sum)
+
+    def train_loss(self) -> float:
+        mean = float(self._loss_sum) / max(1, self._num_losses)
+        self._loss_sum, self._num_losses = mx.zeros(()), 0
+        return mean
+
+    def halve_micro_batch(self) -> int:
+        if self._micro_batch_rows == 1:
+            raise OutOfMemory("one row a time does not fit; ask for a smaller --params or context")
+        self._micro_batch_rows //= 2
+        return self._micro_batch_rows
+
+    # -- scoring
+
+    def nats(
+        self,
+        rows: Rows,
+        seed: int,
+        num_given: int = 0,
+        shares: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        model = self._with(self._params)
+        return np.array(self._objective.nats(model, rows, seed, num_given, shares), np.float64)
+
+    def logits(
+        self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
+    ) -> NDArray[np.float32]:
+        return np.array(self._objective.logits(self._with(self._params), tokens, steps))
+
+    # -- state
+
+    def weights(self) -> Weights:
+        return {name: np.array(param) for name, param in self._params.items()}
+
+    def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        common.check_fit(weights, self._shapes)
+        self._params: Named = {
+            name: mx.array(np.asarray(weights[name], dtype=np.float32)) for name in self._shapes
+        }
+
+    def reset(self) -> None:
+        self.load(self._initial)
+        self._states = self._optimizers.start(self._params)
+        self._scaling = self._loss_scaling.start()
+        self._noise = np.random.default_rng([self._seed, 0x4E01])
+        self._loss_sum, self._num_losses = mx.zeros(()), 0
+        self.sync()
+        mx.reset_peak_memory()
+
+    def peak_bytes(self) -> int:
+        return devices.peak_bytes()
+
+    def facts(self) -> dict[str, Any]:
+        return self._facts | {"micro_batch_rows": self._micro_batch_rows}

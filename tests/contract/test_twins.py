@@ -1,0 +1,109 @@
+"""Twins: the same architecture on two frameworks starts, trains and scores alike.
+
+One forward pass on copied weights is not enough: a second bias, or an AdamW without bias
+correction, shows in training only.
+"""
+
+import numpy as np
+import pytest
+from contract.conftest import CONTEXT, SETTINGS, VOCAB, Pair, pairs
+
+NUM_STEPS = 40
+# Rounding alone leaves up to 4e-5 after 40 steps, with either optimizer.
+TOLERANCE_NATS = 2e-4
+SCORE_TOLERANCE_NATS = 1e-4
+
+
+def variants(name: str) -> list[dict]:
+    """Settings whose code differs; all small."""
+    if name == "d3pm":
+        return [
+            {"denoiser": denoiser, "transition": transition, "value_tables": 1}
+            for denoiser in ("transformer", "lstm")
+            for transition in ("absorbing", "uniform")
+        ] + [{"bound_weight": 0.1, "transition": "uniform"}]
+    if name == "transformer":
+        goedecke = {"mlp": "swiglu", "positions": "learned", "norm": "layer", "qk_norm": False,
+                    "value_tables": 0, "token_shift": False, "skip_scales": False,
+                    "init": "gpt2", "num_common": 0, "tied": False}  # fmt: skip
+        return [{"value_tables": 1}, goedecke, {"mlp": "gelu", "heads": 1, "num_common": 0}]
+    if name == "lstm":
+        return [{}, {"token_shift": False, "skip_scales": False, "token_scales": 0}]
+    return [{}]
+
+
+def cases() -> list:
+    """Each architecture that is written for both frameworks, in its variants."""
+    on = {device: {} for device in ("cpu", "mlx")}
+    for param in pairs():
+        name, device = param.values[0]
+        if device.name in on:
+            on[device.name][name] = (param.values[0], param.marks)
+    return [
+        pytest.param(
+            (torch, on["mlx"][name][0], variant),
+            id="-".join((name, *map(str, variant.values())))[:50],
+            marks=on["mlx"][name][1],
+        )
+        for name, (torch, _) in on["cpu"].items()
+        if name in on["mlx"]
+        for variant in variants(name)
+    ]
+
+
+def twins(case, **recipe):
+    """An engine of each framework, with the same settings."""
+    torch, mlx, settings = case
+    pair = Pair(*torch)
+    small = {**SETTINGS.get(pair.name, {}), **settings}
+    config = pair.architecture.for_params(20_000, VOCAB, context=CONTEXT, **small)
+    return [Pair(*one).engine(config=config, **recipe) for one in (torch, mlx)]
+
+
+@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_twins_stay_together_in_training(case, optimizer, rows):
+    engines = twins(case, optimizer=optimizer, weight_decay=0.1, grad_clip=1.0)
+    unseen, losses = rows(16), []
+    before = engines[0].nats(unseen, 0).mean()
+    for step in range(NUM_STEPS):
+        batch = rows()
+        for engine in engines:
+            engine.step(batch, 1.0 - step / NUM_STEPS)
+        losses.append([engine.train_loss() for engine in engines])
+    apart = np.abs(np.diff(np.array(losses), axis=1)).max()
+    nats = [engine.nats(unseen, 0).mean() for engine in engines]
+    print(f"apart in training {apart:.1e}, in held-out nats {abs(nats[0] - nats[1]):.1e}")
+    assert nats[0] < before - 0.1, "or there was nothing to part over"
+    assert apart < TOLERANCE_NATS
+    assert nats[1] == pytest.approx(nats[0], abs=TOLERANCE_NATS)
+
+
+@pytest.mark.parametrize("case", cases())
+def test_weights_travel_between_twins_and_back(case, rows):
+    torch, mlx = twins(case)
+    unseen = rows(8)
+    for there, back in ((torch, mlx), (mlx, torch)):
+        for _ in range(10):
+            there.step(rows(), 1.0)
+        back.load(there.weights())
+        for seed in (0, 1):
+            mine, other = there.nats(unseen, seed), back.nats(unseen, seed)
+            np.testing.assert_allclose(other, mine, atol=SCORE_TOLERANCE_NATS, rtol=1e-5)
+        for name, value in there.weights().items():
+            np.testing.assert_array_equal(back.weights()[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize("case", cases())
+def test_twins_have_the_same_logits(case, rows):
+    engines = twins(case)
+    rng = np.random.default_rng(5)  # branches that start at zero would hide what differs
+    weights = {n: rng.normal(0, 0.3, w.shape) for n, w in engines[0].weights().items()}
+    tokens = rows()[:, :-1]
+    is_bound = case[0][0] == "d3pm"
+    steps = np.array([1, 300, 700, 1000], dtype=np.int32) if is_bound else None
+    logits = []
+    for engine in engines:
+        engine.load(weights)
+        logits.append(engine.logits(tokens, steps))
+    np.testing.assert_allclose(logits[1], logits[0], atol=2e-4)
