@@ -87,7 +87,7 @@ def sample(
     top_p: float = 0.95,
     seed: int = 0,
     max_tokens: int = 200,
-    backend: str = "cpu",
+    backend: str = "auto",
 ) -> None:
     """Tell a story from a finished run.
 
@@ -106,7 +106,7 @@ def sample(
     max_tokens
         Most tokens to add to the prompt.
     backend
-        Where to run: auto, cuda, mps, cpu.
+        Where to run: auto, cuda, mps, cpu, numpy.
     """
     from speedrun.commands import sample_command
 

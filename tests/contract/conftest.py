@@ -1,4 +1,4 @@
-"""Every architecture on every backend found here, at a size that trains in a second."""
+"""Every architecture on every backend that it is written for, at a size that trains in a second."""
 
 import numpy as np
 import pytest
@@ -10,10 +10,15 @@ CONTEXT, VOCAB, ROWS = 16, 32, 4
 
 
 def pairs() -> list:
-    """One case for each architecture and backend; what cannot run is skipped in print."""
+    """One case for each architecture and device; what cannot run is skipped in print.
+
+    A pair is what is written: without its `<backend>_model.py` there is no case.
+    """
     cases = []
     for device in discover.devices():
         for name in discover.architecture_names():
+            if device.backend not in discover.architecture(name).backends():
+                continue
             marks = []
             if not device.available:
                 marks = [pytest.mark.skip(reason=f"{device.name}: {device.detail}")]
@@ -30,6 +35,16 @@ class Pair:
         self.config = self.architecture.for_params(
             20_000, VOCAB, context=CONTEXT, **({"num_common": 8} if name == "transformer" else {})
         )
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether it starts from weights drawn with the seed; a counted model starts at nothing."""
+        return bool(self.architecture.initial(self.config, 0))
+
+    def needs_drawn(self, why: str) -> None:
+        """Skip what has no meaning for a counted model."""
+        if not self.is_drawn:
+            pytest.skip(f"{self.architecture.NAME} is counted: {why}")
 
     def engine(self, seed: int = 0, **recipe):
         chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": ROWS, **recipe})
