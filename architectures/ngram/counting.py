@@ -17,7 +17,7 @@ from architectures.ngram.packing import CUT, END, FIRST, Keys, Packing
 EOT = 0  # end-of-text's id, the harness's for every tokenizer
 CHUNK = 1 << 20  # windows sorted at once, fewer at first
 FIRST_CHUNK = 1 << 16
-SEGMENT = 1 << 20  # entries merged at once
+SEGMENT = 1 << 19  # entries merged at once
 NUM_CUT_FROM = 2  # the shortest window that a rare one is cut to
 
 
@@ -159,10 +159,10 @@ class Counter:
         """Merge the chunks into one segment, whose range ends where the next one begins."""
         i = self._cursor
         after = self._segments[i + 1 : i + 2]
-        stops = [
-            int(np.searchsorted(table.keys, after[0].keys[0])) if after else len(table)
-            for table in self._merging
-        ]
+        stops = [len(table) for table in self._merging]
+        if after:
+            bound = self._packing.shortened(after[0].keys[:1], NUM_CUT_FROM, END)[0]
+            stops = [int(np.searchsorted(table.keys, bound)) for table in self._merging]
         parts = [table.part(0, stop) for table, stop in zip(self._merging, stops, strict=True)]
         whole = merged([*self._segments[i : i + 1], *parts])
         if self._is_cutting:

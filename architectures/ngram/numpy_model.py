@@ -3,6 +3,7 @@
 Shapes: B rows, T tokens, V vocab, N = B x T places.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from architectures.ngram.pruning import fitted
 from architectures.ngram.storage import restored, stored
 
 MAX_ENTRIES = 1 << 24  # different windows held while counting, or as many as may be stored
+_TRIAL_SHAPE = (600, 257)
 _PRIOR = 12.0  # tokens that the next shorter history's word is worth in the running loss
 
 
@@ -30,6 +32,17 @@ class Model:
         self._counter = Counter(self._packing, self._max_entries)
         self._is_finished = False
         self.load({})
+
+    @classmethod
+    def trial(cls, config: Config) -> "Model":
+        """A small model that has counted made-up rows, more than it may keep."""
+        rng = np.random.default_rng(0)
+        # Cubed: as with words, few ids are frequent.
+        rows = (config.vocab * rng.random(_TRIAL_SHAPE) ** 3).astype(np.int32)
+        least = min(config.max_params, max(100_000, 4 * config.vocab))
+        made = cls(dataclasses.replace(config, max_params=least))
+        made.count(rows)
+        return made
 
     # -- counting
 
@@ -122,8 +135,8 @@ class Model:
             before = np.full(ids.shape, -1, dtype=np.int64)
             before[:, 1:] = out[-1][:, :-1]
             found = find(keys, np.where(before < 0, -1, before * self._config.vocab + ids))
-            # A history begins at the end-of-text, it does not reach across.
-            out.append(np.where(ids == EOT, -1, found))
+            # One that ends with an end-of-text was counted with nothing after it: all backoff.
+            out.append(found)
         return out
 
     def _levels(self, histories: list[Ints]) -> Iterator[tuple[Ints, Floats, Floats, Ints]]:

@@ -167,6 +167,7 @@ def test_an_endless_stream_stays_small_and_keeps_the_shorter_counts(monkeypatch,
         assert len(counter) < 8000 + 2 * 4000
     cut, whole = counter.finish(), free.finish()
     assert len(cut) < 9000 < len(whole)
+    assert (cut.keys[1:] > cut.keys[:-1]).all(), "a cut window left its segment"
     assert cut.totals[-1] == whole.totals[-1]
     a, b = smoothed(cut, packing, 60), smoothed(whole, packing, 60)
     np.testing.assert_array_equal(a.seen[0], b.seen[0])
