@@ -47,7 +47,7 @@ def race(
     params
         Trainable parameters, such as 250K, 2M or 2000000.
     backend
-        auto, or a device that `doctor` lists: cuda, mps, cpu.
+        auto, or a device that `doctor` lists: cuda, mps, cpu, numpy.
     recipe
         A recipe of the architecture: default, or goedecke as the published yardstick.
     seed

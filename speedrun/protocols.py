@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from speedrun.config import ModelConfig, Recipe
 
 Rows = NDArray[np.int32]  # [rows, context + 1]: inputs are [:, :-1], targets are [:, 1:]
-# Trained numbers are float32; what is counted and looked up by key is int64.
-Weights = dict[str, NDArray[np.float32]] | dict[str, NDArray[Any]]
+# Trained numbers are float32, what is counted and looked up by key is int64.
+Weights = dict[str, NDArray[Any]]
 Likelihood = Literal["exact", "bound"]
 
 

@@ -1,12 +1,14 @@
 """A counted model behind the engine's seam: no gradient, no seed, no precision to choose.
 
 The model (`architectures/<name>/numpy_model.py`) has `count(rows)`, `finish()`, `num_entries`,
-`running_nats(rows)`, `make_room()`, `nats(rows)`, `log_probs(tokens)`, `weights()`, `load()`.
+`running_nats(rows)`, `make_room()`, `nats(rows)`, `log_probs(tokens)`, `weights()`, `load()`,
+and a class method `trial(config)`: a small model that still has everything to finish.
 """
 
 import platform
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,10 +17,8 @@ from numpy.typing import NDArray
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import Architecture, OutOfMemory, Rows, Weights
 
-# Finishing an entry takes about this many times as long as counting a token: 8 to 14 were
-# measured for n-grams of order 4 and 6.
-_FINISH_COST = 18.0
-_FIRST_GUESS_S = 2e-7  # to count a token, before it was measured
+# Finishing takes 0.4 to 1.4 times as long an entry as on the trial's rows (measured).
+_FINISH_MARGIN = 1.6
 
 
 class NumpyEngine:
@@ -28,6 +28,7 @@ class NumpyEngine:
         self._make = architecture.model("numpy")
         self._config = config
         self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
+        self._finish_s_per_entry = _finish_s_per_entry(self._make, config)
         self.reset()
 
     def step(self, rows: Rows, lr_scale: float) -> None:
@@ -36,7 +37,6 @@ class NumpyEngine:
             # Before they are counted, so that the loss is one of unseen text.
             self._loss = self._model.running_nats(rows[:1])
             self._wants_loss = False
-        before_s = time.perf_counter()
         while self._num_done < len(rows):
             piece = rows[self._num_done : self._num_done + self._micro_batch_rows]
             try:
@@ -45,14 +45,11 @@ class NumpyEngine:
                 raise OutOfMemory(str(error) or "no room for more counts") from None
             self._num_done += len(piece)
         self._num_done = 0
-        self._counting_s += time.perf_counter() - before_s
-        self._num_tokens += rows.size
 
     def sync(self) -> None: ...
 
     def finish_s(self) -> float:
-        per_token_s = self._counting_s / self._num_tokens if self._num_tokens else _FIRST_GUESS_S
-        return _FINISH_COST * per_token_s * self._model.num_entries
+        return _FINISH_MARGIN * self._finish_s_per_entry * self._model.num_entries
 
     def finish(self) -> None:
         self._model.finish()
@@ -92,7 +89,6 @@ class NumpyEngine:
         self._model: Any = self._make(self._config)
         self._wants_loss, self._loss = True, float("nan")
         self._num_done = 0  # rows of the step under way; kept when memory fails
-        self._counting_s, self._num_tokens = 0.0, 0
 
     def peak_bytes(self) -> int:
         """Largest resident size of this process."""
@@ -108,3 +104,13 @@ class NumpyEngine:
             "num_threads": 1,
             "micro_batch_rows": self._micro_batch_rows,
         }
+
+
+@cache
+def _finish_s_per_entry(make: Any, config: ModelConfig) -> float:
+    """Seconds that finishing takes here for each entry; measured once a process."""
+    trial = make.trial(config)
+    num_entries = trial.num_entries
+    before_s = time.perf_counter()
+    trial.finish()
+    return (time.perf_counter() - before_s) / num_entries
