@@ -47,8 +47,8 @@ def race(
     params
         Trainable parameters, such as 250K, 2M or 2000000.
     backend
-        auto, or a device that `doctor` lists: cuda, mlx, mps, cpu. On Apple silicon auto
-        times a few steps on mlx and on mps.
+        auto, or a device that `doctor` lists: cuda, mlx, mps, cpu, numpy. On Apple silicon
+        auto times a few steps on mlx and on mps.
     recipe
         A recipe of the architecture: default, or goedecke as the published yardstick.
     seed
@@ -89,7 +89,7 @@ def sample(
     seed: int = 0,
     max_tokens: int = 200,
     steps: int | None = None,
-    backend: str = "cpu",
+    backend: str = "auto",
 ) -> None:
     """Tell a story from a finished run.
 
@@ -110,7 +110,7 @@ def sample(
     steps
         Diffusion only: strides from noise to text; more are better and slower. Default 128.
     backend
-        Where to run: auto, cuda, mlx, mps, cpu.
+        Where to run: auto, cuda, mlx, mps, cpu, numpy.
     """
     from speedrun.commands import sample_command
 

@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 import architectures
 from speedrun import backends
 from speedrun.config import ModelConfig, nearest
-from speedrun.protocols import Backend, Corrupted, Device, Likelihood, Rows, Weights
+from speedrun.protocols import (
+    Architecture,
+    Backend,
+    Corrupted,
+    Device,
+    Likelihood,
+    Rows,
+    Weights,
+)
 
 ENTRY_POINTS = "speedrun.architectures"
 _REQUIRED = ("Config", "for_params", "initial", "LIKELIHOOD", "RECIPES", "PARAM_GROUPS")
@@ -42,6 +50,8 @@ class LoadedArchitecture:
         self.LIKELIHOOD: Likelihood = package.LIKELIHOOD
         self.RECIPES: Mapping[str, Mapping[str, Mapping[str, Any]]] = package.RECIPES
         self.PARAM_GROUPS: Sequence[tuple[str, str]] = package.PARAM_GROUPS
+        self.EPOCHS: int | None = getattr(package, "EPOCHS", None)
+        self.RECIPE_FIELDS: Sequence[str] | None = getattr(package, "RECIPE_FIELDS", None)
 
     def for_params(self, target: int, vocab: int, **fixed: Any) -> ModelConfig:
         return self.package.for_params(target, vocab, **fixed)
@@ -74,20 +84,22 @@ class LoadedArchitecture:
         name = f"{self.package.__name__}.{backend}_model"
         # Looked for before it is imported, so that an ImportError inside it is shown as it is.
         if importlib.util.find_spec(name) is None:
-            folder = Path(self.package.__path__[0])
-            written = sorted(f.stem.removesuffix("_model") for f in folder.glob("*_model.py"))
             raise ValueError(
                 f"architecture {self.NAME!r} has no {backend}_model.py:"
-                f" it runs on {', '.join(written) or 'nothing yet'}"
+                f" it runs on {', '.join(self.backends()) or 'nothing yet'}"
             )
         return importlib.import_module(name).Model
 
+    def backends(self) -> list[str]:
+        """The backends that it is written for, by its `<backend>_model.py` files."""
+        folder = Path(self.package.__path__[0])
+        return sorted(f.stem.removesuffix("_model") for f in folder.glob("*_model.py"))
+
     def remarks(self, device: Device) -> tuple[str, ...]:
         """What its model has to say about running on this device, if it says anything."""
-        try:
-            model = self.model(device.backend)
-        except ValueError:  # not written for it; who races there is told so
+        if device.backend not in self.backends():
             return ()
+        model = self.model(device.backend)
         return tuple(model.remarks(device.name)) if hasattr(model, "remarks") else ()
 
 
@@ -145,14 +157,27 @@ def devices() -> list[Device]:
     return sorted(rows, key=lambda row: (-row.available, -row.priority))
 
 
-def device(choice: str) -> Device:
-    """The device `--backend` asks for; `auto` is the best that is there."""
+def device(choice: str, architecture: Architecture | None = None) -> Device:
+    """The device `--backend` asks for; `auto` is the best that the architecture runs on."""
     rows = devices()
+    written = backend_names() if architecture is None else architecture.backends()
     if choice == "auto":
-        return rows[0]
+        here = [row for row in rows if row.available and row.backend in written]
+        if here or architecture is None:
+            return here[0]
+        raise ValueError(
+            f"architecture {architecture.NAME!r} runs on {', '.join(written) or 'nothing yet'},"
+            f" and there is only: {', '.join(row.name for row in rows if row.available)}"
+        )
     named = [row for row in rows if choice in (row.name, row.backend)]
     if not named:
         raise nearest(choice, {"auto"} | {row.name for row in rows}, "backend")
+    if architecture is not None and named[0].backend not in written:
+        fitting = ", ".join(row.name for row in rows if row.available and row.backend in written)
+        raise ValueError(
+            f"--backend {choice}: architecture {architecture.NAME!r} has no"
+            f" {named[0].backend}_model.py; it runs here on: {fitting or 'nothing'}"
+        )
     if not named[0].available:
         there = ", ".join(row.name for row in rows if row.available)
         raise ValueError(f"--backend {choice} is not here: {named[0].detail}; there is: {there}")

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
 import psutil
 import safetensors.numpy
 from numpy.typing import NDArray
@@ -44,7 +43,7 @@ class RunFolder:
     def log(self, entry: Mapping[str, Any]) -> None:
         self._log.write(json.dumps(entry) + "\n")
 
-    def save_weights(self, weights: Mapping[str, NDArray[np.float32]]) -> str:
+    def save_weights(self, weights: Mapping[str, NDArray[Any]]) -> str:
         """Write model.safetensors; return its SHA-256."""
         path = self.partial / "model.safetensors"
         safetensors.numpy.save_file(dict(weights), path)

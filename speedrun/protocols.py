@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from speedrun.config import ModelConfig, Recipe
 
 Rows = NDArray[np.int32]  # [rows, context + 1]: inputs are [:, :-1], targets are [:, 1:]
-Weights = dict[str, NDArray[np.float32]]
+# Trained numbers are float32, what is counted and looked up by key is int64.
+Weights = dict[str, NDArray[Any]]
 Likelihood = Literal["exact", "bound"]
 
 
@@ -69,6 +70,14 @@ class Engine(Protocol):
 
     def sync(self) -> None:
         """Wait until the device has finished."""
+        ...
+
+    def finish_s(self) -> float:
+        """Seconds that `finish` would take now, rather too many; 0 where nothing is left."""
+        ...
+
+    def finish(self) -> None:
+        """Do what training has put off; on the clock, after the last step."""
         ...
 
     def train_loss(self) -> float:
@@ -146,13 +155,19 @@ class Architecture(Protocol):
     RECIPES: Mapping[str, Mapping[str, Mapping[str, Any]]]  # name -> {"model": {}, "recipe": {}}
     PARAM_GROUPS: Sequence[tuple[str, str]]  # (name pattern, "matrix" | "embedding" | "vector")
     Config: type[ModelConfig]
+    EPOCHS: int | None  # training is over after so many rounds through the documents
+    RECIPE_FIELDS: Sequence[str] | None  # what of a recipe has an effect; None: all of it
 
     def for_params(self, target: int, vocab: int, **fixed: Any) -> ModelConfig:
-        """The configuration within 3 % of `target` trainable parameters."""
+        """The configuration within 3 % of `target` parameters; at most `target` if counted."""
         ...
 
     def initial(self, config: ModelConfig, seed: int) -> Weights:
         """Initial weights by name, drawn in NumPy so that every framework starts the same."""
+        ...
+
+    def backends(self) -> list[str]:
+        """The backends that it is written for."""
         ...
 
     def model(self, backend: str) -> type:

@@ -19,17 +19,10 @@ def rivals(device: Device, architecture: Architecture) -> list[Device]:
     """Devices that are this accelerator under another framework, and `device` itself first."""
     if device.shared is None:
         return [device]
+    written = architecture.backends()
     same = [d for d in discover.devices() if d.available and d.shared == device.shared]
-    others = [d for d in same if d.name != device.name and _is_written(architecture, d)]
+    others = [d for d in same if d.name != device.name and d.backend in written]
     return [device, *others]
-
-
-def _is_written(architecture: Architecture, device: Device) -> bool:
-    try:
-        architecture.model(device.backend)
-    except ValueError:
-        return False
-    return True
 
 
 def quickest(

@@ -1,6 +1,7 @@
 """One race from what was asked for to a record on disk: data, model, training, score."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,6 +63,7 @@ def resolve(architecture: Architecture, asked: Asked, vocab: int) -> Run:
     preset = architecture.RECIPES[asked.recipe]
     sections = {"model": architecture.Config, "recipe": Recipe, "data": Data}
     chosen = config.parse_settings(asked.settings, sections)
+    _check_effect(architecture, chosen["recipe"])
     if "vocab" in chosen["model"] or "vocab" in chosen["data"]:
         raise ValueError("the vocabulary is set with --vocab N, not with --set")
     model = architecture.for_params(
@@ -79,6 +81,16 @@ def resolve(architecture: Architecture, asked: Asked, vocab: int) -> Run:
         recipe=Recipe(**{**preset["recipe"], **chosen["recipe"]}),
         data=config.replaced(data, {"stride": data.stride or model.context // 2}),
     )
+
+
+def _check_effect(architecture: Architecture, chosen: Mapping[str, Any]) -> None:
+    """No setting without effect: raises ValueError for what the architecture does not read."""
+    fields = architecture.RECIPE_FIELDS
+    if fields is not None and (idle := sorted(chosen.keys() - set(fields))):
+        allowed = ", ".join(f"recipe.{name}" for name in fields)
+        raise ValueError(
+            f"recipe.{idle[0]} has no effect on {architecture.NAME}: it takes {allowed}"
+        )
 
 
 @dataclass(frozen=True)
@@ -99,7 +111,7 @@ def race(asked: Asked, watcher: Watcher, stop: StopSignal, *, started_s: float =
     clock.accounts["startup"] = started_s
     with clock.account("startup"):
         architecture = discover.architecture(asked.arch)
-        device = discover.device(asked.backend)
+        device = discover.device(asked.backend, architecture)
         backend = discover.backend(device.backend)
         run = resolve(architecture, asked, asked.data.vocab)
         size = config.format_size(run.model.num_params)
@@ -137,12 +149,14 @@ class _Race:
         engine = self._build()
         training = self._train(engine)
         with self.clock.account("checkpoint"):
-            weights_sha256 = self.folder.save_weights(engine.weights())
+            weights = engine.weights()
+            weights_sha256 = self.folder.save_weights(weights)
+            numbers = recording.settings(self.settings, weights)
         score, sample = None, None
         if training.status != "diverged":
             score = self._score(engine)
             sample = self._sample(engine)
-        content = self._content(engine, training, score, sample, weights_sha256)
+        content = self._content(engine, numbers, training, score, sample, weights_sha256)
         record = seal(recording.origin() | content)
         self.tokenizer.save(self.folder.partial / "tokenizer.json")
         self.folder.write("samples.txt", f"{sample['text']}\n" if sample else "")
@@ -227,8 +241,9 @@ class _Race:
             watcher.start(run, self._describe())
             self.stop.arm()
             training = trainer.train(
-                engine, stream, self.clock, run, watch=watch, stop_requested=stop_requested
-            )
+                engine, stream, self.clock, run, max_epochs=self.architecture.EPOCHS,
+                watch=watch, stop_requested=stop_requested,
+            )  # fmt: skip
         if training.num_steps == 0:
             raise KeyboardInterrupt
         self.peak_bytes = engine.peak_bytes()
@@ -280,6 +295,7 @@ class _Race:
     def _content(
         self,
         engine: Engine,
+        settings: dict[str, Any],
         training: Training,
         score: evaluate.Score | None,
         sample: dict[str, Any] | None,
@@ -288,7 +304,7 @@ class _Race:
         facts = engine.facts() | ({"auto_step_s": self.step_s} if self.step_s else {})
         return {
             "status": training.status,
-            **recording.settings(self.settings),
+            **settings,
             "backend": self.device.backend,
             "device": self.device.name,
             "data": recording.data(self.source, self.heldout, self.num_dropped),

@@ -10,7 +10,7 @@ from speedrun import __version__, telemetry
 from speedrun.config import Run
 from speedrun.data.sources import Source
 from speedrun.data.splits import HeldOut
-from speedrun.protocols import Backend, Device
+from speedrun.protocols import Backend, Device, Weights
 from speedrun.trainer import Training
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -25,12 +25,15 @@ def origin() -> dict[str, Any]:
     }
 
 
-def settings(run: Run) -> dict[str, Any]:
+def settings(run: Run, weights: Weights) -> dict[str, Any]:
+    """What was asked for, and how many numbers came of it: those that are stored."""
+    num_params = sum(array.size for array in weights.values())
+    num_embedding = run.model.num_params - run.model.num_params_non_embedding
     return {
         "arch": run.arch,
         "seed": run.seed,
-        "num_params": run.model.num_params,
-        "num_params_non_embedding": run.model.num_params_non_embedding,
+        "num_params": num_params,
+        "num_params_non_embedding": num_params - num_embedding,
         "budget_s": run.budget_s,
         "config": run.as_dict(),
     }

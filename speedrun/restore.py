@@ -35,7 +35,7 @@ def load_run(folder: Path, backend: str) -> Restored:
     if hashlib.sha256(raw).hexdigest() != record.weights_sha256:
         raise ValueError(f"{folder}: model.safetensors is not the one its record names")
     architecture = discover.architecture(record.arch)
-    device = discover.device(backend)
+    device = discover.device(backend, architecture)
     model = architecture.Config(**record.config["model"])
     recipe = Recipe(**{**record.config["recipe"], "compile": False, "precision": "fp32"})
     engine = discover.backend(device.backend).engine(

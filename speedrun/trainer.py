@@ -27,6 +27,11 @@ class Stream(Protocol):
 
     def next_rows(self) -> Rows: ...
 
+    @property
+    def epochs(self) -> float | None:
+        """Rounds through the documents; None while their end was not reached."""
+        ...
+
 
 @dataclass
 class Training:
@@ -61,25 +66,31 @@ def train(
     clock: BudgetClock,
     run: Run,
     *,
+    max_epochs: int | None = None,
     watch: Callable[[Tick], None] = lambda tick: None,
     stop_requested: Callable[[], bool] = lambda: False,
 ) -> Training:
     """Train until the budget ends, the loss is not finite, or a stop is requested.
+
+    Or until the documents were read `max_epochs` times: then there is nothing left to learn.
 
     The steps on dummy rows come first and are undone; the clock starts after them.
     """
     training = Training()
     step_s = _warm_up(engine, clock, run, training)
     recent_s = [step_s] * 4
+    num_steps = 1
     clock.start()
     while not stop_requested():
         predicted_s = MARGIN * max(recent_s[-8:])
-        num_steps = _num_steps_to_sync(clock, predicted_s, recent_s[-1])
-        if num_steps == 0:
+        wanted = _num_steps_to_sync(clock, predicted_s, recent_s[-1], engine.finish_s())
+        # From one on, doubled at most: dummy rows do not show what real ones and their data take.
+        num_steps = min(wanted, 2 * num_steps)
+        if num_steps == 0 or _has_read_enough(stream, max_epochs):
             break
         waited_s = clock.accounts["data_wait"]
         try:
-            lr_scale = _advance(engine, stream, clock, run, training, num_steps)
+            lr_scale = _advance(engine, stream, clock, run, training, num_steps, max_epochs)
         except _StreamEnded as ended:
             if training.num_steps == 0:
                 raise ended.cause from None
@@ -98,6 +109,12 @@ def train(
             break
     else:
         training.status = "interrupted"
+    engine.finish()
+    engine.sync()
+    if training.status == "complete" and _has_read_enough(stream, max_epochs):
+        times = "once" if max_epochs == 1 else f"{max_epochs} times"
+        share = f"{clock.share():.1%} of the budget"
+        training.note(clock.share(), f"every document was read {times}: ended at {share}")
     clock.stop()
     if clock.suspended_s:
         training.note(1.0, f"the machine slept or stood still for {clock.suspended_s:.1f} s")
@@ -112,10 +129,13 @@ def _advance(
     run: Run,
     training: Training,
     num_steps: int,
+    max_epochs: int | None,
 ) -> float:
     """Take some steps and wait for the device; return the last scale of the learning rate."""
     lr_scale = 0.0
     for _ in range(num_steps):
+        if _has_read_enough(stream, max_epochs):
+            break
         with clock.account("data_wait"):
             rows = _next_rows(stream)
         lr_scale = run.recipe.lr_scale(clock.share())
@@ -124,6 +144,10 @@ def _advance(
         training.num_tokens += rows.shape[0] * (rows.shape[1] - 1)
     engine.sync()
     return lr_scale
+
+
+def _has_read_enough(stream: Stream, max_epochs: int | None) -> bool:
+    return max_epochs is not None and (stream.epochs or 0.0) >= max_epochs
 
 
 class _StreamEnded(Exception):
@@ -176,13 +200,15 @@ def _step(
             )
 
 
-def _num_steps_to_sync(clock: BudgetClock, predicted_s: float, last_s: float) -> int:
-    """Steps until the device is waited for again; none if not even one fits."""
-    if not clock.fits(predicted_s):
+def _num_steps_to_sync(
+    clock: BudgetClock, predicted_s: float, last_s: float, finish_s: float
+) -> int:
+    """Steps until the device is waited for again; none if not even one fits before the end."""
+    if not clock.fits(predicted_s + finish_s):
         return 0
     wanted = max(1, int(SYNC_EVERY_S / max(last_s, 1e-6)))
     # Far from the end many may be under way; near it each is checked on its own.
-    return wanted if clock.fits(predicted_s * 2 * wanted) else 1
+    return wanted if clock.fits(predicted_s * 2 * wanted + finish_s) else 1
 
 
 def _tick(clock: BudgetClock, training: Training, loss: float, lr_scale: float) -> Tick:

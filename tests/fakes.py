@@ -24,13 +24,18 @@ def run_of(budget_s: float, **recipe) -> Run:
 class FakeStream:
     """Rows of ones; each draw costs `wait_s` of fake time."""
 
-    def __init__(self, fake_time, wait_s: float = 0.0) -> None:
+    def __init__(self, fake_time, wait_s: float = 0.0, batches_per_epoch=None) -> None:
         self.fake_time, self.wait_s, self.num_drawn = fake_time, wait_s, 0
+        self.batches_per_epoch = batches_per_epoch
 
     def next_rows(self):
         self.fake_time.advance(self.wait_s)
         self.num_drawn += 1
         return np.ones((ROWS, CONTEXT + 1), dtype=np.int32)
+
+    @property
+    def epochs(self):
+        return None if self.batches_per_epoch is None else self.num_drawn / self.batches_per_epoch
 
 
 class _FakeEngine:
@@ -46,6 +51,8 @@ class _FakeEngine:
         self.micro_batch_rows = ROWS
         self.fits_rows = ROWS
         self.compiled = False
+        self.last_s = 0.0  # what `finish` takes
+        self.num_finishes = 0
 
     def step(self, rows, lr_scale):
         if self.micro_batch_rows > self.fits_rows:
@@ -58,6 +65,13 @@ class _FakeEngine:
     def sync(self):
         self.fake_time.advance(self.pending_s)
         self.pending_s = 0.0
+
+    def finish_s(self):
+        return self.last_s
+
+    def finish(self):
+        self.num_finishes += 1
+        self.pending_s += self.last_s
 
     def train_loss(self):
         self.sync()

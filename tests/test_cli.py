@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+import safetensors.numpy
 
+from leaderboard.rank import unranked_because
 from leaderboard.record import load
 from speedrun import cli
 
@@ -57,6 +59,59 @@ def raced(stories, tmp_path_factory):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done, sorted(folder for folder in out.iterdir() if not folder.name.startswith("."))
+
+
+@pytest.fixture(scope="module")
+def counted(stories, tmp_path_factory) -> tuple[Path, str]:
+    """One race of the n-grams, with its output."""
+    out = tmp_path_factory.mktemp("counted")
+    done = run(
+        "--arch", "ngram", "--minutes", "0.2", "--data", str(stories), "--out", str(out), *TINY,
+        SPEEDRUN_CACHE=str(tmp_path_factory.mktemp("cache")), HF_HUB_OFFLINE="1",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return next(folder for folder in out.iterdir() if not folder.name.startswith(".")), done.stdout
+
+
+def test_a_counted_model_reads_everything_once_and_ranks(counted):
+    folder, output = counted
+    record = load(folder / "record.json")
+    assert (record.status, record.backend, record.device) == ("complete", "numpy", "numpy")
+    assert unranked_because(record) is None
+    assert record.train.epochs is not None and 1.0 <= record.train.epochs < 1.5
+    assert any("every document was read once" in event.what for event in record.train.events)
+    assert record.clock.train_s < record.budget_s / 2
+    arrays = safetensors.numpy.load_file(folder / "model.safetensors")
+    assert record.num_params == sum(array.size for array in arrays.values()) <= 60_000
+    assert record.score is not None and record.score.bits_per_byte < 2
+    assert "first run of its track" in output
+
+
+def test_a_counted_model_comes_back_from_its_folder(counted):
+    folder, _ = counted
+    done = run("sample", str(folder), "--prompt", "Tom saw")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Tom saw")
+    assert "it runs here on: numpy" in one_line_error(
+        run("sample", str(folder), "--backend", "cpu")
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("--backend", "cpu"), "it runs here on: numpy"),
+        (("--set", "model.order=9"), "model.order=9: allowed are 2 to 6"),
+        (("--set", "recipe.lr=0.1"), "recipe.lr has no effect on ngram"),
+        (("--params", "5K"), "--params 5000: at least"),
+    ],
+)
+def test_what_counting_cannot_do_is_one_line(stories, tmp_path, args, says):
+    done = run(
+        "--arch", "ngram", "--data", str(stories), "--out", str(tmp_path / "runs"), *args,
+        HF_HUB_OFFLINE="1",
+    )  # fmt: skip
+    assert says in one_line_error(done)
 
 
 def test_a_race_leaves_whole_runs(raced):

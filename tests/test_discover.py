@@ -54,6 +54,27 @@ def test_auto_takes_an_available_device_and_the_processor_is_always_there():
     assert discover.device("torch").backend == "torch"
 
 
+def test_auto_takes_a_device_that_the_architecture_is_written_for():
+    assert discover.device("auto", discover.architecture("ngram")).name == "numpy"
+    assert discover.device("auto", discover.architecture("transformer")).backend == "torch"
+    assert discover.device("auto").backend != "numpy"
+
+
+@pytest.mark.parametrize(
+    ("arch", "choice", "where"), [("ngram", "cpu", "numpy"), ("transformer", "numpy", "cpu")]
+)
+def test_a_backend_that_the_architecture_is_not_written_for_is_refused(arch, choice, where):
+    with pytest.raises(ValueError, match=rf"--backend {choice}: .*_model.py; it runs .*{where}"):
+        discover.device(choice, discover.architecture(arch))
+
+
+def test_an_architecture_without_a_device_here_says_so(tmp_path):
+    shutil.copytree(ROOT / "architectures" / "ngram", tmp_path / "mine")
+    (tmp_path / "mine" / "numpy_model.py").rename(tmp_path / "mine" / "abacus_model.py")
+    with pytest.raises(ValueError, match=r"runs on abacus, and there is only: .*cpu"):
+        discover.device("auto", discover.architecture(str(tmp_path / "mine")))
+
+
 def test_an_unknown_backend_offers_what_there_is():
     with pytest.raises(LookupError, match="did you mean cuda"):
         discover.device("cudaa")

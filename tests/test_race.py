@@ -27,6 +27,14 @@ def test_the_stride_defaults_to_half_the_context():
         resolve(ARCHITECTURE, Asked(settings=("model.context=64", "data.stride=65")), 4096)
 
 
+@pytest.mark.parametrize("setting", ["recipe.lr=0.1", "recipe.precision=bf16"])
+def test_a_setting_without_effect_is_refused(setting):
+    counted = discover.architecture("ngram")
+    with pytest.raises(ValueError, match=r"recipe\.\w+ has no effect on ngram.*recipe.batch_rows"):
+        resolve(counted, Asked(settings=(setting,)), 4096)
+    assert resolve(counted, Asked(settings=("recipe.batch_rows=8",)), 4096).recipe.batch_rows == 8
+
+
 def test_the_vocabulary_has_a_flag_of_its_own():
     for setting in ("model.vocab=300", "data.vocab=300"):
         with pytest.raises(ValueError, match="--vocab"):

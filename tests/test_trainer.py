@@ -178,3 +178,39 @@ def test_thinning_keeps_ends_and_means():
     assert len(thin) == 100
     assert sum(loss for _, loss in thin) / 100 == pytest.approx(500, rel=0.01)
     assert thinned(curve[:7], 100) == curve[:7]
+
+
+def test_training_ends_when_the_documents_were_read_often_enough(clock, fake_time):
+    engine = FakeEngine(fake_time, 0.01)
+    stream = FakeStream(fake_time, 0.0, batches_per_epoch=70)
+    training = train(engine, stream, clock, run_of(60.0), max_epochs=1)
+    assert (training.status, training.num_steps) == ("complete", 70)
+    assert training.events == [
+        {"share": pytest.approx(0.0117, abs=1e-3),
+         "what": "every document was read once: ended at 1.2% of the budget"}
+    ]  # fmt: skip
+    assert clock.spent_s() == pytest.approx(0.7)
+
+
+def test_without_a_limit_the_documents_go_round(clock, fake_time):
+    stream = FakeStream(fake_time, 0.0, batches_per_epoch=7)
+    training = train(FakeEngine(fake_time, 1.0), stream, clock, run_of(60.0))
+    assert training.num_steps > 50
+    assert not training.events
+
+
+def test_what_is_left_after_the_last_step_is_on_the_clock_and_fits(clock, fake_time):
+    engine = FakeEngine(fake_time, 0.5)
+    engine.last_s = 10.0
+    training = train(engine, FakeStream(fake_time), clock, run_of(60.0))
+    assert engine.num_finishes == 1
+    assert training.num_steps == pytest.approx(99, abs=1)
+    assert clock.spent_s() == pytest.approx(training.num_steps * 0.5 + 10.0)
+    assert clock.overshoot_s == 0.0 and clock.suspended_s == 0.0
+
+
+def test_slow_data_is_noticed_before_many_steps_were_taken(fake_time):
+    """Steps that took nothing in warm-up must not be taken by the thousand between two looks."""
+    clock = BudgetClock(10.0, now=fake_time, wall=fake_time.wall)
+    train(FakeEngine(fake_time, 1e-5), FakeStream(fake_time, 0.1), clock, run_of(10.0))
+    assert clock.overshoot_s == 0.0

@@ -1,4 +1,4 @@
-"""Every architecture on every backend found here, at a size that trains in a second."""
+"""Every architecture on every backend that it is written for, at a size that trains in a second."""
 
 import numpy as np
 import pytest
@@ -16,11 +16,17 @@ SETTINGS = {
 
 
 def pairs(likelihood: str | None = None) -> list:
-    """One case for each architecture and backend; what cannot run is skipped in print."""
+    """One case for each architecture and device; what cannot run is skipped in print.
+
+    A pair is what is written: without its `<backend>_model.py` there is no case.
+    """
     cases = []
     for device in discover.devices():
         for name in discover.architecture_names():
-            if likelihood not in (None, discover.architecture(name).LIKELIHOOD):
+            architecture = discover.architecture(name)
+            if device.backend not in architecture.backends():
+                continue
+            if likelihood not in (None, architecture.LIKELIHOOD):
                 continue
             marks = []
             if not device.available:
@@ -38,6 +44,16 @@ class Pair:
         self.config = self.architecture.for_params(
             20_000, VOCAB, context=CONTEXT, **SETTINGS.get(name, {})
         )
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether it starts from weights drawn with the seed; a counted model starts at nothing."""
+        return bool(self.architecture.initial(self.config, 0))
+
+    def needs_drawn(self, why: str) -> None:
+        """Skip what has no meaning for a counted model."""
+        if not self.is_drawn:
+            pytest.skip(f"{self.architecture.NAME} is counted: {why}")
 
     def engine(self, seed: int = 0, config=None, **recipe):
         chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": ROWS, **recipe})

@@ -65,6 +65,7 @@ def test_the_same_seed_is_the_same_run_and_another_is_not(pair, rows):
         engine.step(batch, 1.0)
     nats = [engine.nats(batch, 0) for engine in engines]
     np.testing.assert_array_equal(nats[0], nats[1])
+    pair.needs_drawn("every seed is the same run")
     assert np.abs(nats[0] - nats[2]).max() > 1e-3
 
 
@@ -73,10 +74,9 @@ def test_every_parameter_learns(pair, rows):
     engine = pair.engine()
     before = engine.weights()
     trained(engine, rows, 5)
-    still = [
-        name for name, value in engine.weights().items() if np.array_equal(value, before[name])
-    ]
-    assert not still
+    after = engine.weights()
+    still = [name for name in after if np.array_equal(after[name], before.get(name, ()))]
+    assert after and not still
 
 
 def test_training_lowers_the_nats_of_unseen_rows(pair, rows):
@@ -87,6 +87,7 @@ def test_training_lowers_the_nats_of_unseen_rows(pair, rows):
 
 
 def test_the_learning_rate_scale_counts(pair, rows):
+    pair.needs_drawn("there is no learning rate")
     engine, batch = pair.engine(), rows()
     before = engine.weights()
     engine.step(batch, 0.0)
@@ -108,16 +109,37 @@ def test_small_pieces_make_the_same_step(pair, rows):
 
 def test_weights_travel(pair, rows):
     engine, other = trained(pair.engine(), rows), pair.engine(seed=1)
-    other.load(engine.weights())
     batch = rows()
+    assert not np.array_equal(other.nats(batch, 0), engine.nats(batch, 0))
+    other.load(engine.weights())
     np.testing.assert_array_equal(other.nats(batch, 0), engine.nats(batch, 0))
 
 
-def test_weights_that_do_not_fit_are_refused(pair):
-    engine = pair.engine()
+def test_what_is_stored_is_what_counts(pair, rows):
+    """A trained network stores its configuration's parameters, a counted model at most those."""
+    stored = sum(w.size for w in trained(pair.engine(), rows).weights().values())
+    if pair.is_drawn:
+        assert stored == pair.config.num_params
+    assert 0 < stored <= pair.config.num_params
+
+
+def test_the_rest_of_training_is_done_once(pair, rows):
+    engine = trained(pair.engine(), rows)
+    assert engine.finish_s() >= 0
+    engine.finish()
+    before = engine.weights()
+    engine.finish()
+    for name, value in engine.weights().items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
+
+
+def test_weights_that_do_not_fit_are_refused(pair, rows):
+    engine = trained(pair.engine(), rows)
     weights = engine.weights()
     name = next(iter(weights))
     with pytest.raises(ValueError, match="shape"):
         engine.load({**weights, name: weights[name][:1]})
     with pytest.raises(ValueError, match="do not fit"):
         engine.load({**weights, "stranger": weights[name]})
+    for name, value in engine.weights().items():
+        np.testing.assert_array_equal(value, weights[name], err_msg=name)

@@ -108,6 +108,11 @@ class MlxEngine:
     def sync(self) -> None:
         mx.eval(self._params, self._states, self._scaling, self._loss_sum)
 
+    def finish_s(self) -> float:
+        return 0.0
+
+    def finish(self) -> None: ...
+
     def train_loss(self) -> float:
         mean = float(self._loss_sum) / max(1, self._num_losses)
         self._loss_sum, self._num_losses = mx.zeros(()), 0

@@ -1,0 +1,64 @@
+"""The NumPy backend as the harness sees it."""
+
+import time
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+import psutil
+
+from speedrun.backends.numpy.engine import NumpyEngine
+from speedrun.config import ModelConfig, Recipe
+from speedrun.protocols import Architecture, Device, Engine
+
+_PROBE_SIZE = 1024
+_PROBE_TIMES = 5
+
+
+class NumpyBackend:
+    """See `speedrun.protocols.Backend`."""
+
+    def devices(self) -> Sequence[Device]:
+        """The processor; last in `auto`'s choice, for what is written for nothing else."""
+        return [
+            Device(
+                name="numpy",
+                backend="numpy",
+                available=True,
+                detail="the processor, for counted models",
+                memory_bytes=psutil.virtual_memory().total,
+                precisions=("fp32",),
+            )
+        ]
+
+    def engine(
+        self,
+        architecture: Architecture,
+        config: ModelConfig,
+        recipe: Recipe,
+        seed: int,
+        device: Device,
+    ) -> Engine:
+        return NumpyEngine(architecture, config, recipe)
+
+    def matmul_gflops(self, device: Device, precision: str) -> float | None:
+        return _matmul_gflops() if precision == "fp32" else None
+
+    def versions(self) -> dict[str, str]:
+        return {"numpy": np.__version__}
+
+
+@cache
+def _matmul_gflops() -> float:
+    """Best of a few square products in fp32; measured once a process."""
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, _PROBE_SIZE, _PROBE_SIZE), dtype=np.float32)
+    best_s = float("inf")
+    for _ in range(_PROBE_TIMES):
+        start = time.perf_counter()
+        np.matmul(a, b)
+        best_s = min(best_s, time.perf_counter() - start)
+    return 2e-9 * _PROBE_SIZE**3 / best_s
+
+
+BACKEND = NumpyBackend()

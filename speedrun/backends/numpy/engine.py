@@ -1,0 +1,116 @@
+"""A counted model behind the engine's seam: no gradient, no seed, no precision to choose.
+
+The model (`architectures/<name>/numpy_model.py`) has `count(rows)`, `finish()`, `num_entries`,
+`running_nats(rows)`, `make_room()`, `nats(rows)`, `log_probs(tokens)`, `weights()`, `load()`,
+and a class method `trial(config)`: a small model that still has everything to finish.
+"""
+
+import platform
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speedrun.config import ModelConfig, Recipe
+from speedrun.protocols import Architecture, OutOfMemory, Rows, Weights
+
+# Finishing takes 0.4 to 1.4 times as long an entry as on the trial's rows (measured).
+_FINISH_MARGIN = 1.6
+
+
+class NumpyEngine:
+    """See `speedrun.protocols.Engine`."""
+
+    def __init__(self, architecture: Architecture, config: ModelConfig, recipe: Recipe) -> None:
+        self._make = architecture.model("numpy")
+        self._config = config
+        self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
+        self._finish_s_per_entry = _finish_s_per_entry(self._make, config)
+        self.reset()
+
+    def step(self, rows: Rows, lr_scale: float) -> None:
+        """Count the rows; there is no learning rate to scale."""
+        if self._wants_loss:
+            # Before they are counted, so that the loss is one of unseen text.
+            self._loss = self._model.running_nats(rows[:1])
+            self._wants_loss = False
+        while self._num_done < len(rows):
+            piece = rows[self._num_done : self._num_done + self._micro_batch_rows]
+            try:
+                self._model.count(piece)
+            except MemoryError as error:
+                raise OutOfMemory(str(error) or "no room for more counts") from None
+            self._num_done += len(piece)
+        self._num_done = 0
+
+    def sync(self) -> None: ...
+
+    def finish_s(self) -> float:
+        return _FINISH_MARGIN * self._finish_s_per_entry * self._model.num_entries
+
+    def finish(self) -> None:
+        self._model.finish()
+
+    def train_loss(self) -> float:
+        """Nats of the first row counted since the last call, under the counts before it."""
+        self._wants_loss = True
+        return self._loss
+
+    def halve_micro_batch(self) -> int:
+        """Count in smaller pieces, and hold half as many different ones."""
+        if self._micro_batch_rows == 1:
+            raise OutOfMemory("the counts of one row more do not fit; ask for a smaller --params")
+        self._micro_batch_rows //= 2
+        self._model.make_room()
+        return self._micro_batch_rows
+
+    def nats(
+        self,
+        rows: Rows,
+        seed: int,
+        num_given: int = 0,
+        shares: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        return self._model.nats(rows)
+
+    def logits(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
+        return self._model.log_probs(tokens)
+
+    def weights(self) -> Weights:
+        return self._model.weights()
+
+    def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        self._model.load(weights)
+
+    def reset(self) -> None:
+        self._model: Any = self._make(self._config)
+        self._wants_loss, self._loss = True, float("nan")
+        self._num_done = 0  # rows of the step under way; kept when memory fails
+
+    def peak_bytes(self) -> int:
+        """Largest resident size of this process."""
+        import resource  # not on Windows
+
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if platform.system() == "Darwin" else peak * 1024
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "precision": "fp32",
+            "compiled": False,
+            "num_threads": 1,
+            "micro_batch_rows": self._micro_batch_rows,
+        }
+
+
+@cache
+def _finish_s_per_entry(make: Any, config: ModelConfig) -> float:
+    """Seconds that finishing takes here for each entry; measured once a process."""
+    trial = make.trial(config)
+    num_entries = trial.num_entries
+    before_s = time.perf_counter()
+    trial.finish()
+    return (time.perf_counter() - before_s) / num_entries
