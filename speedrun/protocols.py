@@ -5,6 +5,7 @@ NumPy arrays cross the seams, tensors never: one trainer serves every framework.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
@@ -156,6 +157,10 @@ class Architecture(Protocol):
 
     def model(self, backend: str) -> type:
         """The model class for a backend; ValueError where it is not written."""
+        ...
+
+    def blamed(self) -> contextlib.AbstractContextManager[None]:
+        """Inside it, what code from outside the project raises becomes one line naming it."""
         ...
 
     # A bound (diffusion) has these too, in NumPy.
