@@ -88,9 +88,8 @@ def imported(architecture: str, what: str, load: Callable[[], T]) -> T:
 def blaming(architecture: str, package: ModuleType) -> Iterator[None]:
     """Turn what an outside architecture's code raises into one line that names it.
 
-    What a person can mend by asking for something else (ValueError and LookupError of the
-    framework-free half) keeps its words; so do errors that never passed through the folder, but
-    for those of a kind that is never meant for a person.
+    ValueError and LookupError of the framework-free half are meant for a person and keep their
+    words. So do those of ours, which never passed through the folder.
     """
     try:
         yield
@@ -101,8 +100,10 @@ def blaming(architecture: str, package: ModuleType) -> Iterator[None]:
         is_message = isinstance(error, (ValueError, LookupError)) and not isinstance(
             error, (KeyError, IndexError, UnicodeError)
         )
-        if is_message and "_model.py" not in place:
+        if is_message and not place:
             raise
+        if is_message and "_model.py" not in place:
+            raise PluginError(f"architecture {architecture!r}: {error}") from error
         raise PluginError(
             f"{'' if place else 'racing '}architecture {architecture!r} failed"
             f"{place or _place(error, None)}: {_reason(error)}"

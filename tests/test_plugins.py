@@ -1,6 +1,5 @@
 """Architectures from outside the project race through the real command line, nothing edited."""
 
-import importlib.util
 from pathlib import Path
 
 import folders
@@ -18,10 +17,10 @@ def stories(tmp_path_factory) -> Path:
     return folders.write_stories(tmp_path_factory.mktemp("data") / "stories.jsonl")
 
 
-def race(arch: str, stories: Path, out: Path, *args: str, **env: str):
+def race(arch: str, stories: Path, out: Path, *args: str, path: str = ""):
     return run(
         "--arch", arch, "--minutes", "0.05", "--data", str(stories), "--out", str(out),
-        *TINY, *FAST, *args, **env,
+        *TINY, *FAST, *args, PYTHONPATH=path,
     )  # fmt: skip
 
 
@@ -74,33 +73,35 @@ def test_the_example_of_the_readme_is_short_and_runs(stories, tmp_path):
     assert record.score is not None and record.score.bits_per_byte < 1.5
 
 
-def install(site: Path, name: str, target: str) -> dict[str, str]:
+def install(site: Path, name: str, target: str) -> str:
     """What pip would leave in `site` for a package that offers one architecture."""
     info = site / "word_models-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: word-models\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[{plugins.ENTRY_POINTS}]\n{name} = {target}\n")
-    return {"PYTHONPATH": str(site)}
+    return str(site)
 
 
 def test_an_installed_package_offers_an_architecture(stories, tmp_path):
-    env = install(tmp_path / "site", "four_words", "word_models.four_words")
+    path = install(tmp_path / "site", "four_words", "word_models.four_words")
     folders.write(tmp_path / "site" / "word_models", {"__init__.py": ""})
     folders.write(tmp_path / "site" / "word_models" / "four_words", folders.readme_example())
-    done = race("four_words", stories, tmp_path / "runs", **env)
+    done = race("four_words", stories, tmp_path / "runs", path=path)
     assert done.returncode == 0, done.stderr
     folder = only_run(tmp_path / "runs")
     assert load(folder / "record.json").arch == "four_words"
-    told = run("sample", str(folder), "--prompt", "Tom", "--max-tokens", "5", **env)
+    told = run("sample", str(folder), "--prompt", "Tom", "--max-tokens", "5", PYTHONPATH=path)
     assert told.returncode == 0 and told.stdout.startswith("Tom"), told.stderr
-    near = one_line_error(run("--arch", "fuor_words", "--out", str(tmp_path / "none"), **env))
+    near = one_line_error(
+        run("--arch", "fuor_words", "--out", str(tmp_path / "none"), PYTHONPATH=path)
+    )
     assert "did you mean four_words" in near
 
 
 def test_an_installed_package_that_fails_shows_its_own_error(tmp_path):
-    env = install(tmp_path / "site", "broken", "word_models")
+    path = install(tmp_path / "site", "broken", "word_models")
     folders.write(tmp_path / "site" / "word_models", {"__init__.py": "import no_such_thing\n"})
-    line = one_line_error(run("--arch", "broken", "--out", str(tmp_path / "runs"), **env))
+    line = one_line_error(run("--arch", "broken", "--out", str(tmp_path / "runs"), PYTHONPATH=path))
     assert "'broken'" in line and "No module named 'no_such_thing'" in line
     assert "unknown architecture" not in line and not (tmp_path / "runs").exists()
 
@@ -122,7 +123,7 @@ def test_written_for_one_framework_it_says_so_on_the_other(written, asked, says,
     files[f"{written}_model.py"] = files.pop("torch_model.py")
     folder = folders.write(tmp_path / "mine", files)
     with pytest.raises(ValueError, match=says):
-        discover.architecture(str(folder)).model({"cpu": "torch"}.get(asked, asked))
+        discover.architecture(str(folder)).model("torch" if asked == "cpu" else asked)
     device = mlx_or_skip() if asked == "mlx" else asked
     line = one_line_error(
         run("--arch", str(folder), "--backend", device, "--out", str(tmp_path / "runs"))
@@ -149,16 +150,13 @@ def test_every_parameter_of_the_plugin_learns(recipe):
 
 
 def test_the_twins_of_the_plugin_agree():
-    if importlib.util.find_spec("mlx") is None:
-        pytest.skip("mlx: not installed")
-    import mlx.core as mx
-    import mlx.utils
-
+    mx = pytest.importorskip("mlx.core", reason="mlx: not installed")
+    utils = pytest.importorskip("mlx.utils")
     engine, config = small_engine()
     weights = {name: value * 1.5 for name, value in engine.weights().items()}
     engine.load(weights)
     twin = discover.architecture(str(folders.PLUGIN)).model("mlx")(config)
-    shapes = {n: tuple(v.shape) for n, v in mlx.utils.tree_flatten(twin.parameters())}
+    shapes = {n: v.shape for n, v in dict(utils.tree_flatten(twin.parameters())).items()}
     assert shapes == {name: value.shape for name, value in weights.items()}
     twin.load_weights([(name, mx.array(value)) for name, value in weights.items()])
     tokens = np.random.default_rng(0).integers(0, 32, (4, 16), dtype=np.int32)

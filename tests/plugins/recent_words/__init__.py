@@ -69,6 +69,6 @@ def for_params(target: int, vocab: int, **fixed) -> Config:
     """Width steps by the number of bags."""
     if "width" in fixed:
         return Config(vocab=vocab, **fixed)
-    step = fixed.get("num_bags", Config.num_bags)
+    step = max(1, fixed.get("num_bags", Config.num_bags))
     sizes = (Config(vocab=vocab, width=width, **fixed) for width in range(step, 4096, step))
     return min(sizes, key=lambda config: abs(config.num_params - target))
