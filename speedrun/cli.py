@@ -90,6 +90,7 @@ def sample(
     max_tokens: int = 200,
     steps: int | None = None,
     backend: str = "auto",
+    arch: str | None = None,
 ) -> None:
     """Tell a story from a finished run.
 
@@ -111,10 +112,12 @@ def sample(
         Diffusion only: strides from noise to text; more are better and slower. Default 128.
     backend
         Where to run: auto, cuda, mlx, mps, cpu, numpy.
+    arch
+        The architecture's folder, where the run was raced with --arch ./folder.
     """
     from speedrun.commands import sample_command
 
-    sample_command(run, prompt, temperature, top_p, seed, max_tokens, steps, backend)
+    sample_command(run, prompt, temperature, top_p, seed, max_tokens, steps, backend, arch)
 
 
 @app.command

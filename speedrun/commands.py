@@ -93,13 +93,16 @@ def sample_command(
     max_tokens: int,
     steps: int | None,
     backend: str,
+    arch: str | None,
 ) -> None:
     """Print a story told by a finished run."""
     sampling = generate.Sampling(
         temperature=temperature, top_p=top_p, seed=seed, max_tokens=max_tokens, steps=steps
     )
-    restored = load_run(run, backend)
-    text = generate.tell(
-        restored.engine, restored.architecture, restored.model, restored.tokenizer, prompt, sampling
-    )
+    restored = load_run(run, backend, arch)
+    with restored.architecture.blamed():
+        text = generate.tell(
+            restored.engine, restored.architecture, restored.model, restored.tokenizer, prompt,
+            sampling,
+        )  # fmt: skip
     Console().print(Text(text), soft_wrap=not sys.stdout.isatty())

@@ -1,12 +1,11 @@
 """Folder names become architectures and backends; nothing is registered anywhere."""
 
+import contextlib
+import functools
 import importlib
-import importlib.metadata
 import importlib.util
 import pkgutil
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import architectures
-from speedrun import backends
+from speedrun import backends, plugins, seam
 from speedrun.config import ModelConfig, nearest
 from speedrun.protocols import (
     Architecture,
@@ -27,37 +26,28 @@ from speedrun.protocols import (
     Weights,
 )
 
-ENTRY_POINTS = "speedrun.architectures"
-_REQUIRED = ("Config", "for_params", "initial", "LIKELIHOOD", "RECIPES", "PARAM_GROUPS")
-_REQUIRED_OF_BOUNDS = ("corrupt", "denoise")
-
 
 class LoadedArchitecture:
     """An architecture's package behind the Architecture protocol."""
 
     def __init__(self, name: str, package: ModuleType) -> None:
-        is_bound = getattr(package, "LIKELIHOOD", None) == "bound"
-        required = _REQUIRED + (_REQUIRED_OF_BOUNDS if is_bound else ())
-        missing = [attr for attr in required if not hasattr(package, attr)]
-        if missing:
-            raise ValueError(
-                f"architecture {name!r} ({package.__file__}) lacks {', '.join(missing)}:"
-                " see architectures/README.md for what a folder holds"
-            )
+        seam.check(name, package)
         self.NAME = name
         self.package = package
         self.Config: type[ModelConfig] = package.Config
         self.LIKELIHOOD: Likelihood = package.LIKELIHOOD
-        self.RECIPES: Mapping[str, Mapping[str, Mapping[str, Any]]] = package.RECIPES
-        self.PARAM_GROUPS: Sequence[tuple[str, str]] = package.PARAM_GROUPS
+        self.RECIPES: Mapping[str, Mapping[str, Mapping[str, Any]]] = seam.recipes(package)
+        self.PARAM_GROUPS: Sequence[tuple[str, str]] = seam.param_groups(package)
         self.EPOCHS: int | None = getattr(package, "EPOCHS", None)
         self.RECIPE_FIELDS: Sequence[str] | None = getattr(package, "RECIPE_FIELDS", None)
 
     def for_params(self, target: int, vocab: int, **fixed: Any) -> ModelConfig:
-        return self.package.for_params(target, vocab, **fixed)
+        return seam.sized(self.NAME, self.package, target, vocab, fixed)
 
     def initial(self, config: ModelConfig, seed: int) -> Weights:
-        return self.package.initial(config, seed)
+        weights = self.package.initial(config, seed)
+        seam.check_initial(self.NAME, config, weights, self.PARAM_GROUPS)
+        return weights
 
     def corrupt(
         self,
@@ -81,19 +71,22 @@ class LoadedArchitecture:
         return self.package.denoise(config, tokens, num_given, num_steps, probs, rng)
 
     def model(self, backend: str) -> type:
-        name = f"{self.package.__name__}.{backend}_model"
+        module = f"{self.package.__name__}.{backend}_model"
+        file = f"{backend}_model.py"
         # Looked for before it is imported, so that an ImportError inside it is shown as it is.
-        if importlib.util.find_spec(name) is None:
+        if importlib.util.find_spec(module) is None:
             raise ValueError(
-                f"architecture {self.NAME!r} has no {backend}_model.py:"
-                f" it runs on {', '.join(self.backends()) or 'nothing yet'}"
+                f"architecture {self.NAME!r} has no {file}:"
+                f" it runs on {' and '.join(self.backends())} only"
             )
-        return importlib.import_module(name).Model
+        written = plugins.imported(self.NAME, file, lambda: importlib.import_module(module))
+        if not hasattr(written, "Model"):
+            raise ValueError(f"architecture {self.NAME!r}: {file} has no class Model")
+        return written.Model
 
     def backends(self) -> list[str]:
         """The backends that it is written for, by its `<backend>_model.py` files."""
-        folder = Path(self.package.__path__[0])
-        return sorted(f.stem.removesuffix("_model") for f in folder.glob("*_model.py"))
+        return seam.frameworks(self.package)
 
     def remarks(self, device: Device) -> tuple[str, ...]:
         """What its model has to say about running on this device, if it says anything."""
@@ -102,46 +95,43 @@ class LoadedArchitecture:
         model = self.model(device.backend)
         return tuple(model.remarks(device.name)) if hasattr(model, "remarks") else ()
 
+    def blamed(self) -> contextlib.AbstractContextManager[None]:
+        """Inside it, what code from outside the project raises becomes one line naming it."""
+        if self.package.__name__.startswith(f"{architectures.__name__}."):
+            return contextlib.nullcontext()
+        return plugins.blaming(self.NAME, self.package)
+
+
+def _own_names() -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(architectures.__path__) if module.ispkg]
+
 
 def architecture_names() -> list[str]:
     """Names of the architectures that `--arch` takes, besides folders."""
-    here = [module.name for module in pkgutil.iter_modules(architectures.__path__) if module.ispkg]
-    installed = [entry.name for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)]
-    return sorted({*here, *installed})
+    return sorted({*_own_names(), *plugins.entry_points()})
 
 
 def architecture(name: str) -> LoadedArchitecture:
-    """The architecture of this name, or in this folder if the name is a path."""
+    """The architecture of this name, or in this folder if the name is a path.
+
+    A name of the project's own cannot be taken over by an installed package.
+    """
     if "/" in name or "\\" in name or name.startswith("."):
-        return _from_folder(Path(name))
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        if entry.name == name:
-            return LoadedArchitecture(name, entry.load())
-    if name not in architecture_names():
-        raise nearest(name, architecture_names(), "architecture")
-    return LoadedArchitecture(name, importlib.import_module(f"architectures.{name}"))
+        folder = Path(name)
+        return LoadedArchitecture(folder.resolve().name, plugins.from_folder(folder))
+    if name in _own_names():
+        module = f"architectures.{name}"
+        load = functools.partial(importlib.import_module, module)
+        return LoadedArchitecture(name, plugins.imported(name, "__init__.py", load))
+    if (entry := plugins.entry_points().get(name)) is not None:
+        return LoadedArchitecture(name, plugins.from_entry_point(entry))
+    unknown = nearest(name, architecture_names(), "architecture")
+    if Path(name).is_dir():
+        unknown = LookupError(f"{unknown}; the folder of that name here is --arch ./{name}")
+    raise unknown
 
 
-def _from_folder(folder: Path) -> LoadedArchitecture:
-    init = folder / "__init__.py"
-    if not init.is_file():
-        raise ValueError(
-            f"--arch {folder}: no __init__.py there; an architecture is a folder with"
-            " __init__.py and torch_model.py or mlx_model.py"
-        )
-    name = folder.resolve().name
-    module_name = f"speedrun_plugin_{name}"
-    spec = importlib.util.spec_from_file_location(
-        module_name, init, submodule_search_locations=[str(folder.resolve())]
-    )
-    assert spec is not None and spec.loader is not None
-    package = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = package
-    spec.loader.exec_module(package)
-    return LoadedArchitecture(name, package)
-
-
-@cache
+@functools.cache
 def backend(name: str) -> Backend:
     """The backend in the folder of this name."""
     return importlib.import_module(f"speedrun.backends.{name}").BACKEND

@@ -5,6 +5,7 @@ NumPy arrays cross the seams, tensors never: one trainer serves every framework.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self
@@ -176,6 +177,10 @@ class Architecture(Protocol):
 
     def remarks(self, device: Device) -> tuple[str, ...]:
         """What a person should know before racing it on this device, such as a slower path."""
+        ...
+
+    def blamed(self) -> contextlib.AbstractContextManager[None]:
+        """Inside it, what code from outside the project raises becomes one line naming it."""
         ...
 
     # A bound (diffusion) has these too, in NumPy.

@@ -113,14 +113,17 @@ def race(asked: Asked, watcher: Watcher, stop: StopSignal, *, started_s: float =
         architecture = discover.architecture(asked.arch)
         device = discover.device(asked.backend, architecture)
         backend = discover.backend(device.backend)
-        run = resolve(architecture, asked, asked.data.vocab)
+        architecture.model(device.backend)  # not written for it: said before anything is opened
+        with architecture.blamed():
+            run = resolve(architecture, asked, asked.data.vocab)
         size = config.format_size(run.model.num_params)
         folder = outputs.RunFolder(
             asked.out, outputs.run_name(run.arch, size, run.seed), 4 * run.model.num_params
         )
     try:
         entry = _Race(asked, architecture, device, backend, clock, folder, watcher, stop)
-        return entry.run()
+        with architecture.blamed():
+            return entry.run()
     except BaseException:
         folder.discard()
         raise

@@ -1,5 +1,6 @@
 """A finished run, brought back to score and to tell stories."""
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,12 @@ class Restored:
     record: Record
 
 
-def load_run(folder: Path, backend: str) -> Restored:
-    """A finished run's model, ready to score and to tell stories."""
+def load_run(folder: Path, backend: str, arch: str | None = None) -> Restored:
+    """A finished run's model, ready to score and to tell stories.
+
+    `arch` is where its architecture is found, a name or a folder; None: under the name that
+    the record has, which is all that a record keeps of a folder.
+    """
     for name in ("record.json", "model.safetensors", "tokenizer.json"):
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: no {name} there; give the folder of a finished run")
@@ -34,13 +39,31 @@ def load_run(folder: Path, backend: str) -> Restored:
     raw = (folder / "model.safetensors").read_bytes()
     if hashlib.sha256(raw).hexdigest() != record.weights_sha256:
         raise ValueError(f"{folder}: model.safetensors is not the one its record names")
-    architecture = discover.architecture(record.arch)
+    architecture = _architecture(folder, record, arch)
     device = discover.device(backend, architecture)
     model = architecture.Config(**record.config["model"])
     recipe = Recipe(**{**record.config["recipe"], "compile": False, "precision": "fp32"})
-    engine = discover.backend(device.backend).engine(
-        architecture, model, recipe, record.seed, device
-    )
+    with architecture.blamed():
+        engine = discover.backend(device.backend).engine(
+            architecture, model, recipe, record.seed, device
+        )
     engine.load(safetensors.numpy.load(raw))
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     return Restored(engine, architecture, model, tokenizer, record)
+
+
+def _architecture(folder: Path, record: Record, arch: str | None) -> discover.LoadedArchitecture:
+    if arch is None and record.arch not in discover.architecture_names():
+        raise LookupError(
+            f"{folder} was run with the architecture {record.arch!r}, which has no name here;"
+            " give its folder: --arch path/to/folder"
+        )
+    architecture = discover.architecture(arch or record.arch)
+    made_with = record.config["model"].keys()
+    fields = {field.name for field in dataclasses.fields(architecture.Config)}  # type: ignore
+    if odd := sorted(made_with ^ fields):
+        raise ValueError(
+            f"{folder} was run with another architecture than {arch or record.arch}:"
+            f" only one of them has the settings {', '.join(odd)}"
+        )
+    return architecture

@@ -5,6 +5,7 @@ V vocab, M places that mixing sees, F features of time.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -127,11 +128,15 @@ class Layer(nn.Module):
         return x_BTD + self.out(_both_ways(y_BTD, self.hidden, weights))
 
 
-@torch.compiler.disable  # compilers would unroll the steps
-def _both_ways(x_BTD: Tensor, hidden: int, weights: list[Tensor]) -> Tensor:
+def _read(x_BTD: Tensor, hidden: int, weights: list[Tensor]) -> Tensor:
     """States [B, T, 2 hidden] of an LSTM from the left and one from the right."""
     state = x_BTD.new_zeros(2, len(x_BTD), hidden)
     return torch.lstm(x_BTD, (state, state), weights, True, 1, 0.0, True, True, True)[0]
+
+
+_both_ways: Callable[..., Tensor] = torch.compiler.disable(
+    _read
+)  # compilers would unroll the steps
 
 
 class Model(nn.Module):

@@ -8,6 +8,7 @@ import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 from numpy.typing import NDArray
 
+from speedrun import shapes
 from speedrun.backends import common
 from speedrun.backends.mlx import devices, objectives
 from speedrun.backends.mlx.compiling import Proven
@@ -40,7 +41,9 @@ class MlxEngine:
         self._model: Any = architecture.model("mlx")(config)
         parameters: Any = tree_flatten(self._model.parameters())
         self._shapes = {name: parameter.shape for name, parameter in parameters}
+        shapes.expect_methods(self._model, architecture.LIKELIHOOD)
         self._initial = architecture.initial(config, seed)
+        shapes.expect_same(self._initial, dict(parameters), "mlx_model.py")
         self._objective = objectives.of(architecture, config)
         half = mx.float32 if precision == "fp32" else mx.bfloat16
         self._optimizers = Grouped(self._shapes, architecture.PARAM_GROUPS, recipe, half)

@@ -76,7 +76,9 @@ class NumpyEngine:
     ) -> NDArray[np.float64]:
         return self._model.nats(rows)
 
-    def logits(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
+    def logits(
+        self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
+    ) -> NDArray[np.float32]:
         return self._model.log_probs(tokens)
 
     def weights(self) -> Weights:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from speedrun import shapes
 from speedrun.backends import common
 from speedrun.backends.torch import devices, objectives, optimizers
 from speedrun.backends.torch.compiling import Proven
@@ -47,6 +48,7 @@ class TorchEngine:
         }
         self._objective = objectives.of(self._model, self._placed, architecture, config)
         self._run = Proven(self._model, self._objective.method, self._precision, self._facts)
+        shapes.expect_same(self._initial, self.weights(), "torch_model.py")
         self.reset()
 
     # -- training

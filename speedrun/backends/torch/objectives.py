@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from speedrun import shapes
 from speedrun.backends.torch.output import CHUNK_TOKENS, Output, logits, mean_nats, token_nats
 from speedrun.config import ModelConfig
 from speedrun.noise import stratified_shares
@@ -52,8 +53,8 @@ class Objective(Protocol):
 class Exact:
     """Next tokens; the model gives `features` and `output`, or `logits`."""
 
-    def __init__(self, model: Any, place: Place) -> None:
-        self._model, self._place = model, place
+    def __init__(self, model: Any, place: Place, vocab: int) -> None:
+        self._model, self._place, self._vocab = model, place, vocab
         self._has_features = hasattr(model, "features")
         self.method = "features" if self._has_features else "logits"
 
@@ -77,18 +78,24 @@ class Exact:
         placed = self._place(rows)
         inputs, targets = placed[:, :-1], placed[:, 1:]
         if self._has_features:
-            features_ND = self._model.features(inputs).flatten(0, 1)
-            nats = token_nats(features_ND, Output(*self._model.output()), targets.flatten())
+            features_BTD, output = _features(self._model, self._vocab, inputs)
+            nats = token_nats(features_BTD.flatten(0, 1), output, targets.flatten())
         else:
-            by_vocab = self._model.logits(inputs).float().flatten(0, 1)
+            by_vocab = self._by_vocab(inputs).flatten(0, 1)
             nats = F.cross_entropy(by_vocab, targets.flatten(), reduction="none")
         return nats.view(targets.shape)
 
     def logits(self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None) -> Tensor:
         placed = self._place(tokens)
         if self._has_features:
-            return logits(self._model.features(placed), Output(*self._model.output()))
-        return self._model.logits(placed).float()
+            return logits(*_features(self._model, self._vocab, placed))
+        return self._by_vocab(placed)
+
+    def _by_vocab(self, tokens_BT: Tensor) -> Tensor:
+        logits_BTV = self._model.logits(tokens_BT)
+        expected = (*tokens_BT.shape, self._vocab)
+        shapes.expect("logits", logits_BTV, expected, "rows x context x vocabulary")
+        return logits_BTV.float()
 
 
 class Bound:
@@ -134,7 +141,8 @@ class Bound:
         if shares is None:
             shares = stratified_shares(len(rows), rng)
         batch = self._architecture.corrupt(self._config, rows, shares, rng, num_given)
-        features_BTD = self._model.features(self._place(batch.noisy), self._place(batch.steps))
+        noisy, steps = self._place(batch.noisy), self._place(batch.steps)
+        features_BTD, _ = _features(self._model, self._config.vocab, noisy, steps)
         index = _where(batch)
         active = self._place(index)
         nats = torch.zeros(batch.noisy.size, device=features_BTD.device)
@@ -164,8 +172,17 @@ class Bound:
 
     def logits(self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None) -> Tensor:
         assert steps is not None, "a bound's logits need noise steps"
-        features_BTD = self._model.features(self._place(tokens), self._place(steps))
-        return logits(features_BTD, Output(*self._model.output()))
+        placed = self._place(tokens), self._place(steps)
+        return logits(*_features(self._model, self._config.vocab, *placed))
+
+
+def _features(model: Any, vocab: int, tokens_BT: Tensor, *steps_B: Tensor) -> tuple[Tensor, Output]:
+    """A model's features and output weights, of the shapes that they must have."""
+    features_BTD, output = model.features(tokens_BT, *steps_B), model.output()
+    shapes.expect_output(output, vocab)
+    expected = (*tokens_BT.shape, output[0].shape[1])
+    shapes.expect("features", features_BTD, expected, "rows x context x width of output()")
+    return features_BTD, Output(*output)
 
 
 def _where(batch: Corrupted) -> NDArray[np.int64]:
@@ -175,6 +192,7 @@ def _where(batch: Corrupted) -> NDArray[np.int64]:
 
 def of(model: Any, place: Place, architecture: Architecture, config: ModelConfig) -> Objective:
     """The objective that an architecture's likelihood asks for."""
+    shapes.expect_methods(model, architecture.LIKELIHOOD)
     if architecture.LIKELIHOOD == "exact":
-        return Exact(model, place)
+        return Exact(model, place, config.vocab)
     return Bound(model, place, architecture, config)

@@ -1,0 +1,135 @@
+"""Architectures from outside: folders, installed packages, and whose fault an error is."""
+
+import contextlib
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+ENTRY_POINTS = "speedrun.architectures"
+_LONGEST_REASON = 300
+T = TypeVar("T")
+
+
+class PluginError(ValueError):
+    """An architecture's own code failed; the cause is the exception it raised."""
+
+
+def entry_points() -> dict[str, importlib.metadata.EntryPoint]:
+    """What installed packages offer, by name; two packages may not offer the same name."""
+    found: dict[str, importlib.metadata.EntryPoint] = {}
+    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
+        # An editable install and its checkout show the same one twice.
+        if found.setdefault(entry.name, entry).value != entry.value:
+            raise ValueError(
+                f"two installed packages offer an architecture {entry.name!r}:"
+                f" {found[entry.name].value} and {entry.value}; uninstall one"
+            )
+    return found
+
+
+def from_entry_point(entry: importlib.metadata.EntryPoint) -> ModuleType:
+    """The package that an entry point names."""
+    what = f"{entry.value} of the installed {entry.dist.name if entry.dist else 'package'}"
+    package = imported(entry.name, what, entry.load)
+    if not isinstance(package, ModuleType) or not hasattr(package, "__path__"):
+        raise ValueError(f"architecture {entry.name!r}: {what} is no package (a folder)")
+    return package
+
+
+def from_folder(folder: Path) -> ModuleType:
+    """The package in a folder, imported once under a name that no other folder has."""
+    init = folder / "__init__.py"
+    if not folder.is_dir():
+        raise ValueError(f"--arch {folder}: no such folder")
+    if not init.is_file():
+        raise ValueError(
+            f"--arch {folder}: no __init__.py there; an architecture is a folder with"
+            " __init__.py and torch_model.py or mlx_model.py"
+        )
+    path = folder.resolve()
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    name = f"speedrun_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', path.name)}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(
+        name, init, submodule_search_locations=[str(path)]
+    )
+    assert spec is not None and spec.loader is not None
+    package = sys.modules[name] = importlib.util.module_from_spec(spec)
+    loader = spec.loader
+    try:
+        imported(path.name, "__init__.py", lambda: loader.exec_module(package))
+    except PluginError:
+        del sys.modules[name]
+        raise
+    return package
+
+
+def imported(architecture: str, what: str, load: Callable[[], T]) -> T:
+    """The result of an import; whatever it raises is shown as what it is, with its place."""
+    try:
+        return load()
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"architecture {architecture!r}: {what} could not be imported"
+            f"{_place(error, None)}: {_reason(error)}"
+        ) from error
+
+
+@contextlib.contextmanager
+def blaming(architecture: str, package: ModuleType) -> Iterator[None]:
+    """Turn what an outside architecture's code raises into one line that names it.
+
+    ValueError and LookupError of the framework-free half are meant for a person and keep their
+    words. So do those of ours, which never passed through the folder.
+    """
+    try:
+        yield
+    except (PluginError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        place = _place(error, package)
+        is_message = isinstance(error, (ValueError, LookupError)) and not isinstance(
+            error, (KeyError, IndexError, UnicodeError)
+        )
+        if is_message and not place:
+            raise
+        if is_message and "_model.py" not in place:
+            raise PluginError(f"architecture {architecture!r}: {error}") from error
+        raise PluginError(
+            f"{'' if place else 'racing '}architecture {architecture!r} failed"
+            f"{place or _place(error, None)}: {_reason(error)}"
+            " (SPEEDRUN_TRACEBACK=1 shows all of it)"
+        ) from error
+
+
+def _place(error: BaseException, package: ModuleType | None) -> str:
+    """` at file.py:12`: the last line of the package, or of any file, that it passed through."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" at {Path(error.filename).name}:{error.lineno}"
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "importlib" not in frame.filename and Path(frame.filename) != Path(__file__)
+    ]
+    if package is not None:
+        roots = [Path(path).resolve() for path in package.__path__]
+        frames = [f for f in frames if any(r in Path(f.filename).resolve().parents for r in roots)]
+    if not frames:
+        return ""
+    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}"
+
+
+def _reason(error: BaseException) -> str:
+    """`TypeError: what it says`, the first line of it."""
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    lines = (text or "").strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:_LONGEST_REASON]}".removesuffix(": ")

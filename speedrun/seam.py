@@ -1,0 +1,177 @@
+"""What an architecture's folder must hold: checked by name, with fall-backs where one is fair."""
+
+import dataclasses
+import pkgutil
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from speedrun.config import ModelConfig, Recipe, format_size, nearest
+from speedrun.protocols import Weights
+
+TOLERANCE = 0.03  # how far from the size asked for a configuration may be
+# For a folder without PARAM_GROUPS: by the names that layers usually have.
+USUAL_GROUPS = (
+    ("*embed*", "embedding"),
+    ("*head*", "embedding"),
+    ("*norm*", "vector"),
+    ("*.weight", "matrix"),
+    ("*", "vector"),
+)
+_REQUIRED = ("Config", "initial", "LIKELIHOOD")
+_REQUIRED_OF_BOUNDS = ("corrupt", "denoise")
+_REQUIRED_OF_CONFIGS = ("vocab", "context", "num_params", "num_params_non_embedding")
+_LIKELIHOODS = ("exact", "bound")
+_GROUPS = ("matrix", "embedding", "vector")
+_WIDEST = 1 << 16
+
+
+def frameworks(package: ModuleType) -> list[str]:
+    """The frameworks that a package has a model file for."""
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(n.removesuffix("_model") for n in names if n.endswith("_model"))
+
+
+def check(name: str, package: ModuleType) -> None:
+    """Say everything that a folder lacks, then what in it is not what it must be."""
+    is_bound = getattr(package, "LIKELIHOOD", None) == "bound"
+    required = _REQUIRED + (_REQUIRED_OF_BOUNDS if is_bound else ())
+    missing = [attr for attr in required if not hasattr(package, attr)]
+    if not frameworks(package):
+        missing.append("a model file (torch_model.py or mlx_model.py)")
+    if missing:
+        raise ValueError(
+            f"architecture {name!r} ({package.__file__}) lacks {', '.join(missing)}:"
+            " see architectures/README.md for what a folder holds"
+        )
+    if package.LIKELIHOOD not in _LIKELIHOODS:
+        raise _wrong(name, f"LIKELIHOOD is {package.LIKELIHOOD!r}: allowed are exact and bound")
+    _check_config(name, package.Config)
+    _check_recipes(name, recipes(package), package.Config)
+    for entry in param_groups(package):
+        if len(entry) != 2 or entry[1] not in _GROUPS:
+            raise _wrong(
+                name,
+                f"PARAM_GROUPS holds {entry!r}: allowed are pairs of a name pattern and"
+                f" {', '.join(_GROUPS)}",
+            )
+
+
+def _wrong(name: str, what: str) -> ValueError:
+    return ValueError(f"architecture {name!r}: {what}")
+
+
+def _check_config(name: str, config: Any) -> None:
+    if not isinstance(config, type) or not dataclasses.is_dataclass(config):
+        raise _wrong(name, "Config is no dataclass: put @dataclass(frozen=True) above it")
+    fields = {field.name: field for field in dataclasses.fields(config)}
+    lacks = [a for a in _REQUIRED_OF_CONFIGS if a not in fields and not hasattr(config, a)]
+    if lacks:
+        raise _wrong(
+            name,
+            f"Config lacks {', '.join(lacks)}: fields are vocab and context, properties are"
+            " num_params and num_params_non_embedding",
+        )
+    for attr in ("vocab", "context"):
+        if attr not in fields:
+            raise _wrong(name, f"{attr} of Config must be a field of the dataclass")
+    bare = [
+        field.name
+        for field in fields.values()
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    if bare:
+        raise _wrong(name, f"Config gives no default to {', '.join(bare)}; every field needs one")
+
+
+def _check_recipes(name: str, found: Mapping[str, Mapping], config: type) -> None:
+    if "default" not in found:
+        raise _wrong(name, f"RECIPES has no 'default', only {', '.join(found) or 'nothing'}")
+    known = {
+        "model": [field.name for field in dataclasses.fields(config)],
+        "recipe": [field.name for field in dataclasses.fields(Recipe)],
+    }
+    for recipe, parts in found.items():
+        for part, settings in parts.items():
+            if part not in known:
+                raise _wrong(name, str(nearest(part, known, f"part of RECIPES[{recipe!r}]")))
+            for key in settings:
+                if key not in known[part]:
+                    raise _wrong(name, str(nearest(key, known[part], f"{part} setting in RECIPES")))
+
+
+def recipes(package: ModuleType) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """RECIPES with both parts in each; without it one recipe of defaults."""
+    written: Mapping[str, Mapping[str, Any]] = getattr(package, "RECIPES", {"default": {}})
+    return {name: {"model": {}, "recipe": {}, **parts} for name, parts in written.items()}
+
+
+def param_groups(package: ModuleType) -> Sequence[tuple[str, str]]:
+    return getattr(package, "PARAM_GROUPS", USUAL_GROUPS)
+
+
+def sized(name: str, package: ModuleType, target: int, vocab: int, fixed: Mapping[str, Any]) -> Any:
+    """The folder's `for_params`, or the width that comes nearest; ValueError beyond 3 %."""
+    config: Any
+    if hasattr(package, "for_params"):
+        config = package.for_params(target, vocab, **fixed)
+    else:
+        config = _by_width(package.Config, target, vocab, fixed)
+    if not hasattr(type(config), "num_params"):  # of the type: it must not be computed here
+        raise _wrong(name, f"for_params gave {type(config).__name__}, not a Config")
+    off = config.num_params / target - 1
+    if abs(off) > TOLERANCE:
+        raise ValueError(
+            f"--params {format_size(target)}: architecture {name!r} came to {config.num_params:,},"
+            f" {off:+.1%} off ({TOLERANCE:.0%} is allowed); ask for that size, for another"
+            " --vocab, or fix fewer --set model.… fields"
+        )
+    if config.vocab != vocab:
+        raise _wrong(name, f"for_params gave vocab {config.vocab}, asked for was {vocab}")
+    return config
+
+
+def _by_width(config: type, target: int, vocab: int, fixed: Mapping[str, Any]) -> ModelConfig:
+    """The configuration whose `width` comes nearest to the target, by halving."""
+    widths = [field.name for field in dataclasses.fields(config) if field.name == "width"]
+    if not widths or "width" in fixed:
+        return config(vocab=vocab, **fixed)
+
+    def of(width: int) -> ModelConfig:
+        return config(vocab=vocab, width=width, **fixed)
+
+    low, high = 1, _WIDEST
+    while low < high:  # the narrowest that reaches the target
+        middle = (low + high) // 2
+        if of(middle).num_params < target:
+            low = middle + 1
+        else:
+            high = middle
+    return min((of(max(1, low - 1)), of(low)), key=lambda c: abs(c.num_params - target))
+
+
+def check_initial(
+    name: str, config: ModelConfig, weights: Weights, groups: Sequence[tuple[str, str]]
+) -> None:
+    """Refuse initial weights that are not what the size and the optimizers are told.
+
+    Counted models start with none, and are not asked.
+    """
+    for param, value in weights.items():
+        if not isinstance(value, np.ndarray):
+            raise _wrong(name, f"initial gave {type(value).__name__} for {param!r}, not an array")
+        group = next((group for pattern, group in groups if fnmatchcase(param, pattern)), None)
+        if group == "matrix" and value.ndim != 2:
+            raise _wrong(
+                name,
+                f"PARAM_GROUPS makes {param!r} a matrix, and its shape is {value.shape};"
+                " Muon takes those of two axes, call it a vector or an embedding",
+            )
+    total = sum(value.size for value in weights.values())
+    if weights and total != config.num_params:
+        raise _wrong(
+            name, f"initial gave {total:,} numbers, Config.num_params says {config.num_params:,}"
+        )
