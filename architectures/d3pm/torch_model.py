@@ -5,7 +5,7 @@ V vocab, M places that mixing sees, F features of time.
 """
 
 import math
-from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -134,7 +134,7 @@ def _read(x_BTD: Tensor, hidden: int, weights: list[Tensor]) -> Tensor:
     return torch.lstm(x_BTD, (state, state), weights, True, 1, 0.0, True, True, True)[0]
 
 
-_both_ways: Callable[..., Tensor] = torch.compiler.disable(
+_both_ways: Any = torch.compiler.disable(_read)  # compilers would unroll the steps
     _read
 )  # compilers would unroll the steps
 
