@@ -135,8 +135,6 @@ def _read(x_BTD: Tensor, hidden: int, weights: list[Tensor]) -> Tensor:
 
 
 _both_ways: Any = torch.compiler.disable(_read)  # compilers would unroll the steps
-    _read
-)  # compilers would unroll the steps
 
 
 class Model(nn.Module):
