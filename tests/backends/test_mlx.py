@@ -212,7 +212,7 @@ def test_a_precision_that_is_not_there_is_refused():
 def test_half_precision_stays_near_fp32(arch, precision):
     losses = []
     for one in ("fp32", precision):
-        engine = engine_of(arch, precision=one)
+        engine = engine_of(arch, precision=one, optimizer="adamw")  # Muon rounds on its own
         for _ in range(5):
             engine.step(batch(), 1.0)
         losses.append(engine.train_loss())
