@@ -166,7 +166,8 @@ def device(choice: str, architecture: Architecture | None = None) -> Device:
         fitting = ", ".join(row.name for row in rows if row.available and row.backend in written)
         raise ValueError(
             f"--backend {choice}: architecture {architecture.NAME!r} has no"
-            f" {named[0].backend}_model.py; it runs here on: {fitting or 'nothing'}"
+            f" {named[0].backend}_model.py, only {' and '.join(f'{w}_model.py' for w in written)};"
+            f" it runs here on: {fitting or 'nothing'}"
         )
     if not named[0].available:
         there = ", ".join(row.name for row in rows if row.available)

@@ -9,7 +9,7 @@ from pathlib import Path
 import folders
 import pytest
 
-from speedrun import cli
+from speedrun import cli, discover
 
 INIT, MODEL = "__init__.py", "torch_model.py"
 RETURN = "return F.linear(torch.tanh(self.mix(recent)), self.embed.weight)"
@@ -24,8 +24,8 @@ def race(arch: str, out: Path, *args: str) -> str:
         cli.main(
             ["--arch", arch, "--minutes", "0.2", "--params", "60K", "--vocab", "300",
              "--eval-docs", "20", "--data", str(stories), "--out", str(out),
-             "--set", "model.context=32", "--set", "recipe.compile=false", "--backend", "cpu",
-             *args]
+             "--set", "model.context=32", "--set", "recipe.compile=false",
+             *(args if "--backend" in args else ("--backend", "cpu", *args))]
         )  # fmt: skip
     assert stopped.value.code == 2, shown.getvalue()
     line = shown.getvalue()
@@ -229,3 +229,26 @@ def test_a_folder_that_was_mended_can_be_imported(tmp_path):
     race(folder, tmp_path / "runs")
     assert not [name for name in sys.modules if name.startswith("speedrun_plugin_mine")
                 and str(tmp_path) in str(sys.modules[name].__file__)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("return self.embed.weight, None, 0", "return self.embed.weight[1:], None, 0", "(299, "),
+        ("        return _rms_norm(x_BTD +", "        return _rms_norm(x_BTD[1:] +", "shape"),
+        ("return _rms_norm(x_BTD + self", "return self.down @ _rms_norm(x_BTD + self",
+         "failed at mlx_model.py:"),
+        ("def output", "def outputs", "features and output, or logits"),
+        ("self.speeds =", "self.paces = mx.zeros(1)\n        self.speeds =", "'paces'"),
+        ("ages_TT >= 0", "ages_TT >= -1", "not causal"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_mlx(old, new, says, tmp_path):
+    if not any(row.backend == "mlx" and row.available for row in discover.devices()):
+        pytest.skip("mlx: not here")
+    files = {f.name: f.read_text(encoding="utf-8") for f in folders.PLUGIN.glob("*.py")}
+    assert old in files["mlx_model.py"]
+    files["mlx_model.py"] = files["mlx_model.py"].replace(old, new)
+    folder = str(folders.write(tmp_path / "mine", files))
+    line = race(folder, tmp_path / "runs", "--backend", "mlx")
+    assert says in line, line

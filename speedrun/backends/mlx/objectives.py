@@ -9,6 +9,7 @@ import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
+from speedrun import shapes
 from speedrun.backends.mlx.output import Output, chunks, log_softmax, logits, token_nats
 from speedrun.config import ModelConfig
 from speedrun.noise import stratified_shares
@@ -55,6 +56,9 @@ class Objective(Protocol):
 class Exact:
     """Next tokens; the model gives `features` and `output`, or `logits`."""
 
+    def __init__(self, vocab: int) -> None:
+        self._vocab = vocab
+
     def batch(self, rows: Rows, rng: np.random.Generator) -> Rows:
         return rows
 
@@ -77,9 +81,9 @@ class Exact:
     ) -> mx.array:
         inputs, targets = self.arrays(rows)
         if not hasattr(model, "features"):
-            return mx.fast.cross_entropy(model.logits(inputs).astype(mx.float32), targets)
-        features_ND = model.features(inputs).reshape(targets.size, -1)
-        output, parts = Output(*model.output()), []
+            return mx.fast.cross_entropy(self._by_vocab(model, inputs), targets)
+        features_BTD, output = _features(model, self._vocab, inputs)
+        features_ND, parts = features_BTD.reshape(targets.size, -1), []
         for x_ND, targets_N in chunks(features_ND, targets.flatten()):
             parts.append(token_nats(x_ND, output, targets_N))
             mx.eval(parts[-1])  # or the logits of all chunks would be held at once
@@ -89,8 +93,14 @@ class Exact:
         self, model: Any, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None
     ) -> mx.array:
         if hasattr(model, "features"):
-            return logits(model.features(mx.array(tokens)), Output(*model.output()))
-        return model.logits(mx.array(tokens)).astype(mx.float32)
+            return logits(*_features(model, self._vocab, mx.array(tokens)))
+        return self._by_vocab(model, mx.array(tokens))
+
+    def _by_vocab(self, model: Any, tokens_BT: mx.array) -> mx.array:
+        logits_BTV = model.logits(tokens_BT)
+        expected = (*tokens_BT.shape, self._vocab)
+        shapes.expect("logits", logits_BTV, expected, "rows x context x vocabulary")
+        return logits_BTV.astype(mx.float32)
 
 
 class Bound:
@@ -135,8 +145,8 @@ class Bound:
             shares = stratified_shares(len(rows), rng)
         batch = self._architecture.corrupt(self._config, rows, shares, rng, num_given)
         noisy_BT, clean_BT, steps_B, active_BT = self.arrays(batch)
-        features_ND = model.features(noisy_BT, steps_B).reshape(noisy_BT.size, -1)
-        output, parts = Output(*model.output()), []
+        features_BTD, output = _features(model, self._config.vocab, noisy_BT, steps_B)
+        features_ND, parts = features_BTD.reshape(noisy_BT.size, -1), []
         for piece in chunks(features_ND, *_flat(noisy_BT, clean_BT, steps_B)):
             parts.append(_terms(model, output, *piece))
             mx.eval(parts[-1])
@@ -147,8 +157,19 @@ class Bound:
         self, model: Any, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None
     ) -> mx.array:
         assert steps is not None, "a bound's logits need noise steps"
-        features_BTD = model.features(mx.array(tokens), mx.array(steps))
-        return logits(features_BTD, Output(*model.output()))
+        placed = mx.array(tokens), mx.array(steps)
+        return logits(*_features(model, self._config.vocab, *placed))
+
+
+def _features(
+    model: Any, vocab: int, tokens_BT: mx.array, *steps_B: mx.array
+) -> tuple[mx.array, Output]:
+    """A model's features and output weights, of the shapes that they must have."""
+    features_BTD, output = model.features(tokens_BT, *steps_B), model.output()
+    shapes.expect_output(output, vocab)
+    expected = (*tokens_BT.shape, output[0].shape[1])
+    shapes.expect("features", features_BTD, expected, "rows x context x width of output()")
+    return features_BTD, Output(*output)
 
 
 def _flat(noisy_BT: mx.array, clean_BT: mx.array, steps_B: mx.array) -> Arrays:
@@ -164,4 +185,6 @@ def _terms(model: Any, output: Output, features_ND: mx.array, *flat: mx.array) -
 
 def of(architecture: Architecture, config: ModelConfig) -> Objective:
     """The objective that an architecture's likelihood asks for."""
-    return Exact() if architecture.LIKELIHOOD == "exact" else Bound(architecture, config)
+    if architecture.LIKELIHOOD == "exact":
+        return Exact(config.vocab)
+    return Bound(architecture, config)
