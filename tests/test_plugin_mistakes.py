@@ -235,7 +235,7 @@ def test_a_folder_that_was_mended_can_be_imported(tmp_path):
     ("old", "new", "says"),
     [
         ("return self.embed.weight, None, 0", "return self.embed.weight[1:], None, 0", "(299, "),
-        ("        return _rms_norm(x_BTD +", "        return _rms_norm(x_BTD[1:] +", "shape"),
+        ("return self.embed.weight,", "return self.embed.weight[:, 1:],", "features has shape (4"),
         ("return _rms_norm(x_BTD + self", "return self.down @ _rms_norm(x_BTD + self",
          "failed at mlx_model.py:"),
         ("def output", "def outputs", "features and output, or logits"),
