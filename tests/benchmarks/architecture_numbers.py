@@ -17,9 +17,9 @@ ROWS = {
     "lstm": ["--arch", "lstm"],
     "d3pm, absorbing": ["--arch", "d3pm"],
     "d3pm, uniform": ["--arch", "d3pm", "--set", "model.transition=uniform"],
-    "transformer": ["--arch", "transformer"],
     "ngram, 2M counts": ["--arch", "ngram"],
     "ngram, 20M counts": ["--arch", "ngram", "--params", "20M"],
+    "transformer": ["--arch", "transformer"],
 }
 
 
