@@ -81,10 +81,13 @@ def _device(device: Device) -> dict[str, Any]:
 def _remarks() -> Iterator[dict[str, str]]:
     """What architectures say about running on the devices found, such as a slower path."""
     for name in discover.architecture_names():
-        architecture = discover.architecture(name)
-        for device in filter(lambda device: device.available, discover.devices()):
-            for text in architecture.remarks(device):
-                yield {"architecture": name, "device": device.name, "text": text}
+        try:
+            architecture = discover.architecture(name)
+            for device in filter(lambda device: device.available, discover.devices()):
+                for text in architecture.remarks(device):
+                    yield {"architecture": name, "device": device.name, "text": text}
+        except ValueError as error:  # an installed package's; the others are still worth knowing
+            yield {"architecture": name, "device": "any device", "text": f"fails: {error}"}
 
 
 def _cache_paths() -> Iterator[Path]:

@@ -118,7 +118,7 @@ def race(asked: Asked, watcher: Watcher, stop: StopSignal, *, started_s: float =
             run = resolve(architecture, asked, asked.data.vocab)
         size = config.format_size(run.model.num_params)
         folder = outputs.RunFolder(
-            asked.out, outputs.run_name(run.arch, size, run.seed), 4 * run.model.num_params
+            asked.out, outputs.run_name(run.arch, size, run.seed), 8 * run.model.num_params
         )
     try:
         entry = _Race(asked, architecture, device, backend, clock, folder, watcher, stop)
