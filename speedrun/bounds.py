@@ -13,8 +13,8 @@ from speedrun.protocols import Engine
 from speedrun.windows import Window, ratio
 
 _BATCH_TOKENS = 8192
-STRATA = 8  # draws in one replicate, one in each eighth of the noise process
-MIN_REPLICATES, MAX_REPLICATES = 2, 16
+STRATA = 4  # draws in one replicate, one in each quarter of the noise process
+MIN_REPLICATES, MAX_REPLICATES = 2, 32
 # Replicates are added until the draws' error is below this share of the documents'.
 ERROR_SHARE = 1 / 3
 

@@ -55,7 +55,7 @@ class LoadedArchitecture:
         rows: Rows,
         shares: NDArray[np.float64],
         rng: np.random.Generator,
-        num_given: int = 0,
+        num_given: int | None = None,
     ) -> Corrupted:
         return self.package.corrupt(config, rows, shares, rng, num_given)
 

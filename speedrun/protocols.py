@@ -29,6 +29,7 @@ class Corrupted:
     clean: NDArray[np.int32]  # [rows, context + 1]: what it predicts, place by place
     steps: NDArray[np.int32]  # [rows]: how far the noise has come, 1 to the last step
     active: NDArray[np.bool_]  # [rows, context + 1]: where the bound has a term
+    weights: NDArray[np.float32]  # [rows]: of the terms, where steps are not drawn evenly
 
     def __getitem__(self, rows: slice) -> Self:
         return type(self)(
@@ -36,6 +37,7 @@ class Corrupted:
             clean=self.clean[rows],
             steps=self.steps[rows],
             active=self.active[rows],
+            weights=self.weights[rows],
         )
 
     def __len__(self) -> int:
@@ -191,9 +193,13 @@ class Architecture(Protocol):
         rows: Rows,
         shares: NDArray[np.float64],
         rng: np.random.Generator,
-        num_given: int = 0,
+        num_given: int | None = None,
     ) -> Corrupted:
-        """Rows under noise, at places `shares` [rows] in (0, 1] of the noise process."""
+        """Rows under noise, at places `shares` [rows] in (0, 1] of the noise process.
+
+        For training; or, with the first `num_given` targets as context, for scoring: then the
+        architecture may draw some steps more often and weight their terms less.
+        """
         ...
 
     def denoise(

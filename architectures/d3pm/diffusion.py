@@ -22,14 +22,20 @@ def corrupt(
     rows: NDArray[np.int32],
     shares: NDArray[np.float64],
     rng: np.random.Generator,
-    num_given: int = 0,
+    num_given: int | None = None,
 ) -> Corrupted:
     """Rows [B, T + 1] at noise steps `ceil(shares * num_steps)`.
 
-    The first token and the `num_given` after it are context: never noisy. A row's noise is the
-    same whatever rows stand behind it.
+    To be scored, the first token and the `num_given` after it are context, never noisy, and
+    steps are drawn at the square of `shares`: early ones, whose terms are rare and large, more
+    often and with less weight. A row's noise is the same whatever rows stand behind it.
     """
-    steps_B = np.clip(np.ceil(shares * config.num_steps), 1, config.num_steps).astype(np.int32)
+    is_scored, num_given = num_given is not None, num_given or 0
+    power = 2.0 if is_scored else 1.0
+    steps_B = np.ceil(shares**power * config.num_steps)
+    steps_B = np.clip(steps_B, 1, config.num_steps).astype(np.int32)
+    root_T = (np.arange(config.num_steps + 1) / config.num_steps) ** (1 / power)
+    weights_B = 1 / (config.num_steps * np.diff(root_T)[steps_B - 1])
     uniform_BT2 = rng.random((*rows.shape, 2))
     hit_BT = uniform_BT2[..., 0] < (steps_B / config.num_steps)[:, None]
     hit_BT[:, : 1 + num_given] = False
@@ -40,7 +46,13 @@ def corrupt(
         active_BT = np.ones_like(hit_BT)
         active_BT[:, : 1 + num_given] = False
     noisy_BT = np.where(hit_BT, noise_BT, rows).astype(np.int32)
-    return Corrupted(noisy=noisy_BT, clean=rows, steps=steps_B, active=active_BT)
+    return Corrupted(
+        noisy=noisy_BT,
+        clean=rows,
+        steps=steps_B,
+        active=active_BT,
+        weights=weights_B.astype(np.float32),
+    )
 
 
 def denoise(

@@ -46,7 +46,7 @@ def test_recurrent_weights_start_orthogonal_and_the_forget_gate_open():
     )
 
 
-def noisy(transition: Any, shares, num_given: int = 0, length: int = 2001):
+def noisy(transition: Any, shares, num_given: int | None = None, length: int = 2001):
     config = d3pm.Config(vocab=50, context=length - 1, transition=transition, num_common=0)
     rows = np.random.default_rng(0).integers(0, 50, (len(shares), length), dtype=np.int32)
     rng = np.random.default_rng(1)
@@ -79,6 +79,13 @@ def test_context_is_never_noisy_and_rows_have_noise_of_their_own(transition):
     assert not batch.active[:, :701].any()
     _, _, alone = noisy(transition, [1.0], num_given=700)
     np.testing.assert_array_equal(alone.noisy, batch.noisy[:1])
+
+
+def test_scored_steps_are_drawn_early_more_often_and_weighted_back():
+    config, _, batch = noisy("absorbing", (np.arange(4000) + 0.5) / 4000, 0, length=2)
+    assert np.median(batch.steps) == pytest.approx(0.25 * config.num_steps, rel=0.01)
+    assert batch.weights.mean() == pytest.approx(1.0, rel=0.02)
+    assert (batch.weights * batch.steps).mean() == pytest.approx(config.num_steps / 2, rel=0.02)
 
 
 @pytest.mark.parametrize("transition", ["absorbing", "uniform"])

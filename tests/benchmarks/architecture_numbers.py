@@ -14,9 +14,9 @@ from typing import Any
 from racing import race, spread
 
 ROWS = {
+    "d3pm, uniform": ["--arch", "d3pm", "--set", "model.transition=uniform"],
     "lstm": ["--arch", "lstm"],
     "d3pm, absorbing": ["--arch", "d3pm"],
-    "d3pm, uniform": ["--arch", "d3pm", "--set", "model.transition=uniform"],
     "ngram, 2M counts": ["--arch", "ngram"],
     "ngram, 20M counts": ["--arch", "ngram", "--params", "20M"],
     "transformer": ["--arch", "transformer"],

@@ -121,11 +121,13 @@ class Bound:
         return int(batch.active.sum())
 
     def arrays(self, batch: Corrupted) -> Arrays:
-        parts: tuple[Any, ...] = (batch.noisy, batch.clean, batch.steps, batch.active)
+        parts: tuple[Any, ...] = (
+            batch.noisy, batch.clean, batch.steps, batch.active, batch.weights
+        )  # fmt: skip
         return tuple(mx.array(part) for part in parts)
 
     def loss_sum(self, model: Any, *arrays: mx.array) -> mx.array:
-        noisy_BT, clean_BT, steps_B, active_BT = arrays
+        noisy_BT, clean_BT, steps_B, active_BT, _ = arrays
         features_ND = model.features(noisy_BT, steps_B).reshape(noisy_BT.size, -1)
         # How much of the training loss is the bound itself and how much cross-entropy.
         of_bound, of_cross_entropy = model.loss_weights()
@@ -144,14 +146,14 @@ class Bound:
         if shares is None:
             shares = stratified_shares(len(rows), rng)
         batch = self._architecture.corrupt(self._config, rows, shares, rng, num_given)
-        noisy_BT, clean_BT, steps_B, active_BT = self.arrays(batch)
+        noisy_BT, clean_BT, steps_B, active_BT, weights_B = self.arrays(batch)
         features_BTD, output = _features(model, self._config.vocab, noisy_BT, steps_B)
         features_ND, parts = features_BTD.reshape(noisy_BT.size, -1), []
         for piece in chunks(features_ND, *_flat(noisy_BT, clean_BT, steps_B)):
             parts.append(_terms(model, output, *piece))
             mx.eval(parts[-1])
         nats_BT = mx.concatenate(parts).reshape(noisy_BT.shape)
-        return mx.where(active_BT, nats_BT, 0.0)[:, 1:]
+        return mx.where(active_BT, nats_BT * weights_B[:, None], 0.0)[:, 1:]
 
     def logits(
         self, model: Any, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from speedrun import shapes
-from speedrun.backends.torch.output import CHUNK_TOKENS, Output, logits, mean_nats, token_nats
+from speedrun.backends.torch.output import Output, logits, mean_nats, token_nats
 from speedrun.config import ModelConfig
 from speedrun.noise import stratified_shares
 from speedrun.protocols import Architecture, Corrupted, Rows
+
+_CHUNK_TERMS = 128  # their probabilities stay in a processor's cache
 
 Place = Callable[[NDArray[Any]], Tensor]  # to the device; integers as int64
 Run = Callable[..., Tensor]  # the model's main method, perhaps compiled
@@ -157,18 +159,20 @@ class Bound:
             batch.noisy.reshape(-1)[active],
             batch.steps[active // length],
         )
+        weights_N = torch.from_numpy(batch.weights[active // length]).to(features_ND.device)
         output = Output(*self._model.output())
         chunks = zip(
-            features_ND.split(CHUNK_TOKENS),
-            *(self._place(array).split(CHUNK_TOKENS) for array in arrays),
+            features_ND.split(_CHUNK_TERMS),
+            *(self._place(array).split(_CHUNK_TERMS) for array in arrays),
             strict=True,
         )
-        return torch.cat(
+        terms_N = torch.cat(
             [
                 self._model.bound_nats(logits(x, output).log_softmax(dim=-1), *chunk)
                 for x, *chunk in chunks
             ]
         )
+        return terms_N * weights_N
 
     def logits(self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None) -> Tensor:
         assert steps is not None, "a bound's logits need noise steps"
