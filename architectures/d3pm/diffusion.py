@@ -27,11 +27,12 @@ def corrupt(
     """Rows [B, T + 1] at noise steps `ceil(shares * num_steps)`.
 
     To be scored, the first token and the `num_given` after it are context, never noisy, and
-    steps are drawn at the square of `shares`: early ones, whose terms are rare and large, more
-    often and with less weight. A row's noise is the same whatever rows stand behind it.
+    steps of the uniform transition are drawn at the square of `shares`: early ones, whose terms
+    are rare and large, more often and with less weight. (The absorbing one's need more draws
+    that way, not fewer.) A row's noise is the same whatever rows stand behind it.
     """
     is_scored, num_given = num_given is not None, num_given or 0
-    power = 2.0 if is_scored else 1.0
+    power = 2.0 if is_scored and config.transition == "uniform" else 1.0
     steps_B = np.ceil(shares**power * config.num_steps)
     steps_B = np.clip(steps_B, 1, config.num_steps).astype(np.int32)
     root_T = (np.arange(config.num_steps + 1) / config.num_steps) ** (1 / power)

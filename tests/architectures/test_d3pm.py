@@ -82,7 +82,7 @@ def test_context_is_never_noisy_and_rows_have_noise_of_their_own(transition):
 
 
 def test_scored_steps_are_drawn_early_more_often_and_weighted_back():
-    config, _, batch = noisy("absorbing", (np.arange(4000) + 0.5) / 4000, 0, length=2)
+    config, _, batch = noisy("uniform", (np.arange(4000) + 0.5) / 4000, 0, length=2)
     assert np.median(batch.steps) == pytest.approx(0.25 * config.num_steps, rel=0.01)
     assert batch.weights.mean() == pytest.approx(1.0, rel=0.02)
     assert (batch.weights * batch.steps).mean() == pytest.approx(config.num_steps / 2, rel=0.02)
