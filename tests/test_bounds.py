@@ -71,12 +71,15 @@ def test_lengths_have_a_price_and_their_prices_are_a_distribution():
     assert bounds.length_nats(np.array([200.0]))[0] == pytest.approx(8.0, abs=0.1)
 
 
-def test_a_bound_is_scored_with_its_lengths_draws_and_error():
+def test_a_bound_is_scored_with_its_lengths_draws_and_error(monkeypatch):
     bpe = tokenizer.shipped()
     heldout = HeldOut(["One day Tom ran.", "The end of it all.", "x" * 200])
-    score = evaluate.score(
-        BoundEngine(bpe.vocab), heldout, bpe, context=64, stride=32, likelihood="bound"
-    )
+
+    def scored():
+        engine = BoundEngine(bpe.vocab)
+        return evaluate.score(engine, heldout, bpe, context=64, stride=32, likelihood="bound")
+
+    score = scored()
     assert score.likelihood == "bound" and score.num_draws and score.length_nats
     assert score.bits_per_byte_mc_se is not None and score.bits_per_byte_mc_se > 0
     num_tokens = [len(bpe.encode(d)) + 1 for d in heldout.documents]
@@ -84,3 +87,5 @@ def test_a_bound_is_scored_with_its_lengths_draws_and_error():
     assert score.length_nats == pytest.approx(lengths)
     least = sum(num_tokens) * math.log(bpe.vocab) + lengths
     assert score.nats == pytest.approx(least, rel=0.15)
+    monkeypatch.setattr(bounds, "length_nats", np.zeros_like)
+    assert score.nats == pytest.approx(scored().nats + lengths, rel=1e-9)

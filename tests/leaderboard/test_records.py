@@ -1,0 +1,34 @@
+"""The records that come with the project: whole, untouched, named by their content."""
+
+from pathlib import Path
+
+import pytest
+
+from leaderboard import rank, record
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RECORDS = sorted((ROOT / "leaderboard" / "records").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem[:8])
+def test_a_record_is_whole_clean_and_ranks(path):
+    found = record.load(path)
+    assert found.id == path.stem
+    assert found.code.dirty is False
+    assert rank.unranked_because(found) is None
+
+
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem[:8])
+def test_its_headline_follows_from_its_parts(path):
+    found = record.load(path)
+    assert found.score is not None
+    per_byte = found.score.nats / found.score.num_bytes
+    assert found.score.bits_per_byte == pytest.approx(per_byte / 0.6931471805599453)
+    per_token = found.score.nats / found.score.num_tokens
+    assert found.score.nats_per_token == pytest.approx(per_token)
+    spent_s = found.clock.train_s + found.clock.data_wait_s
+    assert found.train.tokens_per_s == pytest.approx(found.train.num_tokens / spent_s, rel=1e-3)
+
+
+def test_there_are_some():
+    assert len(RECORDS) >= 10
