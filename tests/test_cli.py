@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -135,8 +136,10 @@ def test_a_race_leaves_whole_runs(raced):
 def test_output_to_a_pipe_is_plain_lines(raced):
     done, _ = raced
     assert "\x1b" not in done.stdout and "\r" not in done.stdout
-    for expected in ("bits per byte", "perplexity", "tokens/s", "mean ± sd", "Place", "90%"):
+    for expected in ("bits per byte", "perplexity", "tokens/s", "mean ± sd", "Place"):
         assert expected in done.stdout
+    # Which tenths are shown depends on how busy the machine is; that some are does not.
+    assert re.search(r"^ ?[1-9]0% .* left", done.stdout, re.MULTILINE)
 
 
 def test_sample_continues_the_prompt_and_depends_on_its_seed(raced):
