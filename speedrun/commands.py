@@ -9,8 +9,9 @@ from rich.text import Text
 from leaderboard import rank, store
 from leaderboard.record import Record
 from speedrun import config, generate, progress, report
+from speedrun.asked import Asked
 from speedrun.config import Data
-from speedrun.race import Asked, process_age_s, race
+from speedrun.race import process_age_s, race
 from speedrun.restore import load_run
 from speedrun.stopping import StopSignal
 

@@ -110,9 +110,10 @@ def test_a_race_records_the_times_and_a_device_that_was_named_is_not_timed(
     pytest.importorskip("mlx.core")
     from rich.console import Console
 
+    from speedrun.asked import Asked
     from speedrun.config import Data
     from speedrun.progress import PlainView
-    from speedrun.race import Asked, race
+    from speedrun.race import race
     from speedrun.stopping import StopSignal
 
     pair = [dataclasses.replace(discover.device(n), shared="here") for n in ("cpu", "mlx")]

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from speedrun import discover
+from speedrun.asked import Asked, resolve
 from speedrun.config import Data
-from speedrun.race import Asked, resolve
 
 ARCHITECTURE = discover.architecture("transformer")
 

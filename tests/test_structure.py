@@ -28,7 +28,7 @@ STOREYS = [
     {"speedrun.bounds", "speedrun.seam"},
     {"speedrun.discover", "speedrun.checks", "speedrun.evaluate", "speedrun.generate"},
     {"speedrun.trainer"},
-    {"speedrun.recording", "speedrun.restore", "speedrun.quickest"},
+    {"speedrun.asked", "speedrun.recording", "speedrun.restore", "speedrun.quickest"},
     {"speedrun.race"},
     {"leaderboard.store", "leaderboard.rank"},
     {"speedrun.progress"},

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from architectures.d3pm import Config
+from architectures.sizing import TOLERANCE, chosen
 
-TOLERANCE = 0.03  # how far from the size asked for a configuration may be
-_CLOSE = 0.01
 _STEP = 8  # of width and hidden
 _USUAL_RATIO = {"transformer": 4.0, "lstm": 1.5}  # hidden over width
 
@@ -27,23 +26,8 @@ def solve(target: int, vocab: int, fixed: dict[str, Any]) -> Config:
         "value_tables": min(depth, _value_tables_for(target)),
         "num_common": 1024 if vocab > 2048 else 0,
     }
-    candidates = list(_candidates(target, {"vocab": vocab, **defaults, **fixed}))
-    if not candidates:
-        raise ValueError(
-            f"--params {target}: too small for a vocabulary of {vocab} with these settings;"
-            " ask for more, or for a smaller --vocab"
-        )
-    close = [c for c in candidates if abs(c.num_params / target - 1) <= _CLOSE]
-    if close:
-        return min(close, key=_shape_penalty)
-    nearest = min(candidates, key=lambda c: abs(c.num_params / target - 1))
-    if abs(nearest.num_params / target - 1) > TOLERANCE:
-        raise ValueError(
-            f"--params {target:,}: the nearest d3pm with these settings and a vocabulary of"
-            f" {vocab} has {nearest.num_params:,}; ask for that size, for another --vocab,"
-            " or fix fewer --set model.… fields"
-        )
-    return nearest
+    candidates = _candidates(target, {"vocab": vocab, **defaults, **fixed})
+    return chosen("d3pm", target, vocab, candidates, _shape_penalty)
 
 
 def _depth_for(target: int, denoiser: str) -> int:

@@ -5,10 +5,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from architectures.sizing import TOLERANCE, chosen
 from architectures.transformer import Config
-
-TOLERANCE = 0.03  # how far from the size asked for a configuration may be
-_CLOSE = 0.01
 
 
 def solve(target: int, vocab: int, fixed: dict[str, Any]) -> Config:
@@ -21,23 +19,8 @@ def solve(target: int, vocab: int, fixed: dict[str, Any]) -> Config:
     depth = fixed.get("depth", defaults["depth"])
     defaults["value_tables"] = min(depth, _value_tables_for(target))
     defaults["num_common"] = 1024 if vocab > 2048 else 0
-    candidates = list(_candidates(target, vocab, {**defaults, **fixed}))
-    if not candidates:
-        raise ValueError(
-            f"--params {target}: too small for a vocabulary of {vocab} with these settings;"
-            " ask for more, or for a smaller --vocab"
-        )
-    close = [c for c in candidates if abs(c.num_params / target - 1) <= _CLOSE]
-    if close:
-        return min(close, key=_shape_penalty)
-    nearest = min(candidates, key=lambda c: abs(c.num_params / target - 1))
-    if abs(nearest.num_params / target - 1) > TOLERANCE:
-        raise ValueError(
-            f"--params {target:,}: the nearest transformer with these settings and a vocabulary"
-            f" of {vocab} has {nearest.num_params:,}; ask for that size, for another --vocab,"
-            " or fix fewer --set model.… fields"
-        )
-    return nearest
+    candidates = _candidates(target, vocab, {**defaults, **fixed})
+    return chosen("transformer", target, vocab, candidates, _shape_penalty)
 
 
 def _depth_for(target: int) -> int:
