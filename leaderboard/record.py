@@ -174,26 +174,40 @@ def seal(content: dict[str, Any]) -> Record:
 
 def load(path: Path) -> Record:
     """The record in a file. Raises ValueError where it is not a whole, untouched record."""
-    if path.stat().st_size > MAX_RECORD_BYTES:
-        raise ValueError(f"{path}: larger than a record may be ({MAX_RECORD_BYTES} bytes)")
+    with path.open("rb") as file:
+        return parse(file.read(MAX_RECORD_BYTES + 1), str(path))
+
+
+def parse(raw: bytes, where: str) -> Record:
+    """The record in these bytes; `where` names them in the ValueError of what is none."""
+    if len(raw) > MAX_RECORD_BYTES:
+        raise ValueError(f"{where}: larger than a record may be ({MAX_RECORD_BYTES} bytes)")
     try:
-        text = path.read_text(encoding="utf-8")
-        record = Record.model_validate_json(text)
         # The id is that of the file as it stands, not of what the schema makes of it.
-        content = json.loads(text, parse_constant=_refuse, object_pairs_hook=_without_twins)
-        own_id = content_id(content)
+        own_id = content_id(strict_json(raw))
+        record = Record.model_validate_json(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "file"
-        printable = where.encode("unicode_escape").decode()  # the key may be anybody's
-        raise ValueError(f"{path}: not a record ({printable}: {first['msg']})") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a record (not UTF-8)") from None
-    except ValueError as error:
-        raise ValueError(f"{path}: not a record ({error})") from None
+        path = ".".join(str(part) for part in first["loc"]) or "file"
+        printable = path.encode("unicode_escape").decode()  # the key may be anybody's
+        raise ValueError(f"{where}: not a record ({printable}: {first['msg']})") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: not a record ({error})") from None
     if record.id != own_id:
-        raise ValueError(f"{path}: its id does not match its content; it was changed afterwards")
+        raise ValueError(f"{where}: its id does not match its content; it was changed afterwards")
     return record
+
+
+def strict_json(raw: bytes) -> dict[str, Any]:
+    """The one JSON object in these bytes; raises ValueError for all that JSON leaves open."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    content = json.loads(text, parse_constant=_refuse, object_pairs_hook=_without_twins)
+    if not isinstance(content, dict):
+        raise ValueError("not one JSON object")
+    return content
 
 
 def _refuse(constant: str) -> float:

@@ -1,11 +1,204 @@
-"""Where records lie: the folders of finished runs."""
+"""Where records are kept: anything `fsspec` reaches, as files that are added and never changed.
 
+<id>.json                        a record, named by its content
+<id>.submission.json             who entered it, under which name
+<id>.verification.<hash>.json    one verification of it
+<hash>.data.json                 the held-out facts of a data set
+weights/<sha256>.safetensors, tokenizers/<fingerprint>.json
+"""
+
+import contextlib
+import os
+import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import fsspec
 
 from leaderboard.record import Record, load
 
 RECORD = "record.json"
+_NAME = re.compile(
+    r"([0-9a-f]{64}(\.submission|\.verification\.[0-9a-f]{12})?|[0-9a-f]{12}\.data)\.json"
+)
+_PARTIAL = ".partial-"
+
+
+class Store:
+    """The files of one leaderboard. Raises ValueError for what cannot be reached or used."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        with self._explained():
+            self._fs, self._root = fsspec.core.url_to_fs(url)
+        self._folder = Path(self._root) if "file" in _protocols(self._fs) else None
+
+    @property
+    def is_local(self) -> bool:
+        return self._folder is not None
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether files are still there when this process has ended."""
+        return "memory" not in _protocols(self._fs)
+
+    @property
+    def address(self) -> str:
+        """The same for every way of writing the URL of one store."""
+        return (
+            str(self._folder.resolve())
+            if self._folder is not None
+            else self._fs.unstrip_protocol(self._root)
+        )
+
+    def names(self) -> dict[str, tuple[int, str]]:
+        """Files that may be read, with their size and a stamp that changes when they do.
+
+        Others are left alone: links (which may lead out of the store), folders, strange names.
+        """
+        if self._folder is not None:
+            return _scan(self._folder)
+        with self._explained():
+            self._fs.invalidate_cache()
+            try:
+                entries = self._fs.ls(self._root, detail=True)
+            except FileNotFoundError:
+                return {}
+        found: dict[str, tuple[int, str]] = {}
+        for entry in entries:
+            name = str(entry["name"]).rstrip("/").rpartition("/")[2]
+            if entry.get("type") == "file" and _NAME.fullmatch(name):
+                stamps = (entry.get(key) for key in ("ETag", "etag", "oid", "created", "mtime"))
+                stamp = next((str(stamp) for stamp in stamps if stamp), "")
+                found[name] = (int(entry.get("size") or 0), stamp)
+        return found
+
+    def strangers(self) -> list[str]:
+        """Names in a local store that no file of it may have."""
+        if self._folder is None or not self._folder.is_dir():
+            return []
+        known = _scan(self._folder).keys() | {"weights", "tokenizers"}
+        return sorted(p.name for p in self._folder.iterdir() if p.name not in known)
+
+    def read(self, name: str, limit: int) -> bytes:
+        """At most `limit` + 1 bytes of a file; FileNotFoundError if it is not there."""
+        if self._folder is not None:
+            with os.fdopen(_open_unlinked(self._folder / name), "rb") as file:
+                return file.read(limit + 1)
+        with self._explained():
+            return self._fs.cat_file(f"{self._root}/{name}", end=limit + 1)
+
+    def size(self, name: str) -> int | None:
+        """Bytes of a file; None if it is not there."""
+        try:
+            if self._folder is not None:
+                return (self._folder / name).lstat().st_size
+            with self._explained():
+                return int(self._fs.size(f"{self._root}/{name}"))
+        except FileNotFoundError:
+            return None
+
+    def add(self, name: str, content: bytes) -> bool:
+        """Add a file as a whole; False if one of this name is there, which then stays."""
+        if self._folder is not None:
+            return _add_local(self._folder / name, content, self.url)
+        path = f"{self._root}/{name}"
+        with self._explained():
+            if self._fs.exists(path):
+                return False
+            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            try:  # a file that another one adds at this moment stays, where the store can tell
+                self._fs.pipe_file(path, content, mode="create")
+            except FileExistsError:
+                return False
+            except (TypeError, NotImplementedError):  # hubs that only know how to replace
+                self._fs.pipe_file(path, content)
+            return True
+
+    def __truediv__(self, name: str) -> str:
+        """How a file of the store is called in messages."""
+        return f"{self.url.rstrip('/')}/{name}"
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Whatever a file system of fsspec's raises, as one line with the store's address.
+
+        They belong to dozens of libraries with exceptions of their own: hence Exception.
+        """
+        try:
+            yield
+        except (FileNotFoundError, FileExistsError, TypeError, NotImplementedError):
+            raise
+        except ImportError as error:
+            raise ValueError(f"{self.url}: {error}") from None
+        except Exception as error:
+            what = " ".join(str(error).split()) or type(error).__name__
+            raise ValueError(f"{self.url}: cannot be used as a store ({what})") from error
+
+
+def _protocols(filesystem: Any) -> tuple[str, ...]:
+    protocol = filesystem.protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+
+def _scan(folder: Path) -> dict[str, tuple[int, str]]:
+    found: dict[str, tuple[int, str]] = {}
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot be read as a store ({error.strerror})") from None
+    with entries:
+        for entry in entries:
+            if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                stat = entry.stat(follow_symlinks=False)
+                found[entry.name] = (stat.st_size, str(stat.st_mtime_ns))
+    return found
+
+
+def _open_unlinked(path: Path) -> int:
+    if path.parent.is_symlink():
+        raise ValueError(f"{path.parent}: a link, which may lead out of the store")
+    try:
+        return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _add_local(path: Path, content: bytes, url: str) -> bool:
+    """Written under a hidden name, then linked: whole or not at all, and the first one stays."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent.is_symlink() and path.parent.name in ("weights", "tokenizers"):
+            raise ValueError(f"{path.parent}: a link, which may lead out of the store")
+        partial = path.parent / f"{_PARTIAL}{uuid.uuid4().hex}"
+        try:
+            with partial.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            return _claim(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise ValueError(f"{url}: cannot write there ({error.strerror}); nothing changed") from None
+
+
+def _claim(partial: Path, path: Path) -> bool:
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        if os.path.lexists(path):
+            return False
+        partial.replace(path)
+    return True
 
 
 def runs(folder: Path) -> Iterator[tuple[Path, Record]]:

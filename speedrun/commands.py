@@ -8,6 +8,7 @@ from rich.text import Text
 
 from leaderboard import rank, store
 from leaderboard.record import Record
+from leaderboard.row import row
 from speedrun import config, generate, progress, report
 from speedrun.asked import Asked
 from speedrun.config import Data
@@ -60,8 +61,8 @@ def race_command(
             records.append(finished.record)
             if as_json:
                 print(finished.record.to_json(), end="", flush=True)
-            others = (record for _, record in store.runs(out))
-            standing = rank.standing(finished.record, others)
+            others = (row(record) for _, record in store.runs(out))
+            standing = rank.standing(row(finished.record), others)
             report.finished(console, finished.record, finished.folder, standing)
             if stop.requested:
                 break

@@ -10,8 +10,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.rank import Standing, unranked_because
+from leaderboard.inert import inert
+from leaderboard.rank import Standing
 from leaderboard.record import Record
+from leaderboard.row import unranked_because
 from speedrun.config import format_size
 from speedrun.progress import sparkline
 
@@ -29,7 +31,7 @@ def finished(console: Console, record: Record, folder: Path, standing: Standing 
     """Print the final panel of one run."""
     body = [_facts(record), Text()]
     if record.sample is not None:
-        body += [Text(record.sample.text, style="italic"), Text()]
+        body += [Text(inert(record.sample.text, lines=True), style="italic"), Text()]
     body.append(Text(place(record, standing)))
     title = f"{record.arch} {format_size(record.num_params)}, seed {record.seed}: {record.status}"
     if console.is_terminal:
@@ -96,10 +98,10 @@ def place(record: Record, standing: Standing | None) -> str:
         return f"Not ranked: {why}."
     if standing is None or standing.num_runs == 1 or standing.best is None:
         return "The first run of its track here: same data, budget and hardware class."
-    assert record.score is not None and standing.best.score is not None
-    gap = record.score.bits_per_byte - standing.best.score.bits_per_byte
+    assert record.score is not None  # it ranks
     best = standing.best
-    other = f"{best.arch} {format_size(best.num_params)}, {best.config.get('recipe_name')}"
+    gap = record.score.bits_per_byte - best.bits_per_byte
+    other = f"{best.arch} {format_size(best.num_params)}, {best.recipe_name}"
     ahead = "better" if gap < 0 else "worse"
     return (
         f"Place {standing.place} of {standing.num_runs} in its track here; {abs(gap):.4f} bits per"

@@ -1,0 +1,155 @@
+"""What the commands `submit` and `leaderboard` do."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from leaderboard import catalogue, rank
+from leaderboard.inert import inert
+from leaderboard.notes import one_line
+from leaderboard.rank import Board
+from leaderboard.render import markdown, plain, terminal
+from leaderboard.store import Store
+from leaderboard.submit import Submitted, candidate, opened_data, submit
+from leaderboard.submit import plain as plain_submitted
+from speedrun.data.sources import cache_dir
+
+FORMATS = ("table", "markdown", "json", "html")
+MAX_PROBLEMS = 10
+WIDE = 240  # columns, where no terminal folds them
+OWN_RECORDS = Path(__file__).resolve().parent / "records"
+
+
+def open_store(url: str | None) -> Store:
+    """The store of this URL; the project's own records for None."""
+    return Store(url if url is not None else str(OWN_RECORDS))
+
+
+def submit_command(
+    runs: Sequence[Path],
+    *,
+    name: str | None,
+    author: str | None,
+    to: str | None,
+    with_weights: bool,
+    new_data: bool,
+    as_json: bool,
+) -> None:
+    """Check every run, then add them all; one that is refused leaves the store untouched."""
+    if not runs:
+        raise ValueError("submit: give the folder of at least one finished run")
+    for option, text in (("--name", name), ("--author", author)):
+        try:
+            if text is not None:
+                one_line(text)
+        except ValueError as error:
+            raise ValueError(f"{option} {inert(text or '')!r}: {error}") from None
+    found = [candidate(run, with_weights=with_weights) for run in runs]
+    store = open_store(to)
+    known = catalogue.known_data(store)
+    opens = [opened_data(one, store, known, new_data=new_data) for one in found]
+    console = Console(stderr=as_json)
+    for one, data in zip(found, opens, strict=True):
+        done = submit(one, store, name=name, author=author, opens=data)
+        if as_json:
+            print(json.dumps(plain_submitted(done), ensure_ascii=True), flush=True)
+        console.print(Text(_told(done, store, name, author)), soft_wrap=True)
+
+
+def _told(done: Submitted, store: Store, name: str | None, author: str | None) -> str:
+    note, short = done.note, done.record.id[:12]
+    known_as = " ".join(part for part in (
+        f"as {note.name!r}" if note.name else "", f"by {note.author}" if note.author else "",
+    ) if part)  # fmt: skip
+    if done.is_new:
+        weights = ", with its weights" if done.has_new_weights else ""
+        return f"added {short} to {store.url}{' ' * bool(known_as)}{known_as}{weights}"
+    line = f"{short} was there already"
+    if (name, author) != (note.name, note.author) and (name or author):
+        line += f", entered {known_as or 'without a name'}: that stays"
+    elif done.has_new_weights:
+        return f"{line}; its weights were added"
+    return f"{line}; nothing changed"
+
+
+def leaderboard_command(
+    *, from_: str | None, track: str | None, format_: str, to: Path | None, top: int, check: bool
+) -> None:
+    """Show the tracks of a store; with `check`, also fail for anything in it that is not right."""
+    if format_ not in FORMATS:
+        raise ValueError(f"--format {inert(format_)}: allowed are {', '.join(FORMATS)}")
+    if format_ == "html" and to is None:
+        raise ValueError("--format html: say where the page goes with --to FOLDER")
+    if format_ == "table" and to is not None:
+        raise ValueError(
+            "--to: for --format markdown, json or html; the table goes to the terminal"
+        )
+    if top < 0:
+        raise ValueError(f"--top {top}: give a number of entries, or 0 for all")
+    store = open_store(from_)
+    found = catalogue.read(store, None if check else cache_dir())
+    if not (found.rows or found.problems) and not check:
+        raise ValueError(f"{store.url}: no records there; add some with: run.py submit RUN")
+    problems = [*found.problems, *(_strangers(store) if check else [])]
+    _tell(problems, len(found.rows), check)
+    boards = rank.boards(found.rows, found.submissions, found.verifications)
+    boards = _chosen(boards, track)
+    if format_ == "html":
+        from leaderboard.render.page import write_page
+
+        assert to is not None
+        print(write_page(to, boards, store))
+    elif format_ == "table":
+        terminal.show(Console(width=None if sys.stdout.isatty() else WIDE), boards, top)
+    else:
+        _write(format_, boards, problems, to)
+    if check and problems:
+        raise ValueError(
+            f"{store.url}: {len(problems)} problem(s), told above; mend or remove them"
+        )
+
+
+def _chosen(boards: list[Board], words: str | None) -> list[Board]:
+    if words is None:
+        return boards
+    chosen = [b for b in boards if all(w in b.track.label.lower() for w in words.lower().split())]
+    if not chosen:
+        known = "; ".join(board.track.label for board in boards[:10])
+        raise LookupError(inert(f"--track {words}: no track has these words; there are: {known}"))
+    return chosen
+
+
+def _tell(problems: Sequence[str], num_records: int, check: bool) -> None:
+    errors = Console(stderr=True)
+    shown = problems if check else problems[:MAX_PROBLEMS]
+    for line in shown:
+        errors.print(Text(f"left out: {inert(line)}"), style="yellow", soft_wrap=True)
+    if len(shown) < len(problems):
+        errors.print(f"and {len(problems) - len(shown)} more; --check shows all", style="yellow")
+    if check and not problems:
+        errors.print(f"{num_records} records: all of them hold")
+
+
+def _strangers(store: Store) -> list[str]:
+    return [f"{store / name}: no file of a leaderboard" for name in store.strangers()]
+
+
+def _write(format_: str, boards: list[Board], problems: list[str], to: Path | None) -> None:
+    if format_ == "markdown":
+        file, text = markdown.FILE, markdown.render(boards)
+    else:
+        file = "leaderboard.json"
+        text = json.dumps(plain.boards(boards, problems), indent=1, ensure_ascii=True) + "\n"
+    if to is None:
+        print(text, end="")
+        return
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        (to / file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"--to {to}: cannot write there ({error.strerror})") from None
+    print(to / file)

@@ -1,0 +1,357 @@
+"""Two runs or entries side by side: settings, curves, significance, time to equal loss."""
+
+import itertools
+import json
+import math
+import re
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from leaderboard import catalogue, rank
+from leaderboard.catalogue import Catalogue
+from leaderboard.commands import WIDE, open_store
+from leaderboard.inert import inert
+from leaderboard.rank import Spread, Track
+from leaderboard.record import Record, load
+from leaderboard.render.cells import p_value, spread
+from leaderboard.row import Row, row
+from leaderboard.store import RECORD, Store
+from speedrun.config import format_size
+from speedrun.data.sources import cache_dir
+
+NUM_POINTS = 20  # of a curve, evenly over the longer budget
+SMOOTHING = 0.05  # share of the budget that a loss is averaged over: single steps are noise
+_ID = re.compile(r"[0-9a-f]{4,64}")
+_MISSING = "-"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: a run, or the runs of an entry."""
+
+    label: str
+    records: Sequence[Record]
+
+    @property
+    def rows(self) -> list[Row]:
+        return [row(record) for record in self.records]
+
+    @property
+    def first(self) -> Record:
+        return self.records[0]
+
+    @property
+    def track(self) -> Track:
+        return rank.track(self.rows[0])
+
+    def over_seeds(self, name: str) -> Spread:
+        return rank.over_seeds(self.rows, [getattr(found, name) for found in self.rows])
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Training loss over seconds of the budget, smoothed, the mean of the side's runs."""
+
+    seconds: NDArray[np.float64]
+    nats: NDArray[np.float64]
+
+    @property
+    def final(self) -> float:
+        return float(self.nats[-1])
+
+    def at(self, second: float) -> float | None:
+        """The loss at a time; None outside the curve."""
+        if not len(self.seconds) or not self.seconds[0] <= second <= self.seconds[-1] + 1e-6:
+            return None
+        return float(np.interp(second, self.seconds, self.nats))
+
+    def reached(self, nats: float) -> float | None:
+        """The first second from which the smoothed loss is at most `nats`."""
+        below = np.flatnonzero(self.nats <= nats)
+        return float(self.seconds[below[0]]) if len(below) else None
+
+
+def compare_command(a: str, b: str, *, from_: str | None, as_json: bool) -> None:
+    """Print two sides, or one JSON object of what was found."""
+    finder = _Finder(from_)
+    found = compared(finder.side(a), finder.side(b))
+    if as_json:
+        print(json.dumps(found, indent=1, ensure_ascii=True, allow_nan=False))
+    else:
+        _show(Console(width=None if sys.stdout.isatty() else WIDE), found)
+
+
+class _Finder:
+    """Looks sides up; the leaderboard is read once, and only if an id asks for it."""
+
+    def __init__(self, url: str | None) -> None:
+        self._url = url
+        self._read: tuple[Store, Catalogue] | None = None
+
+    def side(self, text: str) -> Side:
+        path = Path(text)
+        if path.exists():
+            file = path / RECORD if path.is_dir() else path
+            if not file.is_file():
+                raise ValueError(f"{text}: no {RECORD} there; give the folder of a finished run")
+            return _ranked(text, _run_label(record := load(file)), [record])
+        if not _ID.fullmatch(text):
+            raise ValueError(
+                f"{text!r}: no such folder, and not an id; give the folder of a finished run or at"
+                " least four digits of an id that `leaderboard` shows"
+            )
+        return self._by_id(text)
+
+    def _by_id(self, prefix: str) -> Side:
+        if self._read is None:
+            store = open_store(self._url)
+            self._read = store, catalogue.read(store, cache_dir())
+        store, found = self._read
+        boards = rank.boards(found.rows, found.submissions, found.verifications)
+        entries = [
+            entry for board in boards for entry in board.entries if entry.id.startswith(prefix)
+        ]
+        ids = [found_row.id for found_row in found.rows if found_row.id.startswith(prefix)]
+        if len(entries) + len(ids) != 1:
+            what = "no entry or record" if not entries and not ids else "more than one"
+            raise LookupError(f"{store.url}: {what} begins with {prefix}")
+        if ids:
+            record = catalogue.fetch(store, ids[0])
+            return _ranked(prefix, _run_label(record), [record])
+        records = [catalogue.fetch(store, found_row.id) for found_row in entries[0].rows]
+        return _ranked(prefix, f"{entries[0].label} (n = {entries[0].bits_per_byte.n})", records)
+
+
+def _ranked(text: str, label: str, records: list[Record]) -> Side:
+    if any(record.score is None for record in records):
+        raise ValueError(f"{text}: the run has no score, so there is nothing to compare")
+    return Side(label, records)
+
+
+def _run_label(record: Record) -> str:
+    recipe = record.config.get("recipe_name", "")
+    return f"{record.arch} {format_size(record.num_params)}, {recipe}, seed {record.seed}"
+
+
+def compared(a: Side, b: Side) -> dict[str, Any]:
+    """Everything that is said about two sides, as plain values."""
+    curves, why_not = _curves(a, b)
+    return {
+        "a": _facts(a),
+        "b": _facts(b),
+        "caveats": _caveats(a, b),
+        "settings": _differences(a.first, b.first),
+        "score": _significance(a, b),
+        "curves": None if curves is None else _points(*curves, a, b),
+        "no_curves": why_not,
+        "time_to_equal_loss": None if curves is None else _time_to_equal(*curves),
+    }
+
+
+def _facts(side: Side) -> dict[str, Any]:
+    first = side.first
+    return {
+        "label": side.label,
+        "ids": [record.id for record in side.records],
+        "bits_per_byte": side.over_seeds("bits_per_byte")._asdict(),
+        "perplexity": side.over_seeds("perplexity")._asdict(),
+        "likelihood": side.rows[0].likelihood,
+        "num_params": first.num_params,
+        "num_tokens": side.over_seeds("num_tokens")._asdict(),
+        "tokens_per_s": side.over_seeds("tokens_per_s")._asdict(),
+        "backend": f"{first.backend} {first.device}",
+        "hardware_class": first.hardware.hardware_class,
+        "commit": (first.code.commit or "unknown")[:10],
+        "versions": dict(first.versions),
+    }
+
+
+def _caveats(a: Side, b: Side) -> list[str]:
+    """Why the scores may not be held against each other."""
+    out = []
+    if a.track != b.track:
+        pairs = zip(Track._fields, a.track, b.track, strict=True)
+        differ = ", ".join(
+            f"{name} {str(x)[:24]} against {str(y)[:24]}" for name, x, y in pairs if x != y
+        )
+        out.append(f"they belong to different tracks, which do not compare: {differ}")
+    if a.rows[0].likelihood != b.rows[0].likelihood:
+        out.append("one score is exact, the other an upper bound of what its model reaches")
+    return out
+
+
+def _differences(a: Record, b: Record) -> list[tuple[str, Any, Any]]:
+    """Settings that differ, the seed apart."""
+    flat_a, flat_b = _flat(a.config), _flat(b.config)
+    keys = [key for key in dict.fromkeys((*flat_a, *flat_b)) if key != "seed"]
+    pairs = [(key, flat_a.get(key, _MISSING), flat_b.get(key, _MISSING)) for key in keys]
+    return [(key, x, y) for key, x, y in pairs if x != y]
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            out |= _flat(value, f"{prefix}{key}.")
+        else:
+            out[f"{prefix}{key}"] = value
+    return out
+
+
+def _significance(a: Side, b: Side) -> dict[str, Any]:
+    """Whether B's bits per byte differ from A's by more than noise (Welch, two-sided)."""
+    x, y = a.over_seeds("bits_per_byte"), b.over_seeds("bits_per_byte")
+    out: dict[str, Any] = {"difference": y.mean - x.mean, "p_value": None, "interval": None}
+    if x.sd is not None and y.sd is not None and x.sd + y.sd > 0:
+        one_sided = rank.welch(y, x)
+        out["p_value"] = 2 * min(one_sided, 1 - one_sided)
+        out["interval"] = rank.welch_interval(y, x)
+    # Documents are the same for both, so this overstates what chance of documents can do.
+    ses = [statistics.fmean(found.bits_per_byte_se for found in side.rows) for side in (a, b)]
+    out["documents_se"] = math.hypot(*ses)
+    return out
+
+
+def _curves(a: Side, b: Side) -> tuple[tuple[Curve, Curve] | None, str]:
+    if a.first.tokenizer.fingerprint != b.first.tokenizer.fingerprint:
+        return None, "their tokenizers differ, so nats of a token do not compare"
+    if a.rows[0].likelihood != b.rows[0].likelihood:
+        return None, "one trains on an exact loss, the other on that of noised text"
+    curves = curve(a.records), curve(b.records)
+    for side, found in zip((a, b), curves, strict=True):
+        if not len(found.nats):
+            return None, f"{side.label} has no loss curve"
+    return curves, ""
+
+
+def curve(records: Sequence[Record]) -> Curve:
+    """The mean of the smoothed loss curves of runs with one budget."""
+    smoothed = []
+    for record in records:
+        points = [(share, nats) for share, nats in record.train.loss_curve if nats is not None]
+        if points:
+            share, nats = np.array(points, dtype=np.float64).T
+            smoothed.append((share * record.budget_s, _smooth(share, nats)))
+    if not smoothed:
+        return Curve(np.empty(0), np.empty(0))
+    seconds = max((s for s, _ in smoothed), key=len)
+    mean = np.mean([np.interp(seconds, s, nats) for s, nats in smoothed], axis=0)
+    return Curve(seconds, mean)
+
+
+def _smooth(share: NDArray[np.float64], nats: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of the losses within the last `SMOOTHING` of the budget."""
+    starts = np.searchsorted(share, share - SMOOTHING)
+    sums = np.concatenate(([0.0], np.cumsum(nats)))
+    ends = np.arange(1, len(nats) + 1)
+    return (sums[ends] - sums[starts]) / (ends - starts)
+
+
+def _points(x: Curve, y: Curve, a: Side, b: Side) -> list[dict[str, float | None]]:
+    longest = max(a.first.budget_s, b.first.budget_s)
+    times = [longest * k / NUM_POINTS for k in range(1, NUM_POINTS)]
+    times.append(min(longest, max(x.seconds[-1], y.seconds[-1])))
+    return [{"seconds": float(t), "a": x.at(t), "b": y.at(t)} for t in times]
+
+
+def _time_to_equal(x: Curve, y: Curve) -> dict[str, float | None]:
+    """When each reached the other's final training loss, in seconds of the budget."""
+    return {
+        "a_final": x.final,
+        "b_final": y.final,
+        "b_reached_a_final_s": y.reached(x.final),
+        "a_reached_b_final_s": x.reached(y.final),
+    }
+
+
+def _show(console: Console, found: dict[str, Any]) -> None:
+    for caveat in found["caveats"]:
+        console.print(Text(inert(f"careful: {caveat}"), style="yellow"), soft_wrap=True)
+    console.print(_facts_table(found))
+    console.print()
+    if found["settings"]:
+        table = Table("setting", "A", "B", box=None, pad_edge=False, header_style="dim")
+        for key, x, y in found["settings"]:
+            table.add_row(*(Text(inert(str(value))) for value in (key, x, y)))
+        console.print(table)
+    else:
+        console.print("Their settings are the same.")
+    console.print()
+    console.print(Text(_verdict(found["score"])), soft_wrap=True)
+    if found["curves"] is None:
+        console.print(Text(inert(f"No curves: {found['no_curves']}.")), soft_wrap=True)
+        return
+    for line in _equal_lines(found["time_to_equal_loss"]):
+        console.print(Text(line), soft_wrap=True)
+    console.print()
+    table = Table("seconds", "A loss", "B loss", "B - A", box=None, pad_edge=False,
+                  header_style="dim")  # fmt: skip
+    for column in table.columns:
+        column.justify = "right"
+    for point in found["curves"]:
+        x, y = point["a"], point["b"]
+        gap = _MISSING if x is None or y is None else f"{y - x:+.3f}"
+        shown = (_MISSING if nats is None else f"{nats:.3f}" for nats in (x, y))
+        table.add_row(f"{point['seconds']:.0f}", *shown, gap)
+    console.print(table)
+
+
+def _facts_table(found: dict[str, Any]) -> Table:
+    table = Table("", "A", "B", box=None, pad_edge=False, header_style="dim")
+    a, b = found["a"], found["b"]
+    numbers = (("bits per byte", "bits_per_byte", 4), ("perplexity", "perplexity", 2),
+               ("tokens", "num_tokens", 0), ("tokens/s", "tokens_per_s", 0))  # fmt: skip
+    table.add_row("", *(Text(inert(side["label"]), style="bold") for side in (a, b)))
+    for title, name, digits in numbers:
+        signs = ["≤ " if s["likelihood"] == "bound" and digits else "" for s in (a, b)]
+        cells = [
+            sign + spread(Spread(**s[name]), digits) for s, sign in zip((a, b), signs, strict=True)
+        ]
+        table.add_row(title, *cells)
+    table.add_row("parameters", *(format_size(side["num_params"]) for side in (a, b)))
+    for title, name in (("backend", "backend"), ("hardware", "hardware_class"),
+                        ("commit", "commit")):  # fmt: skip
+        table.add_row(title, *(Text(inert(side[name])) for side in (a, b)))
+    for name in dict.fromkeys(itertools.chain(a["versions"], b["versions"])):
+        x, y = (side["versions"].get(name, _MISSING) for side in (a, b))
+        if x != y:
+            table.add_row(*(Text(inert(value)) for value in (name, x, y)))
+    return table
+
+
+def _verdict(score: dict[str, Any]) -> str:
+    gap = score["difference"]
+    lower = "the same" if gap == 0 else f"{abs(gap):.4f} {'lower' if gap < 0 else 'higher'}"
+    line = f"B's bits per byte are {lower}"
+    if score["p_value"] is None:
+        return (
+            f"{line}. Whether that is more than the noise of seeds cannot be said: it takes two"
+            f" seeds on each side (documents alone: ± {score['documents_se']:.4f})."
+        )
+    low, high = score["interval"]
+    sure = "more than noise explains" if score["p_value"] < rank.SIGNIFICANCE else "within noise"
+    return (
+        f"{line} (95 % interval {low:+.4f} to {high:+.4f}), {sure}: Welch, two-sided,"
+        f" p = {p_value(score['p_value'])}."
+    )
+
+
+def _equal_lines(times: dict[str, float | None]) -> list[str]:
+    out = []
+    for name, other in (("b", "a"), ("a", "b")):
+        at, final = times[f"{name}_reached_{other}_final_s"], times[f"{other}_final"]
+        when = "never" if at is None else f"after {at:.0f} s"
+        out.append(
+            f"{name.upper()} reached {other.upper()}'s final training loss ({final:.3f}) {when}."
+        )
+    return out

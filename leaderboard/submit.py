@@ -1,0 +1,184 @@
+"""A finished run becomes a record of a leaderboard: checked first, then added, never changed."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from leaderboard import catalogue, review
+from leaderboard.catalogue import note_name
+from leaderboard.notes import MAX_NOTE_BYTES, DataSet, Note, Submission, Verification, parse_note
+from leaderboard.record import Record, load
+from leaderboard.row import row
+from leaderboard.store import RECORD, Store
+
+MAX_TOKENIZER_BYTES = 16 << 20
+WEIGHTS, TOKENIZER, VERIFICATION = "model.safetensors", "tokenizer.json", "verification-*.json"
+_BYTES_PER_NUMBER, _SPARE_BYTES = 8, 1 << 20
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A run that may be submitted, read and checked."""
+
+    folder: Path
+    record: Record
+    raw: bytes
+    weights: bytes | None  # None: not asked for
+    tokenizer: bytes | None
+    verifications: list[Verification]
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What became of a run. `note` is what the store says about who entered it."""
+
+    record: Record
+    is_new: bool
+    has_new_weights: bool
+    note: Submission
+
+
+def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
+    """A run's folder, or its record's file, read and checked; raises ValueError with all
+    that speaks against it."""
+    file = run / RECORD if run.is_dir() else run
+    if not file.is_file():
+        raise ValueError(f"{run}: no {RECORD} there; give the folder of a finished run")
+    found = load(file)
+    if objections := review.objections(found):
+        raise ValueError(f"{run}: not accepted: {'; '.join(objections)}")
+    weights = tokenizer = None
+    if with_weights:
+        weights, tokenizer = read_weights(file.parent, found), read_tokenizer(file.parent)
+    noted = sorted(file.parent.glob(VERIFICATION))
+    verifications = [parse_note(Verification, p.read_bytes(), str(p)) for p in noted]
+    return Candidate(file.parent, found, file.read_bytes(), weights, tokenizer,
+                     [v for v in verifications if v.record == found.id])  # fmt: skip
+
+
+def read_weights(folder: Path, record: Record) -> bytes:
+    """The weights beside a record, no larger than its parameters can be, and those it names."""
+    path = folder / WEIGHTS
+    limit = max_weights_bytes(record)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(limit + 1)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    check_weights(raw, record, str(path))
+    return raw
+
+
+def max_weights_bytes(record: Record) -> int:
+    """Most bytes that a safetensors file of the record's parameters can have."""
+    return _BYTES_PER_NUMBER * record.num_params + _SPARE_BYTES
+
+
+def check_weights(raw: bytes, record: Record, where: str) -> None:
+    if len(raw) > max_weights_bytes(record):
+        raise ValueError(f"{where}: larger than {record.num_params} parameters can be")
+    if hashlib.sha256(raw).hexdigest() != record.weights_sha256:
+        raise ValueError(f"{where}: not the weights that the record names (SHA-256 differs)")
+
+
+def read_tokenizer(folder: Path) -> bytes:
+    path = folder / TOKENIZER
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_TOKENIZER_BYTES + 1)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(raw) > MAX_TOKENIZER_BYTES:
+        raise ValueError(f"{path}: larger than a tokenizer may be ({MAX_TOKENIZER_BYTES} bytes)")
+    return raw
+
+
+def opened_data(
+    found: Candidate, store: Store, known: Sequence[DataSet], *, new_data: bool
+) -> DataSet | None:
+    """The data set that this run would be the first of, None where the store knows it.
+
+    Raises ValueError for data that the store does not know, unless `new_data` is asked for.
+    """
+    objections = review.data_objections(row(found.record), known)
+    if not objections:
+        return None
+    opened = _data_set(found.record)
+    wrong_size = (opened.train_fingerprint, opened.heldout_fingerprint) in {
+        (d.train_fingerprint, d.heldout_fingerprint) for d in known
+    }
+    if new_data and not wrong_size:
+        return opened
+    hint = "" if wrong_size else "; --new-data opens a track for it"
+    raise ValueError(f"{found.folder}: not accepted: {'; '.join(objections)}{hint}")
+
+
+def submit(
+    found: Candidate, store: Store, *, name: str | None, author: str | None, opens: DataSet | None
+) -> Submitted:
+    """Add a checked run to a store; what is there already stays as it is."""
+    record = found.record
+    if opens is not None:
+        _add_note(store, opens)
+    has_new_weights = _add_weights(found, store)
+    for verification in found.verifications:
+        _add_note(store, verification)
+    note = Submission(
+        record=record.id, name=name, author=author,
+        submitted=datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+    is_noted = not _add_note(store, note)
+    # The record comes last: whoever reads the store meanwhile finds it with all its company.
+    is_new = store.add(f"{record.id}.json", found.raw)
+    if not is_new:
+        catalogue.fetch(store, record.id)  # raises where somebody changed it
+    if is_noted:
+        raw = store.read(note_name(note), MAX_NOTE_BYTES)
+        note = parse_note(Submission, raw, store / note_name(note))
+    return Submitted(record, is_new, has_new_weights, note)
+
+
+def _data_set(record: Record) -> DataSet:
+    assert record.score is not None  # it was accepted
+    return DataSet(
+        name=record.data.name,
+        train_fingerprint=record.data.train_fingerprint,
+        heldout_fingerprint=record.data.heldout_fingerprint,
+        num_docs=record.score.num_docs,
+        num_bytes=record.score.num_bytes,
+    )
+
+
+def _add_note(store: Store, note: Note) -> bool:
+    return store.add(note_name(note), note.to_json().encode())
+
+
+def _add_weights(found: Candidate, store: Store) -> bool:
+    if found.weights is None or found.tokenizer is None:
+        return False
+    record = found.record
+    store.add(tokenizer_name(record), found.tokenizer)
+    return store.add(weights_name(record), found.weights)
+
+
+def weights_name(record: Record) -> str:
+    return f"weights/{record.weights_sha256}.safetensors"
+
+
+def tokenizer_name(record: Record) -> str:
+    return f"tokenizers/{record.tokenizer.fingerprint}.json"
+
+
+def plain(submitted: Submitted) -> dict[str, Any]:
+    """What became of a run, for --json."""
+    return {
+        "id": submitted.record.id,
+        "added": submitted.is_new,
+        "weights_added": submitted.has_new_weights,
+        "name": submitted.note.name,
+        "author": submitted.note.author,
+        "submitted": submitted.note.submitted,
+    }
