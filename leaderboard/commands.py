@@ -85,9 +85,7 @@ def leaderboard_command(
     if format_ == "html" and to is None:
         raise ValueError("--format html: say where the page goes with --to FOLDER")
     if format_ == "table" and to is not None:
-        raise ValueError(
-            "--to: for --format markdown, json or html; the table goes to the terminal"
-        )
+        raise ValueError("--to: for --format markdown, json or html; a table is printed")
     if top < 0:
         raise ValueError(f"--top {top}: give a number of entries, or 0 for all")
     store = open_store(from_)
@@ -108,9 +106,7 @@ def leaderboard_command(
     else:
         _write(format_, boards, problems, to)
     if check and problems:
-        raise ValueError(
-            f"{store.url}: {len(problems)} problem(s), told above; mend or remove them"
-        )
+        raise ValueError(f"{store.url}: {len(problems)} problem(s), see above")
 
 
 def _chosen(boards: list[Board], words: str | None) -> list[Board]:

@@ -12,6 +12,7 @@ FRAMEWORKS = {"torch", "mlx", "jax", "tensorflow"}
 STOREYS = [
     {
         "leaderboard.record",
+        "leaderboard.inert",
         "speedrun.schedule",
         "speedrun.clock",
         "speedrun.noise",
@@ -30,7 +31,13 @@ STOREYS = [
     {"speedrun.trainer"},
     {"speedrun.asked", "speedrun.recording", "speedrun.restore", "speedrun.quickest"},
     {"speedrun.race"},
-    {"leaderboard.store", "leaderboard.rank"},
+    {"leaderboard.notes", "leaderboard.row"},
+    {"leaderboard.store", "leaderboard.review", "leaderboard.rank"},
+    {"leaderboard.catalogue"},
+    {"leaderboard.submit", "leaderboard.render"},
+    {"leaderboard.leaks", "leaderboard.verify"},
+    {"leaderboard.commands"},
+    {"leaderboard.compare"},
     {"speedrun.progress"},
     {"speedrun.report", "speedrun.doctor"},
     {"speedrun.commands"},
