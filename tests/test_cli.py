@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 
-from leaderboard.rank import unranked_because
+from leaderboard.row import unranked_because
 from leaderboard.record import load
 from speedrun import cli
 
