@@ -108,6 +108,7 @@ def test_nothing_of_theirs_is_run_or_followed(project):
     code, comment = project.checked()
     assert code != 0
     assert comment.count("no file of a leaderboard") == 2
+    assert not (project.records / "sitecustomize.py").exists()
     assert "root:" not in comment
     assert "ran their code" not in comment
     assert not list(project.folder.rglob("owned"))
