@@ -350,8 +350,7 @@ def _equal_lines(times: dict[str, float | None]) -> list[str]:
     out = []
     for name, other in (("b", "a"), ("a", "b")):
         at, final = times[f"{name}_reached_{other}_final_s"], times[f"{other}_final"]
-        when = "never" if at is None else f"after {at:.0f} s"
-        out.append(
-            f"{name.upper()} reached {other.upper()}'s final training loss ({final:.3f}) {when}."
-        )
+        never, when = ("never ", "") if at is None else ("", f" after {at:.0f} s")
+        who, whose = name.upper(), other.upper()
+        out.append(f"{who} {never}reached {whose}'s final training loss ({final:.3f}){when}.")
     return out

@@ -11,7 +11,8 @@ import unicodedata
 # Cc controls, Cf format marks (bidirectional ones, zero-width ones, tags), Cs lone surrogates,
 # Co private use, Zl and Zp line separators. Emoji joiners go, too: better plain than fooled.
 _ACTING = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@:$^=.-])")
+# What has a meaning within a line; the rest has one at a line's beginning, where no text stands.
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>#!|~&$]|(?<=www)\.|:(?=//))")
 _MAX_COMBINING = 2  # marks piled on one letter overflow into other lines
 
 
