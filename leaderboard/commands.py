@@ -47,7 +47,7 @@ def submit_command(
             if text is not None:
                 one_line(text)
         except ValueError as error:
-            raise ValueError(f"{option} {inert(text or '')!r}: {error}") from None
+            raise ValueError(f'{option} "{inert(text or "")}": {error}') from None
     found = [candidate(run, with_weights=with_weights) for run in runs]
     store = open_store(to)
     known = catalogue.known_data(store)

@@ -30,6 +30,8 @@ class Store:
     """The files of one leaderboard. Raises ValueError for what cannot be reached or used."""
 
     def __init__(self, url: str) -> None:
+        if not url.strip():
+            raise ValueError("the address of a store is empty; give a folder or an fsspec URL")
         self.url = url
         with self._explained():
             self._fs, self._root = fsspec.core.url_to_fs(url)
