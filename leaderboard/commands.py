@@ -9,11 +9,13 @@ from rich.console import Console
 from rich.text import Text
 
 from leaderboard import catalogue, rank
+from leaderboard.catalogue import Catalogue
 from leaderboard.inert import inert
 from leaderboard.notes import one_line
 from leaderboard.rank import Board
 from leaderboard.render import markdown, plain, terminal
-from leaderboard.store import Store
+from leaderboard.row import row
+from leaderboard.store import Store, runs
 from leaderboard.submit import Submitted, candidate, opened_data, submit
 from leaderboard.submit import plain as plain_submitted
 from speedrun.data.sources import cache_dir
@@ -91,7 +93,7 @@ def leaderboard_command(
     store = open_store(from_)
     found = catalogue.read(store, None if check else cache_dir())
     if not (found.rows or found.problems) and not check:
-        raise ValueError(f"{store.url}: no records there; add some with: run.py submit RUN")
+        found = _own_runs(store, format_)
     problems = [*found.problems, *(_strangers(store) if check else [])]
     _tell(problems, len(found.rows), check)
     boards = rank.boards(found.rows, found.submissions, found.verifications)
@@ -107,6 +109,16 @@ def leaderboard_command(
         _write(format_, boards, problems, to)
     if check and problems:
         raise ValueError(f"{store.url}: {len(problems)} problem(s), see above")
+
+
+def _own_runs(store: Store, format_: str) -> Catalogue:
+    """A folder of finished runs, shown as a leaderboard of one's own without submitting them."""
+    rows = [row(record) for _, record in runs(Path(store.url))] if store.is_local else []
+    if not rows:
+        raise ValueError(f"{store.url}: no records there; add some with: run.py submit RUN")
+    if format_ == "html":
+        raise ValueError(f"{store.url}: a page needs records; submit the runs --to FOLDER")
+    return Catalogue(rows=rows)
 
 
 def _chosen(boards: list[Board], words: str | None) -> list[Board]:
