@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.text import Text
 
 from leaderboard import catalogue, rank
-from leaderboard.inert import inert
+from leaderboard.inert import brief, inert
 from leaderboard.notes import one_line
 from leaderboard.rank import Board
 from leaderboard.render import markdown, plain, terminal
 from leaderboard.store import Store
-from leaderboard.submit import Submitted, candidate, opened_data, submit
+from leaderboard.submit import Submitted, candidate, check_store, opened_data, submit
 from leaderboard.submit import plain as plain_submitted
 from speedrun.data.sources import cache_dir
 
@@ -47,11 +47,15 @@ def submit_command(
             if text is not None:
                 one_line(text)
         except ValueError as error:
-            raise ValueError(f"{option} {inert(text or '')!r}: {error}") from None
+            raise ValueError(f"{option} {brief(text)}: {error}") from None
     found = [candidate(run, with_weights=with_weights) for run in runs]
     store = open_store(to)
     known = catalogue.known_data(store)
-    opens = [opened_data(one, store, known, new_data=new_data) for one in found]
+    opens = []
+    for one in found:
+        check_store(one, store)
+        opens.append(data := opened_data(one, store, known, new_data=new_data))
+        known += [data] if data is not None else []
     console = Console(stderr=as_json)
     for one, data in zip(found, opens, strict=True):
         done = submit(one, store, name=name, author=author, opens=data)
@@ -71,9 +75,9 @@ def _told(done: Submitted, store: Store, name: str | None, author: str | None) -
     line = f"{short} was there already"
     if (name, author) != (note.name, note.author) and (name or author):
         line += f", entered {known_as or 'without a name'}: that stays"
-    elif done.has_new_weights:
-        return f"{line}; its weights were added"
-    return f"{line}; nothing changed"
+    added = ["its weights"] * done.has_new_weights
+    added += [f"{done.num_new_verifications} verification(s)"] * bool(done.num_new_verifications)
+    return f"{line}; {' and '.join(added)} added" if added else f"{line}; nothing changed"
 
 
 def leaderboard_command(
@@ -90,9 +94,9 @@ def leaderboard_command(
         raise ValueError(f"--top {top}: give a number of entries, or 0 for all")
     store = open_store(from_)
     found = catalogue.read(store, None if check else cache_dir())
-    if not (found.rows or found.problems) and not check:
-        raise ValueError(f"{store.url}: no records there; add some with: run.py submit RUN")
     problems = [*found.problems, *(_strangers(store) if check else [])]
+    if not (found.rows or problems):
+        raise ValueError(f"{store.url}: no records there; add some with: run.py submit RUN")
     _tell(problems, len(found.rows), check)
     boards = rank.boards(found.rows, found.submissions, found.verifications)
     boards = _chosen(boards, track)
