@@ -116,11 +116,18 @@ def leaderboard_command(
 def _chosen(boards: list[Board], words: str | None) -> list[Board]:
     if words is None:
         return boards
-    chosen = [b for b in boards if all(w in b.track.label.lower() for w in words.lower().split())]
+    asked = words.lower().split()
+    chosen = [b for b in boards if all(_has(b.track.label.lower(), word) for word in asked)]
     if not chosen:
         known = "; ".join(board.track.label for board in boards[:10])
         raise LookupError(inert(f"--track {words}: no track has these words; there are: {known}"))
     return chosen
+
+
+def _has(label: str, word: str) -> bool:
+    """Whether a track has a word, or part of one; a number has to be there whole."""
+    is_number = word.replace(".", "").isdecimal()
+    return word in label.split() or (not is_number and word in label)
 
 
 def _tell(problems: Sequence[str], num_records: int, check: bool) -> None:
