@@ -95,9 +95,11 @@ def _clock(record: Record) -> Iterator[str]:
 def _training(record: Record) -> Iterator[str]:
     train, config = record.train, record.config
     shares = [share for share, _ in train.loss_curve]
-    if shares != sorted(shares) or any(not 0 <= s <= 1 + 2 * MAX_OVERSHOOT for s in shares):
+    nats = [loss for _, loss in train.loss_curve if loss is not None]
+    ends = 1 + 2 * MAX_OVERSHOOT
+    if shares and (shares != sorted(shares) or shares[0] < 0 or shares[-1] > ends):
         yield "the shares of its loss curve do not run from 0 to 1"
-    if any(nats is not None and not 0 <= nats <= _MAX_LOSS for _, nats in train.loss_curve):
+    if nats and not 0 <= min(nats) <= max(nats) <= _MAX_LOSS:
         yield f"its loss curve leaves the range from 0 to {_MAX_LOSS:g} nats"
     if train.epochs is not None and train.epochs <= 0:
         yield f"it made {train.epochs:g} epochs"

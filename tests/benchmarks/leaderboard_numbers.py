@@ -30,7 +30,8 @@ from leaderboard.record import Record, seal  # noqa: E402
 from leaderboard.store import Store  # noqa: E402
 from leaderboard.submit import candidate, submit  # noqa: E402
 
-TABLE_S, PAGE_S, SUBMIT_S = 2.0, 20.0, 1.0
+# Without a cache every record is hashed and reviewed: a millisecond each, over the cores.
+COLD_S, TABLE_S, PAGE_S, SUBMIT_S = 20.0, 2.0, 20.0, 1.0
 MEMORY_BYTES = 500e6
 NUM_POINTS, NUM_SEEDS, PER_SUBMITTER = 200, 3, 10
 ARCHS = ("transformer", "lstm", "ngram", "d3pm")
@@ -102,7 +103,7 @@ def commands(folder: Path, num_records: int) -> bool:
     print(f"{num_records} records, {size / 1e6:.0f} MB with their notes\n")
     print("| command | time | of the processor | peak memory | limit | kept |\n" + "|---" * 6 + "|")
     board = ["leaderboard", "--from", store]
-    asked = [("table, nothing kept", board, TABLE_S), ("table, again", board, TABLE_S),
+    asked = [("table, nothing kept", board, COLD_S), ("table, again", board, TABLE_S),
              ("JSON", [*board, "--format", "json"], TABLE_S),
              ("Markdown", [*board, "--format", "markdown"], TABLE_S)]  # fmt: skip
     if importlib.util.find_spec("leaderboard.render.page"):
@@ -111,7 +112,8 @@ def commands(folder: Path, num_records: int) -> bool:
     for where, name in ((folder / "empty", "an empty store"), (store, "these records")):
         run = write_run(folder / "run", synthetic(num_records))
         asked.append((f"one submission to {name}", ["submit", run, "--to", where], SUBMIT_S))
-    return all([row(what, args, cache, limit_s) for what, args, limit_s in asked])
+    kept = [row(what, args, cache, limit_s) for what, args, limit_s in asked]
+    return all(kept)
 
 
 def submitter(folder: Path, number: int, is_same: bool) -> None:

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from typing import Any
 
 import pytest
 from made_records import CONTENT, add, leaves, made, put, rescore, resealed, snapshot, write_run
@@ -136,7 +137,7 @@ NEEDED = [path for path in leaves(VALID) if not {*FREE, *SINCE_SCHEMA_2} & {*pat
 def test_nothing_may_be_missing(path):
     content = copy.deepcopy(VALID)
     *sections, name = path.split(".")
-    inner = content
+    inner: Any = content
     for section in sections:
         inner = inner[int(section)] if section.isdecimal() else inner[section]
     del inner[name]
