@@ -24,6 +24,8 @@ _NAME = re.compile(
     r"([0-9a-f]{64}(\.submission|\.verification\.[0-9a-f]{12})?|[0-9a-f]{12}\.data)\.json"
 )
 _PARTIAL = ".partial-"
+# What file systems of fsspec's call the thing that changes with a file.
+_STAMPS = ("ETag", "etag", "blob_id", "sha", "oid", "LastModified", "modified", "mtime", "created")
 
 
 class Store:
@@ -72,8 +74,7 @@ class Store:
         for entry in entries:
             name = str(entry["name"]).rstrip("/").rpartition("/")[2]
             if entry.get("type") == "file" and _NAME.fullmatch(name):
-                stamps = (entry.get(key) for key in ("ETag", "etag", "oid", "created", "mtime"))
-                stamp = next((str(stamp) for stamp in stamps if stamp), "")
+                stamp = next((str(entry[key]) for key in _STAMPS if entry.get(key)), "")
                 found[name] = (int(entry.get("size") or 0), stamp)
         return found
 
@@ -91,6 +92,11 @@ class Store:
                 return file.read(limit + 1)
         with self._explained():
             return self._fs.cat_file(f"{self._root}/{name}", end=limit + 1)
+
+    def refuse_links(self, folder: str) -> None:
+        """Raise ValueError where this folder of a local store is a link."""
+        if self._folder is not None and (self._folder / folder).is_symlink():
+            raise ValueError(f"{self / folder}: a link, which may lead out of the store")
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; None if it is not there."""
@@ -157,7 +163,9 @@ def _scan(folder: Path) -> dict[str, tuple[int, str]]:
         for entry in entries:
             if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                 stat = entry.stat(follow_symlinks=False)
-                found[entry.name] = (stat.st_size, str(stat.st_mtime_ns))
+                # The time of change, too: anybody may set that of modification.
+                stamp = f"{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
+                found[entry.name] = (stat.st_size, stamp)
     return found
 
 

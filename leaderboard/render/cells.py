@@ -45,26 +45,25 @@ def p_value(p: float) -> str:
 class Column(NamedTuple):
     """A column of the table: its title, whether numbers stand in it, and an entry's cell."""
 
-    rank: int  # where there is no room for all, higher ones go first
     title: str
     is_number: bool
     cell: Callable[[Entry], str]
 
 
 COLUMNS: Sequence[Column] = (
-    Column(1, "bits per byte", True, score),
-    Column(2, "n", True, lambda entry: str(entry.bits_per_byte.n)),
-    Column(4, "perplexity (vocab)", True, perplexity),
-    Column(5, "parameters", True, lambda entry: format_size(entry.first.num_params)),
-    Column(13, "tokens", True, lambda entry: f"{entry.num_tokens.mean / 1e6:,.2f}M"),
-    Column(6, "tokens/s", True, lambda entry: f"{entry.tokens_per_s.mean:,.0f}"),
-    Column(7, "architecture", False, lambda entry: entry.first.arch),
-    Column(10, "backend", False, lambda entry: f"{entry.first.backend} {entry.first.device}"),
-    Column(8, "verified", False, lambda entry: MARKS[entry.mark]),
-    Column(12, "author", False, lambda entry: ", ".join(entry.authors)),
-    Column(11, "date", False, lambda entry: entry.created[:10]),
-    Column(9, "entry", False, lambda entry: entry.id[:8]),
-    Column(3, "standing", False, standing),
+    Column("bits per byte", True, score),
+    Column("n", True, lambda entry: str(entry.bits_per_byte.n)),
+    Column("perplexity (vocab)", True, perplexity),
+    Column("parameters", True, lambda entry: format_size(entry.first.num_params)),
+    Column("tokens", True, lambda entry: f"{entry.num_tokens.mean / 1e6:,.2f}M"),
+    Column("tokens/s", True, lambda entry: f"{entry.tokens_per_s.mean:,.0f}"),
+    Column("architecture", False, lambda entry: entry.first.arch),
+    Column("backend", False, lambda entry: f"{entry.first.backend} {entry.first.device}"),
+    Column("verified", False, lambda entry: MARKS[entry.mark]),
+    Column("author", False, lambda entry: ", ".join(entry.authors)),
+    Column("date", False, lambda entry: entry.created[:10]),
+    Column("entry", False, lambda entry: entry.id[:8]),
+    Column("standing", False, standing),
 )
 
 
