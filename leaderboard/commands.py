@@ -152,7 +152,10 @@ def _tell(problems: Sequence[str], num_records: int, check: bool) -> None:
 
 
 def _strangers(store: Store) -> list[str]:
-    return [f"{store / name}: no file of a leaderboard" for name in store.strangers()]
+    odd = [f"{store / name}: no file of a leaderboard" for name in store.strangers()]
+    return odd + [
+        f"{store / name}: not the weights of its name" for name in store.changed_weights()
+    ]
 
 
 def _write(format_: str, boards: list[Board], problems: list[str], to: Path | None) -> None:

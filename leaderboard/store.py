@@ -8,6 +8,7 @@ weights/<sha256>.safetensors, tokenizers/<fingerprint>.json
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import uuid
@@ -23,6 +24,10 @@ RECORD = "record.json"
 _NAME = re.compile(
     r"([0-9a-f]{64}(\.submission|\.verification\.[0-9a-f]{12})?|[0-9a-f]{12}\.data)\.json"
 )
+_COMPANY = {
+    "weights": re.compile(r"[0-9a-f]{64}\.safetensors"),
+    "tokenizers": re.compile(r"[0-9a-f]{64}\.json"),
+}
 _PARTIAL = ".partial-"
 # What file systems of fsspec's call the thing that changes with a file.
 _STAMPS = ("ETag", "etag", "blob_id", "sha", "oid", "LastModified", "modified", "mtime", "created")
@@ -79,11 +84,30 @@ class Store:
         return found
 
     def strangers(self) -> list[str]:
-        """Names in a local store that no file of it may have."""
+        """Names in a local store that no file of it may have, those of its folders included."""
         if self._folder is None or not self._folder.is_dir():
             return []
-        known = _scan(self._folder).keys() | {"weights", "tokenizers"}
-        return sorted(p.name for p in self._folder.iterdir() if p.name not in known)
+        known = _scan(self._folder).keys() | {
+            name for name in _COMPANY if not (self._folder / name).is_symlink()
+        }
+        odd = [path.name for path in self._folder.iterdir() if path.name not in known]
+        for name in known & _COMPANY.keys():
+            for path in (self._folder / name).glob("*"):
+                is_file = path.is_file() and not path.is_symlink()
+                if not is_file or not _COMPANY[name].fullmatch(path.name):
+                    odd.append(f"{name}/{path.name}")
+        return sorted(odd)
+
+    def changed_weights(self) -> list[str]:
+        """Weights in a local store that are not those of their name."""
+        if self._folder is None:
+            return []
+        found = sorted((self._folder / "weights").glob("*.safetensors"))
+        return [
+            f"weights/{path.name}"
+            for path in found
+            if not path.is_symlink() and path.is_file() and _digest(path) != path.stem
+        ]
 
     def read(self, name: str, limit: int) -> bytes:
         """At most `limit` + 1 bytes of a file; FileNotFoundError if it is not there."""
@@ -167,6 +191,11 @@ def _scan(folder: Path) -> dict[str, tuple[int, str]]:
                 stamp = f"{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
                 found[entry.name] = (stat.st_size, stamp)
     return found
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _open_unlinked(path: Path) -> int:

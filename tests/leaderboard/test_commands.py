@@ -1,5 +1,6 @@
 """`submit` and `leaderboard` through the command line: messages, exit codes, untouched stores."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -92,6 +93,23 @@ def test_check_fails_for_anything_that_does_not_hold(command, store):
     assert "\x1b" not in done.err
     (store / "stranger\x1b").unlink()
     assert snapshot(store) == before
+
+
+def test_check_looks_at_weights_and_tokenizers_too(command, store):
+    weights = store / "weights"
+    weights.mkdir()
+    good = hashlib.sha256(b"weights").hexdigest()
+    (weights / f"{good}.safetensors").write_bytes(b"weights")
+    assert command("leaderboard", "--from", store, "--check").code == 0
+    (weights / f"{'0' * 64}.safetensors").write_bytes(b"weights")
+    (weights / f"{'1' * 64}.safetensors").symlink_to(weights / f"{good}.safetensors")
+    (weights / "model.pkl").write_bytes(b"")
+    (store / "tokenizers").symlink_to(store)
+    done = command("leaderboard", "--from", store, "--check")
+    assert done.code == 2 and "4 problem(s)" in done.err
+    assert f"{'0' * 64}.safetensors: not the weights of its name" in done.err
+    for name in (f"weights/{'1' * 64}.safetensors", "weights/model.pkl", "tokenizers"):
+        assert f"{store / name}: no file of a leaderboard" in done.err
 
 
 @pytest.mark.parametrize(
