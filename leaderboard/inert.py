@@ -16,6 +16,8 @@ _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~&@:$^=.-])")
+# `@name` calls a person and `#1` links an issue, escaped or not, in a comment on GitHub.
+_REFERENCE = re.compile(r"(?<!\w)\\@(?=\w)|\\#(?=\d)")
 _MAX_COMBINING = 2  # marks piled on one letter overflow into other lines
 
 
@@ -49,4 +51,5 @@ def brief(value: object, limit: int = 80) -> str:
 
 def markdown(text: str) -> str:
     """`text` as one line of Markdown that shows it literally, also inside a table's cell."""
-    return _MARKDOWN.sub(r"\\\1", inert(text)) if text else ""
+    shown = _MARKDOWN.sub(r"\\\1", inert(text))
+    return _REFERENCE.sub(lambda found: f"{found[0]}&#8203;", shown)

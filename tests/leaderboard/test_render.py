@@ -20,7 +20,7 @@ HOSTILE = [
     "[link=https://evil.example]x[/link]", ":warning:", "# title", "a\nb", "a\r\n| x |",
     "\x1b]8;;https://evil.example\x1b\\x", "\x1b[2J\x1b[31m", "\u202egnp.exe", "a\u200bb",
     "Z" + "\u0301\u0302\u0303\u0304" * 5, "\\", "a\\|b", "~~x~~", "&lt;b&gt;", "\u2028", "\x9b31m",
-    "x" * 200, "注意力" * 40, "🦊" * 20,
+    "x" * 200, "注意力" * 40, "🦊" * 20, "@someone", "#12",
 ]  # fmt: skip
 
 
