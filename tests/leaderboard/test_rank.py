@@ -98,9 +98,7 @@ def test_equal_weights_count_once():
 )  # fmt: skip
 def test_tracks_stay_apart(change):
     found = boards([*OLD, *rows(0.1, 0.2, **change)])
-    assert [len(board.entries[0].rows) for board in found] == [2, 3] or [
-        len(board.entries[0].rows) for board in found
-    ] == [3, 2]
+    assert sorted(len(board.entries[0].rows) for board in found) == [2, 3]
     assert found[0].track != found[1].track and found[0].track.label
 
 

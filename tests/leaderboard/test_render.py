@@ -117,7 +117,7 @@ def test_markdown_shows_every_entry_of_every_track():
     assert "1 further run(s) do not rank" in markdown.render(board(*three(), stopped))
 
 
-@pytest.mark.parametrize("name", [*HOSTILE, "a\ud800b"[:1]])
+@pytest.mark.parametrize("name", HOSTILE)
 def test_json_comes_back_and_is_ascii(name):
     stopped = made(0.5, 7, {"status": "interrupted"})
     found = board(*three(name), stopped)
