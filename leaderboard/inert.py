@@ -17,6 +17,8 @@ _INVISIBLE = re.compile(
 )
 # What has a meaning within a line; the rest has one at a line's beginning, where no text stands.
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>#!|~&$]|(?<=www)\.|:(?=//))")
+# `@name` calls a person and `#1` links an issue, escaped or not, in a comment on GitHub.
+_REFERENCE = re.compile(r"(?<!\w)@(?=\w)|\\#(?=\d)")
 _MAX_COMBINING = 2  # marks piled on one letter overflow into other lines
 
 
@@ -50,4 +52,5 @@ def brief(value: object, limit: int = 80) -> str:
 
 def markdown(text: str) -> str:
     """`text` as one line of Markdown that shows it literally, also inside a table's cell."""
-    return _MARKDOWN.sub(r"\\\1", inert(text)) if text else ""
+    shown = _MARKDOWN.sub(r"\\\1", inert(text))
+    return _REFERENCE.sub(lambda found: f"{found[0]}&#8203;", shown)

@@ -12,6 +12,7 @@ from made_records import CONTENT, add, made, snapshot, write_run
 
 from leaderboard.commands import OWN_RECORDS
 from leaderboard.record import seal
+from leaderboard.row import Row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -166,3 +167,17 @@ def test_tables_and_submissions_do_without_frameworks(tmp_path, store):
             cwd=ROOT, env={**os.environ, "SPEEDRUN_CACHE": str(tmp_path / "cache")}, timeout=60,
         )  # fmt: skip
         assert done.stderr.splitlines()[-1] == "LOADED [] 0", done.stderr
+
+
+def test_check_reads_every_file_anew(command, store):
+    """What was kept from an earlier reading is not believed."""
+    command("leaderboard", "--from", store)
+    (kept,) = (Path(os.environ["SPEEDRUN_CACHE"]) / "leaderboard").iterdir()
+    files = json.loads(kept.read_text())
+    for _, _, kind, content in files.values():
+        if kind == "record":
+            content[Row._fields.index("bits_per_byte")] = 0.1
+    kept.write_text(json.dumps(files))
+    show = ("leaderboard", "--from", store, "--format", "json")
+    for args, is_believed in ((show, True), ((*show, "--check"), False)):
+        assert ('"mean": 0.1,' in command(*args).out) == is_believed

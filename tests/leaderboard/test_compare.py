@@ -24,11 +24,10 @@ def straight(start: float, end: float, num: int = 101) -> list[list[float]]:
 def test_settings_that_differ_are_named_and_the_seed_is_not():
     a = made(0.7, 0)
     b = made(0.7, 5, {"config.recipe.lr": 0.01, "config.model.depth": 4, "config.name": None})
-    assert compared(side(a), side(b))["settings"] == [
-        ("recipe.lr", 0.003, 0.01), ("name", "für", None), ("model.depth", "-", 4),
-    ] or sorted(compared(side(a), side(b))["settings"], key=str) == sorted(
-        [("recipe.lr", 0.003, 0.01), ("name", "für", None), ("model.depth", "-", 4)], key=str
-    )  # fmt: skip
+    found = compared(side(a), side(b))["settings"]
+    assert sorted(found) == [
+        ("model.depth", "-", 4), ("name", "für", None), ("recipe.lr", 0.003, 0.01),
+    ]  # fmt: skip
     assert compared(side(a), side(made(0.6, 3)))["settings"] == []
 
 
@@ -162,7 +161,7 @@ def test_entries_and_runs_are_found_by_their_first_digits(command, store, tmp_pa
     assert found["a"]["ids"] == found["b"]["ids"] == [record.id]
     run = write_run(tmp_path / "run", made(0.5, 9))
     done = command("compare", run, ids["old way"], "--from", store)
-    assert done.code == 0 and "2.0" not in done.err
+    assert done.code == 0
     assert "it takes two seeds on each side" in done.out
 
 

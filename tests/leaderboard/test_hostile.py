@@ -6,7 +6,18 @@ import math
 from typing import Any
 
 import pytest
-from made_records import CONTENT, add, leaves, made, put, rescore, resealed, snapshot, write_run
+from made_records import (
+    CONTENT,
+    add,
+    changed,
+    leaves,
+    made,
+    put,
+    rescore,
+    resealed,
+    snapshot,
+    write_run,
+)
 
 from leaderboard.inert import is_inert
 from leaderboard.record import MAX_RECORD_BYTES, content_id, parse, seal
@@ -184,8 +195,10 @@ def test_a_link_in_the_place_of_a_folder_is_refused(refused, tmp_path, folder):
     store.mkdir()
     (tmp_path / "elsewhere").mkdir()
     (store / folder).symlink_to(tmp_path / "elsewhere")
-    run = write_run(tmp_path / "run", seal(CONTENT))
-    refused("a link, which may lead out", "submit", run, "--to", store, "--with-weights")
+    for number, changes in enumerate(({}, {"data.train_fingerprint": "e" * 64})):
+        run = write_run(tmp_path / f"run-{number}", seal(changed(changes)))
+        refused("a link, which may lead out", "submit", run, "--to", store, "--with-weights",
+                "--new-data")  # fmt: skip
 
 
 def test_a_record_changed_in_the_store_is_refused(command, refused, tmp_path):

@@ -50,3 +50,9 @@ def test_markdown_shows_its_signs():
 @pytest.mark.parametrize("value", ["x" * 10**6, {"a": [{"b": "\x1b"}] * 9999}, 10**400, "\u202e"])
 def test_a_value_in_an_error_is_short_and_inert(value):
     assert len(brief(value)) <= 81 and is_inert(brief(value))
+
+
+def test_markdown_calls_nobody_and_links_no_issue():
+    assert markdown("by @someone, see #12") == "by @&#8203;someone, see \\#&#8203;12"
+    assert markdown("tinystories@ff16") == "tinystories@ff16"
+    assert markdown("") == ""

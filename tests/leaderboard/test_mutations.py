@@ -194,7 +194,7 @@ def check(raw: bytes, folder: Path) -> bool:
 
 
 RULES = settings(
-    deadline=None, derandomize=True, max_examples=300, database=None,
+    deadline=None, derandomize=True, max_examples=200, database=None,
     suppress_health_check=[
         HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example,
     ],

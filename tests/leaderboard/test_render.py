@@ -20,7 +20,7 @@ HOSTILE = [
     "[link=https://evil.example]x[/link]", ":warning:", "# title", "a\nb", "a\r\n| x |",
     "\x1b]8;;https://evil.example\x1b\\x", "\x1b[2J\x1b[31m", "\u202egnp.exe", "a\u200bb",
     "Z" + "\u0301\u0302\u0303\u0304" * 5, "\\", "a\\|b", "~~x~~", "&lt;b&gt;", "\u2028", "\x9b31m",
-    "x" * 200, "注意力" * 40, "🦊" * 20,
+    "x" * 200, "注意力" * 40, "🦊" * 20, "@someone", "#12",
 ]  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def test_markdown_shows_every_entry_of_every_track():
     assert "1 further run(s) do not rank" in markdown.render(board(*three(), stopped))
 
 
-@pytest.mark.parametrize("name", [*HOSTILE, "a\ud800b"[:1]])
+@pytest.mark.parametrize("name", HOSTILE)
 def test_json_comes_back_and_is_ascii(name):
     stopped = made(0.5, 7, {"status": "interrupted"})
     found = board(*three(name), stopped)
