@@ -34,6 +34,11 @@ def thinned(curves: Sequence[Curve], num_points: int = MAX_POINTS) -> list[list[
     return out
 
 
+def is_line(thin: Sequence[Sequence[float | None]]) -> bool:
+    """Whether there is more than a point to draw: counted models end before they have begun."""
+    return sum(nats is not None for _, nats in thin) > 1
+
+
 def script(found: Mapping[str, Any]) -> str:
     """A script that gives the page its curves; a file, because pages from disk may not fetch."""
     text = json.dumps(found, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
@@ -45,7 +50,7 @@ def drawing(curves: Sequence[tuple[str, Curve]], width: float, height: float) ->
 
     The axis leaves the first twentieth of the budget out, where a loss falls from anywhere.
     """
-    thin = [(label, thinned([curve])) for label, curve in curves]
+    thin = [(label, line) for label, c in curves if is_line(line := thinned([c]))]
     points = [(s, x) for _, line in thin for s, x in line if s is not None and x is not None]
     if not points:
         return {}

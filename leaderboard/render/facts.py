@@ -61,7 +61,7 @@ def of(entry: Entry, records: Sequence[Record], rival: Known | None) -> dict[str
         "runs": list(zip(entry.rows, records, strict=True)),
         "sections": sections(settings),
         "num_hidden_settings": max(0, len(settings) - MAX_SETTINGS),
-        "clocks": [clock(record) for record in records[:_MAX_BARS]],
+        "clocks": clocks(records[:_MAX_BARS]),
         "on_clock": ON_CLOCK,
         "off_clock": OFF_CLOCK,
         "beside_clock": BESIDE_CLOCK,
@@ -132,27 +132,35 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Change]
     return [change for change in found if change.key != "seed"][:MAX_SETTINGS]
 
 
-def clock(record: Record) -> dict[str, Any]:
-    """A race's accounts as shares of two bars: on the clock, and off it."""
-    return {
-        "seed": record.seed,
-        "on": _bar(record.clock, ON_CLOCK, record.budget_s),
-        "off": _bar(record.clock, OFF_CLOCK, 0.0),
-        "on_s": sum(getattr(record.clock, name) for name, _ in ON_CLOCK),
-        "off_s": sum(getattr(record.clock, name) for name, _ in OFF_CLOCK),
-        "all": record.clock,
-    }
+def clocks(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Each race's accounts in two bars, on the clock and off it, all of them to one scale."""
+    spent = [(_sum(r.clock, ON_CLOCK), _sum(r.clock, OFF_CLOCK)) for r in records]
+    whole_s = max([records[0].budget_s, *(max(pair) for pair in spent)]) or 1.0
+    return [
+        {
+            "seed": record.seed,
+            "on": _bar(record.clock, ON_CLOCK, whole_s),
+            "off": _bar(record.clock, OFF_CLOCK, whole_s),
+            "on_s": on_s,
+            "off_s": off_s,
+            "all": record.clock,
+        }
+        for record, (on_s, off_s) in zip(records, spent, strict=True)
+    ]
+
+
+def _sum(clock: Clock, accounts: Sequence[tuple[str, str]]) -> float:
+    return sum(getattr(clock, name) for name, _ in accounts)
 
 
 def _bar(
-    clock: Clock, accounts: Sequence[tuple[str, str]], at_least_s: float
+    clock: Clock, accounts: Sequence[tuple[str, str]], whole_s: float
 ) -> list[tuple[str, float, float, float]]:
     """(title, seconds, start, width) of each account, in percent of the bar."""
     seconds = [getattr(clock, name) for name, _ in accounts]
-    whole = max(sum(seconds), at_least_s) or 1.0
     out, start = [], 0.0
     for (_, title), value in zip(accounts, seconds, strict=True):
-        width = 100 * value / whole
+        width = 100 * value / whole_s
         out.append((title, value, start, width))
         start += width
     return out

@@ -12,7 +12,7 @@ from typing import Any
 from leaderboard import catalogue
 from leaderboard.rank import Board, Entry, Track
 from leaderboard.record import Record
-from leaderboard.render import curves, facts, palette, plots, templates
+from leaderboard.render import cells, curves, facts, palette, plots, templates
 from leaderboard.render.plots import Plot
 from leaderboard.render.folder import Pages, pages
 from leaderboard.store import Store
@@ -88,7 +88,7 @@ def _entries(section: Section, store: Store) -> Iterator[tuple[Entry, dict[str, 
             known[id] = facts.Known(entry, records[0].config)
         if places[id] <= MAX_CURVES:
             curve = curves.thinned([record.train.loss_curve for record in records])
-            if any(nats is not None for _, nats in curve):
+            if curves.is_line(curve):
                 section.curves[id] = curve
         rival = known.get(entry.rival or "")
         yield entry, {"place": places[id], **facts.of(entry, records, rival)}
@@ -115,5 +115,5 @@ def _choices(boards: Sequence[Board]) -> dict[str, list[str]]:
     firsts = [entry.first for board in boards for entry in board.entries]
     return {
         "archs": sorted({row.arch for row in firsts}),
-        "backends": sorted({f"{row.backend} {row.device}" for row in firsts}),
+        "backends": sorted({cells.machine(row) for row in firsts}),
     }

@@ -141,7 +141,6 @@ def _over_time(board: Board) -> str | None:
                 )  # fmt: skip
         drawn = _scatter(axes, board, entries, lambda e: numbers[e.id])
         span = end - min(numbers.values())
-        axes.margins(x=0.08)
         if span == 0:
             axes.set_xlim(end - 0.5, end + 0.5)
         locator = dates.AutoDateLocator(minticks=2, maxticks=5)
@@ -171,7 +170,7 @@ def _figure() -> tuple[Figure, Axes]:
     axes.yaxis.label.set_color(_INK)
     axes.set_ylabel("bits per byte")
     axes.yaxis.set_major_locator(MaxNLocator(6, min_n_ticks=3))
-    axes.margins(0.08)
+    axes.margins(x=0.1, y=0.1)
     return figure, axes
 
 

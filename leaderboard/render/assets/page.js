@@ -49,7 +49,9 @@ function addButtons() {
     for (const header of headers.filter(one => one.dataset.key)) {
       const button = document.createElement("button");
       button.type = "button";
-      button.append(...header.childNodes);
+      const words = document.createElement("span");
+      words.append(...header.childNodes);
+      button.append(words);
       button.addEventListener("click", () => {
         const {key} = header.dataset;
         sort(key, sorted.key === key && !sorted.down);
@@ -118,8 +120,8 @@ function recall() {
 
 // Loss curves of the ticked entries.
 
-const WIDE = {width: 960, height: 340, left: 52, right: 14, top: 10, bottom: 42};
-const NARROW = {width: 640, height: 440, left: 72, right: 10, top: 12, bottom: 62};
+const WIDE = {width: 960, height: 340, left: 52, right: 14, top: 28, bottom: 42};
+const NARROW = {width: 640, height: 440, left: 72, right: 10, top: 38, bottom: 62};
 
 function drawn(name, attributes, parent, text) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -130,7 +132,7 @@ function drawn(name, attributes, parent, text) {
 }
 
 function ticksOf(low, high) {
-  const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
+  const rough = (high - low) / 6, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 2.5, 5, 10].map(n => n * power).find(n => n >= rough);
   const digits = Math.max(0, Math.min(6, Math.ceil(1 - Math.log10(step))));
   const ticks = [];
@@ -171,18 +173,27 @@ function axes(svg, box, low, high, x, y) {
     drawn("text", at, svg, `${Math.round(100 * share)}%`);
   }
   const middle = {x: (box.left + right) / 2, y: box.height - 4, "text-anchor": "middle"};
-  drawn("text", middle, svg, "share of the budget spent (loss in nats per token)");
+  drawn("text", middle, svg, "share of the budget spent");
+  drawn("text", {x: 0, y: box === WIDE ? 12 : 18}, svg, "loss, nats per token");
   drawn("path", {class: "axis", d: `M${box.left} ${box.top}V${bottom}H${right}`}, svg);
+}
+
+// An architecture's first line has the colour it has everywhere; the next ones take what is free.
+function coloursOf(rows) {
+  const own = rows.map(row => Number(/series-(\d)/.exec(row.querySelector(".swatch").className)[1]));
+  const first = own.map((colour, place) => colour < 6 && own.indexOf(colour) === place);
+  const free = [0, 1, 2, 3, 4, 5].filter(colour => !own.includes(colour));
+  return own.map((colour, place) => first[place] ? colour : free.shift() ?? place % 6);
 }
 
 function linesOf({rows}) {
   const ticked = rows.filter(row => row.querySelector(".pick input")?.checked);
+  const colours = coloursOf(ticked);
   return ticked.map((row, place) => ({
     name: row.querySelector(".name").textContent.trim(),
     href: row.querySelector(".name a")?.getAttribute("href"),
     points: CURVES[row.dataset.id] ?? [],
-    // Beyond six colours, and for bounds, the stroke tells lines apart.
-    style: `line series series-${place % 6}${row.querySelector(".hollow") ? " dashed" : ""}`,
+    style: `line series series-${colours[place]}${row.querySelector(".hollow") ? " dashed" : ""}`,
     width: place < 6 ? 2 : 1,
   }));
 }
