@@ -173,7 +173,7 @@ def _sizes(record: Record) -> Iterator[str]:
 
 def _size_text(number: int) -> str:
     for unit, scale in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
-        if number >= scale and number % (scale // 1000) == 0:
+        if number >= scale and number % (scale // 100) == 0:
             return f"{number / scale:g}{unit}"
     return str(number)
 

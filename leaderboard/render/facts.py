@@ -155,12 +155,12 @@ def _sum(clock: Clock, accounts: Sequence[tuple[str, str]]) -> float:
 
 def _bar(
     clock: Clock, accounts: Sequence[tuple[str, str]], whole_s: float
-) -> list[tuple[str, float, float, float]]:
-    """(title, seconds, start, width) of each account, in percent of the bar."""
+) -> list[tuple[str, str, float, float, float]]:
+    """(account, title, seconds, start, width) of each, the last two in percent of the bar."""
     seconds = [getattr(clock, name) for name, _ in accounts]
     out, start = [], 0.0
-    for (_, title), value in zip(accounts, seconds, strict=True):
+    for (name, title), value in zip(accounts, seconds, strict=True):
         width = 100 * value / whole_s
-        out.append((title, value, start, width))
+        out.append((name, title, value, start, width))
         start += width
     return out
