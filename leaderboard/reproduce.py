@@ -5,6 +5,7 @@ of it is resolved again and compared with the record. A record is anybody's text
 is run, looked up as a path or believed to be of the right type.
 """
 
+import dataclasses
 import functools
 import json
 import math
@@ -77,10 +78,9 @@ def flags(record: Record) -> Flags:
     """What to type for a race of this config; raises ValueError where it cannot be said."""
     try:
         asked = _headline(record)
-        if record.arch in discover.architecture_names():  # by name alone: a path would be run
-            found = [f for f in (_checked(record, asked, s) for s in _sizes(record)) if f]
-            if found:
-                return min(found, key=lambda f: len(f.settings))
+        if record.arch in _names():  # by name alone: a path would be run
+            if (found := _fewest(record, asked)) is not None:
+                return found
         else:
             asked = replace(asked, arch=f"./{record.arch}")
         return replace(asked, settings=_every_setting(record))
@@ -167,8 +167,23 @@ def _sizes(record: Record) -> Iterator[str]:
         raise ValueError("model.vocab is not the tokenizer's")
     kept = [v for k, v in model.items() if type(v) is int and v > _MAX_DIMENSION and k != "vocab"]
     exact = [n for n in (record.num_params, *kept) if 0 < n <= _MAX_PARAMS]
-    rounded = [int(float(f"{n:.{digits}g}")) for digits in (1, 2, 3) for n in exact]
+    rounded = [int(float(f"{n:.{digits}g}")) for digits in (1, 2) for n in exact]
     yield from dict.fromkeys(_size_text(n) for n in (*rounded, *exact))
+
+
+def _fewest(record: Record, asked: Flags) -> Flags | None:
+    """The first size that says the model by itself, else the one that leaves least to set."""
+    known = {field.name for field in dataclasses.fields(_architecture(record.arch).Config)}
+    if _section(record, "model").keys() != known:
+        return None  # made by other code; and working sizes out for nothing takes long
+    best = None
+    for params in _sizes(record):
+        found = _checked(record, asked, params)
+        if found and not any(setting.startswith("model.") for setting in found.settings):
+            return found
+        if found and (best is None or len(found.settings) < len(best.settings)):
+            best = found
+    return best
 
 
 def _size_text(number: int) -> str:
@@ -239,6 +254,12 @@ def _every_setting(record: Record) -> tuple[str, ...]:
         for key, value in _section(record, section).items()
         if (section, key) not in (("model", "vocab"), ("data", "vocab"), ("data", "eval_docs"))
     )
+
+
+@functools.cache
+def _names() -> frozenset[str]:
+    """What is installed; looked up once, which takes longer than all the rest."""
+    return frozenset(discover.architecture_names())
 
 
 @functools.cache

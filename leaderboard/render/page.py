@@ -13,8 +13,8 @@ from leaderboard import catalogue
 from leaderboard.rank import Board, Entry, Track
 from leaderboard.record import Record
 from leaderboard.render import cells, curves, facts, palette, plots, templates
-from leaderboard.render.plots import Plot
 from leaderboard.render.folder import Pages, pages
+from leaderboard.render.plots import Plot
 from leaderboard.store import Store
 
 MAX_CURVES = 100  # of a track, the best entries'
