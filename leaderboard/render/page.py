@@ -53,11 +53,12 @@ def write_page(to: Path, boards: Sequence[Board], store: Store) -> Path:
         for board in boards:
             section = Section(
                 board, track_id(board.track), palette.colours(board),
-                palette.best_of_each(board.entries), plots.plots(board),
+                palette.best_of_each(board.entries),
             )  # fmt: skip
             for entry, context in _entries(section, store):
                 html = entry_page.render(entry=entry, section=section, **context)
                 out.write(f"entries/{entry.id}.html", html)
+            section.plots.extend(plots.plots(board, section.lost))
             sections.append(section)
         found = {id: curve for section in sections for id, curve in section.curves.items()}
         out.write("curves.js", curves.script(found))

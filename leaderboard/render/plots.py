@@ -9,7 +9,7 @@ import io
 import math
 import re
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -59,8 +59,8 @@ class Plot(NamedTuple):
     svg: str
 
 
-def plots(board: Board) -> list[Plot]:
-    """The plots that a track has enough entries for."""
+def plots(board: Board, lost: Collection[str] = ()) -> list[Plot]:
+    """The plots that a track has enough entries for; `lost` entries have no page to lead to."""
     if len(board.entries) < 2:
         return []
     most = f" The best {MAX_POINTS} of each kind." if len(board.entries) > MAX_POINTS else ""
@@ -85,7 +85,13 @@ def plots(board: Board) -> list[Plot]:
     if over_time := _over_time(board):
         text = f"Points are entries; the line is the record that stood.{most}"
         found.insert(0, Plot("time", "The record over time", text, over_time))
-    return found
+    return [plot._replace(svg=_without_links(plot.svg, lost)) for plot in found]
+
+
+def _without_links(svg: str, lost: Collection[str]) -> str:
+    for id in lost:
+        svg = svg.replace(f' href="entries/{id}.html"', "")
+    return svg
 
 
 def _against(board: Board, label: str, value: Callable[[Entry], float], *, fewer: bool) -> str:

@@ -1,5 +1,6 @@
 """The page as files: what it says, what it must not do, and what happens to what was there."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -87,7 +88,7 @@ def test_nothing_comes_from_outside_and_every_link_leads_somewhere(found):
                 assert (page.path.parent / target.partition("#")[0]).is_file(), (tag, target)
     for name in ("style.css", "page.js"):
         text = (found[0].path.parent.parent / name).read_text(encoding="utf-8")
-        assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|import\(", text)
+        assert not re.search(r"@import|url\((?!#)|fetch\(|XMLHttpRequest|import\(", text)
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
 
 
@@ -140,8 +141,11 @@ def test_a_second_build_leaves_no_stale_page_and_nobody_else_s_file_is_touched(t
     (to / "CNAME").write_text("mine", encoding="utf-8")
     (to / "entries" / "mine.html").write_text("mine", encoding="utf-8")
     before = {path.name for path in (to / "entries").iterdir()}
-    for path in sorted(store.glob("*.json"))[: len(list(store.glob("*.json"))) // 2]:
-        path.unlink()
+    listed = catalogue.read(Store(str(store)), None)
+    for row in listed.rows:
+        if row.arch == "lstm":
+            for path in store.glob(f"{row.id}*"):
+                path.unlink()
     opened = Store(str(store))
     left = catalogue.read(opened, None)
     write_page(to, rank.boards(left.rows, left.submissions, left.verifications), opened)
@@ -191,11 +195,9 @@ def test_a_place_that_cannot_be_written_is_one_line_and_exit_code_2(tmp_path):
 
 
 def test_the_page_needs_no_framework():
-    code = (
-        "import sys, leaderboard.render.page; print('torch' in sys.modules, 'mlx' in sys.modules)"
-    )
+    code = "import sys, leaderboard.render.page; print({'torch', 'mlx'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.split() == ["False", "False"], done.stderr
+    assert done.stdout == "set()\n", done.stderr
 
 
 def test_an_odd_config_is_printed(tmp_path):
@@ -260,7 +262,7 @@ def test_a_bar_s_parts_follow_each_other_to_one_scale(make_record):
     found = facts.clocks([first, second])
     for clock in found:
         for parts in (clock["on"], clock["off"]):
-            for (*_, start, width), (*_, after, _) in zip(parts, parts[1:], strict=False):
+            for (*_, start, width), (*_, after, _) in itertools.pairwise(parts):
                 assert start + width == pytest.approx(after)
     assert sum(part[-1] for part in found[1]["off"]) == pytest.approx(100)
     assert sum(part[-1] for part in found[0]["on"]) == pytest.approx(100 * 300 / found[1]["off_s"])

@@ -113,7 +113,7 @@ function recall() {
     if (field.selectedIndex === -1) field.value = "";  // not among the choices here
   }
   const [, minus, key] = /^(-?)([a-z]+)$/.exec(state.get("sort") ?? "") ?? [];
-  const known = tracks[0]?.headers.some(header => header.dataset.key === key);
+  const known = key !== undefined && tracks[0]?.headers.some(header => header.dataset.key === key);
   sort(known ? key : "place", known && minus === "-");
   filter();
 }
