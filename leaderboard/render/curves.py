@@ -14,23 +14,25 @@ def thinned(curves: Sequence[Curve], num_points: int = MAX_POINTS) -> list[list[
 
     A stretch's loss is its mean; None where a run's was not finite, which breaks the line.
     """
-    sums = [[0.0, 0.0, 0] for _ in range(num_points)]
+    shares, sums, counts = [0.0] * num_points, [0.0] * num_points, [0] * num_points
     broken: set[int] = set()
+    last = num_points - 1
     for curve in curves:
         for share, nats in curve:
-            place = min(num_points - 1, max(0, int(share * num_points)))
+            place = int(share * num_points)
+            place = last if place > last else 0 if place < 0 else place
             if nats is None:
                 broken.add(place)
             else:
-                sums[place][0] += share
-                sums[place][1] += min(nats, _MOST_NATS)
-                sums[place][2] += 1
+                shares[place] += share
+                sums[place] += nats if nats < _MOST_NATS else _MOST_NATS
+                counts[place] += 1
     out: list[list[float | None]] = []
-    for place, (shares, nats, n) in enumerate(sums):
+    for place, n in enumerate(counts):
         if place in broken:
             out.append([round((place + 0.5) / num_points, 4), None])
         elif n:
-            out.append([round(shares / n, 4), round(nats / n, 4)])
+            out.append([round(shares[place] / n, 4), round(sums[place] / n, 4)])
     return out
 
 

@@ -105,6 +105,10 @@ def shown(value: Any) -> str:
     """A value of a config as JSON, text without its quotes."""
     if isinstance(value, str):
         return value
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    if isinstance(value, (int, float)):
+        return repr(value)
     try:
         return json.dumps(value, ensure_ascii=False)
     except RecursionError:

@@ -26,7 +26,7 @@ from leaderboard.render.palette import NUM_COLOURS, colours
 from speedrun.config import format_size
 
 MAX_POINTS = 400  # of a plot, the best ones; more would neither load nor be told apart
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "five-minute-speedrun",
     "font.size": 9.5,
