@@ -34,6 +34,7 @@ STOREYS = [
     {"leaderboard.notes", "leaderboard.row"},
     {"leaderboard.store", "leaderboard.review", "leaderboard.rank"},
     {"leaderboard.catalogue"},
+    {"leaderboard.reproduce"},
     {"leaderboard.submit", "leaderboard.render"},
     {"leaderboard.leaks", "leaderboard.verify"},
     {"leaderboard.commands"},

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from leaderboard.rank import MIN_SEEDS, Board, Entry, Spread
+from leaderboard.row import Row
 from speedrun.config import format_size
 
 MARKS = {"": "", "rescored": "✓", "rerun": "✓✓", "failed": "✗"}
@@ -42,6 +43,11 @@ def p_value(p: float) -> str:
     return f"{p:.2g}" if p >= 1e-4 else f"{p:.0e}".replace("e-0", "e-")
 
 
+def machine(row: Row) -> str:
+    """`torch cpu`; the backend alone where its device is called the same."""
+    return row.backend if row.backend == row.device else f"{row.backend} {row.device}"
+
+
 class Column(NamedTuple):
     """A column of the table: its title, whether numbers stand in it, and an entry's cell."""
 
@@ -58,7 +64,7 @@ COLUMNS: Sequence[Column] = (
     Column("tokens", True, lambda entry: f"{entry.num_tokens.mean / 1e6:,.2f}M"),
     Column("tokens/s", True, lambda entry: f"{entry.tokens_per_s.mean:,.0f}"),
     Column("architecture", False, lambda entry: entry.first.arch),
-    Column("backend", False, lambda entry: f"{entry.first.backend} {entry.first.device}"),
+    Column("backend", False, lambda entry: machine(entry.first)),
     Column("verified", False, lambda entry: MARKS[entry.mark]),
     Column("author", False, lambda entry: ", ".join(entry.authors)),
     Column("date", False, lambda entry: entry.created[:10]),

@@ -1,0 +1,232 @@
+"""The page in a browser: sorting, filtering, curves, links, a phone, the dark, a keyboard."""
+
+import re
+import shutil
+
+import page_store
+import pytest
+
+from leaderboard import catalogue, rank
+from leaderboard.render.page import write_page
+from leaderboard.store import Store
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium that is there; none is downloaded."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(f"no browser here: none of {', '.join(BROWSERS)}")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=found, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browsed")
+    page_store.fill(folder / "store", 24)
+    opened = Store(str(folder / "store"))
+    found = catalogue.read(opened, None)
+    boards = rank.boards(found.rows, found.submissions, found.verifications)
+    return write_page(folder / "page", boards, opened)
+
+
+@pytest.fixture
+def visit(browser, index):
+    """`visit(width=360)` opens the index; whatever the console says fails the test."""
+    said, contexts = [], []
+
+    def visit(path=None, fragment="", width=1280, **options):
+        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("requestfailed", lambda request: said.append(f"failed: {request.url}"))
+        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        page.on(
+            "request",
+            lambda request: request.url.startswith(("file:", "data:")) or said.append(request.url),
+        )
+        page.goto((path or index).as_uri() + fragment)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+def column(page, key):
+    """The shown values of a column of the first table, as sorting sees them."""
+    return page.evaluate(
+        """key => {
+            const table = document.querySelector("table.entries");
+            const at = [...table.tHead.rows[0].cells].findIndex(th => th.dataset.key === key);
+            return [...table.tBodies[0].rows].filter(row => !row.hidden)
+                .map(row => row.cells[at].dataset.v ?? row.cells[at].textContent.trim());
+        }""",
+        key,
+    )
+
+
+def header(page, key):
+    return page.locator(f"th[data-key={key}] >> nth=0")
+
+
+def test_it_sorts_numbers_by_value_both_ways(visit):
+    page = visit()
+    for key in ("tokens", "params", "speed", "bits", "perplexity"):
+        for direction in ("ascending", "descending"):
+            header(page, key).locator("button").click()
+            assert header(page, key).get_attribute("aria-sort") == direction
+            values = [float(value) for value in column(page, key)]
+            assert len(values) > 10
+            assert values == sorted(values, reverse=direction == "descending")
+    assert page.locator("table.entries >> nth=0 >> [aria-sort]").count() == 1
+
+
+def test_it_sorts_text_by_keyboard(visit):
+    page = visit()
+    button = header(page, "arch").locator("button")
+    button.focus()
+    page.keyboard.press("Enter")
+    ascending = column(page, "arch")
+    page.keyboard.press("Space")
+    assert column(page, "arch") == sorted(ascending, key=ascending.index, reverse=True)
+    assert len(set(ascending)) == 4 and ascending != column(page, "arch")
+    assert button.evaluate("element => element === document.activeElement")
+
+
+def test_the_first_tab_stop_skips_to_the_content(visit):
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_filters_meet_in_the_address_and_come_back_from_it(visit):
+    page = visit()
+    page.select_option("select[name=arch]", "lstm")
+    page.fill("input[name=q]", "author")
+    assert set(column(page, "arch")) == {"lstm"}
+    header(page, "params").locator("button").click()
+    shown, address = column(page, "params"), page.evaluate("location.hash")
+    again = visit(fragment=address)
+    assert column(again, "params") == shown
+    assert again.input_value("input[name=q]") == "author"
+    again.fill("input[name=q]", "no such entry")
+    assert again.locator(".none >> visible=true").count() == 2
+    again.click("button[type=reset]")
+    again.wait_for_function("!location.hash.includes('arch')")
+    assert len(column(again, "arch")) > len(shown)
+
+
+def test_a_track_stands_alone(visit):
+    page = visit()
+    first = page.locator("section.track >> nth=0").get_attribute("data-track")
+    page.select_option("select[name=track]", first)
+    assert page.locator("section.track >> visible=true").count() == 1
+    page.locator(".hero-track >> nth=1").click()  # leads to the other one, which comes out
+    page.wait_for_function("document.querySelectorAll('section.track[hidden]').length === 0")
+
+
+def test_an_odd_address_does_no_harm(visit):
+    page = visit(
+        fragment="#track=%3Cb%3E&sort=-__proto__&arch=nothing&q=%00%3Cscript%3E&=&&%E0%A4%A"
+    )
+    assert page.locator("table.entries").count() == 2
+
+
+def test_a_tick_draws_a_curve(visit):
+    page = visit()
+    lines = page.locator(".curves >> nth=0 >> .curves-plot path.line")
+    before = lines.count()
+    assert before >= 3
+    box = page.locator("table.entries >> nth=0 >> input:not(:checked) >> nth=0")
+    row = box.locator("xpath=ancestor::tr")
+    name = row.locator(".name").inner_text()
+    row.locator("input").check()
+    assert lines.count() == before + 1
+    assert name in page.locator(".curves-legend >> nth=0").inner_text()
+    assert all(len(path.get_attribute("d")) > 100 for path in lines.all())
+    page.locator(".curves-plot svg >> nth=0").hover()
+    assert re.search(r"\d\.\d{3}", page.locator(".curves-legend output >> nth=0").inner_text())
+    ticked = page.locator("table.entries >> nth=0 >> input:checked")
+    while ticked.count():
+        ticked.first.uncheck()
+    assert "Tick entries" in page.locator(".curves-plot >> nth=0").inner_text()
+
+
+def test_to_an_entry_and_back(visit):
+    page = visit()
+    page.select_option("select[name=arch]", "lstm")
+    link = page.locator("td + th.name a >> visible=true >> nth=0")
+    name = link.inner_text()
+    link.click()
+    page.wait_for_url("**/entries/*.html")
+    assert page.locator("h1").inner_text() == name
+    page.go_back()
+    page.wait_for_selector("#filters:not([hidden])")
+    assert page.url.endswith("index.html#arch=lstm")
+    assert set(column(page, "arch")) == {"lstm"}
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_no_page_scrolls_sideways(visit, index, width):
+    for path in (index, *sorted((index.parent / "entries").iterdir())):
+        page = visit(path, width=width)
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= width, path.name
+        page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_in_both_schemes(visit, scheme):
+    page = visit(color_scheme=scheme)
+    ratios = page.evaluate(
+        """() => {
+            const style = getComputedStyle(document.documentElement);
+            const light = name => {
+                const context = document.createElement("canvas").getContext("2d");
+                context.fillStyle = style.getPropertyValue(name);
+                context.fillRect(0, 0, 1, 1);
+                const [r, g, b] = [...context.getImageData(0, 0, 1, 1).data].slice(0, 3)
+                    .map(v => v / 255)
+                    .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+                return .2126 * r + .7152 * g + .0722 * b;
+            };
+            const ratio = (a, b) => (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+            const paper = light("--paper");
+            const of = names => Object.fromEntries(names.map(n => [n, ratio(light(n), paper)]));
+            return {
+                text: of(["--ink", "--muted", "--link", "--good", "--bad", "--accent"]),
+                lines: of([0, 1, 2, 3, 4, 5, 6].map(n => `--series-${n}`)),
+                dark: paper < .2,
+            };
+        }"""
+    )
+    assert ratios["dark"] == (scheme == "dark")
+    assert min(ratios["text"].values()) >= 4.5, ratios["text"]
+    assert min(ratios["lines"].values()) >= 3, ratios["lines"]
+
+
+def test_without_scripts_the_table_is_there(visit):
+    page = visit(java_script_enabled=False)
+    assert page.locator("table.entries >> nth=0 >> tbody tr").count() > 10
+    assert page.locator("#filters").is_hidden()
+    assert page.locator(".curves >> nth=0").is_hidden()
+    assert page.locator(".plot svg >> nth=0").is_visible()
