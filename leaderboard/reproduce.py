@@ -130,14 +130,13 @@ def _headline(record: Record) -> Flags:
     eval_docs = data.get("eval_docs", Data.eval_docs)
     if eval_docs is not None and type(eval_docs) is not int:
         raise ValueError(f"data.eval_docs is {type(eval_docs).__name__}")
-    needs_path = record.data.source == "local" and record.data.name != "tinystories"
     return Flags(
         arch=record.arch,
         params=_size_text(record.num_params),
         minutes=_minutes(record.budget_s),
         backend=record.device,
         recipe=str(record.config.get("recipe_name", "default")),
-        data=f"path/to/{record.data.name}" if needs_path else None,
+        data=f"path/to/{record.data.name}" if record.data.source == "local" else None,
         vocab=record.tokenizer.vocab,
         eval_docs=eval_docs,
     )

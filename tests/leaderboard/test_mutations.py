@@ -28,7 +28,8 @@ from leaderboard.store import Store
 from leaderboard.submit import candidate, opened_data, submit
 
 VALID = [made(0.75, 0).content(), made(1.25, 3, BOUND).content()]
-REAL = sorted((Path(__file__).resolve().parents[2] / "leaderboard" / "records").glob("*.json"))
+FOLDER = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
+REAL = sorted(path for path in FOLDER.glob("*.json") if len(path.stem) == 64)
 VALID += [json.loads(path.read_text(encoding="utf-8")) for path in REAL[:2]]
 KNOWN = {
     (d.train_fingerprint, d.heldout_fingerprint, d.num_docs, d.num_bytes)

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-RECORDS = sorted((ROOT / "leaderboard" / "records").glob("[0-9a-f]*[0-9a-f].json"))
+FOLDER = ROOT / "leaderboard" / "records"
+RECORDS = sorted(path for path in FOLDER.glob("*.json") if len(path.stem) == 64)
 
 pytestmark = pytest.mark.skipif(
     os.name == "nt" or shutil.which("git") is None or shutil.which("bash") is None,

@@ -63,6 +63,7 @@ def test_the_project_s_own_records(path, typed):
     record = records.load(path)
     flags = reproduce.flags(record)
     assert flags.is_checked
+    assert flags.data == "path/to/tinystories"  # a local copy is other data than the hub's
     same(record, reproduce.script(flags, [(None, record.seed)]), typed)
 
 
