@@ -13,7 +13,7 @@ from leaderboard.inert import inert
 from leaderboard.notes import one_line
 from leaderboard.rank import Board
 from leaderboard.render import markdown, plain, terminal
-from leaderboard.store import Store
+from leaderboard.store import Store, open_store
 from leaderboard.submit import Submitted, candidate, opened_data, submit
 from leaderboard.submit import plain as plain_submitted
 from speedrun.data.sources import cache_dir
@@ -21,12 +21,6 @@ from speedrun.data.sources import cache_dir
 FORMATS = ("table", "markdown", "json", "html")
 MAX_PROBLEMS = 10
 WIDE = 240  # columns, where no terminal folds them
-OWN_RECORDS = Path(__file__).resolve().parent / "records"
-
-
-def open_store(url: str | None) -> Store:
-    """The store of this URL; the project's own records for None."""
-    return Store(url if url is not None else str(OWN_RECORDS))
 
 
 def submit_command(

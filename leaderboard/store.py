@@ -10,6 +10,7 @@ weights/<sha256>.safetensors, tokenizers/<fingerprint>.json
 import contextlib
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ import fsspec
 from leaderboard.record import Record, load
 
 RECORD = "record.json"
+OWN_RECORDS = Path(__file__).resolve().parent / "records"
 _NAME = re.compile(
     r"([0-9a-f]{64}(\.submission|\.verification\.[0-9a-f]{12})?|[0-9a-f]{12}\.data)\.json"
 )
@@ -154,20 +156,25 @@ def _scan(folder: Path) -> dict[str, tuple[int, str]]:
     with entries:
         for entry in entries:
             if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                stat = entry.stat(follow_symlinks=False)
-                found[entry.name] = (stat.st_size, str(stat.st_mtime_ns))
+                facts = entry.stat(follow_symlinks=False)
+                found[entry.name] = (facts.st_size, str(facts.st_mtime_ns))
     return found
 
 
 def _open_unlinked(path: Path) -> int:
     if path.parent.is_symlink():
         raise ValueError(f"{path.parent}: a link, which may lead out of the store")
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        opened = os.open(path, flags)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    if not stat.S_ISREG(os.fstat(opened).st_mode):  # a pipe would never end
+        os.close(opened)
+        raise ValueError(f"{path}: not a plain file")
+    return opened
 
 
 def _add_local(path: Path, content: bytes, url: str) -> bool:
@@ -210,3 +217,8 @@ def runs(folder: Path) -> Iterator[tuple[Path, Record]]:
             yield path.parent, load(path)
         except (ValueError, OSError):
             continue
+
+
+def open_store(url: str | None) -> Store:
+    """The store of this URL; the project's own records for None."""
+    return Store(url if url is not None else str(OWN_RECORDS))

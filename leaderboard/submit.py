@@ -1,6 +1,5 @@
 """A finished run becomes a record of a leaderboard: checked first, then added, never changed."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,10 +12,9 @@ from leaderboard.notes import MAX_NOTE_BYTES, DataSet, Note, Submission, Verific
 from leaderboard.record import Record, load
 from leaderboard.row import row
 from leaderboard.store import RECORD, Store
+from leaderboard.weights import read_tokenizer, read_weights, tokenizer_name, weights_name
 
-MAX_TOKENIZER_BYTES = 16 << 20
-WEIGHTS, TOKENIZER, VERIFICATION = "model.safetensors", "tokenizer.json", "verification-*.json"
-_BYTES_PER_NUMBER, _SPARE_BYTES = 8, 1 << 20
+VERIFICATION = "verification-*.json"
 
 
 @dataclass(frozen=True)
@@ -57,43 +55,6 @@ def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
     verifications = [parse_note(Verification, p.read_bytes(), str(p)) for p in noted]
     return Candidate(file.parent, found, file.read_bytes(), weights, tokenizer,
                      [v for v in verifications if v.record == found.id])  # fmt: skip
-
-
-def read_weights(folder: Path, record: Record) -> bytes:
-    """The weights beside a record, no larger than its parameters can be, and those it names."""
-    path = folder / WEIGHTS
-    limit = max_weights_bytes(record)
-    try:
-        with path.open("rb") as file:
-            raw = file.read(limit + 1)
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-    check_weights(raw, record, str(path))
-    return raw
-
-
-def max_weights_bytes(record: Record) -> int:
-    """Most bytes that a safetensors file of the record's parameters can have."""
-    return _BYTES_PER_NUMBER * record.num_params + _SPARE_BYTES
-
-
-def check_weights(raw: bytes, record: Record, where: str) -> None:
-    if len(raw) > max_weights_bytes(record):
-        raise ValueError(f"{where}: larger than {record.num_params} parameters can be")
-    if hashlib.sha256(raw).hexdigest() != record.weights_sha256:
-        raise ValueError(f"{where}: not the weights that the record names (SHA-256 differs)")
-
-
-def read_tokenizer(folder: Path) -> bytes:
-    path = folder / TOKENIZER
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_TOKENIZER_BYTES + 1)
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-    if len(raw) > MAX_TOKENIZER_BYTES:
-        raise ValueError(f"{path}: larger than a tokenizer may be ({MAX_TOKENIZER_BYTES} bytes)")
-    return raw
 
 
 def opened_data(
@@ -162,14 +123,6 @@ def _add_weights(found: Candidate, store: Store) -> bool:
     record = found.record
     store.add(tokenizer_name(record), found.tokenizer)
     return store.add(weights_name(record), found.weights)
-
-
-def weights_name(record: Record) -> str:
-    return f"weights/{record.weights_sha256}.safetensors"
-
-
-def tokenizer_name(record: Record) -> str:
-    return f"tokenizers/{record.tokenizer.fingerprint}.json"
 
 
 def plain(submitted: Submitted) -> dict[str, Any]:
