@@ -16,7 +16,7 @@ from leaderboard.record import Record
 from speedrun.config import Data, ModelConfig, Recipe, Run, format_size
 from speedrun.protocols import Architecture
 
-PATIENCE_S = 10.0  # a config says in milliseconds how large it is, unless it is made not to
+PATIENCE_S = 5.0  # a config says in milliseconds how large it is, unless it is made not to
 MAX_NUMBER = 1 << 31
 MAX_BUDGET_S = 24 * 3600.0
 _VOCABS = range(257, 65536 + 1)
