@@ -21,7 +21,7 @@ from speedrun.stopping import StopSignal
 
 LEAST_P = 0.01  # a rerun less likely than this, given the noise, refutes the claim
 # Without noise of its own an entry cannot be refuted by a little. Seeds of the runs that come
-# with the project lie within 1 % of each other; this much worse is no noise.
+# with the project lie within 3 % of each other; this much worse is no noise.
 FAR_OFF = 0.10
 
 

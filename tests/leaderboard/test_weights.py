@@ -2,6 +2,7 @@
 
 import pickle
 import tracemalloc
+from typing import Any
 
 import forged
 import numpy as np
@@ -22,7 +23,7 @@ def saved(**arrays) -> bytes:
     return safetensors.numpy.save({name: np.asarray(array) for name, array in arrays.items()})
 
 
-def entry(shape, dtype="F32", offsets=(0, 24)):
+def entry(shape, dtype: Any = "F32", offsets=(0, 24)):
     return {"a": {"dtype": dtype, "shape": shape, "data_offsets": list(offsets)}}
 
 
