@@ -22,6 +22,7 @@ NEAR_SHARE = 0.5  # of a held-out document's shingles, in one training document
 ENDED_EARLY = "the documents ended early"  # how the race notes a source that failed
 _BATCH_DOCS = 256
 _TABLE_BITS = 22
+_MANY = 1 << 62  # tokens; a record may claim more than a float can say
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ def search(
 
 def _num_tokens_of_first_pass(record: Record) -> int:
     """Tokens of the stream, the first end-of-text included, that the run got to see."""
-    seen = record.train.num_tokens
+    seen = min(record.train.num_tokens, _MANY)
     if record.train.epochs:
-        seen = min(seen, round(min(seen / record.train.epochs, 2.0**62)))
+        seen = min(seen, round(min(seen / record.train.epochs, float(_MANY))))
     return seen + 1
 
 

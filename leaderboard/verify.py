@@ -121,13 +121,22 @@ def _files(record: Record, folder: Path | None, store: Store) -> tuple[bytes, by
         if not all((folder / n).is_file() for n in (weights.WEIGHTS, weights.TOKENIZER)):
             return None
         return weights.read_weights(folder, record), weights.read_tokenizer(folder)
-    try:
-        return (
-            store.read(weights.weights_name(record), weights.max_weights_bytes(record)),
-            store.read(weights.tokenizer_name(record), weights.MAX_TOKENIZER_BYTES),
-        )
-    except FileNotFoundError:
+    wanted = (
+        (weights.weights_name(record), weights.max_weights_bytes(record)),
+        (weights.tokenizer_name(record), weights.MAX_TOKENIZER_BYTES),
+    )
+    sizes = [store.size(name) for name, _ in wanted]
+    if None in sizes:
         return None
+    for (name, limit), size in zip(wanted, sizes, strict=True):
+        if (size or 0) > limit:
+            raise ValueError(
+                f"{store / name}: larger than it may be ({size} bytes, at most {limit})"
+            )
+    first, second = (
+        store.read(name, size or 0) for (name, _), size in zip(wanted, sizes, strict=True)
+    )
+    return first, second
 
 
 def verified(

@@ -23,6 +23,7 @@ _VOCABS = range(257, 65536 + 1)
 # What scoring holds at a time, generously: rows of the checks in float32 and float64, and the
 # logits of a batch of 8,192 tokens.
 _CHECK_BYTES, _BATCH_TOKENS, _BATCH_BYTES = 4 * 32, 8192, 12
+_ROW_BYTES = 16  # a token of a step, as it passes through
 _WEIGHTS_HELD = 4  # as bytes, as arrays, initial ones, the model's
 
 T = TypeVar("T")
@@ -53,7 +54,9 @@ def model(architecture: Architecture, record: Record, where: str) -> ModelConfig
             f"{where}: its config makes {num_params:,} parameters, the record has"
             f" {record.num_params:,}"
         )
-    _check_room(made, record.num_params, where)
+    logits = (made.context + 1) * made.vocab * _CHECK_BYTES
+    batch = max(_BATCH_TOKENS, made.context) * made.vocab * _BATCH_BYTES
+    _check_room(made, num_params, logits + batch, where)
     return made
 
 
@@ -70,6 +73,10 @@ def run(architecture: Architecture, record: Record, path: str | None, where: str
         recipe = section(Recipe, config.get("recipe"), "recipe")
     if not 0 < chosen.stride <= made.context:
         raise ValueError(f"{where}: config.data.stride must be 1 to the context, {made.context}")
+    # At the least: the rows of a step, and the logits of a forward pass.
+    rows = recipe.batch_rows * made.context * _ROW_BYTES
+    logits = (recipe.micro_batch_rows or recipe.batch_rows) * made.context * made.vocab * 4
+    _check_room(made, made.num_params, rows + logits, where)
     return Run(
         arch=architecture.NAME, recipe_name=recipe_name, budget_s=budget_s, seed=seed,
         model=made, recipe=recipe, data=chosen,
@@ -112,16 +119,13 @@ def _is_of_size(architecture: Architecture, num_params: int, recorded: int) -> b
     return not architecture.initial(architecture.Config(), 0)
 
 
-def _check_room(made: ModelConfig, num_params: int, where: str) -> None:
-    logits = (made.context + 1) * made.vocab * _CHECK_BYTES
-    batch = max(_BATCH_TOKENS, made.context) * made.vocab * _BATCH_BYTES
-    needed = _WEIGHTS_HELD * 8 * num_params + logits + batch
+def _check_room(made: ModelConfig, num_params: int, rows_bytes: int, where: str) -> None:
+    needed = _WEIGHTS_HELD * 8 * num_params + rows_bytes
     free = psutil.virtual_memory().available
     if needed > free:
         raise ValueError(
-            f"{where}: scoring {format_size(num_params)} parameters at a context of"
-            f" {made.context:,} takes about {needed / 2**30:,.1f} GiB of memory,"
-            f" {free / 2**30:,.1f} GiB are free"
+            f"{where}: {format_size(num_params)} parameters at a context of {made.context:,} take"
+            f" about {needed / 2**30:,.1f} GiB of memory, {free / 2**30:,.1f} GiB are free"
         )
 
 

@@ -34,7 +34,8 @@ def show(console: Console, note: Verification, record: Record, remarks: list[str
 
 def _rescored(found: Rescored, record: Record) -> list[tuple[str, str]]:
     assert record.score is not None
-    per_nat = 1 / math.log(2) / max(1, record.score.num_bytes)
+    num_bytes = min(max(1, record.score.num_bytes), 1 << 62)  # more than a float can say, perhaps
+    per_nat = 1 / math.log(2) / num_bytes
     lines = [("claimed", _nats(found.claimed_nats, per_nat))]
     if found.found_nats is None:
         lines.append(("found", "no finite score"))

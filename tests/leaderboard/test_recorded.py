@@ -141,6 +141,7 @@ def test_what_does_not_fit_the_memory_is_not_built(record, monkeypatch):
         ({"recipe": {"lr": -1.0}}, "must be above 0"),
         ({"recipe": {"lr": ...}}, "is missing"),
         ({"recipe": {"batch_rows": 10**30}}, "config.recipe.batch_rows"),
+        ({"recipe": {"batch_rows": 10**8}}, "GiB of memory"),
         ({"recipe": None}, "expected settings"),
         ({"data": {"eval_docs": 2.5}}, "config.data.eval_docs"),
         ({"data": {"stride": 33}}, "1 to the context"),
