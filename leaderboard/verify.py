@@ -20,7 +20,7 @@ from leaderboard.render import verification as report
 from leaderboard.store import RECORD, Store, open_store
 from speedrun import __version__, discover, progress, recording, restore, telemetry
 from speedrun.data import sources, splits
-from speedrun.data.sources import Source, cache_dir
+from speedrun.data.sources import Source, SourceUnavailable, cache_dir
 from speedrun.data.splits import HeldOut
 from speedrun.protocols import Architecture, Device
 from speedrun.race import Watcher
@@ -238,7 +238,11 @@ def _from_weights(
         )
         return rescored, None
     watcher.phase("searching the training documents for held-out text")
-    found = leaks.search(source, heldout, restored.tokenizer, record, watcher.scoring)
+    try:
+        found = leaks.search(source, heldout, restored.tokenizer, record, watcher.scoring)
+    except SourceUnavailable as error:  # the scores stand all the same
+        remarks.append(f"the training documents were not searched to the end: {error}")
+        return rescored, None
     return rescored, Leaks(
         num_documents=found.num_documents,
         num_equal=found.num_equal,
@@ -278,5 +282,11 @@ def _save(case: Case, note: Verification) -> str:
         case.store.add(note_name(note), content)
         return case.store / note_name(note)
     path = case.folder / f"verification-{note.digest()}.json"
-    path.write_bytes(content)
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ValueError(
+            f"{case.folder}: cannot write there ({error.strerror}), so nothing of this was saved;"
+            " copy the run to a folder of yours"
+        ) from None
     return str(path)

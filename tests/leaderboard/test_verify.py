@@ -19,8 +19,11 @@ from leaderboard.record import load
 from leaderboard.store import Store
 from leaderboard.submit import VERIFICATION
 from speedrun import cli, discover
+from speedrun.data.local import LocalFiles
+from speedrun.data.sources import SourceUnavailable
 
-TINY = ["--params", "60K", "--vocab", "300", "--eval-docs", "20", "--set", "model.context=32"]
+TINY = ["--params", "60K", "--vocab", "300", "--set", "model.context=32"]
+NUM_DOCS = {"transformer": 20, "ngram": 20, "d3pm": 6}  # bounds are drawn many times
 FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32"]
 
 
@@ -64,11 +67,12 @@ def raced(stories, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPEEDRUN_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("HF_HUB_OFFLINE", "1")
-        for arch in ("transformer", "ngram", "d3pm"):
+        for arch, num_docs in NUM_DOCS.items():
             out = tmp_path_factory.mktemp(arch)
             code, _, shown = command(
                 "--arch", arch, "--backend", "numpy" if arch == "ngram" else "cpu",
                 "--minutes", "0.02", "--data", stories, "--out", out, "--json", *TINY,
+                "--eval-docs", num_docs,
                 *(FAST if arch != "ngram" else ()),
             )  # fmt: skip
             assert code == 0, shown
@@ -182,6 +186,26 @@ def test_other_training_documents_are_not_searched(run, stories, tmp_path):
     assert "not the data that the record was raced on" in refused(
         "verify", run, "--data", other, "--rerun"
     )
+
+
+def test_a_source_that_breaks_off_leaves_the_scores(run, stories, monkeypatch):
+    def broken(self, state=None):
+        raise SourceUnavailable("the network is gone")
+
+    monkeypatch.setattr(LocalFiles, "train", broken)
+    code, shown, errors = command("verify", run, "--data", stories)
+    assert code == 0, errors
+    assert "not searched to the end: the network is gone" in " ".join(shown.split())
+    note = note_in(run)
+    assert note.leaks is None and note.rescored is not None
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(run, stories, monkeypatch):
+    def full(self, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert "nothing of this was saved" in refused("verify", run, "--data", stories)
 
 
 def test_other_held_out_documents_are_one_line(run, stories, tmp_path):
