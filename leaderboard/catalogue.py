@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import json
 import os
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from leaderboard import notes, record, review
+from leaderboard import inert, notes, record, review
 from leaderboard import row as rows
 from leaderboard.notes import MAX_NOTE_BYTES, DataSet, Submission, Verification, parse_note
 from leaderboard.record import MAX_RECORD_BYTES, Record, parse
@@ -44,11 +45,29 @@ def known_data(store: Store) -> list[DataSet]:
     names = [name for name in store.names() if name.endswith(".data.json")]
     found = (_examine_one(store, name) for name in names)
     opened = [DataSet.model_validate(content) for kind, content in found if kind == "data"]
-    return [*_own_data(), *opened]
+    return _agreed(opened)[0]
 
 
 def _own_data() -> list[DataSet]:
     return [DataSet.model_validate(d) for d in json.loads(_KNOWN.read_text(encoding="utf-8"))]
+
+
+def _agreed(opened: Iterable[DataSet]) -> tuple[list[DataSet], list[DataSet]]:
+    """The data sets that hold, the project's first, and those that contradict others.
+
+    Held-out documents have one size. Where two notes of a store name different ones nobody can
+    tell which is right without the documents, so neither counts; the project's own always do.
+    """
+    own = _own_data()
+    sizes: dict[tuple[str, str], set[tuple[int, int]]] = defaultdict(set)
+    for note in opened:
+        sizes[note.heldout].add(note.size)
+    sizes.update({note.heldout: {note.size} for note in own})
+    agreed, contradicted = own, []
+    for note in opened:
+        holds = sizes[note.heldout] == {note.size}
+        (agreed if holds else contradicted).append(note)
+    return agreed, contradicted
 
 
 def read(store: Store, cache: Path | None) -> Catalogue:
@@ -140,7 +159,8 @@ def note_name(note: notes.Note) -> str:
 
 
 def _sorted_out(store: Store, found: dict[str, tuple[str, Any]]) -> Catalogue:
-    out = Catalogue(data=_own_data())
+    out = Catalogue()
+    opened: list[DataSet] = []
     verifications: dict[str, list[Verification]] = defaultdict(list)
     candidates: list[Row] = []
     for name in sorted(found):
@@ -156,15 +176,20 @@ def _sorted_out(store: Store, found: dict[str, tuple[str, Any]]) -> Catalogue:
             verification = Verification.model_validate(content)
             verifications[verification.record].append(verification)
         else:
-            out.data.append(DataSet.model_validate(content))
+            opened.append(DataSet.model_validate(content))
     out.verifications.update(verifications)
-    known = {
-        (d.train_fingerprint, d.heldout_fingerprint, d.num_docs, d.num_bytes) for d in out.data
-    }
+    agreed, contradicted = _agreed(opened)
+    out.data.extend(agreed)
+    for note in contradicted:
+        why = "contradicts what else is known of its held-out documents"
+        out.problems.append(f"{store / note_name(note)}: {why}")
+    names = {(*d.heldout, *d.size): d.name for d in reversed(agreed)}
     for candidate in candidates:
         facts = candidate.train_fingerprint, candidate.heldout_fingerprint
-        if (*facts, candidate.num_docs, candidate.num_bytes) in known:
-            out.rows.append(candidate)
+        name = names.get((*facts, candidate.num_docs, candidate.num_bytes))
+        if name is not None:
+            # One data set has one name, whatever the folder was called that it was read from.
+            out.rows.append(candidate._replace(data_name=name))
         else:
             objections = review.data_objections(candidate, out.data)
             out.problems.append(f"{store / candidate.id}.json: {'; '.join(objections)}")
@@ -185,15 +210,16 @@ class _Kept:
             return
         # Other rules or another schema: everything is read again.
         digest = hashlib.sha256(store.address.encode())
-        for module in (record, notes, review, rows):
+        for module in (inert, record, notes, review, rows, sys.modules[__name__]):
             digest.update(Path(str(module.__file__)).read_bytes())
         self._path = cache / "leaderboard" / f"{digest.hexdigest()[:24]}.json"
         with contextlib.suppress(OSError, ValueError):
-            self._files = json.loads(self._path.read_bytes())
+            files = json.loads(self._path.read_bytes())
+            self._files = files if isinstance(files, dict) else {}
 
     def get(self, name: str, stamp: tuple[int, str]) -> tuple[str, Any] | None:
         kept = self._files.get(name)
-        if kept is None or (kept[0], kept[1]) != stamp:
+        if kept is None or not stamp[1] or (kept[0], kept[1]) != stamp:
             return None
         return kept[2], kept[3]
 

@@ -9,12 +9,14 @@ from rich.console import Console
 from rich.text import Text
 
 from leaderboard import catalogue, rank
-from leaderboard.inert import inert
+from leaderboard.catalogue import Catalogue
+from leaderboard.inert import brief, inert
 from leaderboard.notes import one_line
 from leaderboard.rank import Board
 from leaderboard.render import markdown, plain, terminal
-from leaderboard.store import Store, open_store
-from leaderboard.submit import Submitted, candidate, opened_data, submit
+from leaderboard.row import row
+from leaderboard.store import Store, open_store, runs
+from leaderboard.submit import Submitted, candidate, check_store, opened_data, submit
 from leaderboard.submit import plain as plain_submitted
 from speedrun.data.sources import cache_dir
 
@@ -41,11 +43,15 @@ def submit_command(
             if text is not None:
                 one_line(text)
         except ValueError as error:
-            raise ValueError(f"{option} {inert(text or '')!r}: {error}") from None
+            raise ValueError(f"{option} {brief(text)}: {error}") from None
     found = [candidate(run, with_weights=with_weights) for run in runs]
     store = open_store(to)
     known = catalogue.known_data(store)
-    opens = [opened_data(one, store, known, new_data=new_data) for one in found]
+    opens = []
+    for one in found:
+        check_store(one, store)
+        opens.append(data := opened_data(one, store, known, new_data=new_data))
+        known += [data] if data is not None else []
     console = Console(stderr=as_json)
     for one, data in zip(found, opens, strict=True):
         done = submit(one, store, name=name, author=author, opens=data)
@@ -65,9 +71,9 @@ def _told(done: Submitted, store: Store, name: str | None, author: str | None) -
     line = f"{short} was there already"
     if (name, author) != (note.name, note.author) and (name or author):
         line += f", entered {known_as or 'without a name'}: that stays"
-    elif done.has_new_weights:
-        return f"{line}; its weights were added"
-    return f"{line}; nothing changed"
+    added = ["its weights"] * done.has_new_weights
+    added += [f"{done.num_new_verifications} verification(s)"] * bool(done.num_new_verifications)
+    return f"{line}; {' and '.join(added)} added" if added else f"{line}; nothing changed"
 
 
 def leaderboard_command(
@@ -84,9 +90,9 @@ def leaderboard_command(
         raise ValueError(f"--top {top}: give a number of entries, or 0 for all")
     store = open_store(from_)
     found = catalogue.read(store, None if check else cache_dir())
-    if not (found.rows or found.problems) and not check:
-        raise ValueError(f"{store.url}: no records there; add some with: run.py submit RUN")
     problems = [*found.problems, *(_strangers(store) if check else [])]
+    if not (found.rows or problems):
+        found = _own_runs(store, check or format_ == "html")
     _tell(problems, len(found.rows), check)
     boards = rank.boards(found.rows, found.submissions, found.verifications)
     boards = _chosen(boards, track)
@@ -103,14 +109,29 @@ def leaderboard_command(
         raise ValueError(f"{store.url}: {len(problems)} problem(s), see above")
 
 
+def _own_runs(store: Store, needs_records: bool) -> Catalogue:
+    """A folder of finished runs, shown as a leaderboard of one's own without submitting them."""
+    rows = [row(record) for _, record in runs(Path(store.url))] if store.is_local else []
+    if not rows or needs_records:
+        raise ValueError(f"{store.url}: no records there; add some with: run.py submit RUN")
+    return Catalogue(rows=rows)
+
+
 def _chosen(boards: list[Board], words: str | None) -> list[Board]:
     if words is None:
         return boards
-    chosen = [b for b in boards if all(w in b.track.label.lower() for w in words.lower().split())]
+    asked = words.lower().split()
+    chosen = [b for b in boards if all(_has(b.track.label.lower(), word) for word in asked)]
     if not chosen:
         known = "; ".join(board.track.label for board in boards[:10])
         raise LookupError(inert(f"--track {words}: no track has these words; there are: {known}"))
     return chosen
+
+
+def _has(label: str, word: str) -> bool:
+    """Whether a track has a word, or part of one; a number has to be there whole."""
+    is_number = word.replace(".", "").isdecimal()
+    return word in label.split() or (not is_number and word in label)
 
 
 def _tell(problems: Sequence[str], num_records: int, check: bool) -> None:
@@ -125,7 +146,10 @@ def _tell(problems: Sequence[str], num_records: int, check: bool) -> None:
 
 
 def _strangers(store: Store) -> list[str]:
-    return [f"{store / name}: no file of a leaderboard" for name in store.strangers()]
+    odd = [f"{store / name}: no file of a leaderboard" for name in store.strangers()]
+    return odd + [
+        f"{store / name}: not the weights of its name" for name in store.changed_weights()
+    ]
 
 
 def _write(format_: str, boards: list[Board], problems: list[str], to: Path | None) -> None:

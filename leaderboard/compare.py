@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard import catalogue, rank
+from leaderboard import catalogue, rank, review
 from leaderboard.catalogue import Catalogue
 from leaderboard.commands import WIDE, open_store
 from leaderboard.inert import inert
@@ -29,8 +29,9 @@ from leaderboard.store import RECORD, Store
 from speedrun.config import format_size
 from speedrun.data.sources import cache_dir
 
-NUM_POINTS = 20  # of a curve, evenly over the longer budget
+NUM_POINTS = 20  # of a curve, evenly up to the end of the longer one
 SMOOTHING = 0.05  # share of the budget that a loss is averaged over: single steps are noise
+MAX_CELL = 200  # characters; a setting may be anything
 _ID = re.compile(r"[0-9a-f]{4,64}")
 _MISSING = "-"
 
@@ -152,7 +153,7 @@ def compared(a: Side, b: Side) -> dict[str, Any]:
         "caveats": _caveats(a, b),
         "settings": _differences(a.first, b.first),
         "score": _significance(a, b),
-        "curves": None if curves is None else _points(*curves, a, b),
+        "curves": None if curves is None else _points(*curves),
         "no_curves": why_not,
         "time_to_equal_loss": None if curves is None else _time_to_equal(*curves),
     }
@@ -179,8 +180,14 @@ def _facts(side: Side) -> dict[str, Any]:
 def _caveats(a: Side, b: Side) -> list[str]:
     """Why the scores may not be held against each other."""
     out = []
-    if a.track != b.track:
-        pairs = zip(Track._fields, a.track, b.track, strict=True)
+    for letter, side in (("A", a), ("B", b)):
+        for found in side.records:
+            if objections := review.objections(found):
+                out.append(f"{letter} would not be accepted: {'; '.join(objections)}")
+    # The name of a local copy is that of its folder; the fingerprints say what it is.
+    track_a, track_b = (side.track._replace(data_name="") for side in (a, b))
+    if track_a != track_b:
+        pairs = zip(Track._fields, track_a, track_b, strict=True)
         differ = ", ".join(
             f"{name} {str(x)[:24]} against {str(y)[:24]}" for name, x, y in pairs if x != y
         )
@@ -257,10 +264,9 @@ def _smooth(share: NDArray[np.float64], nats: NDArray[np.float64]) -> NDArray[np
     return (sums[ends] - sums[starts]) / (ends - starts)
 
 
-def _points(x: Curve, y: Curve, a: Side, b: Side) -> list[dict[str, float | None]]:
-    longest = max(a.first.budget_s, b.first.budget_s)
-    times = [longest * k / NUM_POINTS for k in range(1, NUM_POINTS)]
-    times.append(min(longest, max(x.seconds[-1], y.seconds[-1])))
+def _points(x: Curve, y: Curve) -> list[dict[str, float | None]]:
+    end = max(x.seconds[-1], y.seconds[-1])
+    times = [end * k / NUM_POINTS for k in range(1, NUM_POINTS + 1)]
     return [{"seconds": float(t), "a": x.at(t), "b": y.at(t)} for t in times]
 
 
@@ -282,7 +288,7 @@ def _show(console: Console, found: dict[str, Any]) -> None:
     if found["settings"]:
         table = Table("setting", "A", "B", box=None, pad_edge=False, header_style="dim")
         for key, x, y in found["settings"]:
-            table.add_row(*(Text(inert(str(value))) for value in (key, x, y)))
+            table.add_row(*(Text(_cell(value)) for value in (key, x, y)))
         console.print(table)
     else:
         console.print("Their settings are the same.")
@@ -306,6 +312,11 @@ def _show(console: Console, found: dict[str, Any]) -> None:
     console.print(table)
 
 
+def _cell(value: object) -> str:
+    shown = inert(str(value))
+    return shown if len(shown) <= MAX_CELL else f"{shown[:MAX_CELL]}…"
+
+
 def _facts_table(found: dict[str, Any]) -> Table:
     table = Table("", "A", "B", box=None, pad_edge=False, header_style="dim")
     a, b = found["a"], found["b"]
@@ -321,11 +332,11 @@ def _facts_table(found: dict[str, Any]) -> Table:
     table.add_row("parameters", *(format_size(side["num_params"]) for side in (a, b)))
     for title, name in (("backend", "backend"), ("hardware", "hardware_class"),
                         ("commit", "commit")):  # fmt: skip
-        table.add_row(title, *(Text(inert(side[name])) for side in (a, b)))
+        table.add_row(title, *(Text(_cell(side[name])) for side in (a, b)))
     for name in dict.fromkeys(itertools.chain(a["versions"], b["versions"])):
         x, y = (side["versions"].get(name, _MISSING) for side in (a, b))
         if x != y:
-            table.add_row(*(Text(inert(value)) for value in (name, x, y)))
+            table.add_row(*(Text(_cell(value)) for value in (name, x, y)))
     return table
 
 
@@ -350,8 +361,7 @@ def _equal_lines(times: dict[str, float | None]) -> list[str]:
     out = []
     for name, other in (("b", "a"), ("a", "b")):
         at, final = times[f"{name}_reached_{other}_final_s"], times[f"{other}_final"]
-        when = "never" if at is None else f"after {at:.0f} s"
-        out.append(
-            f"{name.upper()} reached {other.upper()}'s final training loss ({final:.3f}) {when}."
-        )
+        never, when = ("never ", "") if at is None else ("", f" after {at:.0f} s")
+        who, whose = name.upper(), other.upper()
+        out.append(f"{who} {never}reached {whose}'s final training loss ({final:.3f}){when}.")
     return out

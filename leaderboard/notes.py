@@ -6,12 +6,12 @@ A record stays as the race wrote it. Notes are strict, versioned and never chang
 import hashlib
 import json
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from leaderboard.inert import is_inert
-from leaderboard.record import Count, Fingerprint, Finite, Section, strict_json
+from leaderboard.inert import brief, is_inert
+from leaderboard.record import Count, Fingerprint, Finite, Section, first_wrong, strict_json
 
 MAX_NOTE_BYTES = 64 << 10
 MAX_LINE = 100
@@ -30,7 +30,11 @@ def one_line(text: str) -> str:
 
 def moment(text: str) -> str:
     """Refuse what is not a date and time with its offset: raises ValueError."""
-    if datetime.fromisoformat(text).tzinfo is None:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{brief(text)} is not a date and time") from None
+    if when.tzinfo is None:
         raise ValueError("a date needs its offset, such as +00:00")
     return text
 
@@ -70,6 +74,15 @@ class DataSet(Note):
     heldout_fingerprint: Fingerprint
     num_docs: Count
     num_bytes: Count
+
+    @property
+    def heldout(self) -> tuple[str, str]:
+        """What tells these held-out documents from others."""
+        return self.train_fingerprint, self.heldout_fingerprint
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.num_docs, self.num_bytes
 
 
 class Rescored(Section):
@@ -140,9 +153,6 @@ def parse_note(kind: type[N], raw: bytes, where: str) -> N:
         strict_json(raw)
         return kind.model_validate_json(raw)
     except ValidationError as error:
-        first: Any = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"]) or "file"
-        printable = path.encode("unicode_escape").decode()
-        raise ValueError(f"{where}: not a {what} note ({printable}: {first['msg']})") from None
-    except ValueError as error:
+        raise ValueError(f"{where}: not a {what} note ({first_wrong(error)})") from None
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: not a {what} note ({error})") from None

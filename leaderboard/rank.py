@@ -144,7 +144,10 @@ def _board(
         if row.unranked_because is None:
             note = submissions.get(row.id)
             name = (note.name if note else None) or ""
-            groups[row.arch, row.backend, row.device, row.config_key, name].append(row)
+            # A bound is no run of an exact entry; and else anybody could unseat a record with
+            # one run of uncommitted code.
+            kind = row.likelihood, "" if row.dirty is False else "dirty"
+            groups[row.arch, row.backend, row.device, row.config_key, *kind, name].append(row)
     entries = [
         _entry(where, key, group, submissions, verifications) for key, group in groups.items()
     ]
@@ -196,24 +199,34 @@ def over_seeds(rows: Sequence[Row], values: Sequence[float]) -> Spread:
             seen.add(row.weights_sha256)
             by_seed[row.seed].append(value)
     means = [statistics.fmean(found) for found in by_seed.values()]
-    sd = statistics.stdev(means) if len(means) > 1 else None
-    return Spread(statistics.fmean(means), sd, len(means))
+    if len(means) == 1 or min(means) == max(means):
+        return Spread(means[0], 0.0 if len(means) > 1 else None, len(means))
+    mean = statistics.fmean(means)
+    # As statistics.stdev, whose exact fractions take a second for a large leaderboard.
+    sd = math.hypot(*(value - mean for value in means)) / math.sqrt(len(means) - 1)
+    return Spread(mean, sd, len(means))
 
 
 def _judge(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
     """The entries by score, each with its standing; and those that ever were the record."""
     fit = [e for e in entries if e.bits_per_byte.n >= MIN_SEEDS and not e.is_dirty]
-    reigns: list[Entry] = []
-    for entry in sorted(fit, key=lambda entry: (_complete_since(entry), entry.id)):
-        if not reigns:
-            reigns.append(replace(entry, status="record"))
-        elif (p := welch(entry.bits_per_byte, reigns[-1].bits_per_byte)) < SIGNIFICANCE:
-            reigns.append(replace(entry, status="record", rival=reigns[-1].id, p_value=p))
+    waiting = sorted(fit, key=lambda entry: (_complete_since(entry), entry.id))
+    reigns = [replace(waiting.pop(0), status="record")] if waiting else []
+    # From the start again after each: who did not beat the last record may well beat this one,
+    # whose seeds differ less.
+    while found := next((e for e in waiting if _beats(e, reigns[-1])), None):
+        waiting.remove(found)
+        p = welch(found.bits_per_byte, reigns[-1].bits_per_byte)
+        reigns.append(replace(found, status="record", rival=reigns[-1].id, p_value=p))
     history = [replace(entry, status="former record") for entry in reigns[:-1]] + reigns[-1:]
     past = {entry.id: entry for entry in history}
     standing = reigns[-1] if reigns else None
     judged = [past.get(entry.id) or _held_against(entry, standing) for entry in entries]
     return sorted(judged, key=lambda entry: (entry.bits_per_byte.mean, entry.id)), history
+
+
+def _beats(entry: Entry, standing: Entry) -> bool:
+    return welch(entry.bits_per_byte, standing.bits_per_byte) < SIGNIFICANCE
 
 
 def _complete_since(entry: Entry) -> str:
@@ -269,7 +282,8 @@ def _welch(new: Spread, old: Spread) -> tuple[float, float]:
     new_var, old_var = new.sd**2 / new.n, old.sd**2 / old.n
     if (var := new_var + old_var) == 0:
         return 0.0, math.inf
-    freedom = var**2 / (new_var**2 / (new.n - 1) + old_var**2 / (old.n - 1))
+    share = new_var / var  # in shares, so that no square under- or overflows
+    freedom = 1 / (share**2 / (new.n - 1) + (1 - share) ** 2 / (old.n - 1))
     return math.sqrt(var), freedom
 
 

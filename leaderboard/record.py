@@ -10,12 +10,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from leaderboard.inert import inert
+
 SCHEMA = 2
 MAX_RECORD_BYTES = 1 << 20
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+# What a double holds exactly is more than enough, and arithmetic with it cannot overflow.
+Count = Annotated[int, Field(ge=0, le=1 << 53)]
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -187,15 +190,19 @@ def parse(raw: bytes, where: str) -> Record:
         own_id = content_id(strict_json(raw))
         record = Record.model_validate_json(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(part) for part in first["loc"]) or "file"
-        printable = path.encode("unicode_escape").decode()  # the key may be anybody's
-        raise ValueError(f"{where}: not a record ({printable}: {first['msg']})") from None
+        raise ValueError(f"{where}: not a record ({first_wrong(error)})") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: not a record ({error})") from None
     if record.id != own_id:
         raise ValueError(f"{where}: its id does not match its content; it was changed afterwards")
     return record
+
+
+def first_wrong(error: ValidationError) -> str:
+    """Where and what the schema first objects to; short, for keys may be anybody's."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    path = inert(".".join(str(part) for part in first["loc"])) or "file"
+    return f"{path[:80]}: {first['msg']}"
 
 
 def strict_json(raw: bytes) -> dict[str, Any]:

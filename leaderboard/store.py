@@ -8,6 +8,7 @@ weights/<sha256>.safetensors, tokenizers/<fingerprint>.json
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import stat
@@ -25,13 +26,21 @@ OWN_RECORDS = Path(__file__).resolve().parent / "records"
 _NAME = re.compile(
     r"([0-9a-f]{64}(\.submission|\.verification\.[0-9a-f]{12})?|[0-9a-f]{12}\.data)\.json"
 )
+_COMPANY = {
+    "weights": re.compile(r"[0-9a-f]{64}\.safetensors"),
+    "tokenizers": re.compile(r"[0-9a-f]{64}\.json"),
+}
 _PARTIAL = ".partial-"
+# What file systems of fsspec's call the thing that changes with a file.
+_STAMPS = ("ETag", "etag", "blob_id", "sha", "oid", "LastModified", "modified", "mtime", "created")
 
 
 class Store:
     """The files of one leaderboard. Raises ValueError for what cannot be reached or used."""
 
     def __init__(self, url: str) -> None:
+        if not url.strip():
+            raise ValueError("the address of a store is empty; give a folder or an fsspec URL")
         self.url = url
         with self._explained():
             self._fs, self._root = fsspec.core.url_to_fs(url)
@@ -72,17 +81,35 @@ class Store:
         for entry in entries:
             name = str(entry["name"]).rstrip("/").rpartition("/")[2]
             if entry.get("type") == "file" and _NAME.fullmatch(name):
-                stamps = (entry.get(key) for key in ("ETag", "etag", "oid", "created", "mtime"))
-                stamp = next((str(stamp) for stamp in stamps if stamp), "")
+                stamp = next((str(entry[key]) for key in _STAMPS if entry.get(key)), "")
                 found[name] = (int(entry.get("size") or 0), stamp)
         return found
 
     def strangers(self) -> list[str]:
-        """Names in a local store that no file of it may have."""
+        """Names in a local store that no file of it may have, those of its folders included."""
         if self._folder is None or not self._folder.is_dir():
             return []
-        known = _scan(self._folder).keys() | {"weights", "tokenizers"}
-        return sorted(p.name for p in self._folder.iterdir() if p.name not in known)
+        known = _scan(self._folder).keys() | {
+            name for name in _COMPANY if not (self._folder / name).is_symlink()
+        }
+        odd = [path.name for path in self._folder.iterdir() if path.name not in known]
+        for name in known & _COMPANY.keys():
+            for path in (self._folder / name).glob("*"):
+                is_file = path.is_file() and not path.is_symlink()
+                if not is_file or not _COMPANY[name].fullmatch(path.name):
+                    odd.append(f"{name}/{path.name}")
+        return sorted(odd)
+
+    def changed_weights(self) -> list[str]:
+        """Weights in a local store that are not those of their name."""
+        if self._folder is None:
+            return []
+        found = sorted((self._folder / "weights").glob("*.safetensors"))
+        return [
+            f"weights/{path.name}"
+            for path in found
+            if not path.is_symlink() and path.is_file() and _digest(path) != path.stem
+        ]
 
     def read(self, name: str, limit: int) -> bytes:
         """At most `limit` + 1 bytes of a file; FileNotFoundError if it is not there."""
@@ -91,6 +118,11 @@ class Store:
                 return file.read(limit + 1)
         with self._explained():
             return self._fs.cat_file(f"{self._root}/{name}", end=limit + 1)
+
+    def refuse_links(self, folder: str) -> None:
+        """Raise ValueError where this folder of a local store is a link."""
+        if self._folder is not None and (self._folder / folder).is_symlink():
+            raise ValueError(f"{self / folder}: a link, which may lead out of the store")
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; None if it is not there."""
@@ -157,8 +189,15 @@ def _scan(folder: Path) -> dict[str, tuple[int, str]]:
         for entry in entries:
             if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
                 facts = entry.stat(follow_symlinks=False)
-                found[entry.name] = (facts.st_size, str(facts.st_mtime_ns))
+                # The time of change, too: anybody may set that of modification.
+                stamp = f"{facts.st_mtime_ns}-{facts.st_ctime_ns}-{facts.st_ino}"
+                found[entry.name] = (facts.st_size, stamp)
     return found
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _open_unlinked(path: Path) -> int:

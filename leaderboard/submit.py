@@ -1,5 +1,6 @@
 """A finished run becomes a record of a leaderboard: checked first, then added, never changed."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,8 +9,17 @@ from typing import Any
 
 from leaderboard import catalogue, review
 from leaderboard.catalogue import note_name
-from leaderboard.notes import MAX_NOTE_BYTES, DataSet, Note, Submission, Verification, parse_note
-from leaderboard.record import Record, load
+from leaderboard.inert import brief
+from leaderboard.notes import (
+    MAX_NOTE_BYTES,
+    DataSet,
+    Note,
+    Submission,
+    Verification,
+    one_line,
+    parse_note,
+)
+from leaderboard.record import MAX_RECORD_BYTES, Record, parse
 from leaderboard.row import row
 from leaderboard.store import RECORD, Store
 from leaderboard.weights import read_tokenizer, read_weights, tokenizer_name, weights_name
@@ -36,6 +46,7 @@ class Submitted:
     record: Record
     is_new: bool
     has_new_weights: bool
+    num_new_verifications: int
     note: Submission
 
 
@@ -45,16 +56,28 @@ def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
     file = run / RECORD if run.is_dir() else run
     if not file.is_file():
         raise ValueError(f"{run}: no {RECORD} there; give the folder of a finished run")
-    found = load(file)
+    raw = _read(file, MAX_RECORD_BYTES)
+    found = parse(raw, str(file))  # these very bytes are added, whatever the file becomes
     if objections := review.objections(found):
         raise ValueError(f"{run}: not accepted: {'; '.join(objections)}")
     weights = tokenizer = None
     if with_weights:
         weights, tokenizer = read_weights(file.parent, found), read_tokenizer(file.parent)
-    noted = sorted(file.parent.glob(VERIFICATION))
-    verifications = [parse_note(Verification, p.read_bytes(), str(p)) for p in noted]
-    return Candidate(file.parent, found, file.read_bytes(), weights, tokenizer,
-                     [v for v in verifications if v.record == found.id])  # fmt: skip
+    noted = [
+        parse_note(Verification, _read(path, MAX_NOTE_BYTES), str(path))
+        for path in sorted(file.parent.glob(VERIFICATION))
+    ]
+    ours = [note for note in noted if note.record == found.id]
+    return Candidate(file.parent, found, raw, weights, tokenizer, ours)
+
+
+def _read(path: Path, limit: int) -> bytes:
+    """At most one byte more than `limit`: enough to see that a file is too large."""
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def opened_data(
@@ -67,14 +90,35 @@ def opened_data(
     objections = review.data_objections(row(found.record), known)
     if not objections:
         return None
-    opened = _data_set(found.record)
-    wrong_size = (opened.train_fingerprint, opened.heldout_fingerprint) in {
-        (d.train_fingerprint, d.heldout_fingerprint) for d in known
-    }
+    opened = _data_set(found)
+    wrong_size = opened.heldout in {data.heldout for data in known}
     if new_data and not wrong_size:
         return opened
     hint = "" if wrong_size else "; --new-data opens a track for it"
     raise ValueError(f"{found.folder}: not accepted: {'; '.join(objections)}{hint}")
+
+
+def check_store(found: Candidate, store: Store) -> None:
+    """Raise ValueError where what the store has of this run is not as it was added.
+
+    Asked for every run before the first is added, so that a refusal leaves the store untouched.
+    """
+    id = found.record.id
+    with contextlib.suppress(LookupError):
+        catalogue.fetch(store, id)
+    with contextlib.suppress(FileNotFoundError):
+        _submission(store, id)
+    if found.weights is not None:
+        store.refuse_links("weights")
+        store.refuse_links("tokenizers")
+
+
+def _submission(store: Store, id: str) -> Submission:
+    name = f"{id}.submission.json"
+    note = parse_note(Submission, store.read(name, MAX_NOTE_BYTES), store / name)
+    if note.record != id:
+        raise ValueError(f"{store / name}: a note on another record")
+    return note
 
 
 def submit(
@@ -85,8 +129,7 @@ def submit(
     if opens is not None:
         _add_note(store, opens)
     has_new_weights = _add_weights(found, store)
-    for verification in found.verifications:
-        _add_note(store, verification)
+    num_verifications = sum(_add_note(store, verification) for verification in found.verifications)
     note = Submission(
         record=record.id, name=name, author=author,
         submitted=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -94,15 +137,18 @@ def submit(
     is_noted = not _add_note(store, note)
     # The record comes last: whoever reads the store meanwhile finds it with all its company.
     is_new = store.add(f"{record.id}.json", found.raw)
-    if not is_new:
-        catalogue.fetch(store, record.id)  # raises where somebody changed it
     if is_noted:
-        raw = store.read(note_name(note), MAX_NOTE_BYTES)
-        note = parse_note(Submission, raw, store / note_name(note))
-    return Submitted(record, is_new, has_new_weights, note)
+        note = _submission(store, record.id)
+    return Submitted(record, is_new, has_new_weights, num_verifications, note)
 
 
-def _data_set(record: Record) -> DataSet:
+def _data_set(found: Candidate) -> DataSet:
+    record = found.record
+    try:
+        one_line(record.data.name)
+    except ValueError as error:
+        name = brief(record.data.name)
+        raise ValueError(f"{found.folder}: its data is called {name}: {error}") from None
     assert record.score is not None  # it was accepted
     return DataSet(
         name=record.data.name,
@@ -131,6 +177,7 @@ def plain(submitted: Submitted) -> dict[str, Any]:
         "id": submitted.record.id,
         "added": submitted.is_new,
         "weights_added": submitted.has_new_weights,
+        "verifications_added": submitted.num_new_verifications,
         "name": submitted.note.name,
         "author": submitted.note.author,
         "submitted": submitted.note.submitted,

@@ -35,16 +35,20 @@ class RunFolder:
                 )
             self.partial.mkdir()
             self._log = _open_log(self.partial)
+            self._reserve = _reserve(self.partial, weights_bytes + _SPARE_BYTES)
         except OSError as error:
             raise ValueError(
                 f"--out {out}: cannot write there ({error.strerror}); choose another folder"
             ) from None
 
     def log(self, entry: Mapping[str, Any]) -> None:
-        self._log.write(json.dumps(entry) + "\n")
+        """Add a line; a disk that is full costs the log, not the race."""
+        with contextlib.suppress(OSError):
+            self._log.write(json.dumps(entry) + "\n")
 
     def save_weights(self, weights: Mapping[str, NDArray[Any]]) -> str:
         """Write model.safetensors; return its SHA-256."""
+        self._reserve.unlink(missing_ok=True)
         path = self.partial / "model.safetensors"
         safetensors.numpy.save_file(dict(weights), path)
         return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -54,7 +58,9 @@ class RunFolder:
 
     def publish(self) -> Path:
         """Make the run visible, all at once; a taken name gets a number."""
-        self._log.close()
+        self._reserve.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._log.close()
         for number in range(1, 1000):
             target = self._final if number == 1 else Path(f"{self._final}.{number}")
             try:
@@ -86,6 +92,15 @@ def _open_log(folder: Path) -> TextIO:
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _reserve(folder: Path, num_bytes: int) -> Path:
+    """Hold the room that weights and record will need, so that others cannot fill it meanwhile."""
+    path = folder / "reserve"
+    with path.open("wb") as file, contextlib.suppress(OSError):  # not every file system can
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, num_bytes)
+    return path
 
 
 def _remove_abandoned(out: Path) -> None:

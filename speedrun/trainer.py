@@ -25,7 +25,9 @@ Status = Literal["complete", "interrupted", "diverged"]
 class Stream(Protocol):
     """What the trainer draws from: `speedrun.data.stream.TokenStream`."""
 
-    def next_rows(self) -> Rows: ...
+    def next_rows(self, patience_s: float | None = None) -> Rows | None:
+        """The next batch; None if it does not come within `patience_s` (None: wait for it)."""
+        ...
 
     @property
     def epochs(self) -> float | None:
@@ -89,13 +91,21 @@ def train(
         if num_steps == 0 or _has_read_enough(stream, max_epochs):
             break
         waited_s = clock.accounts["data_wait"]
+        reserve_s = predicted_s + engine.finish_s()
         try:
-            lr_scale = _advance(engine, stream, clock, run, training, num_steps, max_epochs)
+            lr_scale = _advance(
+                engine, stream, clock, run, training, num_steps, max_epochs, reserve_s
+            )
         except _StreamEnded as ended:
             if training.num_steps == 0:
                 raise ended.cause from None
             training.status = "interrupted"
             training.note(clock.share(), f"the data ended: {ended.cause}")
+            break
+        except _OutOfTime:
+            if training.num_steps == 0:
+                raise ValueError("no training data came within the budget; try again") from None
+            training.note(clock.share(), "the data did not come before the budget's end")
             break
         waited_s = clock.accounts["data_wait"] - waited_s
         recent_s.append(clock.tick(num_steps, waited_s) + waited_s / num_steps)
@@ -130,14 +140,18 @@ def _advance(
     training: Training,
     num_steps: int,
     max_epochs: int | None,
+    reserve_s: float,
 ) -> float:
-    """Take some steps and wait for the device; return the last scale of the learning rate."""
+    """Take some steps and wait for the device; return the last scale of the learning rate.
+
+    No longer than leaves `reserve_s`, a step's time, is waited for data.
+    """
     lr_scale = 0.0
     for _ in range(num_steps):
         if _has_read_enough(stream, max_epochs):
             break
         with clock.account("data_wait"):
-            rows = _next_rows(stream)
+            rows = _next_rows(stream, clock.budget_s - clock.spent_s() - reserve_s)
         lr_scale = run.recipe.lr_scale(clock.share())
         _step(engine, rows, lr_scale, clock, training)
         training.num_steps += 1
@@ -157,11 +171,18 @@ class _StreamEnded(Exception):
         self.cause = cause
 
 
-def _next_rows(stream: Stream) -> Rows:
+class _OutOfTime(Exception):
+    """Data came so late that no step fits any more."""
+
+
+def _next_rows(stream: Stream, patience_s: float) -> Rows:
     try:
-        return stream.next_rows()
+        rows = stream.next_rows(max(0.0, patience_s))
     except (OSError, ValueError) as error:  # network, disk, text that is none
         raise _StreamEnded(error) from error
+    if rows is None:
+        raise _OutOfTime
+    return rows
 
 
 def _warm_up(engine: Engine, clock: BudgetClock, run: Run, training: Training) -> float:

@@ -28,7 +28,10 @@ class FakeStream:
         self.fake_time, self.wait_s, self.num_drawn = fake_time, wait_s, 0
         self.batches_per_epoch = batches_per_epoch
 
-    def next_rows(self):
+    def next_rows(self, patience_s=None):
+        if patience_s is not None and self.wait_s > patience_s:
+            self.fake_time.advance(patience_s)
+            return None
         self.fake_time.advance(self.wait_s)
         self.num_drawn += 1
         return np.ones((ROWS, CONTEXT + 1), dtype=np.int32)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 
-from leaderboard.rank import unranked_because
 from leaderboard.record import load
+from leaderboard.row import unranked_because
 from speedrun import cli
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -51,6 +51,27 @@ def test_folders_of_killed_runs_go_and_those_of_living_ones_stay(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {f".now.{os.getppid()}.partial", ".mine"}
 
 
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no fallocate here")
+def test_room_for_weights_and_record_is_held_until_they_come(tmp_path):
+    folder = RunFolder(tmp_path, "run", 1000)
+    held = folder.partial / "reserve"
+    assert held.stat().st_blocks * 512 >= 1000 + (16 << 20)
+    folder.save_weights({"a": np.arange(4, dtype=np.float32)})
+    assert not held.exists()
+    diverged = RunFolder(tmp_path, "other", 1000)
+    assert [path.name for path in diverged.publish().iterdir()] == ["log.jsonl"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_disk_that_fills_during_the_race_costs_the_log_alone(tmp_path):
+    folder = RunFolder(tmp_path, "run", 10)
+    folder._log = open("/dev/full", "w")  # noqa: SIM115, PTH123
+    for share in range(2000):
+        folder.log({"share": share})
+    folder.save_weights({"a": np.arange(4, dtype=np.float32)})
+    assert (folder.publish() / "model.safetensors").is_file()
+
+
 def test_a_place_that_is_no_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="cannot write there"):

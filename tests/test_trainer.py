@@ -43,12 +43,30 @@ def test_overshoot_stays_small_when_steps_slow_down(clock, fake_time):
     engine = FakeEngine(fake_time, step_s=0.2)
 
     class Slowing(FakeStream):
-        def next_rows(self):
+        def next_rows(self, patience_s=None):
             engine.step_s = 0.2 + 0.1 * clock.share()
-            return super().next_rows()
+            return super().next_rows(patience_s)
 
     train(engine, Slowing(fake_time), clock, run_of(60.0))
     assert clock.overshoot_s < 0.005 * 60
+
+
+def test_data_that_stalls_near_the_end_is_not_waited_for_past_it(clock, fake_time):
+    class Stalling(FakeStream):
+        def next_rows(self, patience_s=None):
+            self.wait_s = 20.0 if clock.spent_s() > 50 else 0.0
+            return super().next_rows(patience_s)
+
+    training = train(FakeEngine(fake_time, 0.5), Stalling(fake_time), clock, run_of(60.0))
+    assert clock.overshoot_s == 0.0
+    assert clock.spent_s() > 58
+    assert training.status == "complete"
+    assert "did not come" in training.events[-1]["what"]
+
+
+def test_data_that_never_comes_is_one_clear_line(clock, fake_time):
+    with pytest.raises(ValueError, match="no training data came"):
+        train(FakeEngine(fake_time, 0.5), FakeStream(fake_time, 1e6), clock, run_of(60.0))
 
 
 def test_waiting_for_data_is_on_the_clock_in_its_own_account(clock, fake_time):
@@ -116,9 +134,9 @@ def test_out_of_memory_halves_the_micro_batch_on_the_clock(clock, fake_time):
     engine = FakeEngine(fake_time, 1.0)
 
     class Shrinking(FakeStream):
-        def next_rows(self):
+        def next_rows(self, patience_s=None):
             engine.fits_rows = 1 if clock.share() > 0.5 else ROWS
-            return super().next_rows()
+            return super().next_rows(patience_s)
 
     training = train(engine, Shrinking(fake_time), clock, run_of(60.0))
     assert engine.micro_batch_rows == 1
@@ -141,10 +159,10 @@ def test_sleep_is_noted(clock, fake_time):
     engine = FakeEngine(fake_time, 1.0)
 
     class Sleepy(FakeStream):
-        def next_rows(self):
+        def next_rows(self, patience_s=None):
             if self.num_drawn == 5:
                 self.fake_time.slept_s = 33.0
-            return super().next_rows()
+            return super().next_rows(patience_s)
 
     training = train(engine, Sleepy(fake_time), clock, run_of(60.0))
     assert clock.suspended_s == pytest.approx(33)
@@ -153,10 +171,10 @@ def test_sleep_is_noted(clock, fake_time):
 
 def test_data_that_ends_keeps_what_was_trained(clock, fake_time):
     class Ending(FakeStream):
-        def next_rows(self):
+        def next_rows(self, patience_s=None):
             if self.num_drawn == 5:
                 raise OSError("disk gone")
-            return super().next_rows()
+            return super().next_rows(patience_s)
 
     training = train(FakeEngine(fake_time, 1.0), Ending(fake_time), clock, run_of(60.0))
     assert (training.status, training.num_steps) == ("interrupted", 5)
@@ -165,7 +183,7 @@ def test_data_that_ends_keeps_what_was_trained(clock, fake_time):
 
 def test_data_that_never_begins_is_its_own_error(clock, fake_time):
     class Empty(FakeStream):
-        def next_rows(self):
+        def next_rows(self, patience_s=None):
             raise OSError("disk gone")
 
     with pytest.raises(OSError, match="disk gone"):

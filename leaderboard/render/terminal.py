@@ -2,41 +2,79 @@
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from leaderboard.inert import inert
-from leaderboard.rank import Board
+from leaderboard.rank import Board, Entry
 from leaderboard.render import cells
+from leaderboard.render.cells import COLUMNS, Column
+
+# What a narrow terminal does without, the most dispensable first.
+_DISPENSABLE = (
+    "author", "verified", "backend", "date", "tokens/s", "architecture", "perplexity (vocab)",
+    "tokens", "parameters", "n",
+)  # fmt: skip
+_NAME_WIDTH, _STANDING_WIDTH = 16, 20  # columns of text that folds well
+_STYLES = {"record": "bold green", "unconfirmed": "yellow"}
 
 
 def show(console: Console, boards: Sequence[Board], top: int) -> None:
     """Print every track, the best `top` entries of each (0: all)."""
+    left_out: list[str] = []
     for board in boards:
+        entries = board.entries[: top or None]
+        columns = _fitting(entries, console.width)
+        left_out += [column.title for column in COLUMNS if column not in columns]
         console.print(Text(inert(board.track.label), style="bold"))
         console.print(Text(inert(cells.record_line(board))), soft_wrap=True)
-        console.print(_table(board, top))
-        left = len(board.entries) - top
-        if top and left > 0:
+        console.print(_table(entries, columns))
+        left = len(board.entries) - len(entries)
+        if left > 0:
             console.print(Text(f"and {left:,} more: --top 0 shows all", style="dim"))
         for row in board.unranked[: top or None]:
             what = f"not ranked: {row.arch}, seed {row.seed} ({row.unranked_because})"
             console.print(Text(inert(what), style="dim"))
         console.print()
+    if left_out:
+        titles = ", ".join(dict.fromkeys(left_out))
+        console.print(Text(f"A wider terminal also shows: {titles}", style="dim"))
     if boards:
         console.print(Text(cells.LEGEND, style="dim"))
 
 
-def _table(board: Board, top: int) -> Table:
+def _fitting(entries: Sequence[Entry], width: int) -> list[Column]:
+    """The columns that a terminal has room for without folding numbers."""
+    wanted = {
+        column.title: max(
+            cell_len(text)
+            for text in (column.title, *(inert(column.cell(entry)) for entry in entries))
+        )
+        for column in COLUMNS
+    }
+    wanted["standing"] = min(wanted["standing"], _STANDING_WIDTH)
+    needed = len(str(len(entries))) + 2 + _NAME_WIDTH + sum(2 + n for n in wanted.values())
+    given_up: set[str] = set()
+    for title in _DISPENSABLE:
+        if needed > width:
+            given_up.add(title)
+            needed -= 2 + wanted[title]
+    return [column for column in COLUMNS if column.title not in given_up]
+
+
+def _table(entries: Sequence[Entry], columns: Sequence[Column]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("", justify="right")
+    table.add_column("", justify="right", no_wrap=True)
     table.add_column("name", overflow="fold", min_width=12)
-    for column in cells.COLUMNS:
+    for column in columns:
         table.add_column(column.title, justify="right" if column.is_number else "left",
-                         overflow="fold")  # fmt: skip
-    for place, entry in enumerate(board.entries[: top or None], start=1):
-        style = {"record": "bold green", "unconfirmed": "yellow"}.get(entry.status, "")
-        values = (cells.label(entry), *(column.cell(entry) for column in cells.COLUMNS))
-        table.add_row(Text(str(place)), *(Text(inert(value)) for value in values), style=style)
+                         overflow="fold", no_wrap=column.is_number)  # fmt: skip
+    for place, entry in enumerate(entries, start=1):
+        values = (cells.label(entry), *(column.cell(entry) for column in columns))
+        table.add_row(
+            Text(str(place)), *(Text(inert(value)) for value in values),
+            style=_STYLES.get(entry.status, ""),
+        )  # fmt: skip
     return table

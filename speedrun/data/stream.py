@@ -74,9 +74,15 @@ class TokenStream:
         if self._documents is not None:
             self._documents.close()
 
-    def next_rows(self) -> Rows:
-        """The next batch; waits for the worker and raises what it died of."""
-        item = self._queue.get()
+    def next_rows(self, patience_s: float | None = None) -> Rows | None:
+        """The next batch; None if the worker has none within `patience_s` (None: wait for it).
+
+        Raises what the worker died of.
+        """
+        try:
+            item = self._queue.get(timeout=patience_s)
+        except queue.Empty:
+            return None
         if isinstance(item, Exception):
             raise item
         self.num_consumed += item.shape[0] * self._context

@@ -124,6 +124,24 @@ def test_a_source_that_was_exhausted_is_not_opened_again(open_stream, fake_sourc
     assert source.resumed == []
 
 
+def test_patience_ends_the_wait_and_loses_nothing(open_stream, fake_source):
+    source = fake_source(stories(10))
+    gate, train_documents = threading.Event(), source.train
+
+    def gated(state=None):
+        gate.wait()
+        return train_documents(state)
+
+    source.train = gated
+    with open_stream(source) as stream:
+        assert stream.next_rows(0.01) is None
+        assert stream.num_consumed == 0
+        gate.set()
+        late = stream.next_rows()
+    with open_stream(fake_source(stories(10))) as stream:
+        assert (stream.next_rows(5.0) == late).all()
+
+
 def test_the_cache_belongs_to_data_split_and_vocabulary(open_stream, fake_source):
     with open_stream(fake_source(stories(10))) as stream:
         stream.next_rows()

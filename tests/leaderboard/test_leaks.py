@@ -132,7 +132,8 @@ def test_no_honest_run_is_accused(search, tmp_path, num_batches, with_cache):
             Texts(documents), HELD, TOKENIZER, tmp_path / "tokens", context=32, batch_rows=4
         )
         with stream:
-            num_tokens = sum(stream.next_rows()[:, 1:].size for _ in range(num))
+            batches = [stream.next_rows() for _ in range(num)]
+            num_tokens = sum(rows[:, 1:].size for rows in batches if rows is not None)
         return num_tokens, stream.epochs, stream.num_dropped
 
     if with_cache:

@@ -1,92 +1,246 @@
-"""Who stands where: inside a track only, bounds behind exact scores, doubtful runs nowhere."""
+"""Entries and their standing: seeds together, bounds apart, a record only by a Welch test."""
+
+import itertools
+import statistics
+from typing import Any
 
 import pytest
+import scipy.stats
+from made_records import BOUND, made
 
-from leaderboard.rank import MAX_OVERSHOOT, standing, track, unranked_because
-
-
-@pytest.fixture
-def scored(make_record):
-    """`scored(0.7, seed=3)` makes a record of that score, with further changes by path."""
-
-    def made(bits_per_byte, seed=0, **changes):
-        named = {path.replace("__", "."): value for path, value in changes.items()}
-        return make_record({"score.bits_per_byte": bits_per_byte, "seed": seed, **named})
-
-    return made
+from leaderboard.notes import Rerun, Rescored, Submission, Verification
+from leaderboard.rank import Spread, boards, over_seeds, welch, welch_interval
+from leaderboard.row import Row, row
 
 
-def test_the_lower_score_is_ahead(scored):
-    ours = scored(0.7)
-    better, worse, worst = scored(0.6, 1), scored(0.8, 2), scored(0.9, 3)
-    stand = standing(ours, [worst, better, worse])
-    assert (stand.place, stand.num_runs, stand.best) == (2, 4, better)
-    stand = standing(ours, [worst, worse])
-    assert (stand.place, stand.num_runs, stand.best) == (1, 3, worse)
+def rows(*scores: float, day: int = 1, first_seed: int = 0, **changes) -> list[Row]:
+    """Runs of one config under different seeds, one an hour."""
+    named = {path.replace("__", "."): value for path, value in changes.items()}
+    return [
+        row(made(score, seed, {"created": f"2026-01-{day:02}T{seed:02}:00:00+00:00", **named}))
+        for seed, score in enumerate(scores, start=first_seed)
+    ]
 
 
-def test_a_run_alone_is_first(scored):
-    ours = scored(0.7)
-    for others in ([], [ours]):  # it is itself among the records on disk
-        stand = standing(ours, others)
-        assert (stand.place, stand.num_runs, stand.best) == (1, 1, None)
+def named(name: str | None, *of: list[Row], author: str | None = None) -> dict[str, Submission]:
+    return {
+        found.id: Submission(
+            record=found.id, name=name, author=author, submitted="2026-02-01T00:00:00+00:00"
+        )
+        for found in itertools.chain(*of)
+    }
 
 
-def test_equal_scores_share_a_place(scored):
-    assert standing(scored(0.7), [scored(0.7, 1)]).place == 1
+OLD = rows(0.80, 0.81, 0.82, day=1)
+LOWER = rows(0.70, 0.71, 0.72, day=2, config__recipe__lr=0.01)
+NOISY = rows(0.60, 0.95, 0.70, day=3, config__recipe__lr=0.02)
+
+
+def only(found, **at):
+    (board,) = boards(found, **at)
+    return board
+
+
+def statuses(board) -> dict[float, str]:
+    return {round(e.bits_per_byte.mean, 4): e.status for e in board.entries}
+
+
+def test_runs_of_one_config_form_an_entry():
+    (entry,) = only(OLD).entries
+    scores = [0.80, 0.81, 0.82]
+    spread = Spread(statistics.fmean(scores), statistics.stdev(scores), 3)
+    assert entry.bits_per_byte == pytest.approx(spread)
+    assert [found.seed for found in entry.rows] == [0, 1, 2]
+    assert entry.label == "transformer, default" and len(entry.id) == 12
 
 
 @pytest.mark.parametrize(
-    ("path", "value"),
+    "change",
+    [{"config__recipe__lr": 0.1}, {"arch": "lstm"}, {"backend": "mlx"}, {"device": "cuda"},
+     {"code__dirty": True}],
+)  # fmt: skip
+def test_what_is_different_is_another_entry(change):
+    assert len(only([*OLD, *rows(0.8, first_seed=4, **change)]).entries) == 2
+
+
+def test_a_name_splits_entries_and_an_author_does_not():
+    notes = named("more heads", OLD[:2], author="Ann") | named(None, OLD[2:], author="Ben")
+    board = only(OLD, submissions=notes)
+    assert sorted((e.name or "", len(e.rows), e.authors) for e in board.entries) == [
+        ("", 1, ("Ben",)),
+        ("more heads", 2, ("Ann",)),
+    ]
+    notes = named("x", OLD[:1], author="Ann") | named("x", OLD[1:], author="Ben")
+    assert only(OLD, submissions=notes).entries[0].authors == ("Ann", "Ben")
+
+
+def test_runs_of_one_seed_count_as_their_mean():
+    again = rows(0.60, day=5)  # a better race of seed 0
+    spread = only([*OLD, *again]).entries[0].bits_per_byte
+    assert spread == pytest.approx(Spread(*_of(0.70, 0.81, 0.82)))
+
+
+def _of(*values: float) -> tuple[float, float, int]:
+    return statistics.fmean(values), statistics.stdev(values), len(values)
+
+
+def test_equal_weights_count_once():
+    copies = [found._replace(seed=seed) for seed, found in enumerate(OLD[:1] * 3)]
+    assert over_seeds(copies, [0.8, 0.8, 0.8]) == Spread(0.8, None, 1)
+    (entry,) = only(copies).entries
+    assert entry.status == "unconfirmed" and entry.why == "1 of 3 seeds"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"budget_s": 60.0}, {"hardware__class": "cuda-h100"}, {"data__train_fingerprint": "e" * 64},
+     {"data__heldout_fingerprint": "e" * 64}, {"score__num_docs": 4456}],
+)  # fmt: skip
+def test_tracks_stay_apart(change):
+    found = boards([*OLD, *rows(0.1, 0.2, **change)])
+    assert [len(board.entries[0].rows) for board in found] == [2, 3] or [
+        len(board.entries[0].rows) for board in found
+    ] == [3, 2]
+    assert found[0].track != found[1].track and found[0].track.label
+
+
+def test_the_first_with_three_seeds_is_the_record():
+    board = only(OLD)
+    assert board.records[0].p_value is None and statuses(board) == {0.81: "record"}
+    assert board.history == board.records
+
+
+def test_a_lower_entry_that_noise_does_not_explain_takes_the_record():
+    board = only([*LOWER, *OLD, *NOISY])
+    assert statuses(board) == {0.71: "record", 0.75: "behind", 0.81: "former record"}
+    new, noisy, old = board.entries
+    assert new.rival == old.id and new.p_value is not None and new.p_value < 0.01
+    assert [e.id for e in board.history] == [old.id, new.id]
+    assert noisy.rival == new.id
+
+
+def test_noise_does_not_take_the_record():
+    board = only([*OLD, *NOISY])
+    noisy, old = board.entries
+    assert (noisy.status, old.status) == ("unconfirmed", "record")
+    assert noisy.why.startswith("p = 0.3") and "needs p < 0.01" in noisy.why
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
     [
-        ("data.train_fingerprint", "e" * 64),
-        ("data.heldout_fingerprint", "e" * 64),
-        ("budget_s", 60.0),
-        ("hardware.class", "cuda-h100"),
+        (LOWER[:1], "1 of 3 seeds"),
+        (LOWER[:2], "2 of 3 seeds"),
+        (rows(0.5, 0.51, 0.52, code__dirty=True), "changes that are not committed"),
+        (rows(0.5, 0.51, code__dirty=True), "2 of 3 seeds, changes that are not committed"),
     ],
 )
-def test_runs_of_another_track_are_no_rivals(make_record, path, value):
-    ours = make_record({"seed": 1})
-    other = make_record({path: value, "score.bits_per_byte": 0.1})
-    assert track(ours) != track(other)
-    assert standing(ours, [other]).num_runs == 1
+def test_an_unconfirmed_entry_says_what_it_lacks(found, why):
+    board = only([*OLD, *found])
+    assert (board.entries[0].status, board.entries[0].why) == ("unconfirmed", why)
+    assert board.entries[1].status == "record"
+    alone = only(found).entries[0]
+    assert (alone.status, alone.why, alone.rival) == ("unconfirmed", why, None)
+
+
+def test_one_run_of_changed_code_does_not_unseat_a_record():
+    dirty = rows(2.0, first_seed=7, day=9, code__dirty=True)
+    board = only([*OLD, *dirty])
+    assert statuses(board) == {0.81: "record", 2.0: "behind"}
+
+
+def test_the_record_is_always_one_that_no_other_beats():
+    # Early and lower, but the first record's seeds differ too much to tell; the second's do not.
+    first = rows(0.80, 1.00, 1.20, day=1)
+    early = rows(0.500, 0.501, 0.502, day=2, config__recipe__lr=0.03)
+    later = rows(*[0.70, 0.71, 0.69] * 4, day=3, config__recipe__lr=0.04)
+    board = only([*first, *early, *later])
+    best = board.records[0]
+    for entry in board.entries:
+        if entry.bits_per_byte.n >= 3 and entry.id != best.id:
+            assert not welch(entry.bits_per_byte, best.bits_per_byte) < 0.01
+
+
+def test_whoever_had_the_seeds_first_is_held_against():
+    slow = [*rows(0.70, 0.71, day=1), *rows(0.72, first_seed=2, day=9)]
+    board = only([*rows(0.80, 0.81, 0.82, day=5, config__recipe__lr=0.1), *slow])
+    assert [round(e.bits_per_byte.mean, 2) for e in board.history] == [0.81, 0.71]
+
+
+def test_bounds_have_a_record_of_their_own_and_stand_behind():
+    bounds = [row(made(score, seed, BOUND)) for seed, score in enumerate((0.50, 0.51, 0.52))]
+    changes = {**BOUND, "config.recipe.lr": 0.5, "created": "2026-02-02T00:00:00Z"}
+    worse = [row(made(score, seed, changes)) for seed, score in enumerate((0.60, 0.61, 0.62))]
+    board = only([*bounds, *OLD, *worse])
+    assert [(e.is_bound, e.status) for e in board.entries] == [
+        (False, "record"), (True, "record"), (True, "behind"),
+    ]  # fmt: skip
+    assert board.entries[1].p_value is None and board.entries[1].rival is None
+    assert board.entries[2].rival == board.entries[1].id
+
+
+def test_runs_that_do_not_rank_are_no_part_of_an_entry():
+    stopped = rows(0.1, first_seed=5, status="interrupted")
+    board = only([*OLD, *stopped])
+    assert board.unranked == tuple(stopped) and len(board.entries) == 1
+    assert board.entries[0].bits_per_byte.n == 3
 
 
 @pytest.mark.parametrize(
-    ("path", "value"),
-    [("seed", 7), ("arch", "lstm"), ("num_params", 1), ("tokenizer.vocab", 257), ("device", "x")],
-)
-def test_what_is_free_does_not_part_tracks(make_record, path, value):
-    assert track(make_record({path: value})) == track(make_record())
-
-
-def test_bounds_stand_behind_exact_scores(scored):
-    bound = scored(0.5, score__likelihood="bound")
-    tighter = scored(0.4, 1, score__likelihood="bound")
-    exact = scored(0.9, 2)
-    stand = standing(bound, [exact, tighter])
-    assert (stand.place, stand.best) == (3, exact)
-    assert standing(exact, [bound, tighter]).place == 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "why"),
+    ("new", "old"),
     [
-        ({"status": "interrupted"}, "the run is interrupted"),
-        ({"status": "diverged", "score": None}, "the run is diverged"),
-        ({"score": None}, "the run has no score"),
-        ({"clock.suspended_s": 2.0}, "the machine slept or stood still for 2.0 s"),
-        ({"clock.overshoot_s": 1.6}, "it ran 1.60 s past its budget"),
+        ([0.70, 0.71, 0.72], [0.80, 0.81, 0.82]),
+        ([0.81, 0.70, 0.75, 0.9], [0.80, 0.81]),
+        ([0.9, 0.91, 0.95], [0.80, 0.81, 0.86, 0.7, 0.8]),
+        ([0.70, 0.70, 0.70], [0.80, 0.81, 0.82]),
+        ([0.7, 0.7 + 1e-9, 0.7], [0.7 + 1e-9, 0.7 + 2e-9, 0.7]),
     ],
 )
-def test_doubtful_runs_do_not_rank_and_are_no_rivals(make_record, changes, why):
-    doubtful = make_record(changes)
-    assert unranked_because(doubtful) == why
-    stand = standing(make_record({"seed": 1}), [doubtful])
-    assert (stand.num_runs, stand.best) == (1, None)
+def test_the_welch_test_is_scipys(new, old):
+    ours = Spread(*_of(*new)), Spread(*_of(*old))
+    theirs: Any = scipy.stats.ttest_ind(new, old, equal_var=False, alternative="less")
+    assert welch(*ours) == pytest.approx(theirs.pvalue, rel=1e-6)
+    both: Any = scipy.stats.ttest_ind(new, old, equal_var=False).confidence_interval(0.95)
+    assert welch_interval(*ours) == pytest.approx((both.low, both.high), rel=1e-6)
 
 
-def test_a_run_that_ends_within_the_tolerance_ranks(make_record):
-    assert unranked_because(make_record()) is None
-    limit_s = MAX_OVERSHOOT * 300.0
-    assert unranked_because(make_record({"clock.overshoot_s": limit_s})) is None
+def test_the_welch_test_without_noise_or_seeds():
+    one, lower = Spread(0.8, 0.0, 3), Spread(0.7, 0.0, 3)
+    assert (welch(lower, one), welch(one, lower), welch(one, one)) == (0.0, 1.0, 1.0)
+    assert not welch(Spread(0.7, None, 1), one) < 1 and not welch(one, Spread(0.7, None, 1)) < 1
+    for scale in (1e-100, 1e100):  # squares of variances that no double holds
+        assert 0 < welch(Spread(0.7, scale, 3), Spread(0.7, scale, 3)) < 1
+
+
+def verification(record: str, agrees: bool, is_rerun: bool) -> Verification:
+    rescored = Rescored(
+        agrees=agrees, backend="torch", device="cpu", claimed_nats=1.0, found_nats=1.0,
+        difference=0.0, allowed=0.1, checks=[], failed=[],
+    )  # fmt: skip
+    rerun = Rerun(
+        agrees=agrees, record="b" * 64, hardware_class="cpu", claimed_bits_per_byte=1.0,
+        found_bits_per_byte=1.0, difference=0.0, noise=None, num_seeds=1, p_value=None,
+    )  # fmt: skip
+    return Verification(
+        record=record, by="Ann", verified="2026-01-03T00:00:00+00:00", hardware_class="cpu",
+        versions={}, code="x", rescored=rescored, leaks=None, rerun=rerun if is_rerun else None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "mark"),
+    [
+        ([], ""),
+        ([(True, False)], "rescored"),
+        ([(True, False), (True, True)], "rerun"),
+        ([(True, True), (False, False)], "failed"),
+    ],
+)
+def test_the_mark_is_the_most_that_was_verified(said, mark):
+    notes = {OLD[1].id: [verification(OLD[1].id, *one) for one in said]}
+    assert only(OLD, verifications=notes).entries[0].mark == mark
+
+
+def test_the_order_of_reading_does_not_matter():
+    found = [*OLD, *LOWER, *NOISY]
+    assert boards(found) == boards(found[::-1]) == boards(sorted(found))

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard import rank, record
+from leaderboard import catalogue, record, review
+from leaderboard.row import row, unranked_because
+from leaderboard.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RECORDS = sorted((ROOT / "leaderboard" / "records").glob("*.json"))
@@ -15,7 +17,9 @@ def test_a_record_is_whole_clean_and_ranks(path):
     found = record.load(path)
     assert found.id == path.stem
     assert found.code.dirty is False
-    assert rank.unranked_because(found) is None
+    assert unranked_because(found) is None
+    assert not review.objections(found)
+    assert not review.data_objections(row(found), catalogue.known_data(Store(str(path.parent))))
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem[:8])

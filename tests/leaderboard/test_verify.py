@@ -410,7 +410,7 @@ def test_a_record_that_cannot_be_is_one_line(run, stories, tmp_path, monkeypatch
     assert not list(run.glob(VERIFICATION))
 
 
-@pytest.mark.parametrize("number", [2**63, 10**400], ids=["2^63", "10^400"])
+@pytest.mark.parametrize("number", [2**52, 2**63, 10**400], ids=["2^52", "2^63", "10^400"])
 @pytest.mark.parametrize(
     "path",
     ["num_params", "seed", "train.num_tokens", "score.num_bytes", "score.num_tokens",
@@ -418,7 +418,10 @@ def test_a_record_that_cannot_be_is_one_line(run, stories, tmp_path, monkeypatch
      "config.data.stride", "config.model.width", "num_params_non_embedding"],
 )  # fmt: skip
 def test_numbers_that_nothing_can_hold_end_well(run, stories, path, number):
-    forged.resealed(run, {path: number})
+    try:
+        forged.resealed(run, {path: number})
+    except ValueError:
+        return  # no record at all
     assert command("verify", run, "--data", stories)[0] in (0, 1, 2)
 
 

@@ -1,0 +1,221 @@
+"""A store read as a whole: what holds is a row, all else a line that names the file."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from made_records import add, made, put, resealed, score
+
+from leaderboard import catalogue
+from leaderboard.catalogue import read
+from leaderboard.notes import MAX_NOTE_BYTES, DataSet, Submission, Verification
+from leaderboard.record import MAX_RECORD_BYTES
+from leaderboard.row import row
+from leaderboard.store import Store
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A store with three records, one with a note."""
+    folder = tmp_path / "store"
+    for seed in range(3):
+        add(folder, made(0.7 + seed / 100, seed), **({"name": "new"} if seed == 0 else {}))
+    return folder
+
+
+def problem(folder: Path, file: str) -> str:
+    """The one problem of a store; it names the file."""
+    (line,) = read(Store(str(folder)), None).problems
+    assert line.startswith(f"{folder}/{file}"), line
+    assert line.isprintable() and len(line) < 1500
+    return line
+
+
+def test_rows_and_notes_are_found(folder):
+    found = read(Store(str(folder)), None)
+    records = [made(0.7 + seed / 100, seed) for seed in range(3)]
+    assert sorted(found.rows) == sorted(row(record) for record in records)
+    assert found.submissions[records[0].id].name == "new" and len(found.submissions) == 1
+    assert found.problems == [] and len(found.data) == 3
+
+
+def test_an_empty_store_is_empty(tmp_path):
+    found = read(Store(str(tmp_path / "none")), tmp_path / "cache")
+    assert (found.rows, found.problems) == ([], [])
+
+
+def test_one_record_is_fetched_checked(folder):
+    store, record = Store(str(folder)), made(0.7, 0)
+    assert catalogue.fetch(store, record.id) == record
+    with pytest.raises(LookupError, match="no record"):
+        catalogue.fetch(store, "0" * 64)
+    (folder / f"{'0' * 64}.json").write_text(record.to_json())
+    with pytest.raises(ValueError, match="holds the record"):
+        catalogue.fetch(store, "0" * 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "not a record"),
+        ("[" * 100_000, "not a record"),
+        (" " * (MAX_RECORD_BYTES + 1), str(MAX_RECORD_BYTES)),
+        (made(0.7, 9).to_json(), "holds the record"),
+        (made(0.7, 9).to_json().replace("0.7", "0.6", 1), "its id does not match"),
+    ],
+)
+def test_a_file_that_is_no_record_is_left_out(folder, text, says):
+    name = f"{'0' * 64}.json"
+    (folder / name).write_text(text)
+    assert says in problem(folder, name)
+    assert len(read(Store(str(folder)), None).rows) == 3
+
+
+def test_a_record_with_objections_is_left_out(folder):
+    record = made(changes={"score.bits_per_byte": 0.1})
+    add(folder, record)
+    assert "but its parts give" in problem(folder, f"{record.id}.json")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"data.train_fingerprint": "e" * 64}, {"data.heldout_fingerprint": "e" * 64}]
+)
+def test_a_record_of_unknown_data_is_left_out_until_its_note_is_there(folder, changes):
+    record = made(0.5, 9, changes)
+    add(folder, record)
+    assert "known" in problem(folder, f"{record.id}.json")
+    note = data_set(record)
+    (folder / catalogue.note_name(note)).write_text(note.to_json())
+    found = read(Store(str(folder)), None)
+    assert len(found.rows) == 4 and not found.problems
+
+
+def data_set(record, **changes) -> DataSet:
+    facts = {
+        "name": "new data", "train_fingerprint": record.data.train_fingerprint,
+        "heldout_fingerprint": record.data.heldout_fingerprint,
+        "num_docs": score(record).num_docs, "num_bytes": score(record).num_bytes,
+    }  # fmt: skip
+    return DataSet.model_validate({**facts, **changes})
+
+
+def test_a_data_note_cannot_contradict_the_projects_own(folder):
+    note = data_set(made(), num_bytes=99_999_999)
+    (folder / catalogue.note_name(note)).write_text(note.to_json())
+    forged = made(changes={"score.num_bytes": 99_999_999})
+    content = forged.content()
+    put(content, "score.bits_per_byte", score(forged).nats / 0.6931471805599453 / 99_999_999)
+    lower = json.loads(resealed(content))
+    (folder / f"{lower['id']}.json").write_text(json.dumps(lower))
+    store = Store(str(folder))
+    found = read(store, None)
+    assert len(found.rows) == 3 and len(found.data) == 3
+    assert any("contradicts" in line for line in found.problems)
+    assert any("divides by 99999999 bytes" in line for line in found.problems)
+    assert len(catalogue.known_data(store)) == 3
+
+
+def test_data_notes_that_contradict_each_other_count_neither(folder):
+    record = made(changes={"data.train_fingerprint": "e" * 64})
+    add(folder, record)
+    for num_bytes in (score(record).num_bytes, 99_999_999):
+        note = data_set(record, num_bytes=num_bytes)
+        (folder / catalogue.note_name(note)).write_text(note.to_json())
+    found = read(Store(str(folder)), None)
+    assert len(found.rows) == 3 and len(found.data) == 3
+    assert len([line for line in found.problems if "contradicts" in line]) == 2
+
+
+def test_one_data_set_has_one_name(folder):
+    add(folder, made(0.6, 8, {"data.name": "my copy"}))
+    assert {found.data_name for found in read(Store(str(folder)), None).rows} == {"tinystories"}
+
+
+def submission(record: str) -> str:
+    return Submission(
+        record=record, name="x", author=None, submitted="2026-01-03T00:00:00+00:00"
+    ).to_json()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{}", "not a submission note"),
+        ("[" * 60_000, "not a submission note"),
+        (" " * (MAX_NOTE_BYTES + 1), str(MAX_NOTE_BYTES)),
+        (submission("f" * 64), "does not belong to its content"),
+    ],
+)
+def test_a_note_that_does_not_hold_is_left_out(folder, text, says):
+    name = f"{made(0.71, 1).id}.submission.json"
+    (folder / name).write_text(text)
+    assert says in problem(folder, name)
+    assert len(read(Store(str(folder)), None).submissions) == 1
+
+
+def test_a_note_on_no_record_is_told(folder):
+    (folder / f"{'f' * 64}.submission.json").write_text(submission("f" * 64))
+    assert "a note on a record that is not there" in problem(folder, "f" * 64)
+
+
+def test_verifications_are_found_under_their_digest(folder):
+    record = made(0.7, 0)
+    note = Verification(
+        record=record.id, by="Ann", verified="2026-01-03T00:00:00+00:00", hardware_class="cpu",
+        versions={}, code="x", rescored=None, leaks=None, rerun=None,
+    )  # fmt: skip
+    (folder / catalogue.note_name(note)).write_text(note.to_json())
+    assert read(Store(str(folder)), None).verifications == {record.id: [note]}
+    wrong = f"{record.id}.verification.{'0' * 12}.json"
+    (folder / wrong).write_text(note.to_json())
+    assert "does not belong" in problem(folder, wrong)
+
+
+def test_what_was_read_is_kept_and_read_once(folder, tmp_path, monkeypatch):
+    store, cache = Store(str(folder)), tmp_path / "cache"
+    first = read(store, cache)
+    assert len(list((cache / "leaderboard").iterdir())) == 1
+    monkeypatch.setattr(Store, "read", None)  # nothing is read again
+    second = read(store, cache)
+    assert second == first
+
+
+def test_a_file_that_changed_is_read_again(folder, tmp_path):
+    store, cache = Store(str(folder)), tmp_path / "cache"
+    read(store, cache)
+    path = folder / f"{made(0.7, 0).id}.json"
+    text, stat = path.read_text(), path.stat()
+    path.write_text(text.replace('"bits_per_byte": 0.7', '"bits_per_byte": 0.6'))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # same size, same date
+    found = read(store, cache)
+    assert "its id does not match" in found.problems[0] and len(found.rows) == 2
+    path.unlink()
+    assert len(read(store, cache).rows) == 2
+
+
+def test_problems_are_not_kept(folder, tmp_path):
+    store, cache = Store(str(folder)), tmp_path / "cache"
+    (folder / f"{'0' * 64}.json").write_text("{")
+    assert read(store, cache).problems == read(store, cache).problems != []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"x": 1}'])
+def test_a_broken_cache_costs_time_alone(folder, tmp_path, text):
+    store, cache = Store(str(folder)), tmp_path / "cache"
+    first = read(store, cache)
+    (kept,) = (cache / "leaderboard").iterdir()
+    kept.write_text(text)
+    assert read(store, cache) == first
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(folder, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    assert len(read(Store(str(folder)), tmp_path / "cache").rows) == 3
+
+
+def test_many_files_are_read_by_many_processes_alike(folder, tmp_path, monkeypatch):
+    store = Store(str(folder))
+    alone = read(store, None)
+    monkeypatch.setattr(catalogue, "_PARALLEL_FROM", 1)
+    assert read(store, None) == alone

@@ -1,0 +1,168 @@
+"""`submit` and `leaderboard` through the command line: messages, exit codes, untouched stores."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_records import CONTENT, add, made, snapshot, write_run
+
+from leaderboard.record import seal
+from leaderboard.store import OWN_RECORDS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def store(tmp_path) -> Path:
+    folder = tmp_path / "store"
+    for seed in range(3):
+        add(folder, made(0.7 + seed / 100, seed), name="more heads", author="Ann")
+    faster = {"budget_s": 60.0, "config.budget_s": 60.0, "train.num_tokens": 1_000_000,
+              "clock.train_s": 59.0, "train.tokens_per_s": 1e6 / 60}  # fmt: skip
+    add(folder, made(0.9, 0, faster))
+    return folder
+
+
+def test_the_table_is_printed(command, store):
+    before = snapshot(store)
+    done = command("leaderboard", "--from", store)
+    assert (done.code, done.err) == (0, "")
+    assert "more heads" in done.out and "0.7100 ± 0.0100" in done.out
+    assert "· 1 min ·" in done.out and "· 5 min ·" in done.out
+    assert command("leaderboard", "--from", store) == done  # from what was kept
+    assert snapshot(store) == before
+
+
+def test_the_projects_own_records_are_the_default(command):
+    done = command("leaderboard")
+    assert (done.code, done.err) == (0, "") and "d3pm" in done.out
+    done = command("leaderboard", "--check")
+    num_records = len([path for path in OWN_RECORDS.iterdir() if len(path.stem) == 64])
+    assert done.code == 0 and f"{num_records} records: all of them hold" in done.err
+
+
+def test_markdown_and_json_are_printed_or_written(command, store, tmp_path):
+    text = command("leaderboard", "--from", store, "--format", "markdown").out
+    out = tmp_path / "new" / "out"
+    done = command("leaderboard", "--from", store, "--format", "markdown", "--to", out)
+    assert done.out == f"{out / 'LEADERBOARD.md'}\n"
+    assert (out / "LEADERBOARD.md").read_text(encoding="utf-8") == text
+    done = command("leaderboard", "--from", store, "--format", "json", "--to", out)
+    found = json.loads((out / "leaderboard.json").read_text())
+    assert found == json.loads(command("leaderboard", "--from", store, "--format", "json").out)
+    assert [len(track["entries"]) for track in found["tracks"]] == [1, 1]
+
+
+def test_a_track_is_chosen_by_its_words(command, refused, store):
+    done = command("leaderboard", "--from", store, "--track", "TinyStories 1 min")
+    assert "· 1 min ·" in done.out and "· 5 min ·" not in done.out
+    refused("no track has these words; there are: tinystories@ff16", "leaderboard", "--from",
+            store, "--track", "wikipedia \x1b[31m")  # fmt: skip
+
+
+def test_what_does_not_hold_is_told_and_left_out(command, store):
+    for k in range(12):
+        (store / f"{k:064x}.json").write_text("{\x1b[31m\u202e")
+    done = command("leaderboard", "--from", store)
+    assert done.code == 0 and done.err.count("left out: ") == 10
+    assert "and 2 more; --check shows all" in done.err and "\x1b" not in done.err
+    found = json.loads(command("leaderboard", "--from", store, "--format", "json").out)
+    assert len(found["problems"]) == 12
+
+
+def test_a_folder_of_runs_is_a_leaderboard_of_ones_own(command, refused, tmp_path):
+    for seed in range(3):
+        write_run(tmp_path / "runs" / f"run-{seed}", made(0.7 + seed / 100, seed))
+    done = command("leaderboard", "--from", tmp_path / "runs")
+    assert done.code == 0 and "0.7100 ± 0.0100" in done.out
+    page = ("--format", "html", "--to", tmp_path / "page")
+    refused("no records there", "leaderboard", "--from", tmp_path / "runs", *page)
+
+
+def test_check_fails_for_anything_that_does_not_hold(command, store):
+    before = snapshot(store)
+    done = command("leaderboard", "--from", store, "--check")
+    assert done.code == 0 and "4 records: all of them hold" in done.err
+    (store / "stranger\x1b").write_text("")
+    done = command("leaderboard", "--from", store, "--check")
+    assert done.code == 2 and "no file of a leaderboard" in done.err and "1 problem(s)" in done.err
+    assert "\x1b" not in done.err
+    (store / "stranger\x1b").unlink()
+    assert snapshot(store) == before
+
+
+def test_check_looks_at_weights_and_tokenizers_too(command, store):
+    weights = store / "weights"
+    weights.mkdir()
+    good = hashlib.sha256(b"weights").hexdigest()
+    (weights / f"{good}.safetensors").write_bytes(b"weights")
+    assert command("leaderboard", "--from", store, "--check").code == 0
+    (weights / f"{'0' * 64}.safetensors").write_bytes(b"weights")
+    (weights / f"{'1' * 64}.safetensors").symlink_to(weights / f"{good}.safetensors")
+    (weights / "model.pkl").write_bytes(b"")
+    (store / "tokenizers").symlink_to(store)
+    done = command("leaderboard", "--from", store, "--check")
+    assert done.code == 2 and "4 problem(s)" in done.err
+    assert f"{'0' * 64}.safetensors: not the weights of its name" in done.err
+    for name in (f"weights/{'1' * 64}.safetensors", "weights/model.pkl", "tokenizers"):
+        assert f"{store / name}: no file of a leaderboard" in done.err
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["leaderboard", "--from", "nowhere"], "no records there; add some with"),
+        (["leaderboard", "--from", "nowhere", "--check"], "no records there"),
+        (["leaderboard", "--from", "file"], "cannot be read as a store"),
+        (["leaderboard", "--format", "pdf\x1b"], "allowed are table, markdown, json, html"),
+        (["leaderboard", "--format", "html"], "--to FOLDER"),
+        (["leaderboard", "--to", "out"], "a table is printed"),
+        (["leaderboard", "--top", "-1"], "--top -1"),
+        (["leaderboard", "--format", "json", "--to", "file"], "--to file: cannot write there"),
+        (["leaderboard", "--form", "json"], "--help"),
+        (["submit"], "at least one finished run"),
+        (["submit", "nowhere"], "no record.json there"),
+        (["submit", "file", "--to", "s"], "not a record"),
+        (["submit", "run", "--to", "s", "--name", ""], "--name ''"),
+        (["submit", "run", "--to", "s", "--name", " a"], "begin or end with a space"),
+        (["submit", "run", "--to", "s", "--name", "x" * 101], "has 101 characters"),
+        (["submit", "run", "--to", "s", "--name", "a\x1b[31m"], "control characters"),
+        (["submit", "run", "--to", "s", "--name", "a\nb"], "control characters"),
+        (["submit", "run", "--to", "s", "--name", "\u202ea"], "direction marks"),
+        (["submit", "run", "--to", "s", "--author", "a\u200bb"], "--author"),
+        (["submit", "run", "--to", "s", "--author", "x" * 5000], "has 5000 characters"),
+        (["submit", "run", "--to", "file"], "cannot"),
+        (["compare", "run"], "--help"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_two(refused, args, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    write_run(tmp_path / "run", seal(CONTENT))
+    refused(says, *args)
+
+
+def test_tables_and_submissions_do_without_frameworks(tmp_path, store):
+    """Start-up time: nothing of training or plotting is imported for a table."""
+    run = write_run(tmp_path / "run", made(0.6, 5))
+    heavy = ("torch", "mlx", "datasets", "matplotlib", "scipy.stats", "tokenizers", "pyarrow")
+    program = (
+        "import sys\nfrom speedrun import cli\n"
+        "try:\n    cli.main(sys.argv[1:])\nexcept SystemExit as end:\n    code = end.code\n"
+        f"print('LOADED', [m for m in {heavy} if m in sys.modules], code, file=sys.stderr)\n"
+    )
+    for args in (
+        ["leaderboard", "--from", store],
+        ["leaderboard", "--from", store, "--format", "markdown"],
+        ["submit", run, "--to", store],
+        ["compare", run, run],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *map(str, args)], capture_output=True, text=True,
+            cwd=ROOT, env={**os.environ, "SPEEDRUN_CACHE": str(tmp_path / "cache")}, timeout=60,
+        )  # fmt: skip
+        assert done.stderr.splitlines()[-1] == "LOADED [] 0", done.stderr

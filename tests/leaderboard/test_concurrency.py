@@ -1,0 +1,51 @@
+"""Many processes submit to one folder at once: nothing is lost, nothing torn.
+
+The full size, 64 processes, is in tests/benchmarks/leaderboard_numbers.py.
+"""
+
+import multiprocessing
+from pathlib import Path
+
+import pytest
+from made_records import made, snapshot, write_run
+
+from leaderboard import catalogue
+from leaderboard.store import Store
+from leaderboard.submit import candidate, submit
+
+NUM_PROCESSES, NUM_RECORDS = 8, 10
+
+
+def submitter(folder: Path, number: int, first_seed: int, ready) -> int:
+    """Submit ten records; returns how many were new."""
+    store = Store(str(folder / "store"))
+    runs = [
+        candidate(write_run(folder / f"run-{number}-{seed}", made(0.7, seed)))
+        for seed in range(first_seed, first_seed + NUM_RECORDS)
+    ]
+    ready.wait()  # all at once
+    done = [submit(run, store, name=f"of {number}", author=None, opens=None) for run in runs]
+    return sum(one.is_new for one in done)
+
+
+@pytest.mark.parametrize("is_same", [False, True], ids=["records of their own", "the same records"])
+def test_many_submitters_lose_and_tear_nothing(tmp_path, is_same):
+    context = multiprocessing.get_context("fork")
+    ready, results = context.Barrier(NUM_PROCESSES), context.Queue()
+
+    def work(number: int) -> None:
+        first_seed = 0 if is_same else number * NUM_RECORDS
+        results.put(submitter(tmp_path, number, first_seed, ready))
+
+    running = [context.Process(target=work, args=(number,)) for number in range(NUM_PROCESSES)]
+    for process in running:
+        process.start()
+    num_new = sum(results.get(timeout=60) for _ in running)
+    for process in running:
+        process.join(timeout=60)
+    expected = NUM_RECORDS if is_same else NUM_PROCESSES * NUM_RECORDS
+    found = catalogue.read(Store(str(tmp_path / "store")), None)
+    assert found.problems == []
+    assert len(found.rows) == len(found.submissions) == num_new == expected
+    names = snapshot(tmp_path / "store")
+    assert len(names) == 2 * expected  # and nothing half written is left

@@ -1,0 +1,61 @@
+"""LEADERBOARD.md and the tables of the READMEs say what the project's own records say."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from leaderboard import catalogue, rank
+from leaderboard.commands import open_store
+from leaderboard.rank import Spread
+from leaderboard.render import cells, markdown
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# Entries that the project promises: five-minute runs under at least three seeds.
+PROMISED = {("transformer", "default"), ("transformer", "goedecke"), ("lstm", "default"),
+            ("d3pm", "default")}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def found():
+    return catalogue.read(open_store(None), None)
+
+
+@pytest.fixture(scope="module")
+def boards(found):
+    return rank.boards(found.rows, found.submissions, found.verifications)
+
+
+def test_every_file_holds(found):
+    assert found.problems == []
+    assert open_store(None).strangers() == []
+
+
+def test_the_markdown_table_is_that_of_the_records(boards):
+    committed = (ROOT / markdown.FILE).read_text(encoding="utf-8")
+    assert committed == markdown.render(boards), f"make it anew: {markdown.COMMAND}"
+
+
+def test_the_promised_entries_have_their_seeds(boards):
+    full = {
+        (entry.first.arch, entry.first.recipe_name)
+        for board in boards
+        for entry in board.entries
+        if entry.bits_per_byte.n >= rank.MIN_SEEDS and board.track.budget_s == 300.0
+    }
+    assert full >= PROMISED
+
+
+@pytest.mark.parametrize("readme", ["README.md", "architectures/README.md"])
+def test_no_mean_in_a_readme_is_written_by_hand(boards, readme):
+    """Every `mean ± deviation` of bits per byte in a table row is that of an entry."""
+    text = (ROOT / readme).read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    said = {match for row in rows for match in re.findall(r"\b\d\.\d{4} ± \d\.\d{4}\b", row)}
+    spreads = {_plain(entry.bits_per_byte) for board in boards for entry in board.entries}
+    assert said
+    assert said <= spreads
+
+
+def _plain(value: Spread) -> str:
+    return cells.spread(value, 4)

@@ -1,0 +1,115 @@
+"""The check of a pull request: its records are read as data, its code is never run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+RECORDS = sorted((ROOT / "leaderboard" / "records").glob("[0-9a-f]*[0-9a-f].json"))
+
+pytestmark = pytest.mark.skipif(
+    os.name == "nt" or shutil.which("git") is None or shutil.which("bash") is None,
+    reason="needs git and bash",
+)
+
+
+class Project:
+    """A repository with this project's code and all of its records but two."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for part in ("speedrun", "leaderboard", "run.py", ".github/check_records.sh"):
+            target = folder / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / part).is_dir():
+                ignored = shutil.ignore_patterns("__pycache__", "*.json")
+                shutil.copytree(ROOT / part, target, ignore=ignored)
+            else:
+                shutil.copy(ROOT / part, target)
+        shutil.copy(ROOT / "leaderboard" / "known_data.json", folder / "leaderboard")
+        self.records = folder / "leaderboard" / "records"
+        self.records.mkdir(exist_ok=True)
+        for path in RECORDS[2:]:
+            shutil.copy(path, self.records)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.commit()
+        self.git("checkout", "--quiet", "-b", "theirs")
+
+    def git(self, *args: str) -> str:
+        who = ("-c", "user.name=x", "-c", "user.email=x", "-c", "commit.gpgsign=false")
+        done = subprocess.run(
+            ["git", *who, *args], cwd=self.folder, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(self) -> None:
+        self.git("add", "--all", "--force")
+        self.git("commit", "--quiet", "--message", "x")
+
+    def checked(self) -> tuple[int, str]:
+        """Exit code and comment for what is committed on `theirs`, with the code of `main`."""
+        self.commit()
+        head = self.git("rev-parse", "HEAD")
+        self.git("checkout", "--quiet", "main")
+        comment = self.folder.parent / "comment.md"
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            [".github/check_records.sh", head, str(comment)], cwd=self.folder, text=True,
+            env={**os.environ, "PATH": path}, capture_output=True,
+        )  # fmt: skip
+        assert comment.is_file(), done.stderr
+        return done.returncode, comment.read_text()
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path / "project")
+
+
+def test_a_good_record_holds_and_the_table_has_it(project):
+    shutil.copy(RECORDS[0], project.records)
+    code, comment = project.checked()
+    assert code == 0, comment
+    assert comment.startswith("Every record holds.")
+    assert "| bits per byte |" in comment
+    assert f"{len(RECORDS) - 1} records" in comment
+
+
+def test_a_tampered_record_fails_and_is_left_out(project):
+    content = json.loads(RECORDS[0].read_text())
+    content["score"]["bits_per_byte"] = 0.5
+    (project.records / RECORDS[0].name).write_text(json.dumps(content))
+    code, comment = project.checked()
+    assert code != 0
+    assert "Not every record holds" in comment
+    assert "its id does not match its content" in comment
+
+
+def test_a_record_that_was_there_is_neither_changed_nor_taken_away(project):
+    (project.records / RECORDS[2].name).write_text("{}")
+    (project.records / RECORDS[3].name).unlink()
+    code, comment = project.checked()
+    assert code != 0
+    assert comment.count("never changed or taken away") == 2
+    # What counts is the base's: both are in the table as they were.
+    assert f"{len(RECORDS) - 2} records" in comment
+
+
+def test_nothing_of_theirs_is_run_or_followed(project):
+    (project.folder / "run.py").write_text("raise SystemExit('ran their code')")
+    (project.records / "sitecustomize.py").write_text("raise SystemExit('ran their code')")
+    (project.records / RECORDS[0].name).symlink_to("/etc/passwd")
+    (project.records / "a name; $(touch owned)").write_text("")
+    code, comment = project.checked()
+    assert code != 0
+    assert comment.count("no file of a leaderboard") == 2
+    assert not (project.records / "sitecustomize.py").exists()
+    assert "root:" not in comment
+    assert "ran their code" not in comment
+    assert not list(project.folder.rglob("owned"))
+    assert "| bits per byte |" in comment
