@@ -15,7 +15,7 @@ from leaderboard.notes import one_line
 from leaderboard.rank import Board
 from leaderboard.render import markdown, plain, terminal
 from leaderboard.row import row
-from leaderboard.store import Store, runs
+from leaderboard.store import Store, open_store, runs
 from leaderboard.submit import Submitted, candidate, check_store, opened_data, submit
 from leaderboard.submit import plain as plain_submitted
 from speedrun.data.sources import cache_dir
@@ -23,12 +23,6 @@ from speedrun.data.sources import cache_dir
 FORMATS = ("table", "markdown", "json", "html")
 MAX_PROBLEMS = 10
 WIDE = 240  # columns, where no terminal folds them
-OWN_RECORDS = Path(__file__).resolve().parent / "records"
-
-
-def open_store(url: str | None) -> Store:
-    """The store of this URL; the project's own records for None."""
-    return Store(url if url is not None else str(OWN_RECORDS))
 
 
 def submit_command(

@@ -92,8 +92,8 @@ class Rescored(Section):
     backend: str
     device: str
     claimed_nats: Finite
-    found_nats: Finite
-    difference: Finite  # (found - claimed) / claimed
+    found_nats: Finite | None  # None: not a finite number
+    difference: Finite | None  # (found - claimed) / claimed
     allowed: Finite
     checks: list[str]  # that the rebuilt model passed
     failed: list[str]
@@ -111,12 +111,12 @@ class Leaks(Section):
 class Rerun(Section):
     """The same config and seed raced again."""
 
-    agrees: bool
+    agrees: bool  # False: it refutes the claim; what cannot refute, agrees
     record: Fingerprint  # of the run made anew
-    hardware_class: str
+    hardware_class: str  # another one than the record's cannot refute it
     claimed_bits_per_byte: Finite
     found_bits_per_byte: Finite
-    difference: Finite
+    difference: Finite  # (found - claimed) / claimed
     noise: Finite | None  # the entry's own standard deviation over seeds; None below two
     num_seeds: Count
     p_value: Finite | None  # of a rerun this much worse, given that noise

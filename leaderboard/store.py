@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import os
 import re
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ import fsspec
 from leaderboard.record import Record, load
 
 RECORD = "record.json"
+OWN_RECORDS = Path(__file__).resolve().parent / "records"
 _NAME = re.compile(
     r"([0-9a-f]{64}(\.submission|\.verification\.[0-9a-f]{12})?|[0-9a-f]{12}\.data)\.json"
 )
@@ -186,10 +188,10 @@ def _scan(folder: Path) -> dict[str, tuple[int, str]]:
     with entries:
         for entry in entries:
             if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-                stat = entry.stat(follow_symlinks=False)
+                facts = entry.stat(follow_symlinks=False)
                 # The time of change, too: anybody may set that of modification.
-                stamp = f"{stat.st_mtime_ns}-{stat.st_ctime_ns}-{stat.st_ino}"
-                found[entry.name] = (stat.st_size, stamp)
+                stamp = f"{facts.st_mtime_ns}-{facts.st_ctime_ns}-{facts.st_ino}"
+                found[entry.name] = (facts.st_size, stamp)
     return found
 
 
@@ -201,12 +203,17 @@ def _digest(path: Path) -> str:
 def _open_unlinked(path: Path) -> int:
     if path.parent.is_symlink():
         raise ValueError(f"{path.parent}: a link, which may lead out of the store")
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        return os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        opened = os.open(path, flags)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    if not stat.S_ISREG(os.fstat(opened).st_mode):  # a pipe would never end
+        os.close(opened)
+        raise ValueError(f"{path}: not a plain file")
+    return opened
 
 
 def _add_local(path: Path, content: bytes, url: str) -> bool:
@@ -249,3 +256,8 @@ def runs(folder: Path) -> Iterator[tuple[Path, Record]]:
             yield path.parent, load(path)
         except (ValueError, OSError):
             continue
+
+
+def open_store(url: str | None) -> Store:
+    """The store of this URL; the project's own records for None."""
+    return Store(url if url is not None else str(OWN_RECORDS))

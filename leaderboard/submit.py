@@ -1,7 +1,6 @@
 """A finished run becomes a record of a leaderboard: checked first, then added, never changed."""
 
 import contextlib
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,10 +22,9 @@ from leaderboard.notes import (
 from leaderboard.record import MAX_RECORD_BYTES, Record, parse
 from leaderboard.row import row
 from leaderboard.store import RECORD, Store
+from leaderboard.weights import read_tokenizer, read_weights, tokenizer_name, weights_name
 
-MAX_TOKENIZER_BYTES = 16 << 20
-WEIGHTS, TOKENIZER, VERIFICATION = "model.safetensors", "tokenizer.json", "verification-*.json"
-_BYTES_PER_NUMBER, _SPARE_BYTES = 8, 1 << 20
+VERIFICATION = "verification-*.json"
 
 
 @dataclass(frozen=True)
@@ -80,34 +78,6 @@ def _read(path: Path, limit: int) -> bytes:
             return file.read(limit + 1)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def read_weights(folder: Path, record: Record) -> bytes:
-    """The weights beside a record, no larger than its parameters can be, and those it names."""
-    path = folder / WEIGHTS
-    raw = _read(path, max_weights_bytes(record))
-    check_weights(raw, record, str(path))
-    return raw
-
-
-def max_weights_bytes(record: Record) -> int:
-    """Most bytes that a safetensors file of the record's parameters can have."""
-    return _BYTES_PER_NUMBER * record.num_params + _SPARE_BYTES
-
-
-def check_weights(raw: bytes, record: Record, where: str) -> None:
-    if len(raw) > max_weights_bytes(record):
-        raise ValueError(f"{where}: larger than {record.num_params} parameters can be")
-    if hashlib.sha256(raw).hexdigest() != record.weights_sha256:
-        raise ValueError(f"{where}: not the weights that the record names (SHA-256 differs)")
-
-
-def read_tokenizer(folder: Path) -> bytes:
-    path = folder / TOKENIZER
-    raw = _read(path, MAX_TOKENIZER_BYTES)
-    if len(raw) > MAX_TOKENIZER_BYTES:
-        raise ValueError(f"{path}: larger than a tokenizer may be ({MAX_TOKENIZER_BYTES} bytes)")
-    return raw
 
 
 def opened_data(
@@ -199,14 +169,6 @@ def _add_weights(found: Candidate, store: Store) -> bool:
     record = found.record
     store.add(tokenizer_name(record), found.tokenizer)
     return store.add(weights_name(record), found.weights)
-
-
-def weights_name(record: Record) -> str:
-    return f"weights/{record.weights_sha256}.safetensors"
-
-
-def tokenizer_name(record: Record) -> str:
-    return f"tokenizers/{record.tokenizer.fingerprint}.json"
 
 
 def plain(submitted: Submitted) -> dict[str, Any]:

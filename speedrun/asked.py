@@ -23,10 +23,13 @@ class Asked:
     data: Data = field(default_factory=Data)
     settings: tuple[str, ...] = ()  # key=value
     out: Path = Path("runs")
+    again: Run | None = None  # settings of a record, in place of those above
 
 
 def resolve(architecture: Architecture, asked: Asked, vocab: int) -> Run:
     """Look every name up and check every value; raises ValueError or LookupError."""
+    if asked.again is not None:
+        return asked.again
     if asked.recipe not in architecture.RECIPES:
         raise config.nearest(asked.recipe, architecture.RECIPES, "recipe")
     preset = architecture.RECIPES[asked.recipe]

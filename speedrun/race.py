@@ -129,6 +129,11 @@ class _Race:
                 self.source, self.heldout, data.vocab, run.data.tokenizer, cache, watcher.notice
             )
         self.settings = resolve(self.architecture, self.asked, self.tokenizer.vocab)
+        if self.settings.model.vocab != self.tokenizer.vocab:  # of a record raced again
+            raise ValueError(
+                f"the tokenizer of this data has {self.tokenizer.vocab} tokens, the model"
+                f" {self.settings.model.vocab}: is this the data that the record was raced on?"
+            )
 
     def _build(self) -> Engine:
         run = self.settings

@@ -1,18 +1,23 @@
-"""A finished run, brought back to score and to tell stories."""
+"""A finished run, brought back to score and to tell stories.
 
+The files may be a stranger's: what they claim is checked before it is built or believed, and
+whatever fails ends in one line.
+"""
+
+import contextlib
 import dataclasses
-import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import safetensors.numpy
-
 from leaderboard import record as records
+from leaderboard import weights as files
 from leaderboard.record import Record
-from speedrun import discover
+from speedrun import discover, recorded
 from speedrun.config import ModelConfig, Recipe
+from speedrun.data import strange_tokenizer
 from speedrun.data.tokenizer import Tokenizer
-from speedrun.protocols import Architecture, Engine
+from speedrun.protocols import Architecture, Device, Engine
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class Restored:
     model: ModelConfig
     tokenizer: Tokenizer
     record: Record
+    device: Device
 
 
 def load_run(folder: Path, backend: str, arch: str | None = None) -> Restored:
@@ -32,38 +38,88 @@ def load_run(folder: Path, backend: str, arch: str | None = None) -> Restored:
     `arch` is where its architecture is found, a name or a folder; None: under the name that
     the record has, which is all that a record keeps of a folder.
     """
-    for name in ("record.json", "model.safetensors", "tokenizer.json"):
+    for name in ("record.json", files.WEIGHTS, files.TOKENIZER):
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: no {name} there; give the folder of a finished run")
     record = records.load(folder / "record.json")
-    raw = (folder / "model.safetensors").read_bytes()
-    if hashlib.sha256(raw).hexdigest() != record.weights_sha256:
-        raise ValueError(f"{folder}: model.safetensors is not the one its record names")
-    architecture = _architecture(folder, record, arch)
+    weights, tokenizer = files.read_weights(folder, record), files.read_tokenizer(folder)
+    return restored(record, weights, tokenizer, str(folder), backend=backend, arch=arch)
+
+
+def restored(
+    record: Record,
+    weights: bytes,
+    tokenizer: bytes,
+    where: str,
+    *,
+    backend: str,
+    arch: str | None = None,
+) -> Restored:
+    """The model of a record and of the two files beside it; `where` names them in messages.
+
+    Raises ValueError or LookupError where they are not what the record says.
+    """
+    files.check_weights(weights, record, where)
+    files.check_tokenizer_size(tokenizer, where)
+    named = record.tokenizer
+    text = strange_tokenizer.load(
+        tokenizer, where, vocab=named.vocab, fingerprint=named.fingerprint
+    )
+    architecture = architecture_of(record, arch, where)
     device = discover.device(backend, architecture)
-    model = architecture.Config(**record.config["model"])
-    recipe = Recipe(**{**record.config["recipe"], "compile": False, "precision": "fp32"})
-    with architecture.blamed():
+    arrays = files.arrays(weights, record, where)
+    model = recorded.model(architecture, record, where)
+    with in_one_line(architecture, where):
+        # Scoring has no use for the recipe, but every engine for one.
         engine = discover.backend(device.backend).engine(
-            architecture, model, recipe, record.seed, device
+            architecture, model, Recipe(compile=False, precision="fp32"), 0, device
         )
-    engine.load(safetensors.numpy.load(raw))
-    tokenizer = Tokenizer.load(folder / "tokenizer.json")
-    return Restored(engine, architecture, model, tokenizer, record)
+        engine.load(arrays)
+    return Restored(engine, architecture, model, text, record, device)
 
 
-def _architecture(folder: Path, record: Record, arch: str | None) -> discover.LoadedArchitecture:
+@contextlib.contextmanager
+def in_one_line(architecture: Architecture, where: str) -> Iterator[None]:
+    """Inside it, whatever a model makes of a stranger's numbers becomes a ValueError.
+
+    A framework and a counted model have a dozen exceptions for what does not fit: hence
+    Exception.
+    """
+    try:
+        with architecture.blamed():
+            yield
+    except (KeyError, IndexError, MemoryError) as error:
+        raise _unusable(error, where) from error
+    except (ValueError, LookupError, OSError):
+        raise
+    except Exception as error:
+        raise _unusable(error, where) from error
+
+
+def _unusable(error: BaseException, where: str) -> ValueError:
+    lines = str(error).strip().splitlines() or [""]
+    return ValueError(
+        f"{where}: its model cannot be used ({type(error).__name__}: {lines[0]:.200});"
+        " SPEEDRUN_TRACEBACK=1 shows all of it"
+    )
+
+
+def architecture_of(record: Record, arch: str | None, where: str) -> discover.LoadedArchitecture:
+    """The architecture of a record; its name is looked up among names, never as a folder."""
     if arch is None and record.arch not in discover.architecture_names():
         raise LookupError(
-            f"{folder} was run with the architecture {record.arch!r}, which has no name here;"
+            f"{where} was run with the architecture {record.arch!a:.100}, which has no name here;"
             " give its folder: --arch path/to/folder"
         )
     architecture = discover.architecture(arch or record.arch)
-    made_with = record.config["model"].keys()
+    made_with = record.config.get("model")
+    if not isinstance(made_with, dict):
+        raise ValueError(f"{where}: its config has no model")
     fields = {field.name for field in dataclasses.fields(architecture.Config)}  # type: ignore
-    if odd := sorted(made_with ^ fields):
+    if odd := sorted(made_with.keys() ^ fields):
+        shown = ", ".join(f"{name!a:.60}".strip("'") for name in odd[:8])
         raise ValueError(
-            f"{folder} was run with another architecture than {arch or record.arch}:"
-            f" only one of them has the settings {', '.join(odd)}"
+            f"{where} was run with another architecture than {arch or record.arch}:"
+            f" only one of them has the settings {shown}"
         )
     return architecture

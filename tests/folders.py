@@ -15,6 +15,12 @@ def readme_example() -> dict[str, str]:
     return dict(_BLOCK.findall(text))
 
 
+def copy_of(architecture: str) -> dict[str, str]:
+    """The files of an architecture of ours."""
+    folder = ROOT / "architectures" / architecture
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
+
+
 def write(folder: Path, files: dict[str, str]) -> Path:
     folder.mkdir(parents=True)
     for name, text in files.items():

@@ -79,7 +79,10 @@ def _pair(
     """Ids in order and the value of each."""
     ids = _integers(arrays, f"{name}.{k}", (0,))
     runs = _integers(arrays, f"{runs_name}.{k}", (2, 0))
-    if runs.ndim != 2 or len(runs) != 2 or ids.shape != (runs[1].sum(),) or (runs < 1).any():
+    is_paired = runs.ndim == 2 and len(runs) == 2 and not (runs < 1).any()
+    # Each on its own first: the sum of numbers made for it comes round to a small one.
+    is_paired = is_paired and not (runs[1] > ids.size).any()
+    if not is_paired or ids.shape != (runs[1].sum(),):
         raise ValueError(
             f"weight '{name}.{k}' has shape {ids.shape}, which '{runs_name}.{k}' of shape"
             f" {runs.shape} does not share out"

@@ -40,6 +40,11 @@ class Tokenizer:
         # One document a call: encode_batch would start threads and take cores from training.
         return np.array(self._bpe.encode(text, add_special_tokens=False).ids, dtype=np.uint16)
 
+    def num_tokens(self, texts: list[str]) -> list[int]:
+        """Tokens of each text; many at once, on all cores."""
+        found = self._bpe.encode_batch_fast(texts, add_special_tokens=False)
+        return [len(encoding) for encoding in found]
+
     def decode(self, ids: NDArray[np.integer] | list[int]) -> str:
         """Text of the ids, end-of-text marks left out."""
         return self._bpe.decode([int(i) for i in ids], skip_special_tokens=True)

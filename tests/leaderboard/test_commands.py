@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from made_records import CONTENT, add, made, snapshot, write_run
 
-from leaderboard.commands import OWN_RECORDS
 from leaderboard.record import seal
 from leaderboard.row import Row
+from leaderboard.store import OWN_RECORDS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -1,0 +1,101 @@
+"""Tokenizers of strangers: what a race makes is taken, and nothing else."""
+
+import copy
+import hashlib
+import json
+
+import pytest
+import tokenizers
+
+from speedrun.data import strange_tokenizer, tokenizer
+
+PLAIN = tokenizer.train(iter(["Once upon a time there was a fox. " * 3]), 270)
+CONTENT = json.loads(PLAIN._bpe.to_str())
+
+
+def load(raw: bytes, vocab=PLAIN.vocab, fingerprint=PLAIN.fingerprint):
+    return strange_tokenizer.load(raw, "there", vocab=vocab, fingerprint=fingerprint)
+
+
+def refusal(raw: bytes, **named) -> str:
+    with pytest.raises(ValueError) as caught:
+        load(raw, **named)
+    line = str(caught.value)
+    assert line.startswith("there: ") and "\n" not in line
+    return line
+
+
+@pytest.mark.parametrize("made", [PLAIN, tokenizer.shipped()], ids=["trained", "shipped"])
+def test_what_a_race_makes_is_taken(made, tmp_path):
+    made.save(tmp_path / "tokenizer.json")
+    raw = (tmp_path / "tokenizer.json").read_bytes()
+    found = load(raw, made.vocab, made.fingerprint)
+    text = "Once upon a time, ünï — 🦊<|endoftext|>\n"
+    assert found.decode(found.encode(text)) == text
+    assert found.encode(text).tolist() == made.encode(text).tolist()
+
+
+ODD = {
+    "normalizer": ({"type": "Lowercase"}, "normalizer"),
+    "post_processor": ({"type": "ByteLevel"}, "post_processor"),
+    "truncation": ({"max_length": 1}, "truncation"),
+    "padding": ({"strategy": "BatchLongest"}, "padding"),
+    "version": ("2.0", "version"),
+    "pre_tokenizer": ({"type": "Whitespace"}, "pre-tokenizer"),
+    "pre_tokenizer.add_prefix_space": (True, "pre-tokenizer"),
+    "pre_tokenizer.use_regex": (False, "pre-tokenizer"),
+    "decoder": ({"type": "Fuse"}, "decoder"),
+    "added_tokens": ([], "added token"),
+    "model": ({"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}, "must be BPE"),
+    "model.type": ("Unigram", "must be BPE"),
+    "model.unk_token": (".", "must be BPE"),
+    "model.dropout": (0.5, "must be BPE"),
+    "model.byte_fallback": (True, "must be BPE"),
+    "model.vocab": ([], "no vocabulary"),
+    "model.vocab.e": (1 << 40, "its ids"),
+    "model.vocab.f": ("7", "no vocabulary"),
+    "model.merges": ({}, "merges"),
+    "model.merges.0": ("a b", "pair"),
+    "model.merges.1": (["zzz", "zzz"], "no tokens"),
+    "model.merges.2": (["a", "Ġ"], "no token"),
+}
+
+
+@pytest.mark.parametrize("path", ODD)
+def test_anything_else_is_refused(path):
+    value, says = ODD[path]
+    content = copy.deepcopy(CONTENT)
+    *sections, name = path.split(".")
+    inner = content
+    for section in sections:
+        inner = inner[section]
+    inner[int(name) if isinstance(inner, list) else name] = value
+    line = refusal(json.dumps(content).encode())
+    assert says in line and "not plain byte-level BPE" in line
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"{", b"\xff", b"[" * 100_000, b'{"a":' * 100_000, b"1", b"[]", b"null", b"{}"],
+    ids=lambda raw: repr(raw[:6]),
+)
+def test_what_is_no_tokenizer_is_one_line(raw):
+    refusal(raw)
+
+
+def test_another_tokenizer_than_the_records_is_refused():
+    raw = json.dumps(CONTENT).encode()
+    assert "not the tokenizer that the record names" in refusal(raw, fingerprint="0" * 64)
+    assert "its ids must be 0 to 299" in refusal(raw, vocab=300)
+
+
+def test_a_vocabulary_without_some_byte_is_left_to_the_round_trip():
+    """Every id is there, but no longer every byte: it loads, and loses text."""
+    content = copy.deepcopy(CONTENT)
+    vocab = content["model"]["vocab"]
+    vocab["qq"] = vocab.pop("q")
+    raw = json.dumps(content).encode()
+    bpe = tokenizers.Tokenizer.from_str(raw.decode())
+    bpe.encode_special_tokens = True
+    found = load(raw, fingerprint=hashlib.sha256(bpe.to_str().encode()).hexdigest())
+    assert found.decode(found.encode("a queen")) != "a queen"
