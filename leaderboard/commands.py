@@ -69,11 +69,15 @@ def _told(done: Submitted, store: Store, name: str | None, author: str | None) -
         weights = ", with its weights" if done.has_new_weights else ""
         return f"added {short} to {store.url}{' ' * bool(known_as)}{known_as}{weights}"
     line = f"{short} was there already"
-    if (name, author) != (note.name, note.author) and (name or author):
+    if done.is_entered:
+        line += f", entered now {known_as or 'without a name'}"
+    elif (name, author) != (note.name, note.author) and (name or author):
         line += f", entered {known_as or 'without a name'}: that stays"
     added = ["its weights"] * done.has_new_weights
     added += [f"{done.num_new_verifications} verification(s)"] * bool(done.num_new_verifications)
-    return f"{line}; {' and '.join(added)} added" if added else f"{line}; nothing changed"
+    if added:
+        return f"{line}; {' and '.join(added)} added"
+    return line if done.is_entered else f"{line}; nothing changed"
 
 
 def leaderboard_command(

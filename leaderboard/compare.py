@@ -19,13 +19,13 @@ from rich.text import Text
 
 from leaderboard import catalogue, rank, review
 from leaderboard.catalogue import Catalogue
-from leaderboard.commands import WIDE, open_store
+from leaderboard.commands import WIDE
 from leaderboard.inert import inert
 from leaderboard.rank import Spread, Track
 from leaderboard.record import Record, load
 from leaderboard.render.cells import p_value, spread
 from leaderboard.row import Row, row
-from leaderboard.store import RECORD, Store
+from leaderboard.store import RECORD, Store, open_store
 from speedrun.config import format_size
 from speedrun.data.sources import cache_dir
 

@@ -88,9 +88,23 @@ class Entry:
         """`failed`, `rerun`, `rescored` or nothing: the most that its verifications say."""
         if any(not found.agrees for found in self.verifications):
             return "failed"
-        if any(found.rerun for found in self.verifications):
+        if any(self._is_raced_again(found) for found in self.verifications):
             return "rerun"
         return "rescored" if any(found.rescored for found in self.verifications) else ""
+
+    def _is_raced_again(self, found: Verification) -> bool:
+        """Other hardware can neither refute a claim nor bear it out."""
+        return found.rerun is not None and found.rerun.hardware_class == self.track.hardware_class
+
+    @property
+    def num_verified(self) -> int:
+        """How many of its runs somebody rescored or raced again."""
+        ids = {
+            found.record
+            for found in self.verifications
+            if found.rescored is not None or self._is_raced_again(found)
+        }
+        return len(ids)
 
 
 @dataclass(frozen=True)

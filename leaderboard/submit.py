@@ -47,6 +47,7 @@ class Submitted:
     is_new: bool
     has_new_weights: bool
     num_new_verifications: int
+    is_entered: bool  # the note is new
     note: Submission
 
 
@@ -139,7 +140,9 @@ def submit(
     is_new = store.add(f"{record.id}.json", found.raw)
     if is_noted:
         note = _submission(store, record.id)
-    return Submitted(record, is_new, has_new_weights, num_verifications, note)
+    return Submitted(
+        record, is_new, has_new_weights, num_verifications, is_entered=not is_noted, note=note
+    )
 
 
 def _data_set(found: Candidate) -> DataSet:
@@ -176,6 +179,7 @@ def plain(submitted: Submitted) -> dict[str, Any]:
     return {
         "id": submitted.record.id,
         "added": submitted.is_new,
+        "entered": submitted.is_entered,
         "weights_added": submitted.has_new_weights,
         "verifications_added": submitted.num_new_verifications,
         "name": submitted.note.name,

@@ -39,6 +39,13 @@ def standing(entry: Entry) -> str:
     return f"{entry.status}{lacks}" if entry.status == "unconfirmed" else ""
 
 
+def verified(entry: Entry) -> str:
+    """The mark, and how many of the runs it is for where it is not for all."""
+    partly = entry.mark in ("rescored", "rerun") and entry.num_verified < len(entry.rows)
+    of = f" {entry.num_verified} of {len(entry.rows)}" if partly else ""
+    return MARKS[entry.mark] + of
+
+
 def p_value(p: float) -> str:
     return f"{p:.2g}" if p >= 1e-4 else f"{p:.0e}".replace("e-0", "e-")
 
@@ -65,7 +72,7 @@ COLUMNS: Sequence[Column] = (
     Column("tokens/s", True, lambda entry: f"{entry.tokens_per_s.mean:,.0f}"),
     Column("architecture", False, lambda entry: entry.first.arch),
     Column("backend", False, lambda entry: machine(entry.first)),
-    Column("verified", False, lambda entry: MARKS[entry.mark]),
+    Column("verified", False, verified),
     Column("author", False, lambda entry: ", ".join(entry.authors)),
     Column("date", False, lambda entry: entry.created[:10]),
     Column("entry", False, lambda entry: entry.id[:8]),

@@ -46,6 +46,7 @@ def _entry(place: int, entry: Entry) -> dict[str, Any]:
         "p_value": entry.p_value,
         "why": entry.why,
         "verified": entry.mark,
+        "num_verified": entry.num_verified,
         "dirty": entry.is_dirty,
         "created": entry.created,
         "runs": [

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from leaderboard import catalogue, rank
-from leaderboard.commands import open_store
 from leaderboard.rank import Spread
 from leaderboard.render import cells, markdown
+from leaderboard.store import open_store
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Entries that the project promises: five-minute runs under at least three seeds.

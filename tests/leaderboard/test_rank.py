@@ -10,6 +10,7 @@ from made_records import BOUND, made
 
 from leaderboard.notes import Rerun, Rescored, Submission, Verification
 from leaderboard.rank import Spread, boards, over_seeds, welch, welch_interval
+from leaderboard.render import cells
 from leaderboard.row import Row, row
 
 
@@ -210,13 +211,18 @@ def test_the_welch_test_without_noise_or_seeds():
         assert 0 < welch(Spread(0.7, scale, 3), Spread(0.7, scale, 3)) < 1
 
 
-def verification(record: str, agrees: bool, is_rerun: bool) -> Verification:
+HERE = OLD[0].hardware_class
+
+
+def verification(
+    record: str, agrees: bool, is_rerun: bool, hardware_class: str = HERE
+) -> Verification:
     rescored = Rescored(
         agrees=agrees, backend="torch", device="cpu", claimed_nats=1.0, found_nats=1.0,
         difference=0.0, allowed=0.1, checks=[], failed=[],
     )  # fmt: skip
     rerun = Rerun(
-        agrees=agrees, record="b" * 64, hardware_class="cpu", claimed_bits_per_byte=1.0,
+        agrees=agrees, record="b" * 64, hardware_class=hardware_class, claimed_bits_per_byte=1.0,
         found_bits_per_byte=1.0, difference=0.0, noise=None, num_seeds=1, p_value=None,
     )  # fmt: skip
     return Verification(
@@ -232,11 +238,21 @@ def verification(record: str, agrees: bool, is_rerun: bool) -> Verification:
         ([(True, False)], "rescored"),
         ([(True, False), (True, True)], "rerun"),
         ([(True, True), (False, False)], "failed"),
+        ([(True, True, "another-machine")], "rescored"),  # which bears out nothing
     ],
 )
 def test_the_mark_is_the_most_that_was_verified(said, mark):
     notes = {OLD[1].id: [verification(OLD[1].id, *one) for one in said]}
     assert only(OLD, verifications=notes).entries[0].mark == mark
+
+
+def test_verified_runs_are_counted():
+    notes = {row.id: [verification(row.id, True, False)] * 2 for row in OLD[:2]}
+    entry = only(OLD, verifications=notes).entries[0]
+    assert (entry.num_verified, cells.verified(entry)) == (2, "✓ 2 of 3")
+    notes[OLD[2].id] = [verification(OLD[2].id, True, True)]
+    entry = only(OLD, verifications=notes).entries[0]
+    assert (entry.num_verified, cells.verified(entry)) == (3, "✓✓")
 
 
 def test_the_order_of_reading_does_not_matter():
