@@ -99,13 +99,8 @@ def train(
         except _StreamEnded as ended:
             if training.num_steps == 0:
                 raise ended.cause from None
-            training.status = "interrupted"
+            training.status = ended.status
             training.note(clock.share(), f"the data ended: {ended.cause}")
-            break
-        except _OutOfTime:
-            if training.num_steps == 0:
-                raise ValueError("no training data came within the budget; try again") from None
-            training.note(clock.share(), "the data did not come before the budget's end")
             break
         waited_s = clock.accounts["data_wait"] - waited_s
         recent_s.append(clock.tick(num_steps, waited_s) + waited_s / num_steps)
@@ -121,15 +116,21 @@ def train(
         training.status = "interrupted"
     engine.finish()
     engine.sync()
+    clock.stop()
+    _note_end(training, clock, stream, max_epochs)
+    training.loss_curve = thinned(training.loss_curve, CURVE_POINTS)
+    return training
+
+
+def _note_end(
+    training: Training, clock: BudgetClock, stream: Stream, max_epochs: int | None
+) -> None:
     if training.status == "complete" and _has_read_enough(stream, max_epochs):
         times = "once" if max_epochs == 1 else f"{max_epochs} times"
         share = f"{clock.share():.1%} of the budget"
         training.note(clock.share(), f"every document was read {times}: ended at {share}")
-    clock.stop()
     if clock.suspended_s:
         training.note(1.0, f"the machine slept or stood still for {clock.suspended_s:.1f} s")
-    training.loss_curve = thinned(training.loss_curve, CURVE_POINTS)
-    return training
 
 
 def _advance(
@@ -165,14 +166,10 @@ def _has_read_enough(stream: Stream, max_epochs: int | None) -> bool:
 
 
 class _StreamEnded(Exception):
-    """The data cannot go on; what was trained so far is still worth scoring."""
+    """The data cannot go on, or too late; what was trained so far is still worth scoring."""
 
-    def __init__(self, cause: OSError | ValueError) -> None:
-        self.cause = cause
-
-
-class _OutOfTime(Exception):
-    """Data came so late that no step fits any more."""
+    def __init__(self, cause: OSError | ValueError, status: Status = "interrupted") -> None:
+        self.cause, self.status = cause, status
 
 
 def _next_rows(stream: Stream, patience_s: float) -> Rows:
@@ -180,8 +177,8 @@ def _next_rows(stream: Stream, patience_s: float) -> Rows:
         rows = stream.next_rows(max(0.0, patience_s))
     except (OSError, ValueError) as error:  # network, disk, text that is none
         raise _StreamEnded(error) from error
-    if rows is None:
-        raise _OutOfTime
+    if rows is None:  # the budget was spent, if on waiting
+        raise _StreamEnded(ValueError("no more of it came within the budget"), "complete")
     return rows
 
 

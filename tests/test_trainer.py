@@ -61,11 +61,11 @@ def test_data_that_stalls_near_the_end_is_not_waited_for_past_it(clock, fake_tim
     assert clock.overshoot_s == 0.0
     assert clock.spent_s() > 58
     assert training.status == "complete"
-    assert "did not come" in training.events[-1]["what"]
+    assert "no more of it came" in training.events[-1]["what"]
 
 
 def test_data_that_never_comes_is_one_clear_line(clock, fake_time):
-    with pytest.raises(ValueError, match="no training data came"):
+    with pytest.raises(ValueError, match="no more of it came"):
         train(FakeEngine(fake_time, 0.5), FakeStream(fake_time, 1e6), clock, run_of(60.0))
 
 
