@@ -40,6 +40,7 @@ STOREYS = [
     {"leaderboard.compare"},
     {"speedrun.progress"},
     {"speedrun.report", "speedrun.doctor"},
+    {"speedrun.plan"},
     {"speedrun.commands"},
     {"speedrun.cli"},
 ]
