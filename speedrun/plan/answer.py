@@ -6,8 +6,9 @@ from speedrun import discover, telemetry
 from speedrun.plan import advice, compute, hardware, probe, question, space, work
 from speedrun.plan.hardware import Hardware
 from speedrun.plan.laws import Law
+from speedrun.plan.options import Options
 from speedrun.plan.probe import Probe
-from speedrun.plan.question import Options, Question
+from speedrun.plan.question import Question
 from speedrun.plan.sheet import NO_GO, Sheet, count
 
 BUSY = 0.5  # load per core before anything is measured; `doctor` warns there too
@@ -20,6 +21,11 @@ def answer(options: Options) -> Sheet:
     if options.data is not None and not options.data.exists():
         raise ValueError(f"--data {options.data}: no such file or folder")
     on = hardware.choose(options, asked)
+    with asked.architecture.blamed():
+        return _answer(options, asked, on, load)
+
+
+def _answer(options: Options, asked: Question, on: Hardware, load: float) -> Sheet:
     sheet = Sheet(title=_title(asked, on))
     space.add_model(sheet, asked)
     space.add_memory(sheet, asked, on)
@@ -51,8 +57,7 @@ def _measure(sheet: Sheet, asked: Question, on: Hardware) -> Probe:
         raise ValueError(f"--measure: would not fit this machine, {memory.why}")
     assert on.here is not None, "--measure excludes --device and --tflops"
     recipe = probe.recipe_of(asked.recipe, asked.batch_rows, asked.optimizer, asked.dtype)
-    with asked.architecture.blamed():
-        return probe.measure(asked.architecture, asked.model, recipe, on.here)
+    return probe.measure(asked.architecture, asked.model, recipe, on.here)
 
 
 def _as_measured(asked: Question, on: Hardware, measured: Probe) -> Hardware:

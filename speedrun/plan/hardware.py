@@ -7,7 +7,8 @@ import psutil
 from speedrun import discover
 from speedrun.plan import devices
 from speedrun.plan.compute import USUAL_SHARE
-from speedrun.plan.question import Options, Question
+from speedrun.plan.options import Options
+from speedrun.plan.question import Question
 from speedrun.protocols import Device
 
 

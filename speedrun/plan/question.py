@@ -4,7 +4,6 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from speedrun import asked, config, discover
@@ -12,35 +11,13 @@ from speedrun.config import Data, ModelConfig, Recipe
 from speedrun.plan import laws, memory
 from speedrun.plan.compute import RATIO
 from speedrun.plan.laws import Law
+from speedrun.plan.options import Options
 from speedrun.protocols import Architecture
 
 USUAL_BUDGET_S = 300.0  # the race's
 DTYPES = ("fp32", "bf16", "fp16")
 OPTIMIZERS = tuple(memory.OPTIMIZER_BYTES)
 MEASURABLE = ("adamw", "muon")  # what races train with
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What was typed; None where nothing was."""
-
-    params: str = "2M"
-    tokens: str | None = None
-    minutes: str | None = None
-    ratio: float | None = None
-    arch: str = "transformer"
-    dtype: str | None = None
-    optimizer: str = "adamw"
-    batch: int | None = None
-    context: int | None = None
-    depth: int | None = None
-    width: int | None = None
-    vocab: int = 4096
-    device: str | None = None
-    tflops: float | None = None
-    measure: bool = False
-    law: Path | None = None
-    data: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +44,9 @@ def ask(options: Options) -> Question:
     _only_one(options, ("device", "tflops", "measure"))
     if options.dtype is not None and options.dtype not in DTYPES:
         raise config.nearest(options.dtype, DTYPES, "--dtype")
-    if options.optimizer not in OPTIMIZERS:
+    if options.optimizer is not None and options.optimizer not in OPTIMIZERS:
         raise config.nearest(options.optimizer, OPTIMIZERS, "--optimizer")
-    if options.measure and options.optimizer not in MEASURABLE:
+    if options.measure and options.optimizer not in (None, *MEASURABLE):
         raise ValueError(
             f"--measure with --optimizer {options.optimizer}: races train with"
             f" {' or '.join(MEASURABLE)}; plan the others without --measure"
@@ -98,7 +75,7 @@ def ask(options: Options) -> Question:
         if options.minutes is None
         else config.parse_minutes(options.minutes),
         dtype=options.dtype,
-        optimizer=options.optimizer,
+        optimizer=options.optimizer or (recipe.optimizer if options.measure else "adamw"),
         batch_rows=batch_rows,
         law=laws.CHINCHILLA if options.law is None else laws.read(options.law),
     )

@@ -7,12 +7,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from speedrun.plan.sheet import GO, Sheet
+from speedrun.plan.sheet import GO, NO_GO, UNKNOWN, Sheet
 
 _TITLES = {
     "model": "Model", "memory": "Memory", "compute": "Compute", "time": "Time", "data": "Data",
     "hints": "Recipe hints", "go_small": "Go small",
 }  # fmt: skip
+_STYLES = {GO: "bold green", NO_GO: "bold red", UNKNOWN: "bold yellow"}
 _LABEL, _VALUE = 24, 16  # columns; formulas take the rest and wrap
 
 
@@ -36,7 +37,7 @@ def _verdicts(sheet: Sheet) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for verdict in sheet.verdicts:
-        style = "bold green" if verdict.answer == GO else "bold red"
+        style = _STYLES[verdict.answer]
         table.add_row(Text(verdict.answer, style=style), Text(verdict.what), Text(verdict.why))
     return table
 

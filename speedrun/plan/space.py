@@ -6,7 +6,7 @@ from typing import Any
 from speedrun.plan import memory
 from speedrun.plan.hardware import Hardware
 from speedrun.plan.question import Question
-from speedrun.plan.sheet import GO, NO_GO, Sheet, Verdict, count, size
+from speedrun.plan.sheet import GO, NO_GO, UNKNOWN, Sheet, Verdict, count, size
 
 PUBLISHED = {"tiny": 5e6, "small": 17e6, "medium": 85e6}  # what presets are called elsewhere
 _SHARDS = 8
@@ -72,7 +72,13 @@ def add_memory(sheet: Sheet, question: Question, hardware: Hardware) -> None:
     active, logits = _add_activations(sheet, question, hardware)
     program = memory.PROGRAM_BYTES if hardware.is_processor else 0.0
     if program:
-        _add(sheet, "program_bytes", "the program", program, "measured before the first step")
+        _add(
+            sheet,
+            "program_bytes",
+            "the program",
+            program,
+            "PyTorch and what reads the data, measured in races",
+        )
     total = held.total + active + logits + program
     _add(sheet, "total_bytes", "training needs", total, "the sum, gradients kept")
     _add(
@@ -80,7 +86,8 @@ def add_memory(sheet: Sheet, question: Question, hardware: Hardware) -> None:
         f"{memory.INFERENCE} · weights (Anthony et al. 2023)",
     )  # fmt: skip
     _add_savings(sheet, question, held, active)
-    _judge(sheet, hardware, total)
+    is_whole = any(figure.key == "activations_bytes" for figure in sheet.of("memory"))
+    _judge(sheet, hardware, total, is_whole=is_whole)
 
 
 def _add(sheet: Sheet, key: str, label: str, num_bytes: float, formula: str) -> None:
@@ -145,7 +152,7 @@ def _add_savings(sheet: Sheet, question: Question, held: memory.State, active: f
         )  # fmt: skip
 
 
-def _judge(sheet: Sheet, hardware: Hardware, total: float) -> None:
+def _judge(sheet: Sheet, hardware: Hardware, total: float, *, is_whole: bool) -> None:
     usable = memory.usable(hardware.memory_bytes)
     keep = f"{1 - memory.MARGIN:.0%} of {size(hardware.memory_bytes)}"
     _add(sheet, "device_bytes", "the device has", hardware.memory_bytes, hardware.memory_formula)
@@ -153,13 +160,6 @@ def _judge(sheet: Sheet, hardware: Hardware, total: float) -> None:
         sheet, "usable_bytes", "of which usable", usable,
         f"{1 - memory.MARGIN:.0%}: a margin of {memory.MARGIN:.0%}",
     )  # fmt: skip
-    fits = total <= usable
-    sheet.verdicts.append(
-        Verdict(
-            "memory",
-            GO if fits else NO_GO,
-            f"needs {size(total)}, usable are {size(usable)} ({keep})",
-            total,
-            usable,
-        )
-    )
+    answer = NO_GO if total > usable else GO if is_whole else UNKNOWN
+    why = f"needs {size(total)}, usable are {size(usable)} ({keep})"
+    sheet.verdicts.append(Verdict("memory", answer, why, total, usable))
