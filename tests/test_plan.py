@@ -147,6 +147,14 @@ def test_the_critical_size_is_about_thirty_percent():
 # -- the law
 
 
+def test_the_constants_are_those_of_approach_three():
+    """Chinchilla's own loss, 1.69 + 0.083 + 0.163, and the optimum at 1.2e16 FLOP."""
+    assert CHINCHILLA.loss(70e9, 1.4e12) == pytest.approx(1.9367, abs=5e-5)
+    assert CHINCHILLA.loss(70e9, float("inf")) == pytest.approx(1.7735, abs=5e-5)
+    best_n, best_d = CHINCHILLA.optimum(1.2e16)
+    assert (round(best_n / 1e6, 1), round(best_d / 1e6)) == (10.9, 183)
+
+
 @given(flop=st.floats(1e12, 1e26), k_n=st.floats(0.12, 3.0))
 def test_a_smaller_model_on_more_tokens_has_the_optimums_loss(flop, k_n):
     best_n, best_d = CHINCHILLA.optimum(flop)
@@ -193,12 +201,24 @@ def test_a_law_of_our_own_is_used_and_one_of_other_hardware_is_named(tmp_path):
         ({"laws": {"loss": {"E": 1, "A": 1, "B": 1, "alpha": -1, "beta": 1}}}, "above 0"),
         ({"laws": {"loss": {"E": 1, "A": "x", "B": 1, "alpha": 1, "beta": 1}}}, "'x'"),
         ({"laws": {"loss": {"E": 1, "A": float("nan"), "B": 1, "alpha": 1, "beta": 1}}}, "nan"),
+        ({"laws": {"loss": {"E": 1, "A": 9, "B": 1, "alpha": 1e-9, "beta": 1e-9}}}, "optimum"),
         ({"hardware_class": None}, "hardware_class"),
     ],
 )
 def test_a_broken_law_is_refused(tmp_path, changes, says):
     with pytest.raises(ValueError, match=says):
         laws.read(law_file(tmp_path, **changes))
+
+
+def test_a_size_that_no_data_saves_is_impossible(tmp_path):
+    constants = {"E": 1.0, "A": 100.0, "B": 200.0, "alpha": 1.0, "beta": 0.3}
+    sheet = plan(law=law_file(tmp_path, laws={"loss": constants}))
+    assert sheet.value("go_small", "limit_size_factor") > 0.2
+    assert sheet.value("go_small", "extra_compute_0.25") > 1
+    steep = {**constants, "beta": 1.0}
+    sheet = plan(law=law_file(tmp_path, laws={"loss": steep}))
+    assert sheet.value("go_small", "extra_compute_0.25") is None
+    json.dumps(sheet.as_dict(), allow_nan=False)
 
 
 def test_a_law_that_is_no_json_is_refused(tmp_path):

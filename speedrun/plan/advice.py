@@ -139,13 +139,17 @@ def add_go_small(sheet: Sheet, question: Question, D: float) -> None:
     add("go_small", "size_factor", "this plan's k_N", own, f"{own:.2f}", "N / optimal N")
     formula = "; k_N·k_D - 1, k_D = (1 - (k_N^-alpha - 1)·beta/alpha)^(-1/beta)"
     for factor in FACTORS:
+        extra, data = law.extra_compute(factor), law.data_factor(factor)
+        is_possible = math.isfinite(extra)
+        how = f"same loss with {count(factor * best_n)} on k_D = {data:.2f}x the tokens"
         add(
             "go_small", f"extra_compute_{factor:g}", f"k_N {factor:g}",
-            law.extra_compute(factor), f"{law.extra_compute(factor):+.0%} compute",
-            f"same loss with {count(factor * best_n)} on k_D = {law.data_factor(factor):.2f}x the"
-            f" tokens{formula if factor == FACTORS[0] else ''}",
+            extra if is_possible else None,
+            f"{extra:+.0%} compute" if is_possible else "impossible",
+            how + (formula if factor == FACTORS[0] else "") if is_possible else "below the limit",
         )  # fmt: skip
-        add("go_small", f"data_factor_{factor:g}", "", law.data_factor(factor), "", "k_D")
+        value = data if is_possible else None
+        add("go_small", f"data_factor_{factor:g}", "", value, "", "k_D")
     critical, limit = law.critical(), law.limit()
     add(
         "go_small", "critical_size_factor", "critical size", critical, f"k_N {critical:.2f}",

@@ -80,7 +80,20 @@ def read(path: Path) -> Law:
     hardware_class = found.get("hardware_class")
     if not isinstance(hardware_class, str):
         raise ValueError(f"--law {path}: hardware_class must be a text")
-    return Law(**values, source=f"{path.name} ({hardware_class})", hardware_class=hardware_class)
+    law = Law(**values, source=f"{path.name} ({hardware_class})", hardware_class=hardware_class)
+    if not _has_optimum(law):
+        raise ValueError(f"--law {path}: these constants have no optimum; was the fit refused?")
+    return law
+
+
+def _has_optimum(law: Law) -> bool:
+    """Whether sizes and losses of this law are numbers at all, from tiny to enormous compute."""
+    try:
+        found = [*law.optimum(1e10), *law.optimum(1e28), law.critical(), law.limit()]
+        found += [law.loss(*law.optimum(flop)) for flop in (1e10, 1e28)]
+    except (OverflowError, ZeroDivisionError):
+        return False
+    return all(0 < value < math.inf for value in found)
 
 
 def _constant(path: Path, name: str, value: Any) -> float:

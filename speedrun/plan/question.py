@@ -1,7 +1,6 @@
 """What a plan is asked: every option checked, every name looked up."""
 
 import dataclasses
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +17,11 @@ USUAL_BUDGET_S = 300.0  # the race's
 DTYPES = ("fp32", "bf16", "fp16")
 OPTIMIZERS = tuple(memory.OPTIMIZER_BYTES)
 MEASURABLE = ("adamw", "muon")  # what races train with
+# Beyond these nothing is meant, and the arithmetic takes for ever or overflows.
+_LIMITS = {
+    "ratio": (1e-6, 1e9), "tflops": (1e-6, 1e9), "batch": (1, 10**9), "context": (1, 10**8),
+    "width": (1, 10**6), "depth": (1, 200),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +55,10 @@ def ask(options: Options) -> Question:
             f"--measure with --optimizer {options.optimizer}: races train with"
             f" {' or '.join(MEASURABLE)}; plan the others without --measure"
         )
-    for name, value in (("ratio", options.ratio), ("tflops", options.tflops)):
-        if value is not None and not 0 < value < math.inf:
-            raise ValueError(f"--{name} {value:g}: must be a number above 0")
+    for name, (low, high) in _LIMITS.items():
+        value = getattr(options, name)
+        if value is not None and not low <= value <= high:
+            raise ValueError(f"--{name} {value:g}: allowed are {low:g} to {high:g}")
     architecture = discover.architecture(options.arch)
     with architecture.blamed():
         model = _model(architecture, options)
@@ -61,8 +66,6 @@ def ask(options: Options) -> Question:
     num_params = model.num_params if preset else config.parse_size(options.params)
     recipe = Recipe(**architecture.RECIPES["default"]["recipe"])
     batch_rows = recipe.batch_rows if options.batch is None else options.batch
-    if batch_rows < 1:
-        raise ValueError(f"--batch {batch_rows}: must be 1 row or more")
     return Question(
         architecture=architecture,
         model=model,

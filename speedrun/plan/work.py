@@ -150,6 +150,8 @@ def _judge(sheet: Sheet, question: Question, hardware: Hardware, tokens_per_s: f
     possible = hardware.spec_flop_s * budget_s
     per_param = wanted / question.num_params
     of_what = f"{count(wanted)} tokens ({per_param:.3g} a parameter)"
+    if question.wanted == "minutes":
+        of_what = f"the {compute.RATIO:g} tokens a parameter of the optimum, {count(wanted)},"
     sheet.verdicts.append(
         Verdict(
             "compute",
