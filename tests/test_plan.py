@@ -269,6 +269,23 @@ def test_memory_keeps_a_margin_of_thirty_percent():
     assert sheet.value("memory", "inference_bytes") == pytest.approx(1.2 * 14e9)
 
 
+def test_the_largest_batch_just_fits():
+    few = answer(Options(params="medium", device="t4", batch=64))
+    rows = few.value("memory", "largest_batch")
+    assert f"--batch {rows} fits" in few.verdicts[0].why
+    for batch, answered in ((rows, "go"), (rows + 1, "no-go")):
+        sheet = answer(Options(params="medium", device="t4", batch=batch))
+        assert sheet.verdicts[0].answer == answered
+    assert "not even one row" in answer(Options(params="7B", device="t4")).verdicts[0].why
+
+
+def test_what_is_not_known_is_no_go_only_where_the_rest_is_too_much():
+    folder = str(ROOT / "tests" / "plugins" / "recent_words")
+    for batch, answered in ((1, "unknown"), (4096, "no-go")):  # whose logits are 34 GB
+        sheet = answer(Options(params="289K", device="t4", arch=folder, batch=batch))
+        assert sheet.verdicts[0].answer == answered
+
+
 @pytest.mark.parametrize(("share", "verdict"), [(0.69, "go"), (0.71, "no-go")])
 def test_time_keeps_a_margin_of_thirty_percent(share, verdict):
     """At 1 TFLOP/s five minutes hold 3e14 FLOP: of 10M parameters 5M tokens."""

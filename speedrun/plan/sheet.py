@@ -75,7 +75,9 @@ def size(num_bytes: float) -> str:
     if num_bytes < 0.0995e9:
         return f"{num_bytes / 1e6:.3g} MB"
     gigabytes = num_bytes / 1e9
-    return f"{gigabytes:.2f} GB" if gigabytes < 10 else f"{gigabytes:,.0f} GB"
+    if gigabytes < 10:
+        return f"{gigabytes:.2f} GB"
+    return f"{gigabytes:.3g} GB" if gigabytes < 1000 else f"{gigabytes:,.0f} GB"
 
 
 def flop(number: float) -> str:

@@ -86,8 +86,7 @@ def add_memory(sheet: Sheet, question: Question, hardware: Hardware) -> None:
         f"{memory.INFERENCE} · weights (Anthony et al. 2023)",
     )  # fmt: skip
     _add_savings(sheet, question, held, active)
-    is_whole = any(figure.key == "activations_bytes" for figure in sheet.of("memory"))
-    _judge(sheet, hardware, total, is_whole=is_whole)
+    _judge(sheet, question, hardware, total, active + logits)
 
 
 def _add(sheet: Sheet, key: str, label: str, num_bytes: float, formula: str) -> None:
@@ -152,14 +151,27 @@ def _add_savings(sheet: Sheet, question: Question, held: memory.State, active: f
         )  # fmt: skip
 
 
-def _judge(sheet: Sheet, hardware: Hardware, total: float, *, is_whole: bool) -> None:
+def _judge(
+    sheet: Sheet, question: Question, hardware: Hardware, total: float, of_rows: float
+) -> None:
+    """Against the memory less the margin; `of_rows` bytes of the total grow with the batch."""
     usable = memory.usable(hardware.memory_bytes)
-    keep = f"{1 - memory.MARGIN:.0%} of {size(hardware.memory_bytes)}"
     _add(sheet, "device_bytes", "the device has", hardware.memory_bytes, hardware.memory_formula)
+    keep = f"{1 - memory.MARGIN:.0%}"
     _add(
-        sheet, "usable_bytes", "of which usable", usable,
-        f"{1 - memory.MARGIN:.0%}: a margin of {memory.MARGIN:.0%}",
-    )  # fmt: skip
+        sheet, "usable_bytes", "of which usable", usable, f"{keep}: a margin of {memory.MARGIN:.0%}"
+    )
+    why = f"needs {size(total)}, usable are {size(usable)} ({keep} of"
+    why += f" {size(hardware.memory_bytes)})"
+    is_whole = "activations_bytes" in {figure.key for figure in sheet.of("memory")}
+    if is_whole:
+        per_row = of_rows / question.batch_rows
+        rows = max(0, int((usable - (total - of_rows)) / per_row))
+        sheet.add(
+            "memory", "largest_batch", "largest batch", rows, f"{rows:,} rows",
+            f"(usable - what a batch does not change) / {size(per_row)} a row",
+        )  # fmt: skip
+        if total > usable:
+            why += f"; --batch {rows} fits" if rows else "; not even one row fits"
     answer = NO_GO if total > usable else GO if is_whole else UNKNOWN
-    why = f"needs {size(total)}, usable are {size(usable)} ({keep})"
     sheet.verdicts.append(Verdict("memory", answer, why, total, usable))
