@@ -75,3 +75,12 @@ def test_a_preset_races(tmp_path, capsys):
     model = record.config["model"]
     shape = [model[key] for key in ("width", "heads", "depth", "hidden", "context")]
     assert shape == [192, 6, 6, 768, 256] and record.score is not None
+
+
+@pytest.mark.parametrize("arch", ["lstm", "d3pm", "ngram"])
+def test_others_say_in_one_line_that_they_have_none(arch, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--params", "tiny", "--arch", arch, "--out", str(tmp_path / "runs")])
+    assert stopped.value.code == 2
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 1 and "250K" in shown and "has no presets" in shown
