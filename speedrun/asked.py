@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from speedrun import config
-from speedrun.config import Data, Recipe, Run
+from speedrun.config import Data, ModelConfig, Recipe, Run
 from speedrun.protocols import Architecture
 
 
@@ -38,9 +38,7 @@ def resolve(architecture: Architecture, asked: Asked, vocab: int) -> Run:
     _check_effect(architecture, chosen["recipe"])
     if "vocab" in chosen["model"] or "vocab" in chosen["data"]:
         raise ValueError("the vocabulary is set with --vocab N, not with --set")
-    model = architecture.for_params(
-        config.parse_size(asked.params), vocab, **{**preset["model"], **chosen["model"]}
-    )
+    model = shape(architecture, asked.params, vocab, preset["model"], chosen["model"])
     data = config.replaced(asked.data, chosen["data"])
     if data.stride > model.context:
         raise ValueError(f"data.stride={data.stride}: at most the context, {model.context}")
@@ -53,6 +51,35 @@ def resolve(architecture: Architecture, asked: Asked, vocab: int) -> Run:
         recipe=Recipe(**{**preset["recipe"], **chosen["recipe"]}),
         data=config.replaced(data, {"stride": data.stride or model.context // 2}),
     )
+
+
+def shape(
+    architecture: Architecture,
+    params: str,
+    vocab: int,
+    of_recipe: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+) -> ModelConfig:
+    """The model of a size or a preset; what was chosen wins over both, presets over recipes."""
+    fields = architecture.PRESETS.get(params)
+    if fields is None:
+        return architecture.for_params(
+            _size(architecture, params), vocab, **{**of_recipe, **chosen}
+        )
+    kept = {key: value for key, value in of_recipe.items() if key not in fields}
+    return architecture.preset(params, vocab, **{**kept, **chosen})
+
+
+def _size(architecture: Architecture, params: str) -> int:
+    try:
+        return config.parse_size(params)
+    except ValueError as error:
+        presets = ", ".join(architecture.PRESETS)
+        also = f"or a preset: {presets}" if presets else "it has no presets"
+        raise ValueError(
+            f"--params {params}: architecture {architecture.NAME!r} takes a number above 0 such"
+            f" as 250K, 2M or 2000000, {also}"
+        ) from error
 
 
 def _check_effect(architecture: Architecture, chosen: Mapping[str, Any]) -> None:

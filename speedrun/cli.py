@@ -10,8 +10,9 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from speedrun import __version__
+from speedrun.plan.command import plan
 
-_COMMANDS = "compare, doctor, leaderboard, sample, submit and verify"
+_COMMANDS = "compare, doctor, leaderboard, plan, sample, submit and verify"
 
 app = App(
     name="run.py",
@@ -47,7 +48,7 @@ def race(
     arch
         Name of an architecture, or the path of a folder with one.
     params
-        Trainable parameters, such as 250K, 2M or 2000000.
+        Trainable parameters, such as 250K, 2M or 2000000; or a preset: tiny, small, medium.
     backend
         auto, or a device that `doctor` lists: cuda, mlx, mps, cpu, numpy. On Apple silicon
         auto times a few steps on mlx and on mps.
@@ -273,6 +274,9 @@ def compare(
     from leaderboard.compare import compare_command
 
     compare_command(a, b, from_=from_, as_json=json_)
+
+
+app.command(plan)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

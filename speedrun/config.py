@@ -119,15 +119,17 @@ class Run:
 
 
 _SIZE = re.compile(r"([0-9]*\.?[0-9]+)\s*([kmb]?)", re.IGNORECASE)
+_LARGEST = 1e18
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 
 
 def parse_size(text: str) -> int:
     """`2M`, `250k`, `1.5m` or `2000000` as a number."""
     match = _SIZE.fullmatch(str(text).strip())
-    if match is None or float(match[1]) == 0:
+    number = 0.0 if match is None else float(match[1]) * _UNITS[match[2].lower()]
+    if not 0 < number < _LARGEST:
         raise ValueError(f"size {text!r}: give a number above 0 such as 250K, 2M or 2000000")
-    return round(float(match[1]) * _UNITS[match[2].lower()])
+    return round(number)
 
 
 def format_size(number: float) -> str:

@@ -38,11 +38,19 @@ class LoadedArchitecture:
         self.LIKELIHOOD: Likelihood = package.LIKELIHOOD
         self.RECIPES: Mapping[str, Mapping[str, Mapping[str, Any]]] = seam.recipes(package)
         self.PARAM_GROUPS: Sequence[tuple[str, str]] = seam.param_groups(package)
+        self.PRESETS: Mapping[str, Mapping[str, Any]] = getattr(package, "PRESETS", {})
         self.EPOCHS: int | None = getattr(package, "EPOCHS", None)
         self.RECIPE_FIELDS: Sequence[str] | None = getattr(package, "RECIPE_FIELDS", None)
 
     def for_params(self, target: int, vocab: int, **fixed: Any) -> ModelConfig:
         return seam.sized(self.NAME, self.package, target, vocab, fixed)
+
+    def preset(self, name: str, vocab: int, **fixed: Any) -> ModelConfig:
+        return seam.preset(self.package, name, vocab, fixed)
+
+    def forward_flops(self, config: ModelConfig, rare_share: float) -> Mapping[str, float] | None:
+        count = getattr(self.package, "forward_flops", None)
+        return None if count is None else count(config, rare_share)
 
     def initial(self, config: ModelConfig, seed: int) -> Weights:
         weights = self.package.initial(config, seed)

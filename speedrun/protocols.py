@@ -159,10 +159,22 @@ class Architecture(Protocol):
     PARAM_GROUPS: Sequence[tuple[str, str]]  # (name pattern, "matrix" | "embedding" | "vector")
     Config: type[ModelConfig]
     EPOCHS: int | None  # training is over after so many rounds through the documents
+    PRESETS: Mapping[str, Mapping[str, Any]]  # name -> fields of Config; `--params` takes them
     RECIPE_FIELDS: Sequence[str] | None  # what of a recipe has an effect; None: all of it
 
     def for_params(self, target: int, vocab: int, **fixed: Any) -> ModelConfig:
         """The configuration within 3 % of `target` parameters; at most `target` if counted."""
+        ...
+
+    def preset(self, name: str, vocab: int, **fixed: Any) -> ModelConfig:
+        """The configuration that one of PRESETS names; fields in `fixed` win."""
+        ...
+
+    def forward_flops(self, config: ModelConfig, rare_share: float) -> Mapping[str, float] | None:
+        """FLOP of a forward pass per token, by part; None where the architecture does not say.
+
+        `rare_share` of the targets need the rare half of a softmax of two levels.
+        """
         ...
 
     def initial(self, config: ModelConfig, seed: int) -> Weights:

@@ -153,6 +153,13 @@ def _by_width(config: type, target: int, vocab: int, fixed: Mapping[str, Any]) -
     return min((of(max(1, low - 1)), of(low)), key=lambda c: abs(c.num_params - target))
 
 
+def preset(package: ModuleType, preset: str, vocab: int, fixed: Mapping[str, Any]) -> Any:
+    """The shape that a preset names: the folder's `for_preset`, or the preset's fields."""
+    if hasattr(package, "for_preset"):
+        return package.for_preset(preset, vocab, **fixed)
+    return package.Config(vocab=vocab, **{**package.PRESETS[preset], **fixed})
+
+
 def check_initial(
     name: str, config: ModelConfig, weights: Weights, groups: Sequence[tuple[str, str]]
 ) -> None:

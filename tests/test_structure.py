@@ -42,6 +42,7 @@ STOREYS = [
     {"leaderboard.commands"},
     {"leaderboard.compare"},
     {"speedrun.report", "speedrun.doctor"},
+    {"speedrun.plan"},
     {"speedrun.commands"},
     {"speedrun.cli"},
 ]

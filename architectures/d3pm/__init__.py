@@ -187,6 +187,13 @@ def for_params(target: int, vocab: int, **fixed: Any) -> Config:
     return solve(target, vocab, fixed)
 
 
+def forward_flops(config: Config, rare_share: float) -> dict[str, float]:
+    """FLOP of a forward pass per target, by part; see `architectures.d3pm.flops`."""
+    from architectures.d3pm import flops
+
+    return flops.count(config, rare_share)
+
+
 def corrupt(*args: Any, **kwargs: Any):
     """See `architectures.d3pm.diffusion.corrupt`."""
     from architectures.d3pm import diffusion

@@ -130,3 +130,10 @@ def for_params(target: int, vocab: int, **fixed: Any) -> Config:
     from architectures.lstm.sizes import solve
 
     return solve(target, vocab, fixed)
+
+
+def forward_flops(config: Config, rare_share: float) -> dict[str, float]:
+    """FLOP of a forward pass per token, by part; see `architectures.lstm.flops`."""
+    from architectures.lstm import flops
+
+    return flops.count(config, rare_share)

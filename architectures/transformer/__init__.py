@@ -62,6 +62,17 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
 }
+# Shapes that others publish as 5M, 17M and 85M, `--params tiny` and so on: plain ones, without
+# value tables, so that their counts compare; the tables are `--set model.value_tables=2`.
+PRESETS: dict[str, dict[str, Any]] = {
+    name: {
+        "width": width, "heads": heads, "depth": depth, "hidden": 4 * width, "context": context,
+        "value_tables": 0,
+    }
+    for name, width, heads, depth, context in (
+        ("tiny", 192, 6, 6, 256), ("small", 384, 6, 8, 512), ("medium", 768, 12, 12, 1024),
+    )
+}  # fmt: skip
 VALUE_SCALE = 50.0  # value tables are drawn at 0.02 and read at 1: AdamW moves them faster
 
 
@@ -184,3 +195,17 @@ def for_params(target: int, vocab: int, **fixed: Any) -> Config:
     from architectures.transformer.sizes import solve
 
     return solve(target, vocab, fixed)
+
+
+def for_preset(name: str, vocab: int, **fixed: Any) -> Config:
+    """The shape that a preset names; fields in `fixed` stay as given."""
+    from architectures.transformer.sizes import preset
+
+    return preset(name, vocab, fixed)
+
+
+def forward_flops(config: Config, rare_share: float) -> dict[str, float]:
+    """FLOP of a forward pass per token, by part; see `architectures.transformer.flops`."""
+    from architectures.transformer import flops
+
+    return flops.count(config, rare_share)

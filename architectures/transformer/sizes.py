@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from architectures.sizing import TOLERANCE, chosen
-from architectures.transformer import Config
+from architectures.transformer import PRESETS, Config
 
 
 def solve(target: int, vocab: int, fixed: dict[str, Any]) -> Config:
@@ -18,9 +18,19 @@ def solve(target: int, vocab: int, fixed: dict[str, Any]) -> Config:
     defaults: dict[str, Any] = {"depth": _depth_for(target)}
     depth = fixed.get("depth", defaults["depth"])
     defaults["value_tables"] = min(depth, _value_tables_for(target))
-    defaults["num_common"] = 1024 if vocab > 2048 else 0
+    defaults["num_common"] = _num_common_for(vocab)
     candidates = _candidates(target, vocab, {**defaults, **fixed})
     return chosen("transformer", target, vocab, candidates, _shape_penalty)
+
+
+def preset(name: str, vocab: int, fixed: dict[str, Any]) -> Config:
+    """The shape of a preset; the softmax has two levels where a vocabulary is worth it."""
+    given = {"num_common": _num_common_for(vocab), **PRESETS[name], **fixed}
+    return Config(vocab=vocab, **given)
+
+
+def _num_common_for(vocab: int) -> int:
+    return 1024 if vocab > 2048 else 0
 
 
 def _depth_for(target: int) -> int:

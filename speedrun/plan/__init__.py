@@ -1,0 +1,1 @@
+"""The arithmetic before a race: memory, compute, time, data, hints, and how small is too small."""

@@ -1,0 +1,100 @@
+"""Ten seconds of real training steps on this machine: what a plan is worth here."""
+
+import dataclasses
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from speedrun import discover
+from speedrun.config import ModelConfig, Recipe
+from speedrun.protocols import Architecture, Device, Engine, OutOfMemory, Rows
+
+PROBE_S = 10.0
+# Ids are numbered by frequency: at this power of an even draw 9 % lie beyond the first quarter,
+# as in real text, so that a softmax of two levels costs what it costs in a race.
+_SKEW = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What was measured; rates in tokens/s and FLOP/s, memory in bytes."""
+
+    device: str
+    precision: str
+    optimizer: str
+    batch_rows: int
+    micro_batch_rows: int
+    num_steps: int
+    first_step_s: float  # compiles, and is not counted
+    tokens_per_s: float
+    matmul_flop_s: float
+    peak_bytes: int
+
+
+def measure(
+    architecture: Architecture,
+    model: ModelConfig,
+    recipe: Recipe,
+    device: Device,
+    *,
+    seconds: float = PROBE_S,
+    now: Callable[[], float] = time.perf_counter,
+) -> Probe:
+    """Train for some seconds on rows that cost what text costs; nothing is kept."""
+    backend = discover.backend(device.backend)
+    engine = backend.engine(architecture, model, recipe, 0, device)
+    rows = _rows(recipe.batch_rows, model)
+    first_step_s = _step_s(engine, rows, now)
+    num_steps, started_s = 0, now()
+    while (spent_s := now() - started_s) < seconds or num_steps == 0:
+        _step_s(engine, rows, now)
+        num_steps += 1
+    facts = engine.facts()
+    precision = str(facts.get("precision", "fp32"))
+    probe = Probe(
+        device=device.name,
+        precision=precision,
+        optimizer=recipe.optimizer,
+        batch_rows=recipe.batch_rows,
+        micro_batch_rows=facts.get("micro_batch_rows", recipe.batch_rows),
+        num_steps=num_steps,
+        first_step_s=first_step_s,
+        tokens_per_s=num_steps * recipe.batch_rows * model.context / spent_s,
+        matmul_flop_s=(backend.matmul_gflops(device, precision) or 0.0) * 1e9,
+        peak_bytes=engine.peak_bytes(),
+    )
+    del engine
+    gc.collect()
+    return probe
+
+
+def recipe_of(recipe: Recipe, batch_rows: int, optimizer: str, dtype: str | None) -> Recipe:
+    """The architecture's recipe with what the plan was asked for."""
+    return dataclasses.replace(
+        recipe,
+        batch_rows=batch_rows,
+        micro_batch_rows=0,
+        optimizer=optimizer,  # type: ignore[arg-type]
+        precision=dtype or "auto",  # type: ignore[arg-type]
+    )
+
+
+def _rows(batch_rows: int, model: ModelConfig) -> Rows:
+    even = np.random.default_rng(0).random((batch_rows, model.context + 1))
+    return (model.vocab * even**_SKEW).astype(np.int32)
+
+
+def _step_s(engine: Engine, rows: Rows, now: Callable[[], float]) -> float:
+    """Seconds of one step, in smaller pieces if the memory does not hold it."""
+    while True:
+        started_s = now()
+        try:
+            engine.step(rows, 1.0)
+        except OutOfMemory:
+            engine.halve_micro_batch()
+        else:
+            engine.sync()
+            return now() - started_s

@@ -1,0 +1,109 @@
+"""A plan as a list of numbers, each with the formula behind it, and how they are written."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from speedrun.config import format_size
+
+SECTIONS = ("model", "memory", "compute", "time", "data", "hints", "go_small")
+Value = float | int | str | None
+GO, NO_GO, UNKNOWN = "go", "no-go", "unknown"
+Answer = Literal["go", "no-go", "unknown"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number: its plain value, how a person reads it, and the formula behind it."""
+
+    section: str
+    key: str
+    label: str
+    value: Value
+    text: str
+    formula: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether what the device has, less the margin, is enough."""
+
+    what: str  # memory, compute or time
+    answer: Answer
+    why: str
+    needed: float | None
+    usable: float | None
+
+
+@dataclass
+class Sheet:
+    """Everything that a plan says."""
+
+    title: str
+    figures: list[Figure] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(
+        self, section: str, key: str, label: str, value: Value, text: str, formula: str
+    ) -> None:
+        assert section in SECTIONS
+        self.figures.append(Figure(section, key, label, value, text, formula))
+
+    def of(self, section: str) -> list[Figure]:
+        return [figure for figure in self.figures if figure.section == section]
+
+    def value(self, section: str, key: str) -> Any:
+        return next(f.value for f in self.figures if (f.section, f.key) == (section, key))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values: every number under its section, formulas and verdicts beside them."""
+        return {
+            "schema": 1,
+            "title": self.title,
+            **{name: {f.key: f.value for f in self.of(name)} for name in SECTIONS},
+            "verdicts": {
+                v.what: {"answer": v.answer, "why": v.why, "needed": v.needed, "usable": v.usable}
+                for v in self.verdicts
+            },
+            "notes": self.notes,
+            "formulas": {f"{f.section}.{f.key}": f.formula for f in self.figures},
+        }
+
+
+def size(num_bytes: float) -> str:
+    """Bytes in decimal units, as the published tables have them: `0.14 GB`."""
+    if num_bytes < 0.0995e9:
+        return f"{num_bytes / 1e6:.3g} MB"
+    gigabytes = num_bytes / 1e9
+    if gigabytes < 10:
+        return f"{gigabytes:.2f} GB"
+    return f"{gigabytes:.3g} GB" if gigabytes < 1000 else f"{gigabytes:,.0f} GB"
+
+
+def flop(number: float) -> str:
+    """`1.20e16 FLOP`."""
+    mantissa, exponent = f"{number:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)} FLOP"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that a person would choose: `1.11 h`."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    if seconds < 0.1 * 3600:
+        return f"{seconds / 60:.3g} min"
+    if seconds < 72 * 3600:
+        return f"{seconds / 3600:.2f} h"
+    return f"{seconds / 86400:,.1f} days"
+
+
+def count(number: float) -> str:
+    """`1.7B`; trillions as such."""
+    return f"{number / 1e12:.3g}T" if number >= 1e12 else format_size(number)
+
+
+def rate(flop_per_s: float) -> str:
+    """`20 TFLOP/s`, `173 GFLOP/s`."""
+    if flop_per_s < 1e12:
+        return f"{flop_per_s / 1e9:.3g} GFLOP/s"
+    return f"{flop_per_s / 1e12:.3g} TFLOP/s"
