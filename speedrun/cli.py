@@ -11,7 +11,7 @@ from rich.console import Console
 
 from speedrun import __version__
 
-_COMMANDS = "compare, doctor, leaderboard, sample, submit and verify"
+_COMMANDS = "compare, doctor, leaderboard, sample, submit, sweep and verify"
 
 app = App(
     name="run.py",
@@ -273,6 +273,9 @@ def compare(
     from leaderboard.compare import compare_command
 
     compare_command(a, b, from_=from_, as_json=json_)
+
+
+app.command("speedrun.sweep_command:sweep", name="sweep")  # help and options are there
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -46,7 +46,7 @@ def race_command(
         "budget_s": config.parse_minutes(minutes),
         "backend": backend,
         "recipe": recipe,
-        "data": Data(path=data, vocab=vocab, eval_docs=_eval_docs(eval_docs)),
+        "data": Data(path=data, vocab=vocab, eval_docs=parse_eval_docs(eval_docs)),
         "settings": tuple(settings),
         "out": out,
     }
@@ -78,7 +78,8 @@ def _exit_code(records: list[Record]) -> None:
         sys.exit(130)
 
 
-def _eval_docs(text: str) -> int | None:
+def parse_eval_docs(text: str) -> int | None:
+    """`all` as None."""
     if text == "all":
         return None
     if not text.isdecimal():

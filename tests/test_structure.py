@@ -20,6 +20,8 @@ STOREYS = [
         "speedrun.shapes",
         "speedrun.plugins",
         "speedrun.storybook",
+        "speedrun.scaling",
+        "speedrun.sweep_race",
     },
     {"speedrun.config"},
     {"speedrun.protocols"},
@@ -33,6 +35,7 @@ STOREYS = [
     {"speedrun.race"},
     {"leaderboard.notes", "leaderboard.row"},
     {"leaderboard.store", "leaderboard.review", "leaderboard.rank"},
+    {"speedrun.sweep_folder"},
     {"leaderboard.catalogue"},
     {"leaderboard.submit", "leaderboard.render"},
     {"leaderboard.leaks", "leaderboard.verify"},
@@ -40,8 +43,15 @@ STOREYS = [
     {"leaderboard.compare"},
     {"speedrun.progress"},
     {"speedrun.report", "speedrun.doctor"},
+    {"speedrun.sweep"},
+    {"speedrun.sweep_view", "speedrun.sweep_laws"},
+    {"speedrun.sweep_figures"},
+    {"speedrun.sweep_report"},
+    {"speedrun.auto"},
     {"speedrun.commands"},
+    {"speedrun.sweep_command"},
     {"speedrun.cli"},
+    {"speedrun.tether"},
 ]
 
 

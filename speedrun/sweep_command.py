@@ -1,0 +1,139 @@
+"""The command `sweep`: its options, and what it does with them."""
+
+import itertools
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from speedrun.sweep import Grid
+
+MAX_SEEDS = 100
+N = TypeVar("N", int, float)
+
+
+def sweep(
+    *,
+    arch: str = "transformer",
+    params: str = "250K,500K,1M,2M,4M,8M",
+    minutes: str = "1",
+    seeds: int = 3,
+    backend: str = "auto",
+    recipe: str = "default",
+    data: str | None = None,
+    vocab: int = 4096,
+    eval_docs: str = "2000",
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    out: Path | None = None,
+    report: Path | None = None,
+    check: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
+    hold_out_minutes: str | None = None,
+) -> None:
+    """Race many sizes, find the time-optimal one and the laws behind it.
+
+    Stopped at any moment, the same command goes on where it was. More sizes, budgets, seeds and
+    architectures can be added to a folder later; other settings need a folder of their own.
+
+    Parameters
+    ----------
+    arch
+        Architectures, parted by commas.
+    params
+        Sizes in ascending order, parted by commas. Laws need at least four.
+    minutes
+        Training budgets in ascending order, parted by commas.
+    seeds
+        Seeds 0, 1, … of every size and budget.
+    backend
+        As for a race; the same for all runs.
+    recipe
+        As for a race.
+    data
+        As for a race.
+    vocab
+        As for a race.
+    eval_docs
+        As for a race.
+    set_
+        Change one setting of all races: --set recipe.lr=0.002. Repeatable.
+    out
+        The sweep's folder. Default: sweeps/<first architecture>.
+    report
+        Race nothing: write the report of the sweep in this folder, whole or not.
+    check
+        Runs, or folders of them, to compare with what the laws predict.
+    hold_out_minutes
+        Budgets that are kept out of the fits and compared with their predictions.
+    """
+    from speedrun import sweep_report
+
+    held_out = _minutes(hold_out_minutes, "--hold-out-minutes") if hold_out_minutes else ()
+    if report is not None:
+        sweep_report.report(report, check or [], held_out)
+        return
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise ValueError(f"--seeds {seeds}: allowed are 1 to {MAX_SEEDS}")
+    archs = tuple(name.strip() for name in arch.split(",") if name.strip())
+    if not archs or len(set(archs)) < len(archs):
+        raise ValueError(f"--arch {arch}: give different architectures, parted by commas")
+    from speedrun.commands import parse_eval_docs
+    from speedrun.config import Data
+    from speedrun.sweep import Grid
+
+    grid = Grid(
+        archs=archs, params=_sizes(params), minutes=_minutes(minutes, "--minutes"),
+        num_seeds=seeds, backend=backend, recipe=recipe,
+        data=Data(path=data, vocab=vocab, eval_docs=parse_eval_docs(eval_docs)),
+        settings=tuple(set_ or ()), out=out or Path("sweeps") / Path(archs[0]).name,
+    )  # fmt: skip
+    num_failed = _race_all(grid)
+    sweep_report.report(grid.out, check or [], held_out, keep=True)
+    if num_failed:
+        sys.exit(1)
+
+
+def _race_all(grid: "Grid") -> int:
+    """Race what is left; how many failed. Leaves with exit code 130 when stopped."""
+    from rich.console import Console
+
+    from speedrun import sweep_folder
+    from speedrun.sweep import plan, run_all
+    from speedrun.sweep_view import outlook, view
+
+    console = Console()
+    with view(console) as watcher:
+        planned = plan(grid, watcher.notice)
+        with sweep_folder.locked(grid.out):
+            try:
+                state = run_all(planned, watcher)
+            except KeyboardInterrupt:
+                line = "stopped; the same command goes on where this one was"
+                Console(stderr=True).print(line, style="yellow", soft_wrap=True)
+                sys.exit(130)
+    console.print(outlook(state), soft_wrap=True, highlight=False)
+    return len(state.failed)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    from speedrun.config import parse_size
+
+    sizes = tuple(parse_size(part) for part in text.split(","))
+    return _ascending(sizes, f"--params {text}", "sizes such as 250K,500K,1M")
+
+
+def _minutes(text: str, option: str) -> tuple[float, ...]:
+    from speedrun.config import parse_minutes
+
+    try:
+        budgets = tuple(parse_minutes(part) / 60 for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(str(error).replace("--minutes", option, 1)) from None
+    return _ascending(budgets, f"{option} {text}", "budgets such as 1,2,5")
+
+
+def _ascending(values: tuple[N, ...], given: str, wanted: str) -> tuple[N, ...]:
+    if any(a >= b for a, b in itertools.pairwise(values)):
+        raise ValueError(f"{given}: give {wanted}, each larger than the one before")
+    return values
