@@ -45,9 +45,11 @@ def race(
     minutes
         The training budget. Start-up, compilation and scoring are not charged to it.
     arch
-        Name of an architecture, or the path of a folder with one.
+        Name of an architecture, or the path of a folder with one; auto takes the one that laws
+        of `sweep` predict to be strongest here.
     params
-        Trainable parameters, such as 250K, 2M or 2000000.
+        Trainable parameters, such as 250K, 2M or 2000000; auto takes the time-optimal size by
+        the laws of `sweep`, or a guess.
     backend
         auto, or a device that `doctor` lists: cuda, mlx, mps, cpu, numpy. On Apple silicon
         auto times a few steps on mlx and on mps.

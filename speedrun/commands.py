@@ -9,7 +9,7 @@ from rich.text import Text
 from leaderboard import rank, store
 from leaderboard.record import Record
 from leaderboard.row import row
-from speedrun import config, generate, progress, report
+from speedrun import auto, config, generate, progress, report
 from speedrun.asked import Asked
 from speedrun.config import Data
 from speedrun.race import process_age_s, race
@@ -52,6 +52,10 @@ def race_command(
     }
     # With --json standard output carries the record alone.
     console = Console(stderr=as_json)
+    if auto.AUTO in (arch, params):
+        with progress.view(console) as view:
+            picked = auto.chosen(Asked(seed=seed, **asked), view.notice)
+        asked |= {"arch": picked.arch, "params": picked.params}
     started_s, records = process_age_s(), []
     with StopSignal() as stop:
         for number in range(seed, seed + seeds):

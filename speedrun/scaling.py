@@ -314,7 +314,7 @@ def minimum(
     ends = min(bounds, key=at)
     inner = minimize_scalar(at, bounds=bounds, method="bounded", options={"xatol": 1e-5})
     best = ends if at(ends) <= float(inner.fun) else float(inner.x)
-    return float(np.exp(best)), at(best)
+    return float(np.clip(np.exp(best), low, high)), at(best)
 
 
 def optimum(laws: Laws, minutes: float, *, is_swept: bool) -> Optimum:

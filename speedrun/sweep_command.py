@@ -2,6 +2,7 @@
 
 import itertools
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -14,27 +15,10 @@ MAX_SEEDS = 100
 N = TypeVar("N", int, float)
 
 
-def sweep(
-    *,
-    arch: str = "transformer",
-    params: str = "250K,500K,1M,2M,4M,8M",
-    minutes: str = "1",
-    seeds: int = 3,
-    backend: str = "auto",
-    recipe: str = "default",
-    data: str | None = None,
-    vocab: int = 4096,
-    eval_docs: str = "2000",
-    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
-    out: Path | None = None,
-    report: Path | None = None,
-    check: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
-    hold_out_minutes: str | None = None,
-) -> None:
-    """Race many sizes, find the time-optimal one and the laws behind it.
-
-    Stopped at any moment, the same command goes on where it was. More sizes, budgets, seeds and
-    architectures can be added to a folder later; other settings need a folder of their own.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Races:
+    """Which races a sweep consists of.
 
     Parameters
     ----------
@@ -59,7 +43,55 @@ def sweep(
     set_
         Change one setting of all races: --set recipe.lr=0.002. Repeatable.
     out
-        The sweep's folder. Default: sweeps/<first architecture>.
+        The sweep's folder. Default: sweeps/ and the name of the first architecture.
+    """
+
+    arch: str = "transformer"
+    params: str = "250K,500K,1M,2M,4M,8M"
+    minutes: str = "1"
+    seeds: int = 3
+    backend: str = "auto"
+    recipe: str = "default"
+    data: str | None = None
+    vocab: int = 4096
+    eval_docs: str = "2000"
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None
+    out: Path | None = None
+
+    def grid(self) -> "Grid":
+        """Raises ValueError for what cannot be meant."""
+        from speedrun.commands import parse_eval_docs
+        from speedrun.config import Data
+        from speedrun.sweep import Grid
+
+        if not 1 <= self.seeds <= MAX_SEEDS:
+            raise ValueError(f"--seeds {self.seeds}: allowed are 1 to {MAX_SEEDS}")
+        archs = tuple(name.strip() for name in self.arch.split(",") if name.strip())
+        if not archs or len(set(archs)) < len(archs):
+            raise ValueError(f"--arch {self.arch}: give different architectures, parted by commas")
+        eval_docs = parse_eval_docs(self.eval_docs)
+        return Grid(
+            archs=archs, params=_sizes(self.params), minutes=_minutes(self.minutes, "--minutes"),
+            num_seeds=self.seeds, backend=self.backend, recipe=self.recipe,
+            data=Data(path=self.data, vocab=self.vocab, eval_docs=eval_docs),
+            settings=tuple(self.set_ or ()), out=self.out or Path("sweeps") / Path(archs[0]).name,
+        )  # fmt: skip
+
+
+def sweep(
+    *,
+    races: Races | None = None,
+    report: Path | None = None,
+    check: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
+    hold_out_minutes: str | None = None,
+) -> None:
+    """Race many sizes, find the time-optimal one and the laws behind it.
+
+    Stopped at any moment, the same command goes on where it was. More sizes, budgets, seeds and
+    architectures can be added to a folder later; other settings need a folder of their own.
+
+    Parameters
+    ----------
     report
         Race nothing: write the report of the sweep in this folder, whole or not.
     check
@@ -67,27 +99,13 @@ def sweep(
     hold_out_minutes
         Budgets that are kept out of the fits and compared with their predictions.
     """
+    held_out = _minutes(hold_out_minutes, "--hold-out-minutes") if hold_out_minutes else ()
     from speedrun import sweep_report
 
-    held_out = _minutes(hold_out_minutes, "--hold-out-minutes") if hold_out_minutes else ()
     if report is not None:
         sweep_report.report(report, check or [], held_out)
         return
-    if not 1 <= seeds <= MAX_SEEDS:
-        raise ValueError(f"--seeds {seeds}: allowed are 1 to {MAX_SEEDS}")
-    archs = tuple(name.strip() for name in arch.split(",") if name.strip())
-    if not archs or len(set(archs)) < len(archs):
-        raise ValueError(f"--arch {arch}: give different architectures, parted by commas")
-    from speedrun.commands import parse_eval_docs
-    from speedrun.config import Data
-    from speedrun.sweep import Grid
-
-    grid = Grid(
-        archs=archs, params=_sizes(params), minutes=_minutes(minutes, "--minutes"),
-        num_seeds=seeds, backend=backend, recipe=recipe,
-        data=Data(path=data, vocab=vocab, eval_docs=parse_eval_docs(eval_docs)),
-        settings=tuple(set_ or ()), out=out or Path("sweeps") / Path(archs[0]).name,
-    )  # fmt: skip
+    grid = (races or Races()).grid()
     num_failed = _race_all(grid)
     sweep_report.report(grid.out, check or [], held_out, keep=True)
     if num_failed:

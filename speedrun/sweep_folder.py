@@ -126,6 +126,7 @@ def _plain(value: Any) -> str:
 
 def write(path: Path, text: str) -> None:
     """A file that is there as a whole, whatever happens meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)

@@ -54,7 +54,6 @@ class ArchSweep:
     recipe: str
     rows: tuple[Row, ...]
     held_out: tuple[Row, ...]
-    num_resamples: int = scaling.NUM_RESAMPLES
 
     @property
     def is_bound(self) -> bool:
@@ -105,7 +104,7 @@ class ArchSweep:
         found = points(rows)
         if found.num_sizes < scaling.MIN_SIZES:
             return None
-        return scaling.fit(found, num_resamples=self.num_resamples)
+        return scaling.fit(found, num_resamples=scaling.NUM_RESAMPLES)
 
 
 def points(rows: Sequence[Row]) -> Points:
@@ -262,6 +261,7 @@ class KnownLaws:
     num_runs: int
     loss: LossLaw
     speed: SpeedLaw
+    sizes: tuple[float, float]  # smallest and largest that its optima and their intervals name
 
 
 def load(path: Path) -> KnownLaws:
@@ -278,6 +278,10 @@ def load(path: Path) -> KnownLaws:
             int(content["num_runs"]),
             LossLaw(**{k: float(v) for k, v in laws["loss"].items()}),
             SpeedLaw(**{k: float(v) for k, v in laws["speed"].items()}),
+            (
+                min(float(one["low"]) for one in laws["optimum"]),
+                max(float(one["high"]) for one in laws["optimum"]),
+            ),
         )
         numbers = [*asdict(found.loss).values(), *asdict(found.speed).values()]
         is_sound = all(0 <= number < float("inf") for number in numbers)

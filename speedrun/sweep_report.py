@@ -78,7 +78,6 @@ def _keep(swept: ArchSweep, text: str) -> None:
             return
     except ValueError:
         pass  # not worth keeping
-    path.parent.mkdir(parents=True, exist_ok=True)
     sweep_folder.write(path, text)
 
 
