@@ -2,19 +2,28 @@
 
 Laws are looked for in the sweeps below `--out` and `sweeps/`, then among the copies that sweeps
 leave in the cache, then among those that come with the project. They count if they are of this
-machine class, architecture and recipe, and of the same data where there are such. Without one a few
-steps at three sizes show how fast this machine is, and published constants have to do: a guess.
+machine class, architecture, recipe and settings; those of the same data come first. Without one a
+few steps at three sizes show how fast this machine is, and published constants do: a guess.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from speedrun import discover, quickest, scaling, sweep_laws, sweep_report, telemetry
+from speedrun import (
+    discover,
+    quickest,
+    scaling,
+    sweep_folder,
+    sweep_laws,
+    sweep_report,
+    telemetry,
+)
 from speedrun.asked import Asked, resolve
-from speedrun.config import format_size
+from speedrun.config import Data, format_size
 from speedrun.data import sources
 from speedrun.protocols import Architecture, Device
 from speedrun.scaling import LossLaw, SpeedLaw
@@ -23,7 +32,7 @@ from speedrun.sweep_laws import KnownLaws
 AUTO = "auto"
 SHIPPED = Path(__file__).resolve().parent.parent / "docs"
 FALLBACK_ARCH = "transformer"
-PROBED = (500_000, 2_000_000, 8_000_000)
+PROBED = (500_000, 1_500_000, 4_000_000)
 _REACH = 4.0  # how far beyond the probed sizes a guess may lie
 # Hoffmann et al. 2022, approach 3; nats per token of other text, but where its minimum lies
 # depends on the two falling terms alone.
@@ -88,6 +97,11 @@ def _params(asked: Asked, fingerprint: str, notice: Notice) -> int:
             f" {known.num_runs} runs in {known.path}{other}; it predicts {loss:.4f} bits per byte."
         )
         return _buildable(architecture, asked, size)
+    if architecture.EPOCHS is not None:
+        raise ValueError(
+            f"--params auto: {architecture.NAME} is counted, not trained step by step, and no sweep"
+            " of it is known; give a size"
+        )
     speed = _probe(asked, architecture, device)
     sizes = (PROBED[0] / _REACH, PROBED[-1] * _REACH)
     size, _ = scaling.minimum(PUBLISHED, speed, asked.budget_s, *sizes)
@@ -108,7 +122,7 @@ def _best(asked: Asked, arch: str, device: Device, fingerprint: str) -> KnownLaw
     """The law of most runs that fits; those of the same data come first."""
     hardware_class = telemetry.hardware_class(telemetry.machine(), device)
     fitting = []
-    for rank, known in _known(asked.out):
+    for rank, known in _known(asked):
         if (known.hardware_class, known.arch, known.recipe) == (
             hardware_class, arch, asked.recipe,
         ):  # fmt: skip
@@ -117,20 +131,25 @@ def _best(asked: Asked, arch: str, device: Device, fingerprint: str) -> KnownLaw
     return min(fitting, key=lambda entry: entry[:4])[-1] if fitting else None
 
 
-def _known(out: Path) -> Iterator[tuple[int, KnownLaws]]:
-    """All laws that can be read, those of one's own sweeps first."""
-    own = [out, Path("sweeps")]
-    places = [
-        [path for place in own for path in (*place.glob("laws*.json"), *place.glob("*/laws*.json"))],
-        list(sweep_report.kept_laws().glob("*.json")),
-        list(SHIPPED.glob("**/laws*.json")),
-    ]  # fmt: skip
-    for rank, paths in enumerate(places):
-        for path in paths:
-            try:
-                yield min(rank, 1), sweep_laws.load(path)
-            except ValueError:  # not ours to judge here: `plan --law` says what is wrong with it
-                continue
+def _known(asked: Asked) -> Iterator[tuple[int, KnownLaws]]:
+    """Laws for these settings, those of one's own sweeps and their copies first."""
+    own = (asked.out, Path("sweeps"), sweep_report.kept_laws())
+    for rank, places in enumerate((own, (SHIPPED, SHIPPED / "sweeps"))):
+        for place in places:
+            for path in sorted([*place.glob("laws*.json"), *place.glob("*/laws*.json")]):
+                # One that cannot be read is not ours to judge: `plan --law` says what is wrong.
+                with contextlib.suppress(ValueError):
+                    if _is_for(asked, path.parent):
+                        yield rank, sweep_laws.load(path)
+
+
+def _is_for(asked: Asked, folder: Path) -> bool:
+    """Whether a sweep's settings are those asked for; laws alone are taken to be."""
+    if not (folder / sweep_folder.MANIFEST).exists():
+        return not asked.settings and asked.data.vocab == Data().vocab
+    shared = sweep_folder.manifest(folder)["shared"]
+    wanted = {"--set": sorted(asked.settings), "vocabulary": asked.data.vocab}
+    return all(shared.get(key) == value for key, value in wanted.items())
 
 
 def _probe(asked: Asked, architecture: Architecture, device: Device) -> SpeedLaw:
@@ -141,8 +160,7 @@ def _probe(asked: Asked, architecture: Architecture, device: Device) -> SpeedLaw
             run = resolve(architecture, replace(asked, params=str(size)), asked.data.vocab)
         except ValueError:  # a size that these settings do not allow
             continue
-        if "compile" in vars(run.recipe):
-            run = replace(run, recipe=replace(run.recipe, compile=False))
+        run = replace(run, recipe=replace(run.recipe, compile=False))  # three compilations: minutes
         _, times = quickest.quickest([device], architecture, run)
         step_s = times[device.name]
         assert isinstance(step_s, float)  # else it had raised

@@ -226,7 +226,7 @@ def fit_loss(
         starts = [
             np.array([floor + np.log(e), floor + np.log((1 - e) / 2), floor + np.log((1 - e) / 2),
                       alpha, beta])
-            for e in (0.3, 0.7) for alpha in (0.2, 0.34, 0.6) for beta in (0.2, 0.28, 0.5)
+            for e in (0.3, 0.7) for alpha in (0.2, 0.5) for beta in (0.2, 0.5)
         ]  # fmt: skip
     else:
         starts = [

@@ -17,12 +17,12 @@ from typing import Any, Protocol
 
 from leaderboard.record import Record
 from leaderboard.row import unranked_because
-from speedrun import config, discover, telemetry
+from speedrun import config, discover, racing, telemetry
 from speedrun.asked import Asked, resolve
 from speedrun.config import Data
 from speedrun.data import sources, splits, tokenizer
-from speedrun.sweep_folder import Failure, agree, note_failure, records, settle
-from speedrun.sweep_race import race_alone
+from speedrun.sweep_folder import Failure, agree, failures, note_failure, records, settle
+from speedrun.sweep_race import Ended, race_alone
 
 _ACCOUNTS_OFF = (
     "startup_s", "tokenizer_s", "build_s", "compile_s", "warmup_s", "checkpoint_s", "evaluate_s",
@@ -182,18 +182,16 @@ class State:
     plan: Plan
     done: dict[tuple, Record]
     failed: dict[tuple, Failure] = field(default_factory=dict)
+    stopped: dict[tuple, Failure] = field(default_factory=dict)  # by racing
     running: Planned | None = None
     doing: str = ""  # the last line of the race under way
     since: float = 0.0
 
     @property
     def left(self) -> list[Planned]:
-        """Runs that are neither done nor failed nor under way."""
-        return [
-            run
-            for run in self.plan.runs
-            if run.key not in self.done and run.key not in self.failed and run != self.running
-        ]
+        """Runs that are neither done nor failed nor stopped nor under way."""
+        over = self.done.keys() | self.failed.keys() | self.stopped.keys()
+        return [run for run in self.plan.runs if run.key not in over and run != self.running]
 
     def left_s(self) -> float:
         """Seconds until all is done, if it goes on as it went."""
@@ -210,42 +208,81 @@ def _off_clock_s(record: Record) -> float:
     return sum(getattr(record.clock, name) for name in _ACCOUNTS_OFF)
 
 
-# Takes a command line, the folder and who hears its lines; gives exit code and error line.
-Race = Callable[[Sequence[str], Path, Callable[[str], None]], tuple[int, str]]
+class Race(Protocol):
+    """What runs one race: `race_alone`, or a test's stand-in."""
+
+    def __call__(
+        self,
+        arguments: Sequence[str],
+        out: Path,
+        hear: Callable[[str], None],
+        has_lost: Callable[[racing.Curve], bool] | None = None,
+    ) -> Ended: ...
 
 
-def run_all(planned: Plan, watcher: Watcher, race: Race = race_alone) -> State:
-    """Race what is left, one after another; a run that fails is noted and the rest go on."""
+def run_all(
+    planned: Plan, watcher: Watcher, race: Race = race_alone, *, is_racing: bool = False
+) -> State:
+    """Race what is left, one after another; a run that fails is noted and the rest go on.
+
+    With `is_racing` runs that cannot win any more are stopped, and those stopped before are not
+    raced again.
+    """
     out = planned.grid.out
     agree(out, planned.shared, _grid(planned.grid))
     state = State(planned, planned.done(records(out)[0]))
     settle(out, state.done)
+    if is_racing:
+        state.stopped = {key: f for key, f in failures(out).items() if f.stopped_at is not None}
     watcher.state(state)
     for run in list(state.left):
-        state.running, state.doing, state.since = run, "starting", time.monotonic()
-
-        def hear(line: str) -> None:
-            state.doing = line
-            watcher.state(state)
-
-        exit_code, error = race(arguments(run, planned.grid), out, hear)
-        state.running = None
-        found, _ = records(out)
-        record = planned.done(found).get(run.key)
-        if record is not None:
-            state.done[run.key] = record
-            settle(out, [run.key])
-            watcher.done(run, record, state)
-            continue
-        failure = Failure(
-            arch=run.name, params=run.params, minutes=run.minutes, seed=run.seed,
-            exit_code=exit_code, error=error or "ended without a record that counts",
-        )  # fmt: skip
-        note_failure(out, failure)
-        state.failed[run.key] = failure
-        watcher.failed(run, failure, state)
+        _one(run, state, watcher, race, is_racing)
     watcher.state(state)
     return state
+
+
+def _one(run: Planned, state: State, watcher: Watcher, race: Race, is_racing: bool) -> None:
+    """One race and what became of it."""
+    planned, out = state.plan, state.plan.grid.out
+    state.running, state.doing, state.since = run, "starting", time.monotonic()
+    field = _field(run, state) if is_racing else []
+
+    def hear(line: str) -> None:
+        state.doing = line
+        watcher.state(state)
+
+    def has_lost(curve: racing.Curve) -> bool:
+        return racing.has_lost(run.params, curve, field)
+
+    ended = race(arguments(run, planned.grid), out, hear, has_lost if is_racing else None)
+    state.running = None
+    record = planned.done(records(out)[0]).get(run.key)
+    if record is not None:
+        state.done[run.key] = record
+        settle(out, [run.key])
+        watcher.done(run, record, state)
+        return
+    error = ended.error or "ended without a record that counts"
+    if ended.stopped_at is not None:
+        error = f"stopped by racing at {ended.stopped_at:.0%} of its budget: it could not win"
+    failure = Failure(
+        arch=run.name, params=run.params, minutes=run.minutes, seed=run.seed,
+        exit_code=ended.exit_code, error=error, stopped_at=ended.stopped_at,
+    )  # fmt: skip
+    note_failure(out, failure)
+    (state.failed if ended.stopped_at is None else state.stopped)[run.key] = failure
+    watcher.failed(run, failure, state)
+
+
+def _field(run: Planned, state: State) -> list[racing.Raced]:
+    """The finished runs of the same architecture and budget."""
+    return [
+        racing.Raced(other.params, record.train.loss_curve, record.score.bits_per_byte)
+        for other in state.plan.runs
+        if (other.name, other.minutes) == (run.name, run.minutes)
+        and (record := state.done.get(other.key)) is not None
+        and record.score is not None
+    ]
 
 
 def _grid(grid: Grid) -> dict[str, Any]:

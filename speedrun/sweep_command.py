@@ -84,6 +84,7 @@ def sweep(
     report: Path | None = None,
     check: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
     hold_out_minutes: str | None = None,
+    racing: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Race many sizes, find the time-optimal one and the laws behind it.
 
@@ -98,6 +99,8 @@ def sweep(
         Runs, or folders of them, to compare with what the laws predict.
     hold_out_minutes
         Budgets that are kept out of the fits and compared with their predictions.
+    racing
+        Fast lane: stop races that cannot win any more by their curve against finished ones.
     """
     held_out = _minutes(hold_out_minutes, "--hold-out-minutes") if hold_out_minutes else ()
     from speedrun import sweep_report
@@ -106,13 +109,13 @@ def sweep(
         sweep_report.report(report, check or [], held_out)
         return
     grid = (races or Races()).grid()
-    num_failed = _race_all(grid)
+    num_failed = _race_all(grid, racing)
     sweep_report.report(grid.out, check or [], held_out, keep=True)
     if num_failed:
         sys.exit(1)
 
 
-def _race_all(grid: "Grid") -> int:
+def _race_all(grid: "Grid", is_racing: bool) -> int:
     """Race what is left; how many failed. Leaves with exit code 130 when stopped."""
     from rich.console import Console
 
@@ -125,7 +128,7 @@ def _race_all(grid: "Grid") -> int:
         planned = plan(grid, watcher.notice)
         with sweep_folder.locked(grid.out):
             try:
-                state = run_all(planned, watcher)
+                state = run_all(planned, watcher, is_racing=is_racing)
             except KeyboardInterrupt:
                 line = "stopped; the same command goes on where this one was"
                 Console(stderr=True).print(line, style="yellow", soft_wrap=True)

@@ -28,7 +28,7 @@ _SCHEMA = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """A run that left no result."""
+    """A run that left no result: it failed, or was stopped because it could not win."""
 
     arch: str
     params: int
@@ -36,6 +36,7 @@ class Failure:
     seed: int
     exit_code: int | None
     error: str
+    stopped_at: float | None = None  # share of the budget reached, where racing stopped it
     when: str = ""
 
     @property

@@ -197,7 +197,7 @@ def one_track(rows: Sequence[Row], where: str) -> None:
 
 def _one_recipe(arch: str, records: Sequence[Record]) -> str:
     kinds = {
-        json.dumps([r.config.get("recipe_name"), r.config.get("recipe"), r.config.get("data")])
+        json.dumps([r.config.get(key) for key in ("recipe_name", "recipe", "data")], sort_keys=True)
         for r in records
     }
     if len(kinds) > 1:

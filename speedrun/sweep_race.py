@@ -1,6 +1,7 @@
 """One race of a sweep in a process of its own: heard while it runs, gone when it ends."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -9,14 +10,32 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from speedrun.racing import Curve
+
 POLL_S = 0.25
+JUDGE_S = 1.0
 _ROOT = Path(__file__).resolve().parent.parent
 
 
-def race_alone(arguments: Sequence[str], out: Path, hear: Callable[[str], None]) -> tuple[int, str]:
-    """One race in a process of its own; its exit code, and the line that says what went wrong."""
+@dataclass(frozen=True)
+class Ended:
+    """How a race's process ended."""
+
+    exit_code: int
+    error: str = ""
+    stopped_at: float | None = None  # share of the budget at which it had lost
+
+
+def race_alone(
+    arguments: Sequence[str],
+    out: Path,
+    hear: Callable[[str], None],
+    has_lost: Callable[[Curve], bool] | None = None,
+) -> Ended:
+    """One race in a process of its own, killed when `has_lost` says so of its curve."""
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     # A session of its own: Ctrl-C at the terminal is the sweep's to handle.
     process = subprocess.Popen(
@@ -28,14 +47,32 @@ def race_alone(arguments: Sequence[str], out: Path, hear: Callable[[str], None])
     lines: list[str] = []
     reader = _Reader(process, lines)
     reader.start()
+    judged_s = time.monotonic()
     try:
         while process.poll() is None:
             time.sleep(POLL_S)
             hear(lines[-1] if lines else "starting")
+            if has_lost is not None and time.monotonic() - judged_s > JUDGE_S:
+                judged_s = time.monotonic()
+                curve = curve_so_far(out, process.pid)
+                if curve and has_lost(curve):
+                    return Ended(-signal.SIGKILL, stopped_at=curve[-1][0])
     finally:
         _end(process, out)
     reader.join(timeout=5)
-    return process.returncode, _what_went_wrong(process.returncode, lines)
+    return Ended(process.returncode, _what_went_wrong(process.returncode, lines))
+
+
+def curve_so_far(out: Path, pid: int) -> list[tuple[float, float | None]]:
+    """Share and loss of every line in the log of a race under way."""
+    curve: list[tuple[float, float | None]] = []
+    for path in out.glob(f".*.{pid}.partial/log.jsonl"):
+        # The folder may be given its name meanwhile, and the last line may not be whole.
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                entry = json.loads(line)
+                curve.append((float(entry["share"]), float(entry["loss_nats"])))
+    return curve
 
 
 class _Reader(threading.Thread):

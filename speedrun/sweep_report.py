@@ -1,5 +1,6 @@
 """The report of a sweep: Markdown, figures, `laws.json`; from whatever lies in its folder."""
 
+import hashlib
 import json
 import math
 import statistics
@@ -19,6 +20,7 @@ from speedrun.scaling import Optimum
 from speedrun.sweep_laws import ArchSweep, Folder
 
 REPORT = "report.md"
+LAWS = "laws.json"
 
 
 def report(
@@ -54,12 +56,12 @@ def _write(folder: Path, found: Folder, *, keep: bool) -> list[str]:
         text = json.dumps(sweep_laws.laws_json(swept), indent=1, ensure_ascii=False) + "\n"
         files = [f"laws-{swept.arch}.json"] if len(fitted) > 1 else []
         if swept is fitted[0]:
-            files.append("laws.json")
+            files.append(LAWS)
         for file in files:
             sweep_folder.write(folder / file, text)
         names += sweep_figures.draw(folder, swept)
         if keep:
-            _keep(swept, text)
+            _keep(folder, swept, text)
     return names
 
 
@@ -68,17 +70,20 @@ def kept_laws() -> Path:
     return cache_dir() / "laws"
 
 
-def _keep(swept: ArchSweep, text: str) -> None:
-    """One file per machine class, architecture, recipe and data; laws of more runs stay."""
-    first = swept.rows[0]
-    name = "-".join((first.hardware_class, swept.arch, swept.recipe, first.train_fingerprint[:12]))
-    path = kept_laws() / f"{name}.json"
+def _keep(folder: Path, swept: ArchSweep, text: str) -> None:
+    """One copy per machine class, architecture and settings; laws of more runs stay."""
+    settings = json.dumps(sweep_folder.manifest(folder)["shared"], sort_keys=True)
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:12]
+    place = kept_laws() / f"{swept.rows[0].hardware_class}-{swept.arch}-{digest}"
+    path = place / LAWS
     try:
         if path.is_file() and sweep_laws.load(path).num_runs > len(swept.rows):
             return
     except ValueError:
         pass  # not worth keeping
     sweep_folder.write(path, text)
+    manifest = (folder / sweep_folder.MANIFEST).read_text(encoding="utf-8")
+    sweep_folder.write(place / sweep_folder.MANIFEST, manifest)
 
 
 def _checked(found: Folder, paths: Sequence[Path]) -> list[Row]:
@@ -126,10 +131,19 @@ def _left_out(found: Folder) -> Iterator[str]:
     for line in found.left_out:
         yield f"- left out: {line}"
     for failure in found.failures:
+        run = (
+            f"{failure.arch} {format_size(failure.params)}, {failure.minutes:g} min,"
+            f" seed {failure.seed}"
+        )
+        if failure.stopped_at is not None:
+            yield f"- {run}: {inert(failure.error)}"
+            continue
         code = "" if failure.exit_code is None else f", exit code {failure.exit_code}"
+        yield f"- failed: {run}{code}: {inert(failure.error)}"
+    if any(failure.stopped_at is not None for failure in found.failures):
         yield (
-            f"- failed: {failure.arch} {format_size(failure.params)}, {failure.minutes:g} min,"
-            f" seed {failure.seed}{code}: {inert(failure.error)}"
+            "Racing stopped runs that could not win: sizes with fewer seeds than others are known"
+            " less well, and the laws rest on the runs that ended."
         )
 
 

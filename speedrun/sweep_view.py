@@ -27,6 +27,8 @@ def outlook(state: State) -> str:
     parts = [f"{len(state.done)} of {len(state.plan.runs)} done"]
     if state.failed:
         parts.append(f"{len(state.failed)} failed")
+    if stopped := [key for key in state.stopped if key not in state.done]:
+        parts.append(f"{len(stopped)} stopped by racing")
     if num_left:
         left_s = state.left_s()
         until = datetime.now() + timedelta(seconds=left_s)
@@ -42,6 +44,12 @@ def result(record: Record) -> str:
         f"{sign}{record.score.bits_per_byte:.4f} bits per byte,"
         f" {record.train.tokens_per_s:,.0f} tokens/s"
     )
+
+
+def ended(failure: Failure) -> str:
+    if failure.stopped_at is not None:
+        return failure.error
+    return f"failed ({failure.error}); the rest goes on"
 
 
 class PlainSweepView:
@@ -70,7 +78,7 @@ class PlainSweepView:
         self._print(f"{run.label}: {result(record)}")
 
     def failed(self, run: Planned, failure: Failure, state: State) -> None:
-        self._print(f"{run.label}: failed ({failure.error}); the rest goes on")
+        self._print(f"{run.label}: {ended(failure)}")
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -108,7 +116,8 @@ class LiveSweepView:
         self._console.print(Text(f"{run.label}: {result(record)}"))
 
     def failed(self, run: Planned, failure: Failure, state: State) -> None:
-        self._console.print(Text(f"{run.label}: failed ({failure.error})", style="red"))
+        style = "red" if failure.stopped_at is None else "yellow"
+        self._console.print(Text(f"{run.label}: {ended(failure)}", style=style))
 
 
 def _panel(state: State) -> Group:

@@ -9,6 +9,7 @@ from typing import Any
 from leaderboard.record import Record, seal
 from speedrun.scaling import LossLaw, SpeedLaw
 from speedrun.sweep import Plan, Planned
+from speedrun.sweep_race import Ended
 
 ROOT = Path(__file__).resolve().parent.parent
 LOSS = LossLaw(E=0.4, A=15.0, B=40.0, alpha=0.34, beta=0.35)
@@ -77,8 +78,9 @@ class FakeRace:
         self.raced: list[Planned] = []
         self.fails: set[tuple] = set()  # keys
         self.stops_after: int | None = None
+        self.curves: dict[int, list[tuple[float, float]]] = {}  # by size
 
-    def __call__(self, arguments, out, hear) -> tuple[int, str]:
+    def __call__(self, arguments, out, hear, has_lost=None) -> Ended:
         given = dict(zip(arguments[::2], arguments[1::2], strict=False))
         run = next(
             run
@@ -91,7 +93,12 @@ class FakeRace:
         self.raced.append(run)
         hear("50%  0:01 left")
         if run.key in self.fails:
-            return 1, "it broke"
+            return Ended(1, "it broke")
+        curve = self.curves.get(run.params)
+        if curve is not None and has_lost is not None:
+            for end in range(1, len(curve) + 1):
+                if has_lost(curve[:end]):
+                    return Ended(-9, stopped_at=curve[end - 1][0])
         shared = self.plan.shared
         changes = {
             "arch": run.name, "config": run.config, "data__name": shared["data"],
@@ -99,5 +106,7 @@ class FakeRace:
             "data__heldout_fingerprint": shared["held-out data"],
             "hardware__class": shared["hardware class"],
         }  # fmt: skip
+        if curve is not None:
+            changes |= {"train__loss_curve": curve, "score__bits_per_byte": curve[-1][1] / 3}
         write(out, record(run.params, run.minutes, run.seed, **{**changes, **self.changes}))
-        return 0, ""
+        return Ended(0)

@@ -21,6 +21,7 @@ STOREYS = [
         "speedrun.plugins",
         "speedrun.storybook",
         "speedrun.scaling",
+        "speedrun.racing",
         "speedrun.sweep_race",
     },
     {"speedrun.config"},

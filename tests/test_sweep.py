@@ -19,7 +19,7 @@ from leaderboard.record import load
 from speedrun import cli, sweep_folder
 from speedrun.config import Data
 from speedrun.sweep import Grid, Plan, State, arguments, plan, run_all
-from speedrun.sweep_race import race_alone
+from speedrun.sweep_race import curve_so_far, race_alone
 from speedrun.sweep_view import LiveSweepView, PlainSweepView, outlook
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -196,11 +196,10 @@ def test_a_race_is_told_all_that_was_asked_for(planned, grid):
 
 
 def test_a_race_that_fails_says_why(tmp_path):
-    heard = []
-    code, error = race_alone(
-        ["--arch", "transfomer", "--out", str(tmp_path)], tmp_path, heard.append
-    )
-    assert code == 2 and "did you mean transformer" in error and heard
+    heard: list[str] = []
+    words = ["--arch", "transfomer", "--out", str(tmp_path)]
+    ended = race_alone(words, tmp_path, heard.append)
+    assert ended.exit_code == 2 and "did you mean transformer" in ended.error and heard
 
 
 @pytest.mark.parametrize(
@@ -270,6 +269,33 @@ def test_a_sweep_that_is_killed_takes_its_race_along_and_goes_on_later(stories, 
     assert first.read_bytes() == before
     assert sorted(load(path).seed for path in out.glob("*/record.json")) == [0, 1]
     assert "1 size(s) scored at this budget, and a fit needs at least 4" in output
+
+
+def test_racing_stops_what_cannot_win_and_a_full_sweep_races_it_after_all(grid):
+    sizes = (20_000, 30_000, 40_000, 60_000, 90_000)
+    planned = plan(dataclasses.replace(grid, params=sizes), print)
+    race = FakeRace(planned)
+    for number, size in enumerate(sizes):  # each a fifth worse than the one before
+        race.curves[size] = [(n / 100, 1.2**number * (3 - n / 100)) for n in range(1, 101)]
+    state = run_all(planned, QUIET, race, is_racing=True)
+    stopped = {key[1]: failure for key, failure in state.stopped.items() if key[3] == 1}
+    assert set(stopped) == set(sizes[1:]) and not state.failed and not state.left
+    assert all(failure.stopped_at <= 0.5 for failure in stopped.values())
+    assert "stopped by racing" in outlook(state)
+    again = FakeRace(planned)
+    run_all(planned, QUIET, again, is_racing=True)
+    assert not again.raced
+    run_all(planned, QUIET, again)
+    assert len(again.raced) == len(state.stopped)
+    assert not sweep_folder.failures(grid.out)
+
+
+def test_the_curve_of_a_race_under_way_is_read(tmp_path):
+    folder = tmp_path / ".x.123.partial"
+    folder.mkdir()
+    (folder / "log.jsonl").write_text('{"share": 0.1, "loss_nats": 3.0}\n{"share": 0.2, "lo')
+    assert curve_so_far(tmp_path, 123) == [(0.1, 3.0)]
+    assert curve_so_far(tmp_path, 124) == []
 
 
 def test_ctrl_c_ends_the_race_and_leaves_what_is_done(planned, monkeypatch):

@@ -169,9 +169,11 @@ def test_bounds_never_lead_the_frontier(tmp_path, no_figures):
 
 
 def test_laws_of_more_runs_stay_in_the_cache(tmp_path, no_figures):
-    reported(fill(tmp_path / "large"), keep=True)
-    (kept,) = sweep_report.kept_laws().iterdir()
-    reported(fill(tmp_path / "small", seeds=1), keep=True)
+    for name in ("large", "small"):
+        fill(tmp_path / name, seeds=3 if name == "large" else 1)
+        sweep_folder.agree(tmp_path / name, {"--set": []}, {})
+        reported(tmp_path / name, keep=True)
+    (kept,) = sweep_report.kept_laws().glob("*/laws.json")
     assert json.loads(kept.read_text())["num_runs"] == 18
     kept.write_text("{")
     reported(tmp_path / "small", keep=True)
