@@ -11,7 +11,7 @@ from speedrun.scaling import LossLaw, Points, SpeedLaw
 SIZES = np.array([2.5e5, 5e5, 1e6, 2e6, 4e6, 8e6])
 SPEED = SpeedLaw(fixed=1e-5, scale=1.5e-10, power=0.85)
 LOSS = LossLaw(E=0.4, A=15.0, B=40.0, alpha=0.34, beta=0.35)
-few = settings(max_examples=8, deadline=None, derandomize=True)
+few = settings(max_examples=5, deadline=None, derandomize=True)
 
 
 def swept(
@@ -98,14 +98,14 @@ def test_the_minimum_of_a_known_law_is_found(minutes):
 def test_the_interval_covers_and_is_narrow_enough():
     true, inside = true_minimum(1)[0], 0
     assert SIZES[0] < true < SIZES[-1]
-    for seed in range(8):
+    for seed in range(6):
         one = scaling.optimum(
             scaling.fit(swept(seed=seed), num_resamples=30), 1, is_swept=True
         )  # fmt: skip
         inside += one.low <= true <= one.high
         assert one.low <= one.params <= one.high < 4 * one.low
         assert not one.is_edge and one.advice == ""
-    assert inside >= 7
+    assert inside >= 5
 
 
 def test_a_budget_that_was_not_raced_is_predicted():

@@ -280,7 +280,7 @@ def test_racing_stops_what_cannot_win_and_a_full_sweep_races_it_after_all(grid):
     state = run_all(planned, QUIET, race, is_racing=True)
     stopped = {key[1]: failure for key, failure in state.stopped.items() if key[3] == 1}
     assert set(stopped) == set(sizes[1:]) and not state.failed and not state.left
-    assert all(failure.stopped_at <= 0.5 for failure in stopped.values())
+    assert all((failure.stopped_at or 1.0) <= 0.5 for failure in stopped.values())
     assert "stopped by racing" in outlook(state)
     again = FakeRace(planned)
     run_all(planned, QUIET, again, is_racing=True)
@@ -296,6 +296,23 @@ def test_the_curve_of_a_race_under_way_is_read(tmp_path):
     (folder / "log.jsonl").write_text('{"share": 0.1, "loss_nats": 3.0}\n{"share": 0.2, "lo')
     assert curve_so_far(tmp_path, 123) == [(0.1, 3.0)]
     assert curve_so_far(tmp_path, 124) == []
+
+
+def test_a_race_ends_when_its_starter_lets_go_of_it():
+    """As when the sweep dies: the other end of standard input closes."""
+    code = (
+        "import time; from speedrun import cli, tether;"
+        " cli.main = lambda: (print('racing', flush=True), time.sleep(60)); tether.main()"
+    )
+    race = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        cwd=ROOT, start_new_session=True,
+    )  # fmt: skip
+    assert race.stdin is not None and race.stdout is not None
+    assert race.stdout.readline() == "racing\n" and race.poll() is None
+    race.stdin.close()
+    assert race.wait(timeout=20) == -9
+    race.stdout.close()
 
 
 def test_ctrl_c_ends_the_race_and_leaves_what_is_done(planned, monkeypatch):
