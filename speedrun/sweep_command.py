@@ -133,7 +133,8 @@ def _race_all(grid: "Grid", is_racing: bool) -> int:
                 line = "stopped; the same command goes on where this one was"
                 Console(stderr=True).print(line, style="yellow", soft_wrap=True)
                 sys.exit(130)
-    console.print(outlook(state), soft_wrap=True, highlight=False)
+    if console.is_terminal:  # the table is gone; plain lines have said it
+        console.print(outlook(state), soft_wrap=True, highlight=False)
     return len(state.failed)
 
 

@@ -117,9 +117,9 @@ def _document(found: Folder, checked: Sequence[Row]) -> Iterator[str]:
         " seeds; tokens and tokens/s are medians, because a busy hour of the machine is no property"
         " of a size."
     )
-    for line in _left_out(found):
+    if lines := list(_left_out(found)):
         yield ""
-        yield line
+        yield from lines
     for swept in found.archs:
         yield from _arch(swept, [row for row in checked if row.arch == swept.arch])
     yield from _frontier(found)
@@ -127,7 +127,7 @@ def _document(found: Folder, checked: Sequence[Row]) -> Iterator[str]:
 
 def _left_out(found: Folder) -> Iterator[str]:
     if found.num_corrupt:
-        yield f"{found.num_corrupt} corrupt record(s) skipped."
+        yield f"- {found.num_corrupt} corrupt record(s) skipped."
     for line in found.left_out:
         yield f"- left out: {line}"
     for failure in found.failures:
@@ -142,7 +142,7 @@ def _left_out(found: Folder) -> Iterator[str]:
         yield f"- failed: {run}{code}: {inert(failure.error)}"
     if any(failure.stopped_at is not None for failure in found.failures):
         yield (
-            "Racing stopped runs that could not win: sizes with fewer seeds than others are known"
+            "\nRacing stopped runs that could not win: sizes with fewer seeds than others are known"
             " less well, and the laws rest on the runs that ended."
         )
 
