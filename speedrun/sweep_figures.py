@@ -87,29 +87,33 @@ def _loss(axes: Any, swept: ArchSweep) -> None:
     assert laws is not None
     params, losses, middle = swept.equal_tokens()
     line, sizes = scaling.power_law(params, losses), _sizes(swept)
-    axes.set_yscale("log")
     axes.plot(params, losses, "o", color=_COLOURS[0], alpha=0.7, markersize=4, label="runs")
     axes.plot(sizes, laws.loss(sizes, middle), color=_COLOURS[0], label="L(N, D)")
     axes.plot(
         sizes, line.scale * sizes**line.exponent, "--", color=_COLOURS[1],
         label=f"N^{line.exponent:.3f}, R² {line.r2:.3f}",
     )  # fmt: skip
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
-    axes.yaxis.set_minor_formatter(lambda value, _: f"{value:.3g}")
+    _few_ticks(axes, "{:.3g}")
     axes.set_ylabel(f"bits per byte, moved to {format_size(middle)} tokens")
     axes.set_title(f"{swept.arch}: loss at equal tokens")
     axes.legend()
+
+
+def _few_ticks(axes: Any, form: str) -> None:
+    """A logarithmic axis upwards with ticks even where it spans less than a decade."""
+    axes.set_yscale("log")
+    axes.set_yticks(np.geomspace(*axes.get_ylim(), 6))
+    axes.yaxis.set_major_formatter(lambda value, _: form.format(value))
 
 
 def _speed(axes: Any, swept: ArchSweep) -> None:
     laws = swept.laws
     assert laws is not None
     sizes = _sizes(swept)
-    axes.set_yscale("log")
     points = laws.points
     axes.plot(points.params, points.tokens_per_s, "o", color=_COLOURS[0], alpha=0.7, markersize=4)
     axes.plot(sizes, laws.speed.tokens_per_s(sizes), color=_COLOURS[0])
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    _few_ticks(axes, "{:,.0f}")
     axes.set_ylabel("training tokens per second")
     axes.set_title(f"{swept.arch}: speed")
 
