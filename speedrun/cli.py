@@ -277,7 +277,13 @@ def compare(
     compare_command(a, b, from_=from_, as_json=json_)
 
 
-app.command("speedrun.sweep_command:sweep", name="sweep")  # help and options are there
+app.command(  # its options are there
+    "speedrun.sweep_command:sweep",
+    name="sweep",
+    help="Race many sizes, find the time-optimal one and the laws behind it.\n\n"
+    "Stopped at any moment, the same command goes on where it was. More sizes, budgets, seeds and"
+    " architectures can be added to a folder later; other settings need a folder of their own.",
+)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -151,8 +151,11 @@ def _resample(laws: Laws, rng: np.random.Generator) -> tuple[LossLaw, SpeedLaw]:
     fitted = laws.loss(points.params, points.tokens)
     loss = fitted * np.exp(_drawn(laws.residuals, points.cells, rng, num_fitted=3))
     again = replace(points, loss=loss)
+    # What the runs leave open, the prior decides: it is drawn anew, too, or the interval of an
+    # extrapolation would be that of the runs alone.
+    alpha, beta = rng.normal((PUBLISHED_ALPHA, PUBLISHED_BETA), PRIOR_SD)
     return (
-        fit_loss(again, start=laws.loss, sigma=noise(points)),
+        fit_loss(again, start=laws.loss, sigma=noise(points), prior=(alpha, beta)),
         fit_speed(points.params, speeds, start=laws.speed),
     )
 
@@ -193,7 +196,11 @@ def noise(points: Points) -> float:
 
 
 def fit_loss(
-    points: Points, *, start: LossLaw | None = None, sigma: float | None = None
+    points: Points,
+    *,
+    start: LossLaw | None = None,
+    sigma: float | None = None,
+    prior: tuple[float, float] = (PUBLISHED_ALPHA, PUBLISHED_BETA),
 ) -> LossLaw:
     """L(N, D) by Huber's loss on log residuals, from several starts, as Hoffmann et al. 2022.
 
@@ -211,8 +218,8 @@ def fit_loss(
         return np.stack([np.full_like(x, e), a - alpha * (x - x0), b - beta * (y - y0)])
 
     def residuals(theta: Array) -> Array:
-        prior = [(theta[3] - PUBLISHED_ALPHA) / PRIOR_SD, (theta[4] - PUBLISHED_BETA) / PRIOR_SD]
-        return np.append((np.logaddexp.reduce(parts(theta)) - target) / sigma, prior)
+        drawn = (theta[3:] - np.asarray(prior)) / PRIOR_SD
+        return np.append((np.logaddexp.reduce(parts(theta)) - target) / sigma, drawn)
 
     def jacobian(theta: Array) -> Array:
         logs = parts(theta)

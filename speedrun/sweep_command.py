@@ -86,10 +86,7 @@ def sweep(
     hold_out_minutes: str | None = None,
     racing: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Race many sizes, find the time-optimal one and the laws behind it.
-
-    Stopped at any moment, the same command goes on where it was. More sizes, budgets, seeds and
-    architectures can be added to a folder later; other settings need a folder of their own.
+    """Race many sizes, find the time-optimal one and the laws behind it: see `speedrun.cli`.
 
     Parameters
     ----------

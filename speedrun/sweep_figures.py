@@ -102,7 +102,8 @@ def _loss(axes: Any, swept: ArchSweep) -> None:
 def _few_ticks(axes: Any, form: str) -> None:
     """A logarithmic axis upwards with ticks even where it spans less than a decade."""
     axes.set_yscale("log")
-    axes.set_yticks(np.geomspace(*axes.get_ylim(), 6))
+    low, high = axes.get_ylim()
+    axes.set_yticks(np.geomspace(low, high, 6))
     axes.yaxis.set_major_formatter(lambda value, _: form.format(value))
 
 
