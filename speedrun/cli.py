@@ -12,7 +12,7 @@ from rich.console import Console
 from speedrun import __version__
 from speedrun.plan.command import plan
 
-_COMMANDS = "compare, doctor, leaderboard, plan, sample, submit and verify"
+_COMMANDS = "compare, doctor, leaderboard, plan, sample, submit, sweep and verify"
 
 app = App(
     name="run.py",
@@ -46,9 +46,11 @@ def race(
     minutes
         The training budget. Start-up, compilation and scoring are not charged to it.
     arch
-        Name of an architecture, or the path of a folder with one.
+        Name of an architecture, or the path of a folder with one; auto takes the one that laws
+        of `sweep` predict to be strongest here.
     params
-        Trainable parameters, such as 250K, 2M or 2000000; or a preset: tiny, small, medium.
+        Trainable parameters, such as 250K, 2M or 2000000; or a preset: tiny, small, medium; auto
+        takes the time-optimal size by the laws of `sweep`, or a guess.
     backend
         auto, or a device that `doctor` lists: cuda, mlx, mps, cpu, numpy. On Apple silicon
         auto times a few steps on mlx and on mps.
@@ -277,6 +279,13 @@ def compare(
 
 
 app.command(plan)
+app.command(  # its options are there
+    "speedrun.sweep_command:sweep",
+    name="sweep",
+    help="Race many sizes, find the time-optimal one and the laws behind it.\n\n"
+    "Stopped at any moment, the same command goes on where it was. More sizes, budgets, seeds and"
+    " architectures can be added to a folder later; other settings need a folder of their own.",
+)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

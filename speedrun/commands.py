@@ -9,7 +9,7 @@ from rich.text import Text
 from leaderboard import rank, store
 from leaderboard.record import Record
 from leaderboard.row import row
-from speedrun import config, generate, progress, report
+from speedrun import auto, config, generate, progress, report
 from speedrun.asked import Asked
 from speedrun.config import Data
 from speedrun.race import process_age_s, race
@@ -46,12 +46,16 @@ def race_command(
         "budget_s": config.parse_minutes(minutes),
         "backend": backend,
         "recipe": recipe,
-        "data": Data(path=data, vocab=vocab, eval_docs=_eval_docs(eval_docs)),
+        "data": Data(path=data, vocab=vocab, eval_docs=parse_eval_docs(eval_docs)),
         "settings": tuple(settings),
         "out": out,
     }
     # With --json standard output carries the record alone.
     console = Console(stderr=as_json)
+    if auto.AUTO in (arch, params):
+        with progress.view(console) as view:
+            picked = auto.chosen(Asked(seed=seed, **asked), view.notice)
+        asked |= {"arch": picked.arch, "params": picked.params}
     started_s, records = process_age_s(), []
     with StopSignal() as stop:
         for number in range(seed, seed + seeds):
@@ -78,7 +82,8 @@ def _exit_code(records: list[Record]) -> None:
         sys.exit(130)
 
 
-def _eval_docs(text: str) -> int | None:
+def parse_eval_docs(text: str) -> int | None:
+    """`all` as None."""
     if text == "all":
         return None
     if not text.isdecimal():

@@ -88,7 +88,7 @@ def _open_log(folder: Path) -> TextIO:
     path = folder / "log.jsonl"
     try:
         path.write_text("\n", encoding="utf-8")
-        return path.open("w", encoding="utf-8")
+        return path.open("w", encoding="utf-8", buffering=1)  # whole lines, for who watches
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise

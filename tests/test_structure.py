@@ -21,6 +21,9 @@ STOREYS = [
         "speedrun.shapes",
         "speedrun.plugins",
         "speedrun.storybook",
+        "speedrun.scaling",
+        "speedrun.racing",
+        "speedrun.sweep_race",
     },
     {"speedrun.config"},
     {"speedrun.protocols"},
@@ -34,6 +37,7 @@ STOREYS = [
     {"speedrun.restore", "speedrun.race", "speedrun.progress"},
     {"leaderboard.notes", "leaderboard.row"},
     {"leaderboard.store", "leaderboard.review", "leaderboard.rank"},
+    {"speedrun.sweep_folder"},
     {"leaderboard.catalogue"},
     {"leaderboard.reproduce"},
     {"leaderboard.submit", "leaderboard.render"},
@@ -43,8 +47,15 @@ STOREYS = [
     {"leaderboard.compare"},
     {"speedrun.report", "speedrun.doctor"},
     {"speedrun.plan"},
+    {"speedrun.sweep"},
+    {"speedrun.sweep_view", "speedrun.sweep_laws"},
+    {"speedrun.sweep_figures"},
+    {"speedrun.sweep_report"},
+    {"speedrun.auto"},
     {"speedrun.commands"},
+    {"speedrun.sweep_command"},
     {"speedrun.cli"},
+    {"speedrun.tether"},
 ]
 
 
