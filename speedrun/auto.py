@@ -17,9 +17,6 @@ from speedrun import (
     discover,
     quickest,
     scaling,
-    sweep_folder,
-    sweep_laws,
-    sweep_report,
     telemetry,
 )
 from speedrun.asked import Asked, resolve
@@ -27,7 +24,10 @@ from speedrun.config import Data, format_size
 from speedrun.data import sources
 from speedrun.protocols import Architecture, Device
 from speedrun.scaling import LossLaw, SpeedLaw
-from speedrun.sweep_laws import KnownLaws
+from speedrun.sweep import folder as sweep_folder
+from speedrun.sweep import laws as sweep_laws
+from speedrun.sweep import report as sweep_report
+from speedrun.sweep.laws import KnownLaws
 
 AUTO = "auto"
 SHIPPED = Path(__file__).resolve().parent.parent / "docs"

@@ -280,7 +280,7 @@ def compare(
 
 app.command(plan)
 app.command(  # its options are there
-    "speedrun.sweep_command:sweep",
+    "speedrun.sweep.command:sweep",
     name="sweep",
     help="Race many sizes, find the time-optimal one and the laws behind it.\n\n"
     "Stopped at any moment, the same command goes on where it was. More sizes, budgets, seeds and"

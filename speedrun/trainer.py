@@ -169,7 +169,8 @@ class _StreamEnded(Exception):
     """The data cannot go on, or too late; what was trained so far is still worth scoring."""
 
     def __init__(self, cause: OSError | ValueError, status: Status = "interrupted") -> None:
-        self.cause, self.status = cause, status
+        self.cause = cause
+        self.status: Status = status
 
 
 def _next_rows(stream: Stream, patience_s: float) -> Rows:

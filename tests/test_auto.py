@@ -9,11 +9,13 @@ from folders import write_stories
 from rich.console import Console
 from sweeps import SIZES, fill, record
 
-from speedrun import auto, cli, commands, scaling, sweep_folder, sweep_report, telemetry
+from speedrun import auto, cli, commands, scaling, telemetry
 from speedrun import discover as found
 from speedrun.asked import Asked
 from speedrun.config import Data, parse_size
-from speedrun.sweep_laws import read
+from speedrun.sweep import folder as sweep_folder
+from speedrun.sweep import report as sweep_report
+from speedrun.sweep.laws import read
 
 CLASS = telemetry.hardware_class(telemetry.machine(), found.device("cpu"))
 
@@ -29,7 +31,7 @@ def apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(auto, "SHIPPED", tmp_path / "docs")
     monkeypatch.setattr(scaling, "NUM_RESAMPLES", 4)
-    monkeypatch.setattr("speedrun.sweep_figures.draw", lambda folder, swept: [])
+    monkeypatch.setattr("speedrun.sweep.figures.draw", lambda folder, swept: [])
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speedrun import racing, scaling
-from speedrun.racing import Raced
+from speedrun import scaling
 from speedrun.scaling import LossLaw, SpeedLaw
+from speedrun.sweep import racing
+from speedrun.sweep.racing import Raced
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = (250_000, 500_000, 1_000_000, 2_000_000, 4_000_000, 8_000_000)
@@ -86,7 +87,8 @@ def test_a_curve_that_says_nothing_stops_nothing(curve):
 def recorded(arch: str) -> list[Raced]:
     """The recorded five-minute races of an architecture under its default recipe."""
     runs = []
-    for path in sorted((ROOT / "leaderboard" / "records").glob("*.json")):
+    folder = ROOT / "leaderboard" / "records"
+    for path in sorted(path for path in folder.glob("*.json") if len(path.stem) == 64):
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["arch"] == arch and content["config"]["recipe_name"] == "default":
             curve = [(share, nats) for share, nats in content["train"]["loss_curve"]]

@@ -16,11 +16,12 @@ from rich.console import Console
 from sweeps import FakeRace
 
 from leaderboard.record import load
-from speedrun import cli, sweep_folder
+from speedrun import cli
 from speedrun.config import Data
-from speedrun.sweep import Grid, Plan, State, arguments, plan, run_all
-from speedrun.sweep_race import curve_so_far, race_alone
-from speedrun.sweep_view import LiveSweepView, PlainSweepView, outlook
+from speedrun.sweep import folder as sweep_folder
+from speedrun.sweep.child import curve_so_far, race_alone
+from speedrun.sweep.runs import Grid, Plan, State, arguments, plan, run_all
+from speedrun.sweep.view import LiveSweepView, PlainSweepView, outlook
 
 ROOT = Path(__file__).resolve().parent.parent
 QUIET = PlainSweepView(Console(quiet=True))
@@ -301,7 +302,7 @@ def test_the_curve_of_a_race_under_way_is_read(tmp_path):
 def test_a_race_ends_when_its_starter_lets_go_of_it():
     """As when the sweep dies: the other end of standard input closes."""
     code = (
-        "import time; from speedrun import cli, tether;"
+        "import time; from speedrun import cli; from speedrun.sweep import tether;"
         " cli.main = lambda: (print('racing', flush=True), time.sleep(60)); tether.main()"
     )
     race = subprocess.Popen(
@@ -324,4 +325,4 @@ def test_ctrl_c_ends_the_race_and_leaves_what_is_done(planned, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         race_alone(arguments(planned.runs[0], planned.grid), planned.grid.out, stop)
     alive = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
-    assert not [p for p in alive if "speedrun.tether" in p.cmdline()]
+    assert not [p for p in alive if "speedrun.sweep.tether" in p.cmdline()]

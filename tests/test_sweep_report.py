@@ -8,7 +8,11 @@ import pytest
 from rich.console import Console
 from sweeps import LOSS, SIZES, SPEED, fill, record, write
 
-from speedrun import scaling, sweep_figures, sweep_folder, sweep_laws, sweep_report
+from speedrun import scaling
+from speedrun.sweep import figures as sweep_figures
+from speedrun.sweep import folder as sweep_folder
+from speedrun.sweep import laws as sweep_laws
+from speedrun.sweep import report as sweep_report
 
 MINIMUM, _ = scaling.minimum(LOSS, SPEED, 60, 1e5, 1e8)
 

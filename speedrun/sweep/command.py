@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from speedrun.sweep import Grid
+    from speedrun.sweep.runs import Grid
 
 MAX_SEEDS = 100
 N = TypeVar("N", int, float)
@@ -62,7 +62,7 @@ class Races:
         """Raises ValueError for what cannot be meant."""
         from speedrun.commands import parse_eval_docs
         from speedrun.config import Data
-        from speedrun.sweep import Grid
+        from speedrun.sweep.runs import Grid
 
         if not 1 <= self.seeds <= MAX_SEEDS:
             raise ValueError(f"--seeds {self.seeds}: allowed are 1 to {MAX_SEEDS}")
@@ -100,7 +100,7 @@ def sweep(
         Fast lane: stop races that cannot win any more by their curve against finished ones.
     """
     held_out = _minutes(hold_out_minutes, "--hold-out-minutes") if hold_out_minutes else ()
-    from speedrun import sweep_report
+    from speedrun.sweep import report as sweep_report
 
     if report is not None:
         sweep_report.report(report, check or [], held_out)
@@ -116,9 +116,9 @@ def _race_all(grid: "Grid", is_racing: bool) -> int:
     """Race what is left; how many failed. Leaves with exit code 130 when stopped."""
     from rich.console import Console
 
-    from speedrun import sweep_folder
-    from speedrun.sweep import plan, run_all
-    from speedrun.sweep_view import outlook, view
+    from speedrun.sweep import folder as sweep_folder
+    from speedrun.sweep.runs import plan, run_all
+    from speedrun.sweep.view import outlook, view
 
     console = Console()
     with view(console) as watcher:

@@ -13,11 +13,13 @@ from rich.markdown import Markdown
 
 from leaderboard.inert import inert
 from leaderboard.row import Row, row
-from speedrun import scaling, sweep_folder, sweep_laws
+from speedrun import scaling
 from speedrun.config import format_size
 from speedrun.data.sources import cache_dir
 from speedrun.scaling import Optimum
-from speedrun.sweep_laws import ArchSweep, Folder
+from speedrun.sweep import folder as sweep_folder
+from speedrun.sweep import laws as sweep_laws
+from speedrun.sweep.laws import ArchSweep, Folder
 
 REPORT = "report.md"
 LAWS = "laws.json"
@@ -48,7 +50,7 @@ def report(
 
 
 def _write(folder: Path, found: Folder, *, keep: bool) -> list[str]:
-    from speedrun import sweep_figures
+    from speedrun.sweep import figures as sweep_figures
 
     names = []
     fitted = [swept for swept in found.archs if swept.laws is not None]

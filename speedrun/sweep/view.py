@@ -15,8 +15,8 @@ from leaderboard.record import Record
 from speedrun.config import format_size
 from speedrun.progress import clock_text
 from speedrun.report import spread
-from speedrun.sweep import Planned, State
-from speedrun.sweep_folder import Failure
+from speedrun.sweep.folder import Failure
+from speedrun.sweep.runs import Planned, State
 
 REFRESH_S = 1.0
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from speedrun.racing import Curve
+from speedrun.sweep.racing import Curve
 
 POLL_S = 0.25
 JUDGE_S = 1.0
@@ -39,7 +39,7 @@ def race_alone(
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     # A session of its own: Ctrl-C at the terminal is the sweep's to handle.
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "speedrun.tether", *arguments],
+        [sys.executable, "-P", "-m", "speedrun.sweep.tether", *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         encoding="utf-8", errors="replace", env={**os.environ, "PYTHONPATH": path},
         start_new_session=True,

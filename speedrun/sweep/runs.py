@@ -17,12 +17,13 @@ from typing import Any, Protocol
 
 from leaderboard.record import Record
 from leaderboard.row import unranked_because
-from speedrun import config, discover, racing, telemetry
+from speedrun import config, discover, telemetry
 from speedrun.asked import Asked, resolve
 from speedrun.config import Data
 from speedrun.data import sources, splits, tokenizer
-from speedrun.sweep_folder import Failure, agree, failures, note_failure, records, settle
-from speedrun.sweep_race import Ended, race_alone
+from speedrun.sweep import racing
+from speedrun.sweep.child import Ended, race_alone
+from speedrun.sweep.folder import Failure, agree, failures, note_failure, records, settle
 
 _ACCOUNTS_OFF = (
     "startup_s", "tokenizer_s", "build_s", "compile_s", "warmup_s", "checkpoint_s", "evaluate_s",
@@ -168,7 +169,7 @@ def _resolved(
 
 
 class Watcher(Protocol):
-    """Who is told how the sweep goes: `speedrun.sweep_view`."""
+    """Who is told how the sweep goes: `speedrun.sweep.view`."""
 
     def state(self, state: "State") -> None: ...
     def done(self, run: Planned, record: Record, state: "State") -> None: ...

@@ -8,7 +8,7 @@ import numpy as np
 
 from speedrun import scaling
 from speedrun.config import format_size
-from speedrun.sweep_laws import ArchSweep
+from speedrun.sweep.laws import ArchSweep
 
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "sweep", "svg.fonttype": "none", "font.size": 10, "figure.dpi": 100,

@@ -14,8 +14,9 @@ from leaderboard.inert import inert
 from leaderboard.rank import over_seeds
 from leaderboard.record import Record, strict_json
 from leaderboard.row import Row, row
-from speedrun import scaling, sweep_folder
+from speedrun import scaling
 from speedrun.scaling import Array, Laws, LossLaw, Optimum, Points, SpeedLaw
+from speedrun.sweep import folder as sweep_folder
 
 UNIT = (
     "loss: bits per byte = E + A / N^alpha + B / D^beta, N parameters, D training tokens;"
