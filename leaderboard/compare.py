@@ -129,7 +129,7 @@ class _Finder:
         if ids:
             record = catalogue.fetch(store, ids[0])
             return _ranked(prefix, _run_label(record), [record])
-        records = [catalogue.fetch(store, found_row.id) for found_row in entries[0].rows]
+        records = [catalogue.fetch(store, row.id, row.file_sha256) for row in entries[0].rows]
         return _ranked(prefix, f"{entries[0].label} (n = {entries[0].bits_per_byte.n})", records)
 
 

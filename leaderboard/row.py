@@ -42,6 +42,7 @@ class Row(NamedTuple):
     perplexity: float
     weights_sha256: str
     unranked_because: str | None
+    file_sha256: str = ""  # of the file that was checked, where there is one
 
 
 def row(record: Record) -> Row:

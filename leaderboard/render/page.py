@@ -100,7 +100,7 @@ def _records(entry: Entry, store: Store) -> list[Record]:
     found = []
     for row in entry.rows:
         try:
-            found.append(catalogue.fetch(store, row.id))
+            found.append(catalogue.fetch(store, row.id, row.file_sha256))
         except (LookupError, ValueError):
             break
     return found
