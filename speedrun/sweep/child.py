@@ -17,7 +17,7 @@ from speedrun.sweep.racing import Curve
 
 POLL_S = 0.25
 JUDGE_S = 1.0
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
