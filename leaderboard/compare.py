@@ -17,14 +17,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard import catalogue, rank, review
+from leaderboard import catalogue, rank, review, significance
 from leaderboard.catalogue import Catalogue
 from leaderboard.commands import WIDE
 from leaderboard.inert import inert
-from leaderboard.rank import Spread, Track
+from leaderboard.rank import Track
 from leaderboard.record import Record, load
 from leaderboard.render.cells import p_value, spread
 from leaderboard.row import Row, row
+from leaderboard.significance import Spread
 from leaderboard.store import RECORD, Store, open_store
 from speedrun.config import format_size
 from speedrun.data.sources import cache_dir
@@ -220,9 +221,9 @@ def _significance(a: Side, b: Side) -> dict[str, Any]:
     x, y = a.over_seeds("bits_per_byte"), b.over_seeds("bits_per_byte")
     out: dict[str, Any] = {"difference": y.mean - x.mean, "p_value": None, "interval": None}
     if x.sd is not None and y.sd is not None and x.sd + y.sd > 0:
-        one_sided = rank.welch(y, x)
+        one_sided = significance.welch(y, x)
         out["p_value"] = 2 * min(one_sided, 1 - one_sided)
-        out["interval"] = rank.welch_interval(y, x)
+        out["interval"] = significance.welch_interval(y, x)
     # Documents are the same for both, so this overstates what chance of documents can do.
     ses = [statistics.fmean(found.bits_per_byte_se for found in side.rows) for side in (a, b)]
     out["documents_se"] = math.hypot(*ses)
@@ -350,7 +351,11 @@ def _verdict(score: dict[str, Any]) -> str:
             f" seeds on each side (documents alone: ± {score['documents_se']:.4f})."
         )
     low, high = score["interval"]
-    sure = "more than noise explains" if score["p_value"] < rank.SIGNIFICANCE else "within noise"
+    sure = (
+        "more than noise explains"
+        if score["p_value"] < significance.SIGNIFICANCE
+        else "within noise"
+    )
     return (
         f"{line} (95 % interval {low:+.4f} to {high:+.4f}), {sure}: Welch, two-sided,"
         f" p = {p_value(score['p_value'])}."

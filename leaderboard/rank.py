@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 from leaderboard.notes import Submission, Verification
 from leaderboard.row import Row
+from leaderboard.significance import SIGNIFICANCE, Spread, welch
 
 MIN_SEEDS = 3
-SIGNIFICANCE = 0.01
 
 
 class Track(NamedTuple):
@@ -36,14 +36,6 @@ class Track(NamedTuple):
             f"{self.data_name}@{self.train_fingerprint[:4]} · {self.num_docs} documents ·"
             f" {self.budget_s / 60:g} min · {self.hardware_class}"
         )
-
-
-class Spread(NamedTuple):
-    """Mean and sample standard deviation over n seeds; no deviation below two."""
-
-    mean: float
-    sd: float | None
-    n: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -267,38 +259,6 @@ def _held_against(entry: Entry, standing: Entry | None) -> Entry:
     if not lacks:
         lacks.append(f"p = {p:.2g}, needs p < {SIGNIFICANCE:g}")
     return replace(held, why=", ".join(lacks))
-
-
-def welch(new: Spread, old: Spread) -> float:
-    """One-sided p-value of `new` being lower than `old` (Welch 1947); NaN below two seeds each."""
-    if new.sd is None or old.sd is None:
-        return math.nan
-    from scipy.special import stdtr
-
-    error, freedom = _welch(new, old)
-    if error == 0:  # nothing random in either
-        return 0.0 if new.mean < old.mean else 1.0
-    return float(stdtr(freedom, (new.mean - old.mean) / error))
-
-
-def welch_interval(new: Spread, old: Spread, level: float = 0.95) -> tuple[float, float]:
-    """Confidence interval of the difference of the means, `new` less `old`."""
-    from scipy.special import stdtrit
-
-    error, freedom = _welch(new, old)
-    reach = float(stdtrit(freedom, (1 + level) / 2)) * error
-    return new.mean - old.mean - reach, new.mean - old.mean + reach
-
-
-def _welch(new: Spread, old: Spread) -> tuple[float, float]:
-    """Standard error of the difference, and the degrees of freedom (Satterthwaite)."""
-    assert new.sd is not None and old.sd is not None
-    new_var, old_var = new.sd**2 / new.n, old.sd**2 / old.n
-    if (var := new_var + old_var) == 0:
-        return 0.0, math.inf
-    share = new_var / var  # in shares, so that no square under- or overflows
-    freedom = 1 / (share**2 / (new.n - 1) + (1 - share) ** 2 / (old.n - 1))
-    return math.sqrt(var), freedom
 
 
 @dataclass(frozen=True)

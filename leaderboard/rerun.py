@@ -10,9 +10,9 @@ from pathlib import Path
 
 from leaderboard import rank
 from leaderboard.notes import Rerun
-from leaderboard.rank import Spread
 from leaderboard.record import Record
 from leaderboard.row import Row, row
+from leaderboard.significance import Spread
 from speedrun import race, recorded
 from speedrun.asked import Asked
 from speedrun.protocols import Architecture

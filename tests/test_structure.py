@@ -13,6 +13,7 @@ STOREYS = [
     {
         "leaderboard.record",
         "leaderboard.inert",
+        "leaderboard.significance",
         "leaderboard.weights",
         "speedrun.schedule",
         "speedrun.clock",

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from leaderboard.rank import MIN_SEEDS, Board, Entry, Spread
+from leaderboard.rank import MIN_SEEDS, Board, Entry
 from leaderboard.row import Row
+from leaderboard.significance import Spread
 from speedrun.config import format_size
 
 MARKS = {"": "", "rescored": "✓", "rerun": "✓✓", "failed": "✗"}

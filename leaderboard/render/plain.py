@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from leaderboard.rank import Board, Entry, Spread
+from leaderboard.rank import Board, Entry
+from leaderboard.significance import Spread
 
 
 def boards(found: Sequence[Board], problems: Sequence[str]) -> dict[str, Any]:

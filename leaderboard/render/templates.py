@@ -7,8 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from leaderboard.inert import inert
-from leaderboard.rank import Spread
 from leaderboard.render import cells
+from leaderboard.significance import Spread
 from speedrun.config import format_size
 
 _ASSETS = Path(__file__).with_name("assets")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from leaderboard import catalogue, rank
-from leaderboard.rank import Spread
 from leaderboard.render import cells, markdown
+from leaderboard.significance import Spread
 from leaderboard.store import open_store
 
 ROOT = Path(__file__).resolve().parent.parent.parent

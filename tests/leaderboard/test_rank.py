@@ -9,9 +9,10 @@ import scipy.stats
 from made_records import BOUND, made
 
 from leaderboard.notes import Rerun, Rescored, Submission, Verification
-from leaderboard.rank import Spread, boards, over_seeds, welch, welch_interval
+from leaderboard.rank import boards, over_seeds
 from leaderboard.render import cells
 from leaderboard.row import Row, row
+from leaderboard.significance import Spread, welch, welch_interval
 
 
 def rows(*scores: float, day: int = 1, first_seed: int = 0, **changes) -> list[Row]:

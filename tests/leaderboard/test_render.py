@@ -10,9 +10,10 @@ from rich.console import Console
 
 from leaderboard.inert import is_inert
 from leaderboard.notes import Submission
-from leaderboard.rank import Board, Spread, boards
+from leaderboard.rank import Board, boards
 from leaderboard.render import cells, markdown, plain, terminal
 from leaderboard.row import row
+from leaderboard.significance import Spread
 
 HOSTILE = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "a | b", "`rm -rf`", "**bold**",

@@ -1,0 +1,46 @@
+"""Whether a difference is more than noise: means over seeds, and Welch's test between two."""
+
+import math
+from typing import NamedTuple
+
+SIGNIFICANCE = 0.01  # a new record needs a p-value below this
+
+
+class Spread(NamedTuple):
+    """Mean and sample standard deviation over n seeds; no deviation below two."""
+
+    mean: float
+    sd: float | None
+    n: int
+
+
+def welch(new: Spread, old: Spread) -> float:
+    """One-sided p-value of `new` being lower than `old` (Welch 1947); NaN below two seeds each."""
+    if new.sd is None or old.sd is None:
+        return math.nan
+    from scipy.special import stdtr
+
+    error, freedom = _welch(new, old)
+    if error == 0:  # nothing random in either
+        return 0.0 if new.mean < old.mean else 1.0
+    return float(stdtr(freedom, (new.mean - old.mean) / error))
+
+
+def welch_interval(new: Spread, old: Spread, level: float = 0.95) -> tuple[float, float]:
+    """Confidence interval of the difference of the means, `new` less `old`."""
+    from scipy.special import stdtrit
+
+    error, freedom = _welch(new, old)
+    reach = float(stdtrit(freedom, (1 + level) / 2)) * error
+    return new.mean - old.mean - reach, new.mean - old.mean + reach
+
+
+def _welch(new: Spread, old: Spread) -> tuple[float, float]:
+    """Standard error of the difference, and the degrees of freedom (Satterthwaite)."""
+    assert new.sd is not None and old.sd is not None
+    new_var, old_var = new.sd**2 / new.n, old.sd**2 / old.n
+    if (var := new_var + old_var) == 0:
+        return 0.0, math.inf
+    share = new_var / var  # in shares, so that no square under- or overflows
+    freedom = 1 / (share**2 / (new.n - 1) + (1 - share) ** 2 / (old.n - 1))
+    return math.sqrt(var), freedom
