@@ -47,6 +47,7 @@ STOREYS = [
     {"leaderboard.verify"},
     {"leaderboard.commands"},
     {"leaderboard.compare"},
+    {"leaderboard.cli"},
     {"speedrun.report", "speedrun.doctor"},
     {"speedrun.plan"},
     {"speedrun.sweep.runs"},
