@@ -19,6 +19,7 @@ STOREYS = [
         "speedrun.clock",
         "speedrun.noise",
         "speedrun.windows",
+        "speedrun.patience",
         "speedrun.views",
         "speedrun.shapes",
         "speedrun.plugins",
