@@ -23,6 +23,7 @@ STOREYS = [
         "speedrun.plugins",
         "speedrun.storybook",
         "speedrun.scaling",
+        "speedrun.fitting",
         "speedrun.sweep",
         "speedrun.sweep.racing",
         "speedrun.sweep.child",

@@ -13,7 +13,7 @@ from rich.markdown import Markdown
 
 from leaderboard.inert import inert
 from leaderboard.row import Row, row
-from speedrun import scaling
+from speedrun import fitting, scaling
 from speedrun.config import format_size
 from speedrun.data.sources import cache_dir
 from speedrun.scaling import Optimum
@@ -191,7 +191,7 @@ def time_optimal(swept: ArchSweep, minutes: float) -> str:
         num_sizes = len({row.num_params for row in swept.rows if row.budget_s == 60 * minutes})
         return (
             f"No time-optimal size: {num_sizes} size(s) scored at this budget, and a fit needs at"
-            f" least {scaling.MIN_SIZES}."
+            f" least {fitting.MIN_SIZES}."
         )
     size, interval = format_size(one.params), f"{format_size(one.low)} to {format_size(one.high)}"
     if one.is_edge:
@@ -223,7 +223,7 @@ def _laws(swept: ArchSweep) -> Iterator[str]:
         f"- Loss in bits per byte: L(N, D) = {loss.E:.4g} + {loss.A:.4g} / N^{loss.alpha:.3f} +"
         f" {loss.B:.4g} / D^{loss.beta:.3f}, N parameters, D training tokens; a Huber fit of log"
         " residuals with every run at the tokens it saw. Exponents have the published ones as"
-        f" prior ({scaling.PUBLISHED_ALPHA} and {scaling.PUBLISHED_BETA} ± {scaling.PRIOR_SD})."
+        f" prior ({fitting.PUBLISHED_ALPHA} and {fitting.PUBLISHED_BETA} ± {fitting.PRIOR_SD})."
     )
     yield (
         f"- Speed: seconds per token = {speed.fixed:.3g} + {speed.scale:.3g} · N^{speed.power:.3f}."
@@ -255,7 +255,7 @@ def _residual(swept: ArchSweep, cell: sweep_laws.Cell) -> float:
 def _power_laws(swept: ArchSweep) -> Iterator[str]:
     """L(N) at equal tokens, and L(C) along the frontier of compute, as straight lines."""
     params, losses, middle = swept.equal_tokens()
-    line = scaling.power_law(params, losses)
+    line = fitting.power_law(params, losses)
     yield (
         f"- L(N) = {line.scale:.4g} · N^{line.exponent:.4f}, R² {line.r2:.4f} on log-log axes over"
         f" {line.num_points} runs, each moved along the law to {format_size(middle)} tokens."
@@ -267,7 +267,7 @@ def _power_laws(swept: ArchSweep) -> Iterator[str]:
     if best.sum() < 3:
         yield (f"- L(C): {best.sum()} point(s) on the frontier of compute; a line needs 3.")
         return
-    line = scaling.power_law(compute[best], means[best])
+    line = fitting.power_law(compute[best], means[best])
     yield (
         f"- L(C) = {line.scale:.4g} · C^{line.exponent:.4f}, C = 6·N·D FLOP, R² {line.r2:.4f} over"
         f" the {line.num_points} sizes and budgets that none with less compute beats."
