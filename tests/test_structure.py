@@ -52,7 +52,7 @@ STOREYS = [
     {"speedrun.plan"},
     {"speedrun.sweep.runs"},
     {"speedrun.sweep.view", "speedrun.sweep.laws"},
-    {"speedrun.sweep.figures"},
+    {"speedrun.sweep.figures", "speedrun.sweep.document"},
     {"speedrun.sweep.report"},
     {"speedrun.auto"},
     {"speedrun.commands"},
