@@ -9,7 +9,7 @@ from folders import write_stories
 from rich.console import Console
 from sweeps import SIZES, fill, record
 
-from speedrun import auto, cli, commands, scaling, telemetry
+from speedrun import auto, cli, commands, fitting, scaling, telemetry
 from speedrun import discover as found
 from speedrun.asked import Asked
 from speedrun.config import Data, parse_size
@@ -30,7 +30,7 @@ def apart(tmp_path, monkeypatch):
     """No sweeps but a test's own, and quick reports."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(auto, "SHIPPED", tmp_path / "docs")
-    monkeypatch.setattr(scaling, "NUM_RESAMPLES", 4)
+    monkeypatch.setattr(fitting, "NUM_RESAMPLES", 4)
     monkeypatch.setattr("speedrun.sweep.figures.draw", lambda folder, swept: [])
 
 

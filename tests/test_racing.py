@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speedrun import scaling
+from speedrun import fitting
 from speedrun.scaling import LossLaw, SpeedLaw
 from speedrun.sweep import racing
 from speedrun.sweep.racing import Raced
@@ -127,5 +127,5 @@ def test_nothing_is_lost_where_the_laws_are_equal():
         curve = [(n / 100, NATS * float(law(size, tokens * n / 100)) + 0.03 * rng.normal())
                  for n in range(1, 101)]  # fmt: skip
         runs.append(Raced(size, curve, float(law(size, tokens)) * (1 + 0.004 * rng.normal())))
-    assert scaling.MIN_SIZES == racing.MIN_FINISHED_SIZES
+    assert fitting.MIN_SIZES == racing.MIN_FINISHED_SIZES
     assert racing.replay(runs).saved_share < 0.1

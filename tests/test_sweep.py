@@ -20,7 +20,8 @@ from speedrun import cli
 from speedrun.config import Data
 from speedrun.sweep import folder as sweep_folder
 from speedrun.sweep.child import curve_so_far, race_alone
-from speedrun.sweep.runs import Grid, Plan, State, arguments, plan, run_all
+from speedrun.sweep.grid import Grid, Plan, arguments, plan
+from speedrun.sweep.runs import State, run_all
 from speedrun.sweep.view import LiveSweepView, PlainSweepView, outlook
 
 ROOT = Path(__file__).resolve().parent.parent

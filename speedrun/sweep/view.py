@@ -14,7 +14,8 @@ from speedrun.config import format_size
 from speedrun.progress import clock_text
 from speedrun.report import spread
 from speedrun.sweep.folder import Failure
-from speedrun.sweep.runs import Planned, State
+from speedrun.sweep.grid import Planned
+from speedrun.sweep.runs import State
 from speedrun.views import PlainLines, Redrawn
 
 REFRESH_S = 1.0
