@@ -23,7 +23,6 @@ STOREYS = [
         "speedrun.views",
         "speedrun.shapes",
         "speedrun.plugins",
-        "speedrun.storybook",
         "speedrun.scaling",
         "speedrun.fitting",
         "speedrun.sweep",

@@ -180,7 +180,6 @@ class TinyStories:
     """`roneneldan/TinyStories`: shards are opened one by one as the run needs them."""
 
     name, origin = "tinystories", "hub"
-    description = f"{REPO} at {REVISION[:8]}, streamed from the hub"
 
     def __init__(self, cache: Path, offline: str | None = None) -> None:
         self.train_fingerprint = hashlib.sha256(f"{REPO}@{REVISION}".encode()).hexdigest()
