@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from folders import write_stories
 from rich.console import Console
 from sweeps import FakeRace
 
@@ -27,11 +26,6 @@ from speedrun.sweep.view import LiveSweepView, PlainSweepView, outlook
 ROOT = Path(__file__).resolve().parent.parent
 QUIET = PlainSweepView(Console(quiet=True))
 SMALL = ("model.context=32", "recipe.compile=false")
-
-
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory) -> Path:
-    return write_stories(tmp_path_factory.mktemp("data") / "stories.jsonl")
 
 
 @pytest.fixture
