@@ -65,7 +65,7 @@ def test_a_stopped_sweep_goes_on_and_repeats_nothing(planned):
     assert not third.raced
 
 
-def test_runs_are_known_by_their_records_not_by_their_names(planned, tmp_path):
+def test_runs_are_known_by_their_records_not_by_their_names(planned):
     run_all(planned, QUIET, FakeRace(planned))
     for number, folder in enumerate(sorted(planned.grid.out.glob("run-*"))):
         folder.rename(folder.with_name(f"renamed {number}"))
@@ -311,7 +311,7 @@ def test_a_race_ends_when_its_starter_lets_go_of_it():
     race.stdout.close()
 
 
-def test_ctrl_c_ends_the_race_and_leaves_what_is_done(planned, monkeypatch):
+def test_ctrl_c_ends_the_race_and_leaves_what_is_done(planned):
     """As race_alone does it: the process is killed, and its hidden folder goes."""
 
     def stop(line: str) -> None:

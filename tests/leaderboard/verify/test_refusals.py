@@ -23,7 +23,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(run, stories, monkeypatch):
     assert "nothing of this was saved" in refused("verify", run, "--data", stories)
 
 
-def test_other_held_out_documents_are_one_line(run, stories, tmp_path):
+def test_other_held_out_documents_are_one_line(run, tmp_path):
     other = folders.write_stories(tmp_path / "other.jsonl")
     assert "not those of the record" in refused("verify", run, "--data", other)
     assert not list(run.glob(VERIFICATION))
@@ -43,7 +43,7 @@ def test_a_changed_record_is_refused(run, stories):
     assert "its id does not match" in refused("verify", run, "--data", stories)
 
 
-def test_another_tokenizer_is_refused(run, raced, stories):
+def test_another_tokenizer_is_refused(run, stories):
     raw = json.loads((run / forged.TOKENIZER).read_text())
     raw["normalizer"] = {"type": "Lowercase"}
     (run / forged.TOKENIZER).write_text(json.dumps(raw))
