@@ -58,7 +58,7 @@ def _add_time(sheet: Sheet, machines: Fleet, race: Recorded) -> None:
         "races an hour",
         per_hour,
         f"{per_hour:.1f}",
-        "a machine: 1 / race",
+        "1 h / race",
     )
     add("num_waves", "waves", machines.num_waves, f"{machines.num_waves:,}", "R / N, rounded up")
     add("wall_s", "wall clock", machines.wall_s, duration(machines.wall_s), "waves · race")
