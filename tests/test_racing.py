@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leaderboard.row import unranked_because
 from speedrun import fitting
 from speedrun.scaling import LossLaw, SpeedLaw
+from speedrun.sweep import folder as sweep_folder
 from speedrun.sweep import racing
 from speedrun.sweep.racing import Raced
 
@@ -43,7 +45,9 @@ def sweep(number: int) -> list[Raced]:
 
 def means(runs: Sequence[Raced]) -> dict[int, float]:
     """The mean score by size, of those with the most seeds."""
-    scores = {size: [run.bits_per_byte for run in runs if run.params == size] for size in SIZES}
+    scores: dict[int, list[float]] = {}
+    for run in runs:
+        scores.setdefault(run.params, []).append(run.bits_per_byte)
     most = max(map(len, scores.values()))
     return {size: float(np.mean(found)) for size, found in scores.items() if len(found) == most}
 
@@ -73,6 +77,29 @@ def test_the_winner_stays_and_time_is_saved():
         lost.append(by_size[min(left, key=left.__getitem__)] / min(by_size.values()) - 1)
     assert np.mean(saved) > 0.25 and max(lost) < 0.005
     assert sum(loss > 0 for loss in lost) <= 1
+
+
+def recorded_sweep(minutes: float) -> list[Raced]:
+    """The races of the recorded sweep for one budget, in the order they were raced in."""
+    records, problems = sweep_folder.records(ROOT / "docs" / "sweep")
+    assert not problems
+    return [
+        Raced(record.num_params, record.train.loss_curve, record.score.bits_per_byte)
+        for record in sorted(records, key=lambda record: record.created)
+        if record.budget_s == 60 * minutes and record.score and unranked_because(record) is None
+    ]
+
+
+def test_two_fifths_of_the_recorded_sweep_are_saved_and_its_winners_stay():
+    saved_s = 0.0
+    for minutes in (0.5, 1.0):
+        runs = recorded_sweep(minutes)
+        finished, share = replay(runs)
+        by_size, left = means(runs), means(finished)
+        assert min(left, key=left.__getitem__) == min(by_size, key=by_size.__getitem__)
+        assert len(runs) == 18
+        saved_s += 60 * minutes * len(runs) * share
+    assert saved_s > 0.4 * 18 * 90
 
 
 def test_the_first_sizes_are_raced_to_the_end_for_the_fit():
