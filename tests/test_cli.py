@@ -21,19 +21,6 @@ TINY = ["--params", "60K", "--vocab", "300", "--eval-docs", "20", "--set", "mode
 FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32"]
 
 
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory) -> Path:
-    """A few hundred short documents in one .jsonl file."""
-    path = tmp_path_factory.mktemp("data") / "stories.jsonl"
-    who, what = ("Tom", "Lily", "Ben", "Mia"), ("a ball", "a cat", "the sun", "some cake")
-    lines = [
-        json.dumps({"text": f"{who[i % 4]} saw {what[i // 4 % 4]} on day {i}. It was good."})
-        for i in range(800)
-    ]
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return path
-
-
 def run(*args: str, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, str(ROOT / "run.py"), *args], capture_output=True, text=True, cwd=cwd,
