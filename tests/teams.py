@@ -1,5 +1,6 @@
 """Teams for tests: ranks as threads of one process, and real launchers with their commands."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from speedrun.team import Team
 
@@ -71,6 +73,17 @@ def launched(command: Sequence[str], timeout_s: float = 120, **options: Any):
     try:
         output, errors = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        process.kill()
+        kill_all(process)
         raise AssertionError(process.communicate()) from None
     return process.returncode, output, errors
+
+
+def kill_all(process: subprocess.Popen) -> None:
+    """A launcher and what it started: killed alone it would leave its processes behind."""
+    try:
+        family = psutil.Process(process.pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return
+    for child in (psutil.Process(process.pid), *family):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()

@@ -159,9 +159,7 @@ class _NoTime:
 def test_scores_of_a_team_are_those_of_one_process_to_the_last_bit():
     rng = np.random.default_rng(0)
     table = rng.normal(size=(16, 16))
-    jobs = [
-        Job(rows=rng.integers(0, 16, (3, 9), dtype=np.int32), seed=seed) for seed in range(7)
-    ]
+    jobs = [Job(rows=rng.integers(0, 16, (3, 9), dtype=np.int32), seed=seed) for seed in range(7)]
     engines = [TableEngine(table) for _ in range(3)]
     expected = list(each_nats(TableEngine(table), iter(jobs)))
     found = with_followers(3, engines, lambda leader: list(each_nats(leader, iter(jobs))))

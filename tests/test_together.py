@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from teams import ROOT, TORCHRUN, launch, launched
+from teams import ROOT, TORCHRUN, kill_all, launch, launched
 from test_cli import FAST, TINY
 
 from leaderboard.record import load
@@ -105,7 +105,7 @@ def racing(stories: Path, out: Path):
             ranks = {child.environ().get("RANK"): child for child in children}
             return process, {rank: ranks[rank] for rank in ("0", "1")}
         time.sleep(0.1)
-    process.kill()
+    kill_all(process)
     raise AssertionError(process.communicate())
 
 

@@ -1,4 +1,4 @@
-"""Launchers that start one race as several processes, told by what they leave in the environment."""
+"""Launchers that start one race as several processes, known by the environment they set."""
 
 import json
 import os
