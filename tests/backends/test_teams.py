@@ -28,13 +28,13 @@ def two_processes(launcher: list[str], tmp_path: Path, arch: str, settings: list
 
 
 def assert_same(found: dict, expected: dict) -> None:
-    losses = np.array(expected["losses"])
-    assert losses[-1] < losses[0] - 0.3, "nothing was learnt, so that nothing is shown"
-    np.testing.assert_allclose(found["losses"], losses, rtol=2e-4)
+    losses = expected["losses"]
+    assert np.ptp(losses) > 0.2, "nothing moved, so that nothing is shown"
+    np.testing.assert_allclose(found["losses"], losses, rtol=1e-5)
     for name, weight in expected["trained"].items():
-        np.testing.assert_allclose(found["trained"][name], weight, atol=5e-3, err_msg=name)
+        np.testing.assert_allclose(found["trained"][name], weight, atol=1e-4, err_msg=name)
     assert found["nats"] == expected["nats"], "the score depends on who took it"
-    assert found["facts"]["world_size"] == 2
+    assert (found["facts"]["world_size"], found["apart"]) == (2, 0.0)
 
 
 @pytest.mark.parametrize(("arch", "settings"), CASES, ids=["transformer", "d3pm"])
