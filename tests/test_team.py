@@ -1,5 +1,6 @@
 """Ranks that tell each other what to do, as threads of one process."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,13 @@ import pytest
 from fakes import CONTEXT, ROWS, FakeEngine, FakeStream, TableEngine, run_of
 from teams import on_threads
 
+from speedrun import discover, together
+from speedrun.asked import Asked, resolve
 from speedrun.backends import common, launchers
 from speedrun.clock import BudgetClock
 from speedrun.config import Recipe
 from speedrun.leading import Job, Leader, each_nats, obey
-from speedrun.protocols import OutOfMemory
+from speedrun.protocols import Device, OutOfMemory
 from speedrun.team import Lost, Team, pack, unpack
 from speedrun.trainer import train
 
@@ -226,6 +229,66 @@ def test_alone_running_out_of_memory_is_as_it_was():
 
     with pytest.raises(OutOfMemory, match="no room"):
         common.on_every_rank(Team(), work)
+
+
+@pytest.mark.parametrize(
+    ("places", "num_devices"),
+    [(["a", "a"], 1), (["a/0", "a/1", "b/0", "b/1"], 4), (["a", "a", "b"], 2)],
+)
+def test_ranks_that_share_a_device_count_once(places, num_devices):
+    def work(team):
+        team.place = places[team.rank]
+        together._check_alike(team, card("NVIDIA H200"))
+        return team.num_devices
+
+    assert on_threads(len(places), work) == [num_devices] * len(places)
+
+
+def test_ranks_on_unlike_devices_are_refused_on_all():
+    def work(team):
+        with pytest.raises(ValueError, match="rank 1 has NVIDIA T4, rank 0 NVIDIA H200: one race"):
+            together._check_alike(team, card(["NVIDIA H200", "NVIDIA T4"][team.rank]))
+
+    on_threads(2, work)
+
+
+def card(model: str) -> Device:
+    return Device(name="cuda", backend="torch", available=True, detail="", accelerator=model)
+
+
+def test_what_a_rank_cannot_build_is_said_by_rank_0():
+    """Such as an architecture's folder that is not on the other machine."""
+    run = resolve(discover.architecture("transformer"), Asked(params="60K"), 300)
+
+    def work(team):
+        if team.rank == 0:
+            with (
+                pytest.raises(ValueError, match="rank 1: unknown architecture"),
+                together.leading(team),
+            ):
+                together.assembled(FakeEngine(_NoTime(), 1.0), team, run)
+            return None
+        told = unpack(team.told())
+        assert together._built(Asked(arch="nowhere"), team, told) is None
+        return unpack(team.told())
+
+    _, told = on_threads(2, work)
+    assert (told.what, told.values) == ("leave", {"code": 2})
+
+
+@pytest.mark.parametrize(
+    ("ends_by", "code"), [(None, 0), (KeyboardInterrupt(), 130), (SystemExit(1), 1)]
+)
+def test_the_others_are_told_to_leave_however_it_ends(ends_by, code):
+    def work(team):
+        if team.rank:
+            return unpack(team.told())
+        with contextlib.suppress(BaseException), together.leading(team):
+            if ends_by is not None:
+                raise ends_by
+        return None
+
+    assert on_threads(2, work)[1].values == {"code": code}
 
 
 # -- launchers
