@@ -48,7 +48,7 @@ if "speedrun.sweep.tether" in sys.orig_argv and "RACES_OF_NODE" in os.environ:
     threading.Thread(target=mark, daemon=True).start()
 """
 RACES = [
-    "--arch", "transformer", "--params", "20K,40K,60K", "--seeds", "2", "--backend", "cpu",
+    "--arch", "transformer", "--params", "20K,40K", "--seeds", "2", "--backend", "cpu",
     "--vocab", "300", "--eval-docs", "20", "--set", "model.context=32",
     "--set", "recipe.compile=false",
 ]  # fmt: skip
@@ -81,7 +81,14 @@ class Nodes:
         )  # fmt: skip
 
     def add(self, address: str) -> None:
-        self._start(address, "--address", self.address, "--num-cpus", "1")
+        """Wait until it is there; on a busy machine Ray gives a node up that starts slowly."""
+        for _ in range(3):
+            self._start(address, "--address", self.address, "--num-cpus", "1")
+            while self._started[address].poll() is None:
+                if address in self.alive():
+                    return
+                time.sleep(1)
+        raise AssertionError((self._folder / f"{address}.txt").read_text())
 
     def _start(self, address: str, *words: str) -> None:
         env = {
@@ -117,12 +124,12 @@ class Nodes:
                     seen.setdefault((pid, *race), []).append(when)
         return [Interval(key[1:], min(times), max(times)) for key, times in seen.items()]
 
-    def is_up(self, num_nodes: int) -> bool:
+    def alive(self) -> set[str]:
         done = subprocess.run(
-            [sys.executable, "-c", COUNT, self.address], capture_output=True, text=True,
+            [sys.executable, "-c", ALIVE, self.address], capture_output=True, text=True,
             env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
         )  # fmt: skip
-        return done.stdout.strip() == str(num_nodes)
+        return set(done.stdout.split())
 
     def stop(self) -> None:
         for process in reversed(self._started.values()):
@@ -134,9 +141,9 @@ class Nodes:
             process.wait()
 
 
-COUNT = (
+ALIVE = (
     "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='CRITICAL');"
-    " print(sum(node['Alive'] for node in ray.nodes()))"
+    " print(*(node['NodeManagerAddress'] for node in ray.nodes() if node['Alive']))"
 )
 
 
@@ -146,10 +153,9 @@ def nodes() -> Iterator[Nodes]:
     with tempfile.TemporaryDirectory(prefix="ray-test-") as folder:
         started = Nodes(Path(folder))
         try:
-            wait_until(lambda: started.is_up(1))
+            wait_until(started.alive)
             started.add("127.0.0.11")
             started.add("127.0.0.12")
-            wait_until(lambda: started.is_up(3))
             yield started
         finally:
             started.stop()
@@ -207,18 +213,18 @@ def test_a_node_that_is_killed_costs_no_race(nodes, tmp_path):
     rest, errors = sweep.communicate(timeout=240)
     shown += rest
     assert sweep.returncode == 0, shown + errors
-    assert "was lost with 127.0.0.12" in shown and "6 of 6 done" in shown
+    assert "was lost with 127.0.0.12" in shown and "4 of 4 done" in shown
     records = [load(path) for path in (tmp_path / "sweep").glob("*/record.json")]
     assert sorted((r.config["seed"], r.num_params) for r in records) == sorted(
         {(r.config["seed"], r.num_params) for r in records}
     ), "a race was raced twice"
-    assert len(records) == 6 and not sweep_folder.failures(tmp_path / "sweep")
+    assert len(records) == 4 and not sweep_folder.failures(tmp_path / "sweep")
     assert all(path.parent.joinpath("model.safetensors").exists()
                for path in (tmp_path / "sweep").glob("*/record.json"))  # fmt: skip
     tries = tried(nodes)
-    assert len(tries) == 6 and sorted(tries.values()) == [1] * 5 + [2], tries
+    assert len(tries) == 4 and sorted(tries.values()) == [1, 1, 1, 2], tries
     assert_one_at_a_time(nodes)
-    assert not errors.strip() or "fit" in errors, errors
+    assert not errors and "raylet" not in shown, "Ray talks"
 
 
 @needs_ray

@@ -27,8 +27,12 @@ from speedrun.sweep.runs import State, Watcher
 ANSWER_S = 5.0  # for a connection to the head
 _TRIAL_S = 30.0  # for joining it, with the start of a process and of Ray
 _JOIN = "import sys; from speedrun.sweep.on_ray import join; join(sys.argv[1])"
-# Before Ray is imported: it would ask the network where it runs.
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+# Before Ray is imported: it would ask the network where it runs, and print pages of its daemons'
+# logs when a node dies.
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "1", "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
+}  # fmt: skip
 # It would wait a minute for a head, and another for a node on this machine.
 _IMPATIENT = {
     "RAY_gcs_server_request_timeout_seconds": "10", "RAY_gcs_server_port_wait_time_s": "5",
@@ -57,10 +61,12 @@ def _race_all(ray: Any, planned: Plan, watcher: Watcher, *, is_racing: bool = Fa
 
 
 def join(address: str) -> Any:
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
+    os.environ.update(_QUIET)
     ray: Any = importlib.import_module("ray")
-    ray.init(address=address, log_to_driver=False, logging_level="CRITICAL")
+    ray.init(
+        address=address, log_to_driver=False, logging_level="CRITICAL",
+        runtime_env={"env_vars": {"RAY_worker_niceness": "0"}},  # 15, else: a race is no background
+    )  # fmt: skip
     return ray
 
 
@@ -160,7 +166,7 @@ class RayCluster:
         except StopIteration:
             said = Lost("ended without an answer")
         except self._ray.exceptions.RayError as error:
-            said = Lost(f"{type(error).__name__}: {_last_line(str(error))}")
+            said = Lost(_last_line(str(error)).partition(". ")[0])
         if not isinstance(said, str):
             del self._tasks[number]
         return said
