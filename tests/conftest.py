@@ -1,6 +1,5 @@
 """Every test works in its own cache, without the network, on one thread."""
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from folders import write_stories
 
 
 @pytest.fixture(autouse=True)
@@ -24,14 +24,7 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
 @pytest.fixture(scope="session")
 def stories(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few hundred short documents in one .jsonl file."""
-    path = tmp_path_factory.mktemp("data") / "stories.jsonl"
-    who, what = ("Tom", "Lily", "Ben", "Mia"), ("a ball", "a cat", "the sun", "some cake")
-    lines = [
-        json.dumps({"text": f"{who[i % 4]} saw {what[i // 4 % 4]} on day {i}. It was good."})
-        for i in range(800)
-    ]
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return path
+    return write_stories(tmp_path_factory.mktemp("data") / "stories.jsonl")
 
 
 class FakeTime:

@@ -258,3 +258,17 @@ def test_doctor_reports_as_json():
     found = json.loads(done.stdout)
     assert found["auto"] in {d["name"] for d in found["devices"] if d["available"]}
     assert found["hub"].startswith("does not answer")
+
+
+def test_help_loads_nothing_heavy():
+    heavy = ("torch", "mlx", "datasets", "pydantic", "scipy", "matplotlib")
+    code = (
+        "import contextlib, sys; from speedrun.cli import main\n"
+        "for command in ([], ['submit'], ['verify'], ['leaderboard'], ['compare'], ['sweep']):\n"
+        "    with contextlib.suppress(SystemExit): main([*command, '--help'])\n"
+        f"print(sorted({set(heavy)} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60
+    )
+    assert done.stdout.endswith("\n[]\n"), done.stdout + done.stderr
