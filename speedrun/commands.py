@@ -80,7 +80,7 @@ def _race_seeds(
     asked: Asked, seeds: int, team: Team, console: Console, as_json: bool
 ) -> list[Record]:
     started_s, records = process_age_s(), []
-    with StopSignal() as stop:
+    with StopSignal(team.stop_signals) as stop:
         for number in range(asked.seed, asked.seed + seeds):
             each = dataclasses.replace(asked, seed=number)
             with progress.view(console) as view:

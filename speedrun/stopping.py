@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: the first ends training early and keeps the run, a second leaves at once."""
 
 import signal
+from collections.abc import Iterable
 from types import FrameType
 from typing import Any
 
@@ -10,7 +11,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopSignal:
     """While open, turns the first signal into a request; before `arm` any signal leaves at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Iterable[signal.Signals] = SIGNALS) -> None:
+        self._signals = tuple(signals)
         self.requested = False
         self._armed = False
         self._before: dict[int, Any] = {}
@@ -20,7 +22,7 @@ class StopSignal:
         self._armed = True
 
     def __enter__(self) -> "StopSignal":
-        for number in SIGNALS:
+        for number in self._signals:
             self._before[number] = signal.signal(number, self._handle)
         return self
 

@@ -6,6 +6,7 @@ bytes of NumPy arrays and plain values; nothing that comes in is ever unpickled.
 
 import contextlib
 import json
+import signal
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -63,6 +64,8 @@ class Team:
     num_devices = 1
     is_broken = False  # an exchange went wrong: the ranks are no longer at the same point
     remarks: tuple[str, ...] = ()  # what a person should know before racing so
+    # What asks a race to end early; rank 0 hears it, the others leave it to rank 0.
+    stop_signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
     _room = 0
 
     def facts(self) -> dict[str, Any]:

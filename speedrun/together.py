@@ -14,7 +14,6 @@ from speedrun.backends.launchers import Launched
 from speedrun.config import Run
 from speedrun.leading import Leader, obey
 from speedrun.protocols import Device, Engine
-from speedrun.stopping import SIGNALS
 from speedrun.team import Lost, Message, Team, pack, unpack
 
 # Beyond the budget, for which rank 0 may wait for data: a process that says nothing for so long
@@ -114,7 +113,7 @@ def leading(team: Team) -> Iterator[None]:
 def follow(asked: Asked, team: Team) -> int:
     """Do as rank 0 says until it says to leave, with which exit code."""
     engine: Engine | None = None
-    for number in SIGNALS:  # rank 0 hears them, too, and says what follows from them
+    for number in team.stop_signals:  # rank 0 hears them, too, and says what follows from them
         signal.signal(number, signal.SIG_IGN)
     try:
         while (told := unpack(team.told())).what != "leave":

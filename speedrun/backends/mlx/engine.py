@@ -107,11 +107,12 @@ class MlxEngine:
             self._params, self._states, self._scaling, grads, mx.array(float(lr_scale))
         )
         loss_sum = self._loss_sum + loss
-        if self._micro_batch_rows in self._fitting_rows:
-            mx.async_eval(after, loss_sum)
-        else:  # memory is known to suffice only when it has; until then nothing is given up
-            mx.eval(after, loss_sum)
-            self._fitting_rows.add(self._micro_batch_rows)
+        with self._waiting():
+            if self._micro_batch_rows in self._fitting_rows:
+                mx.async_eval(after, loss_sum)
+            else:  # memory suffices only when it has; until then nothing is given up
+                mx.eval(after, loss_sum)
+                self._fitting_rows.add(self._micro_batch_rows)
         self._params, self._states, self._scaling = after
         self._loss_sum = loss_sum
         self._num_losses += 1
@@ -136,7 +137,19 @@ class MlxEngine:
         return self._model.update(tree_unflatten(list(params.items())))
 
     def sync(self) -> None:
-        mx.eval(self._params, self._states, self._scaling, self._loss_sum)
+        with self._waiting():
+            mx.eval(self._params, self._states, self._scaling, self._loss_sum)
+
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Around evaluations that may wait for what other ranks give to a step."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self._team.size == 1 or devices.is_out_of_memory(error):
+                raise
+            with self._team.guarding():
+                raise
 
     def finish_s(self) -> float:
         return 0.0

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import signal
 from typing import Any
 
 import mlx.core as mx
@@ -15,6 +16,10 @@ from speedrun.team import Buffer, Team
 
 class MlxTeam(Team):
     """See `speedrun.team.Team`; joins the processes that mlx.launch started."""
+
+    # mlx.launch sends SIGTERM only when a process has failed. MLX 0.32 may then wait for it for
+    # ever, where Python hears no signal: it must end the process by itself.
+    stop_signals = (signal.SIGINT,)
 
     def __init__(self) -> None:
         started = launchers.launched()
