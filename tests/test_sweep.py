@@ -6,7 +6,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -20,7 +19,7 @@ from speedrun.config import Data
 from speedrun.sweep import folder as sweep_folder
 from speedrun.sweep.child import curve_so_far, race_alone
 from speedrun.sweep.grid import Grid, Plan, arguments, plan
-from speedrun.sweep.runs import State, run_all
+from speedrun.sweep.runs import State, UnderWay, run_all
 from speedrun.sweep.view import LiveSweepView, PlainSweepView, outlook
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -169,7 +168,7 @@ def test_the_time_left_is_that_of_the_runs_left(planned):
     state = State(planned, {})
     assert outlook(state).startswith("0 of 6 done, 6 left, until about ")
     assert state.left_s() == pytest.approx(6 * (0.02 * 60 + 25))
-    state.running, state.since = planned.runs[0], time.monotonic()
+    state.running[planned.runs[0].key] = UnderWay(planned.runs[0])
     assert state.left_s() == pytest.approx(6 * (0.02 * 60 + 25), abs=1)
     assert len(state.left) == 5
 
@@ -217,6 +216,8 @@ def test_a_race_that_fails_says_why(tmp_path):
         (["--data", "no/such/place"], "no such file"),
         (["--eval-docs", "some"], "'all'"),
         (["--report", "no/such/folder"], "no such folder"),
+        (["--on", "slurm"], "allowed are local and ray"),
+        (["--address", "127.0.0.1:6379"], "only with --on ray"),
         (["--report", "."], "no run there counts"),
         (["--report", ".", "--hold-out-minutes", "soon"], "--hold-out-minutes"),
     ],

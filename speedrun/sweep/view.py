@@ -2,7 +2,6 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from rich.console import Console, Group
@@ -15,7 +14,7 @@ from speedrun.progress import clock_text
 from speedrun.report import spread
 from speedrun.sweep.folder import Failure
 from speedrun.sweep.grid import Planned
-from speedrun.sweep.runs import State
+from speedrun.sweep.runs import State, UnderWay
 from speedrun.views import PlainLines, Redrawn
 
 REFRESH_S = 1.0
@@ -23,7 +22,7 @@ REFRESH_S = 1.0
 
 def outlook(state: State) -> str:
     """`7 of 18 done, 1 failed, 10 left, until about 14:05 (in 14:20)`."""
-    num_left = len(state.left) + (state.running is not None)
+    num_left = len(state.left) + len(state.running)
     parts = [f"{len(state.done)} of {len(state.plan.runs)} done"]
     if state.failed:
         parts.append(f"{len(state.failed)} failed")
@@ -57,14 +56,16 @@ class PlainSweepView(PlainLines):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._running: Planned | None = None
+        self._running: list[UnderWay] = []
 
     def state(self, state: State) -> None:
-        if state.running is None:
+        running = list(state.running.values())
+        for race in running:
+            if not any(race is known for known in self._running):
+                self._print(f"racing {race.run.label}{_place(race)}; {outlook(state)}")
+        if not running:
             self._print(outlook(state))
-        elif state.running != self._running:
-            self._print(f"racing {state.running.label}; {outlook(state)}")
-        self._running = state.running
+        self._running = running
 
     def done(self, run: Planned, record: Record, state: State) -> None:
         self._print(f"{run.label}: {result(record)}")
@@ -81,7 +82,7 @@ class LiveSweepView(Redrawn):
         self._drawn_s = 0.0
 
     def state(self, state: State) -> None:
-        if state.running is None or time.monotonic() - self._drawn_s > REFRESH_S:
+        if not state.running or time.monotonic() - self._drawn_s > REFRESH_S:
             self._drawn_s = time.monotonic()
             self._draw(_panel(state))
 
@@ -112,12 +113,17 @@ def _panel(state: State) -> Group:
     return Group(table)
 
 
-def _now(state: State, cell: Iterable[tuple]) -> str:
-    cell = set(cell)
-    if state.running is not None and state.running.key in cell:
-        return f"seed {state.running.seed}: {state.doing}"[:60]
+def _now(state: State, cell: set[tuple]) -> str:
+    running = [race for key, race in state.running.items() if key in cell]
+    if running:
+        lines = (f"seed {race.run.seed}{_place(race)}: {race.doing}" for race in running)
+        return "; ".join(line[:60] for line in lines)
     num_failed = len(cell & state.failed.keys())
     return f"{num_failed} failed" if num_failed else ""
+
+
+def _place(race: UnderWay) -> str:
+    return f" on {race.where}" if race.where else ""
 
 
 def view(console: Console) -> PlainSweepView | LiveSweepView:
