@@ -220,7 +220,12 @@ class _Race:
                 watch=watch, stop_requested=stop_requested,
             )  # fmt: skip
         if training.num_steps == 0:
-            raise KeyboardInterrupt
+            if self.stop.requested:
+                raise KeyboardInterrupt
+            raise ValueError(
+                f"--minutes {run.budget_s / 60:g}: not one step fits into that here; give more, or a"
+                " smaller --params or --set recipe.batch_rows"
+            )
         self.peak_bytes = engine.peak_bytes()
         if stream.failure is not None:
             training.note(1.0, f"the documents ended early: {stream.failure}")

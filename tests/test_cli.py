@@ -214,6 +214,15 @@ def start(stories: Path, out: Path, minutes: str) -> subprocess.Popen:
     raise AssertionError(process.communicate())
 
 
+def test_a_budget_too_short_for_a_step_is_said(stories, tmp_path):
+    done = run(
+        "--minutes", "0.00001", "--data", str(stories), "--out", str(tmp_path / "runs"),
+        *TINY, *FAST, HF_HUB_OFFLINE="1",
+    )  # fmt: skip
+    assert "not one step fits" in one_line_error(done)
+    assert not list((tmp_path / "runs").glob("*"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_training_early_and_keeps_the_run(stories, tmp_path, number):
     process = start(stories, tmp_path, "5")

@@ -87,6 +87,7 @@ def test_a_record_that_does_not_count_is_raced_again(planned, changes):
     """And is a failure of that run until then; the sweep does not go round in circles."""
     state = run_all(planned, QUIET, FakeRace(planned, **changes))
     assert len(state.failed) == 6 and not state.done
+    assert all(failure.error.startswith("its record") for failure in state.failed.values())
     again = FakeRace(planned)
     assert len(run_all(planned, QUIET, again).done) == len(again.raced) == 6
 
