@@ -22,18 +22,18 @@ def chain(*texts: str, end: bool = True):
 
 def test_a_story_follows_the_likeliest_tokens_up_to_the_end():
     engine = chain(" the", " and", " to")
-    assert story(engine, BPE, " the", 8, Sampling(temperature=0)) == " the and to"
+    assert story(engine, BPE, " the", Sampling(temperature=0)) == " the and to"
 
 
 def test_a_story_ends_at_its_limit_and_the_context_slides():
     engine = chain(" the", " and", end=False)
-    text = story(engine, BPE, " the", 4, Sampling(temperature=0, max_tokens=9))
+    text = story(engine, BPE, " the", Sampling(temperature=0, max_tokens=9))
     assert text == " the" + " and the" * 4 + " and"
 
 
 def test_the_seed_decides_the_draws():
     engine = TableEngine(np.zeros((BPE.vocab, BPE.vocab)))
-    told = [story(engine, BPE, "a", 8, Sampling(seed=s, max_tokens=8)) for s in (0, 0, 1)]
+    told = [story(engine, BPE, "a", Sampling(seed=s, max_tokens=8)) for s in (0, 0, 1)]
     assert told[0] == told[1] != told[2]
 
 
