@@ -114,7 +114,15 @@ def _probs(logits_V: NDArray[np.float32], sampling: Sampling) -> NDArray[np.floa
     scaled = logits_V.astype(np.float64) / sampling.temperature
     probs = np.exp(scaled - scaled.max())
     if sampling.top_p < 1:
-        order = np.argsort(-probs, kind="stable")
-        cumulative = np.cumsum(probs[order]) / probs.sum()
-        probs[order[int(np.searchsorted(cumulative, sampling.top_p)) + 1 :]] = 0.0
+        total = probs.sum()
+        # Most need no sorting, which is what a draw costs: the less likely than this together
+        # are at most half of what is cut off.
+        least = (1 - sampling.top_p) * total / (2 * len(probs))
+        likely = np.flatnonzero(probs > least)
+        order = likely[np.argsort(-probs[likely], kind="stable")]
+        cumulative = np.cumsum(probs[order]) / total
+        kept = order[: int(np.searchsorted(cumulative, sampling.top_p)) + 1]
+        likeliest = np.zeros_like(probs)
+        likeliest[kept] = probs[kept]
+        probs = likeliest
     return probs / probs.sum()

@@ -52,6 +52,22 @@ def test_top_p_of_one_reaches_everything():
     assert {generate._draw(logits, sampling, rng) for _ in range(500)} == {0, 1, 2, 3}
 
 
+@pytest.mark.parametrize("top_p", [1e-9, 0.3, 0.9, 0.95, 0.9999, 1 - 1e-15])
+@pytest.mark.parametrize("spread", [0.0, 0.1, 3.0, 30.0])
+def test_top_p_is_what_sorting_everything_gives(top_p, spread):
+    rng = np.random.default_rng(0)
+    logits = (spread * rng.normal(size=500)).round(1).astype(np.float32)  # with ties
+    for temperature in (0.5, 1.0):
+        scaled = logits.astype(np.float64) / temperature
+        probs = np.exp(scaled - scaled.max())
+        order = np.argsort(-probs, kind="stable")
+        reached = np.cumsum(probs[order]) / probs.sum() >= top_p
+        probs[order[int(reached.argmax()) + 1 if reached.any() else len(order) :]] = 0.0
+        sampling = Sampling(temperature=temperature, top_p=top_p)
+        expected = probs / probs.sum()
+        np.testing.assert_array_equal(generate._probs(logits, sampling), expected)
+
+
 @pytest.mark.parametrize(
     "change", [{"temperature": -1}, {"top_p": 0}, {"top_p": 1.1}, {"max_tokens": 0}]
 )
