@@ -15,6 +15,7 @@ import numpy as np
 
 from speedrun import (
     discover,
+    fitting,
     quickest,
     scaling,
     telemetry,
@@ -121,14 +122,14 @@ def _minimum(known: KnownLaws, budget_s: float) -> tuple[float, float]:
 def _best(asked: Asked, arch: str, device: Device, fingerprint: str) -> KnownLaws | None:
     """The law of most runs that fits; those of the same data come first."""
     hardware_class = telemetry.hardware_class(telemetry.machine(), device)
-    fitting = []
+    candidates = []
     for rank, known in _known(asked):
         if (known.hardware_class, known.arch, known.recipe) == (
             hardware_class, arch, asked.recipe,
         ):  # fmt: skip
             is_same = known.train_fingerprint == fingerprint
-            fitting.append((not is_same, rank, -known.num_runs, str(known.path), known))
-    return min(fitting, key=lambda entry: entry[:4])[-1] if fitting else None
+            candidates.append((not is_same, rank, -known.num_runs, str(known.path), known))
+    return min(candidates, key=lambda entry: entry[:4])[-1] if candidates else None
 
 
 def _known(asked: Asked) -> Iterator[tuple[int, KnownLaws]]:
@@ -168,7 +169,7 @@ def _probe(asked: Asked, architecture: Architecture, device: Device) -> SpeedLaw
         rates.append(run.recipe.batch_rows * run.model.context / step_s)
     if not sizes:
         raise ValueError("--params auto: no size to probe fits these settings; give one")
-    return scaling.fit_speed(np.array(sizes, float), np.array(rates))
+    return fitting.fit_speed(np.array(sizes, float), np.array(rates))
 
 
 def _buildable(architecture: Architecture, asked: Asked, size: float) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from leaderboard.record import Record, seal
 from speedrun.scaling import LossLaw, SpeedLaw
 from speedrun.sweep.child import Ended
-from speedrun.sweep.runs import Plan, Planned
+from speedrun.sweep.grid import Plan, Planned
 
 ROOT = Path(__file__).resolve().parent.parent
 LOSS = LossLaw(E=0.4, A=15.0, B=40.0, alpha=0.34, beta=0.35)

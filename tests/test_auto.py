@@ -5,11 +5,10 @@ import json
 from pathlib import Path
 
 import pytest
-from folders import write_stories
 from rich.console import Console
 from sweeps import SIZES, fill, record
 
-from speedrun import auto, cli, commands, scaling, telemetry
+from speedrun import auto, cli, commands, fitting, scaling, telemetry
 from speedrun import discover as found
 from speedrun.asked import Asked
 from speedrun.config import Data, parse_size
@@ -20,17 +19,12 @@ from speedrun.sweep.laws import read
 CLASS = telemetry.hardware_class(telemetry.machine(), found.device("cpu"))
 
 
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory) -> Path:
-    return write_stories(tmp_path_factory.mktemp("data") / "stories.jsonl")
-
-
 @pytest.fixture(autouse=True)
 def apart(tmp_path, monkeypatch):
     """No sweeps but a test's own, and quick reports."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(auto, "SHIPPED", tmp_path / "docs")
-    monkeypatch.setattr(scaling, "NUM_RESAMPLES", 4)
+    monkeypatch.setattr(fitting, "NUM_RESAMPLES", 4)
     monkeypatch.setattr("speedrun.sweep.figures.draw", lambda folder, swept: [])
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speedrun import scaling
+from speedrun import fitting, scaling
 from speedrun.scaling import LossLaw, Points, SpeedLaw
 
 SIZES = np.array([2.5e5, 5e5, 1e6, 2e6, 4e6, 8e6])
@@ -47,7 +47,7 @@ def test_constants_come_back_where_budgets_part_them(alpha, beta, floor, seed):
     true = LossLaw(
         E=floor, A=0.3 * 1.4e6**alpha, B=0.5 * 4e6**beta, alpha=alpha, beta=beta
     )  # fmt: skip
-    found = scaling.fit_loss(swept(true, minutes=(0.25, 1, 5, 20), seed=seed, noise=0.002))
+    found = fitting.fit_loss(swept(true, minutes=(0.25, 1, 5, 20), seed=seed, noise=0.002))
     # E and the exponents trade against each other: closer than that needs less noise.
     assert found.alpha == pytest.approx(alpha, abs=0.12)
     assert found.beta == pytest.approx(beta, abs=0.12)
@@ -62,15 +62,15 @@ def test_constants_come_back_where_budgets_part_them(alpha, beta, floor, seed):
 def test_speed_comes_back_from_a_busy_machine(power, fixed, seed):
     true = SpeedLaw(fixed=fixed, scale=4e-5 / 1.4e6**power, power=power)
     points = swept(speed=true, seed=seed, busy=0.03)
-    found = scaling.fit_speed(points.params, points.tokens_per_s)
+    found = fitting.fit_speed(points.params, points.tokens_per_s)
     assert found.tokens_per_s(SIZES) == pytest.approx(true.tokens_per_s(SIZES), rel=0.1)
 
 
 def test_a_run_that_went_astray_pulls_little():
     points = swept(minutes=(0.25, 1, 5))
     points.loss[7] *= 1.3
-    clean = scaling.fit_loss(swept(minutes=(0.25, 1, 5)))
-    found = scaling.fit_loss(points)
+    clean = fitting.fit_loss(swept(minutes=(0.25, 1, 5)))
+    found = fitting.fit_loss(points)
     assert found(SIZES, 1e6) == pytest.approx(clean(SIZES, 1e6), rel=0.006)
 
 
@@ -81,7 +81,7 @@ def test_a_slow_hour_moves_runs_along_the_law_and_not_the_law():
     points.tokens[slow] /= 3
     points.tokens_per_s[slow] /= 3
     points.loss[slow] = LOSS(points.params[slow], points.tokens[slow])
-    laws = scaling.fit(points, num_resamples=0)
+    laws = fitting.fit(points, num_resamples=0)
     assert np.abs(laws.residuals).max() < 0.01
     one = scaling.optimum(laws, 1, is_swept=True)
     assert one.params == pytest.approx(true_minimum(1)[0], rel=0.25)
@@ -100,7 +100,7 @@ def test_the_interval_covers_and_is_narrow_enough():
     assert SIZES[0] < true < SIZES[-1]
     for seed in range(6):
         one = scaling.optimum(
-            scaling.fit(swept(seed=seed), num_resamples=30), 1, is_swept=True
+            fitting.fit(swept(seed=seed), num_resamples=30), 1, is_swept=True
         )  # fmt: skip
         inside += one.low <= true <= one.high
         assert one.low <= one.params <= one.high < 4 * one.low
@@ -109,7 +109,7 @@ def test_the_interval_covers_and_is_narrow_enough():
 
 
 def test_a_budget_that_was_not_raced_is_predicted():
-    laws = scaling.fit(swept(), num_resamples=20)
+    laws = fitting.fit(swept(), num_resamples=20)
     one = scaling.optimum(laws, 5, is_swept=False)
     size, loss = true_minimum(5)
     assert one.bits_per_byte == pytest.approx(loss, rel=0.03)
@@ -121,7 +121,7 @@ def test_a_budget_that_was_not_raced_is_predicted():
 )
 def test_a_minimum_at_the_edge_is_said_to_be_there(sizes, advice):
     sizes = np.append(sizes, sizes[-1] * 1.5)
-    one = scaling.optimum(scaling.fit(swept(sizes=sizes), num_resamples=5), 1, is_swept=True)
+    one = scaling.optimum(fitting.fit(swept(sizes=sizes), num_resamples=5), 1, is_swept=True)
     assert (one.is_edge, one.advice) == (True, advice)
     assert sizes[0] <= one.low <= one.high <= sizes[-1]
 
@@ -129,17 +129,17 @@ def test_a_minimum_at_the_edge_is_said_to_be_there(sizes, advice):
 @pytest.mark.parametrize("num_sizes", [1, 2, 3])
 def test_too_few_sizes_are_refused(num_sizes):
     with pytest.raises(ValueError, match=rf"{num_sizes} size.* needs at least 4"):
-        scaling.fit(swept(sizes=SIZES[:num_sizes]))
+        fitting.fit(swept(sizes=SIZES[:num_sizes]))
 
 
 def test_one_seed_suffices_for_a_fit():
-    laws = scaling.fit(swept(seeds=1), num_resamples=5)
-    assert len(laws.resamples) == 5 and scaling.noise(laws.points) == 0.01
+    laws = fitting.fit(swept(seeds=1), num_resamples=5)
+    assert len(laws.resamples) == 5 and fitting.noise(laws.points) == 0.01
 
 
 def test_the_same_points_give_the_same_interval():
     first, again = (
-        scaling.optimum(scaling.fit(swept(), num_resamples=5), 1, is_swept=True) for _ in range(2)
+        scaling.optimum(fitting.fit(swept(), num_resamples=5), 1, is_swept=True) for _ in range(2)
     )
     assert first == again
 
@@ -151,7 +151,7 @@ def test_twenty_tokens_a_parameter():
 
 @given(st.floats(-2, 2).filter(lambda e: abs(e) > 1e-3), st.floats(0.1, 10))
 def test_a_power_law_is_a_straight_line(exponent, scale):
-    found = scaling.power_law(SIZES, scale * SIZES**exponent)
+    found = fitting.power_law(SIZES, scale * SIZES**exponent)
     assert found.exponent == pytest.approx(exponent) and found.r2 == pytest.approx(1)
     assert found.scale == pytest.approx(scale)
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from sweeps import LOSS, SIZES, SPEED, fill, record, write
 
-from speedrun import scaling
+from speedrun import fitting, scaling
 from speedrun.sweep import figures as sweep_figures
 from speedrun.sweep import folder as sweep_folder
 from speedrun.sweep import laws as sweep_laws
@@ -19,7 +19,7 @@ MINIMUM, _ = scaling.minimum(LOSS, SPEED, 60, 1e5, 1e8)
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
-    monkeypatch.setattr(scaling, "NUM_RESAMPLES", 8)
+    monkeypatch.setattr(fitting, "NUM_RESAMPLES", 8)
 
 
 @pytest.fixture

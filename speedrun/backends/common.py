@@ -1,13 +1,17 @@
-"""What every backend does alike: precision, parameter groups, which weights fit, reading on."""
+"""What every backend does alike: precision, groups, fitting weights, ranks, reading on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.protocols import Device
+from speedrun.config import Recipe
+from speedrun.protocols import Device, OutOfMemory
+from speedrun.team import Team
+
+T = TypeVar("T")
 
 NextLogits = Callable[[NDArray[np.int32], Any], NDArray[np.float32]]
 # Half precision also pays in memory traffic, but casts cost: it must win clearly.
@@ -80,3 +84,26 @@ class TextReader:
         if self._cache is None:
             return self._next_logits(self._seen, None)
         return self._next_logits(tokens, self._cache)
+
+
+def on_every_rank(team: Team, work: Callable[[], T]) -> T:
+    """What `work` returns; OutOfMemory on all ranks where one has no room for its part.
+
+    One that gave up alone would leave the others waiting for its gradients.
+    """
+    if team.size == 1:
+        return work()
+    result, failure = None, None
+    try:
+        result = work()
+    except OutOfMemory as error:
+        failure = error
+    if team.any(failure is not None):
+        raise failure or OutOfMemory("another process has no room")
+    return result  # type: ignore[return-value]
+
+
+def rows_at_once(recipe: Recipe, team: Team) -> int:
+    """Rows of one forward pass: what the recipe asks for, of those that are this rank's."""
+    own = recipe.batch_rows // team.size
+    return min(recipe.micro_batch_rows or own, own)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from speedrun.sweep.runs import Grid
+    from speedrun.sweep.grid import Grid
 
 MAX_SEEDS = 100
 N = TypeVar("N", int, float)
@@ -62,7 +62,7 @@ class Races:
         """Raises ValueError for what cannot be meant."""
         from speedrun.commands import parse_eval_docs
         from speedrun.config import Data
-        from speedrun.sweep.runs import Grid
+        from speedrun.sweep.grid import Grid
 
         if not 1 <= self.seeds <= MAX_SEEDS:
             raise ValueError(f"--seeds {self.seeds}: allowed are 1 to {MAX_SEEDS}")
@@ -117,7 +117,8 @@ def _race_all(grid: "Grid", is_racing: bool) -> int:
     from rich.console import Console
 
     from speedrun.sweep import folder as sweep_folder
-    from speedrun.sweep.runs import plan, run_all
+    from speedrun.sweep.grid import plan
+    from speedrun.sweep.runs import run_all
     from speedrun.sweep.view import outlook, view
 
     console = Console()

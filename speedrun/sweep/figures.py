@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from speedrun import scaling
+from speedrun import fitting, scaling
 from speedrun.config import format_size
 from speedrun.sweep.laws import ArchSweep
 
@@ -86,7 +86,7 @@ def _loss(axes: Any, swept: ArchSweep) -> None:
     laws = swept.laws
     assert laws is not None
     params, losses, middle = swept.equal_tokens()
-    line, sizes = scaling.power_law(params, losses), _sizes(swept)
+    line, sizes = fitting.power_law(params, losses), _sizes(swept)
     axes.plot(params, losses, "o", color=_COLOURS[0], alpha=0.7, markersize=4, label="runs")
     axes.plot(sizes, laws.loss(sizes, middle), color=_COLOURS[0], label="L(N, D)")
     axes.plot(

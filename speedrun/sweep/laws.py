@@ -14,7 +14,7 @@ from leaderboard.inert import inert
 from leaderboard.rank import over_seeds
 from leaderboard.record import Record, strict_json
 from leaderboard.row import Row, row
-from speedrun import scaling
+from speedrun import fitting, scaling
 from speedrun.scaling import Array, Laws, LossLaw, Optimum, Points, SpeedLaw
 from speedrun.sweep import folder as sweep_folder
 
@@ -103,9 +103,9 @@ class ArchSweep:
 
     def _fitted(self, rows: Sequence[Row]) -> Laws | None:
         found = points(rows)
-        if found.num_sizes < scaling.MIN_SIZES:
+        if found.num_sizes < fitting.MIN_SIZES:
             return None
-        return scaling.fit(found, num_resamples=scaling.NUM_RESAMPLES)
+        return fitting.fit(found, num_resamples=fitting.NUM_RESAMPLES)
 
 
 def points(rows: Sequence[Row]) -> Points:

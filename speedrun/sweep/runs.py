@@ -1,13 +1,9 @@
-"""Many races: which there are, which are left, and one after another until none is.
+"""Many races, one after another until none is left.
 
 Each race is a process of its own: what kills it (memory, a crash) does not take the sweep down,
-and its memory is given back. Seeds are outermost, and every second seed goes through the sizes
-backwards: an hour in which the machine is slow meets all sizes alike and not one, and a machine
-that slows down steadily favours neither end.
+and its memory is given back.
 """
 
-import itertools
-import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -15,157 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from leaderboard.record import Record
-from leaderboard.row import unranked_because
-from speedrun import config, discover, telemetry
-from speedrun.asked import Asked, resolve
-from speedrun.config import Data
-from speedrun.data import sources, splits, tokenizer
+from leaderboard.record import OFF_CLOCK, Record
+from speedrun.plan.recorded import USUAL_OFF_S
 from speedrun.sweep import racing
 from speedrun.sweep.child import Ended, race_alone
 from speedrun.sweep.folder import Failure, agree, failures, note_failure, records, settle
-
-_ACCOUNTS_OFF = (
-    "startup_s", "tokenizer_s", "build_s", "compile_s", "warmup_s", "checkpoint_s", "evaluate_s",
-    "sample_s",
-)  # fmt: skip
-_USUAL_OFF_S = 25.0  # off the clock, before any run of the sweep has told
-
-
-@dataclass(frozen=True, kw_only=True)
-class Grid:
-    """What a person asked a sweep for, names not yet looked up."""
-
-    archs: tuple[str, ...]
-    params: tuple[int, ...]
-    minutes: tuple[float, ...]
-    num_seeds: int
-    backend: str = "auto"
-    recipe: str = "default"
-    data: Data = field(default_factory=Data)
-    settings: tuple[str, ...] = ()
-    out: Path = Path("sweeps/sweep")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Planned:
-    """One race of a sweep; `config` is what its record will say."""
-
-    arch: str  # as asked for, which may be a folder
-    name: str
-    params: int
-    minutes: float
-    seed: int
-    config: dict[str, Any] = field(repr=False)
-
-    @property
-    def key(self) -> tuple[str, int, float, int]:
-        return self.name, self.params, self.minutes, self.seed
-
-    @property
-    def label(self) -> str:
-        size = config.format_size(self.params)
-        return f"{self.name} {size}, {self.minutes:g} min, seed {self.seed}"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All races of a grid in their order, and what their records must say beside the config."""
-
-    grid: Grid
-    runs: tuple[Planned, ...]
-    shared: dict[str, Any]
-
-    def done(self, found: Sequence[Record]) -> dict[tuple, Record]:
-        """Records of races that need no other try: by config, seed, data and machine."""
-        by_config = {_canonical(run.config): run for run in self.runs}
-        done: dict[tuple, Record] = {}
-        for record in found:
-            run = by_config.get(_canonical(record.config))
-            if run is not None and self._is_ours(record) and lacks(record) is None:
-                done.setdefault(run.key, record)
-        return done
-
-    def _is_ours(self, record: Record) -> bool:
-        return (
-            record.data.train_fingerprint == self.shared["train data"]
-            and record.data.heldout_fingerprint == self.shared["held-out data"]
-            and record.hardware.hardware_class == self.shared["hardware class"]
-        )
-
-
-def lacks(record: Record) -> str | None:
-    """Why a race has to be run again; a loss that diverged would only do so once more."""
-    return None if record.status == "diverged" else unranked_because(record)
-
-
-def _canonical(content: Any) -> str:
-    return json.dumps(content, sort_keys=True)
-
-
-def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
-    """Look everything up before anything runs. Raises ValueError or LookupError."""
-    chosen = {}
-    for arch in grid.archs:
-        architecture = discover.architecture(arch)
-        chosen[arch] = architecture, discover.device(grid.backend, architecture)
-        for params in grid.params:  # before data is opened
-            _resolved(grid, architecture, arch, params, 60.0, 0, grid.data.vocab)
-    machine = telemetry.machine()
-    classes = {telemetry.hardware_class(machine, device) for _, device in chosen.values()}
-    if len(classes) > 1:
-        raise ValueError(
-            f"--arch {','.join(grid.archs)}: they would run on {' and '.join(sorted(classes))},"
-            " which are different tracks; fix --backend or sweep them one by one"
-        )
-    source = sources.open_source(grid.data.path, notice)
-    heldout = splits.pin(source, grid.data.eval_docs)
-    runs = []
-    for arch, (architecture, _) in chosen.items():
-        first = _resolved(grid, architecture, arch, grid.params[0], 60.0, 0, grid.data.vocab)
-        learnt = tokenizer.for_data(
-            source, heldout, grid.data.vocab, first.data.tokenizer,
-            sources.cache_dir() / "tokenizers", notice,
-        )  # fmt: skip
-        for seed, minutes, params in itertools.product(
-            range(grid.num_seeds), grid.minutes, grid.params
-        ):
-            run = _resolved(grid, architecture, arch, params, 60 * minutes, seed, learnt.vocab)
-            runs.append(
-                Planned(
-                    arch=arch, name=run.arch, params=params, minutes=minutes, seed=seed,
-                    config=run.as_dict(),
-                )
-            )  # fmt: skip
-    runs.sort(key=_turn)
-    shared = {
-        "recipe": grid.recipe,
-        "--set": sorted(grid.settings),
-        "vocabulary": grid.data.vocab,
-        "held-out documents": len(heldout.documents),
-        "data": source.name,
-        "train data": source.train_fingerprint,
-        "held-out data": heldout.fingerprint,
-        "hardware class": classes.pop(),
-        "backend": grid.backend,
-    }
-    return Plan(grid, tuple(runs), shared)
-
-
-def _turn(run: Planned) -> tuple[float, ...]:
-    """When a race has its turn: see the top of this file."""
-    return run.seed, run.minutes, -run.params if run.seed % 2 else run.params
-
-
-def _resolved(
-    grid: Grid, architecture: Any, arch: str, params: int, budget_s: float, seed: int, vocab: int
-) -> config.Run:
-    asked = Asked(
-        arch=arch, params=str(params), budget_s=budget_s, backend=grid.backend, recipe=grid.recipe,
-        seed=seed, data=grid.data, settings=grid.settings, out=grid.out,
-    )  # fmt: skip
-    with architecture.blamed():
-        return resolve(architecture, asked, vocab)
+from speedrun.sweep.grid import Grid, Plan, Planned, arguments
 
 
 class Watcher(Protocol):
@@ -197,7 +48,7 @@ class State:
     def left_s(self) -> float:
         """Seconds until all is done, if it goes on as it went."""
         off = [_off_clock_s(record) for record in self.done.values()]
-        each_s = statistics.median(off) if off else _USUAL_OFF_S
+        each_s = statistics.median(off) if off else USUAL_OFF_S
         total = sum(60 * run.minutes + each_s for run in self.left)
         if self.running is not None:
             gone_s = time.monotonic() - self.since
@@ -206,7 +57,7 @@ class State:
 
 
 def _off_clock_s(record: Record) -> float:
-    return sum(getattr(record.clock, name) for name in _ACCOUNTS_OFF)
+    return sum(getattr(record.clock, name) for name in OFF_CLOCK)
 
 
 class Race(Protocol):
@@ -291,19 +142,3 @@ def _grid(grid: Grid) -> dict[str, Any]:
         "archs": list(grid.archs), "params": list(grid.params), "minutes": list(grid.minutes),
         "seeds": grid.num_seeds,
     }  # fmt: skip
-
-
-def arguments(run: Planned, grid: Grid) -> list[str]:
-    """The race as a command line."""
-    data = grid.data
-    out = [
-        "--arch", run.arch, "--params", str(run.params), "--minutes", repr(run.minutes),
-        "--seed", str(run.seed), "--backend", grid.backend, "--recipe", grid.recipe,
-        "--vocab", str(data.vocab), "--out", str(grid.out), "--json",
-        "--eval-docs", "all" if data.eval_docs is None else str(data.eval_docs),
-    ]  # fmt: skip
-    if data.path is not None:
-        out += ["--data", data.path]
-    for setting in grid.settings:
-        out += ["--set", setting]
-    return out
