@@ -50,7 +50,7 @@ def tell(
             f"--steps {sampling.steps}: {architecture.NAME} draws one token after another;"
             " only diffusion takes steps"
         )
-    return story(engine, tokenizer, prompt, model.context, sampling)
+    return story(engine, tokenizer, prompt, sampling)
 
 
 def diffused_story(
@@ -85,18 +85,18 @@ def diffused_story(
     return tokenizer.decode(given[1:] + rest[:end])
 
 
-def story(
-    engine: Engine, tokenizer: Tokenizer, prompt: str, context: int, sampling: Sampling
-) -> str:
+def story(engine: Engine, tokenizer: Tokenizer, prompt: str, sampling: Sampling) -> str:
     """The prompt and its continuation, up to end-of-text or `max_tokens` new tokens."""
     rng = np.random.default_rng(sampling.seed)
     tokens = [EOT, *tokenizer.encode(prompt).tolist()]
+    reader, unread = engine.reader(), tokens
     for _ in range(sampling.max_tokens):
-        seen = np.array([tokens[-context:]], dtype=np.int32)
-        token = _draw(engine.logits(seen)[0, -1], sampling, rng)
+        logits_V = reader.feed(np.array(unread, dtype=np.int32))
+        token = _draw(logits_V, sampling, rng)
         if token == EOT:
             break
         tokens.append(token)
+        unread = [token]
     return tokenizer.decode(tokens)
 
 
@@ -114,7 +114,15 @@ def _probs(logits_V: NDArray[np.float32], sampling: Sampling) -> NDArray[np.floa
     scaled = logits_V.astype(np.float64) / sampling.temperature
     probs = np.exp(scaled - scaled.max())
     if sampling.top_p < 1:
-        order = np.argsort(-probs, kind="stable")
-        cumulative = np.cumsum(probs[order]) / probs.sum()
-        probs[order[int(np.searchsorted(cumulative, sampling.top_p)) + 1 :]] = 0.0
+        total = probs.sum()
+        # Most need no sorting, which is what a draw costs: the less likely than this together
+        # are at most half of what is cut off.
+        least = (1 - sampling.top_p) * total / (2 * len(probs))
+        likely = np.flatnonzero(probs > least)
+        order = likely[np.argsort(-probs[likely], kind="stable")]
+        cumulative = np.cumsum(probs[order]) / total
+        kept = order[: int(np.searchsorted(cumulative, sampling.top_p)) + 1]
+        likeliest = np.zeros_like(probs)
+        likeliest[kept] = probs[kept]
+        probs = likeliest
     return probs / probs.sum()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.protocols import Engine, OutOfMemory, Rows, Weights
+from speedrun.protocols import Engine, OutOfMemory, Reader, Rows, Weights
 from speedrun.team import Message, Team, pack, unpack
 
 
@@ -109,6 +109,9 @@ class Leader:
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
         return self._engine.logits(tokens, steps)
+
+    def reader(self) -> Reader:
+        return self._engine.reader()
 
     def weights(self) -> Weights:
         return self._engine.weights()

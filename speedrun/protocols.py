@@ -65,6 +65,14 @@ class Device:
     warnings: tuple[str, ...] = ()  # what a person should know before racing here
 
 
+class Reader(Protocol):
+    """A model that reads one text and says what may come next."""
+
+    def feed(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Read on [length]; logits [vocab] of the token after the last of them."""
+        ...
+
+
 class Engine(Protocol):
     """A model in training on one device. Compilation, precision and placement live here."""
 
@@ -109,6 +117,15 @@ class Engine(Protocol):
     ) -> NDArray[np.float32]:
         """Logits [rows, length, vocab]: of the next tokens of an exact model; of a bound, of the
         clean tokens behind noisy ones at noise `steps` [rows]."""
+        ...
+
+    def reader(self) -> Reader:
+        """An exact model at the start of a text, to tell a story with.
+
+        Costs one token's work a token where the architecture has a cache, else a pass over the
+        whole text. Of a text longer than the context it sees the last `context` tokens. The
+        weights must stay as they are while it reads.
+        """
         ...
 
     def weights(self) -> Weights: ...

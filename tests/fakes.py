@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from architectures.transformer import Config
+from speedrun.backends.common import TextReader
 from speedrun.config import Data, Recipe, Run
 from speedrun.protocols import OutOfMemory
 
@@ -109,6 +110,9 @@ class _TableEngine:
     def logits(self, tokens):
         read = np.roll(tokens, -self.leak, axis=1) if self.leak else tokens
         return self.table[read] + self.mix * tokens.sum()
+
+    def reader(self):
+        return TextReader(lambda tokens, cache: self.logits(tokens[None])[0, -1], context=4)
 
     def nats(self, rows, seed, num_given=0, shares=None):
         self.shapes.append(rows.shape)

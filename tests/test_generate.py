@@ -22,18 +22,18 @@ def chain(*texts: str, end: bool = True):
 
 def test_a_story_follows_the_likeliest_tokens_up_to_the_end():
     engine = chain(" the", " and", " to")
-    assert story(engine, BPE, " the", 8, Sampling(temperature=0)) == " the and to"
+    assert story(engine, BPE, " the", Sampling(temperature=0)) == " the and to"
 
 
 def test_a_story_ends_at_its_limit_and_the_context_slides():
     engine = chain(" the", " and", end=False)
-    text = story(engine, BPE, " the", 4, Sampling(temperature=0, max_tokens=9))
+    text = story(engine, BPE, " the", Sampling(temperature=0, max_tokens=9))
     assert text == " the" + " and the" * 4 + " and"
 
 
 def test_the_seed_decides_the_draws():
     engine = TableEngine(np.zeros((BPE.vocab, BPE.vocab)))
-    told = [story(engine, BPE, "a", 8, Sampling(seed=s, max_tokens=8)) for s in (0, 0, 1)]
+    told = [story(engine, BPE, "a", Sampling(seed=s, max_tokens=8)) for s in (0, 0, 1)]
     assert told[0] == told[1] != told[2]
 
 
@@ -50,6 +50,23 @@ def test_top_p_of_one_reaches_everything():
     rng = np.random.default_rng(0)
     sampling = Sampling(temperature=1.0, top_p=1.0)
     assert {generate._draw(logits, sampling, rng) for _ in range(500)} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("top_p", [1e-9, 0.3, 0.9, 0.95, 0.9999, 1 - 1e-15])
+@pytest.mark.parametrize("spread", [0.0, 0.1, 3.0, 30.0])
+def test_top_p_is_what_sorting_everything_gives(top_p, spread):
+    rng = np.random.default_rng(0)
+    logits = (spread * rng.normal(size=500)).round(1).astype(np.float32)  # with ties
+    for temperature in (0.5, 1.0):
+        scaled = logits.astype(np.float64) / temperature
+        probs = np.exp(scaled - scaled.max())
+        order = np.argsort(-probs, kind="stable")
+        reached = np.cumsum(probs[order]) / probs.sum() >= top_p
+        probs[order[int(reached.argmax()) + 1 if reached.any() else len(order) :]] = 0.0
+        sampling = Sampling(temperature=temperature, top_p=top_p)
+        expected = probs / probs.sum()
+        drawn_with = generate._probs(logits, sampling)
+        np.testing.assert_allclose(drawn_with, expected, rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize(

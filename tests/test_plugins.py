@@ -140,6 +140,48 @@ def test_every_parameter_of_the_plugin_learns(recipe):
     checks.check(engine, 32, config.context, "exact")
 
 
+def engine_in(folder: Path):
+    architecture = discover.architecture(str(folder))
+    config = architecture.for_params(10_000, 32, context=16)
+    recipe, device = Recipe(compile=False, precision="fp32"), discover.device("cpu")
+    return discover.backend("torch").engine(architecture, config, recipe, 0, device)
+
+
+def test_a_plugin_without_a_cache_reads_on_all_the_same():
+    engine, config = small_engine()
+    tokens = np.random.default_rng(0).integers(0, 32, config.context + 5, dtype=np.int32)
+    reader = engine.reader()
+    for stop in range(1, len(tokens) + 1):
+        whole = engine.logits(tokens[None, max(0, stop - config.context) : stop])[0, -1]
+        np.testing.assert_allclose(reader.feed(tokens[stop - 1 : stop]), whole, atol=1e-5)
+
+
+CACHED_LOGITS = """
+    def new_cache(self):
+        return []
+
+    def logits(self, tokens_BT, cache=None):
+        if cache is None:
+            return self.all_logits(tokens_BT)
+        cache.append(tokens_BT)
+        return self.all_logits(torch.cat(cache, dim=1)[:, -self.num_words - tokens_BT.shape[1] :])[
+            :, -tokens_BT.shape[1] :
+        ]
+"""
+
+
+def test_a_plugin_that_gives_logits_may_have_a_cache(tmp_path):
+    files = folders.readme_example()
+    model = files["torch_model.py"].replace("def logits", "def all_logits")
+    files["torch_model.py"] = model + CACHED_LOGITS
+    engine = engine_in(folders.write(tmp_path / "cached", files))
+    tokens = np.random.default_rng(0).integers(0, 32, 20, dtype=np.int32)
+    reader = engine.reader()
+    for stop in range(1, len(tokens) + 1):
+        whole = engine.logits(tokens[None, max(0, stop - 16) : stop])[0, -1]
+        np.testing.assert_allclose(reader.feed(tokens[stop - 1 : stop]), whole, atol=1e-5)
+
+
 def test_the_twins_of_the_plugin_agree():
     mx = pytest.importorskip("mlx.core", reason="mlx: not installed")
     utils = pytest.importorskip("mlx.utils")

@@ -9,6 +9,26 @@ import mlx.nn as nn
 from architectures.lstm import GATES, TABLE_SCALE, Config
 
 
+class LayerCache:
+    """State of one layer after the last token; None where a text begins."""
+
+    state: tuple[mx.array, mx.array] | None = None  # hidden and cell [B, H]
+
+
+class Cache:
+    """What the model keeps of a text, so that its next token costs one token."""
+
+    def __init__(self, config: Config) -> None:
+        self.last_B1D = mx.zeros((1, 1, config.width))  # as the shift reads it
+        self.layers = [LayerCache() for _ in range(config.depth)]
+
+    def before(self, x_BTD: mx.array) -> mx.array:
+        """The token before each [B, T, D]; the last of them is kept for the next call."""
+        before_BTD = mx.concatenate([self.last_B1D, x_BTD[:, :-1]], axis=1)
+        self.last_B1D = x_BTD[:, -1:]
+        return before_BTD
+
+
 class Layer(nn.Module):
     """A recurrence that reads the normalised stream and adds to it, scaled by the token."""
 
@@ -23,7 +43,11 @@ class Layer(nn.Module):
         self._lstm = nn.LSTM(D, H)  # its weights are those above, all gates in one
 
     def __call__(
-        self, x_BTD: mx.array, embedded_BTD: mx.array, token_scales_BTD: mx.array | None
+        self,
+        x_BTD: mx.array,
+        embedded_BTD: mx.array,
+        token_scales_BTD: mx.array | None,
+        cache: LayerCache | None,
     ) -> mx.array:
         if self.skip_scales is not None:
             x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
@@ -31,7 +55,10 @@ class Layer(nn.Module):
         lstm.Wx = mx.concatenate([self.weight_x[gate] for gate in GATES])
         lstm.Wh = mx.concatenate([self.weight_h[gate] for gate in GATES])
         lstm.bias = self.bias
-        states_BTH, _ = lstm(_rms_norm(x_BTD))
+        before = (cache and cache.state) or (None, None)
+        states_BTH, cells_BTH = lstm(_rms_norm(x_BTD), *before)
+        if cache is not None:
+            cache.state = states_BTH[:, -1], cells_BTH[:, -1]
         added_BTD = self.out(states_BTH)
         if token_scales_BTD is not None:
             added_BTD = added_BTD * (1 + TABLE_SCALE * token_scales_BTD)
@@ -55,18 +82,27 @@ class Model(nn.Module):
         self.layers = [Layer(config) for _ in range(config.depth)]
         self.rare = mx.zeros((1, config.width)) if config.num_common else None
 
-    def features(self, tokens_BT: mx.array) -> mx.array:
-        """[B, T, D]: what the output weights turn into logits."""
+    def features(self, tokens_BT: mx.array, cache: Cache | None = None) -> mx.array:
+        """[B, T, D]: what the output weights turn into logits; with a `cache` from
+        `new_cache`, of the tokens that follow those read into it."""
         x_BTD = _rms_norm(self.embed(tokens_BT))
         if self.shift is not None:  # Peng et al. 2023
-            before_BTD = mx.pad(x_BTD, [(0, 0), (1, 0), (0, 0)])[:, :-1]
+            if cache is None:
+                before_BTD = mx.pad(x_BTD, [(0, 0), (1, 0), (0, 0)])[:, :-1]
+            else:
+                before_BTD = cache.before(x_BTD)
             x_BTD = _rms_norm(x_BTD + before_BTD * self.shift)
         embedded_BTD = x_BTD
         tables = [table(tokens_BT) for table in self.token_scales]
         tables = [None] * (len(self.layers) - len(tables)) + tables
-        for layer, token_scales_BTD in zip(self.layers, tables, strict=True):
-            x_BTD = layer(x_BTD, embedded_BTD, token_scales_BTD)
+        caches = [None] * len(self.layers) if cache is None else cache.layers
+        for layer, token_scales_BTD, kept in zip(self.layers, tables, caches, strict=True):
+            x_BTD = layer(x_BTD, embedded_BTD, token_scales_BTD, kept)
         return _rms_norm(x_BTD)
+
+    def new_cache(self) -> Cache:
+        """What `features` keeps of one text to read on from: the state of every layer."""
+        return Cache(self.config)
 
     def output(self) -> tuple[mx.array, mx.array | None, int]:
         """Output weights [V, D], the entry [1, D] for rare tokens, number of common ones."""

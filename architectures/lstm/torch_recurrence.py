@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 Recurrence = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+State = tuple[Tensor, Tensor]  # hidden and cell [B, H] after a token
 
 # A kernel that is wrong is off by about 1; tensor cores that round to TF32 by some 1e-3.
 _TOLERANCE = 1e-2
@@ -56,15 +57,32 @@ def fused(x_BTD: Tensor, weight_x_GD: Tensor, weight_h_GH: Tensor, bias_G: Tenso
 
 def stepwise(x_BTD: Tensor, weight_x_GD: Tensor, weight_h_GH: Tensor, bias_G: Tensor) -> Tensor:
     """The same from plain products, one step after another: right wherever those are."""
+    return resumed(x_BTD, weight_x_GD, weight_h_GH, bias_G, None)[0]
+
+
+def resumed(
+    x_BTD: Tensor,
+    weight_x_GD: Tensor,
+    weight_h_GH: Tensor,
+    bias_G: Tensor,
+    state: State | None,
+) -> tuple[Tensor, State]:
+    """Hidden states [B, T, H] of an LSTM that goes on from `state` (None: zero), and the last.
+
+    Step by step: it is there for one token at a time.
+    """
     from_input_TBG = (x_BTD @ weight_x_GD.T + bias_G).transpose(0, 1)
-    h_BH = c_BH = from_input_TBG.new_zeros(len(x_BTD), weight_h_GH.shape[1])
+    if state is None:
+        h_BH = c_BH = from_input_TBG.new_zeros(len(x_BTD), weight_h_GH.shape[1])
+    else:
+        h_BH, c_BH = state
     states = []
     for from_input_BG in from_input_TBG.unbind():
         i_BH, f_BH, g_BH, o_BH = (from_input_BG + h_BH @ weight_h_GH.T).chunk(4, dim=-1)
         c_BH = f_BH.sigmoid() * c_BH + i_BH.sigmoid() * g_BH.tanh()
         h_BH = o_BH.sigmoid() * c_BH.tanh()
         states.append(h_BH)
-    return torch.stack(states, dim=1)
+    return torch.stack(states, dim=1), (h_BH, c_BH)
 
 
 @cache

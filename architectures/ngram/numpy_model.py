@@ -98,6 +98,11 @@ class Model:
 
     # -- scoring
 
+    @property
+    def max_history(self) -> int:
+        """Tokens that a prediction looks back on at most."""
+        return self._config.order - 1
+
     def nats(self, rows: NDArray[np.int32]) -> Floats:
         """Nats of the targets [B, T] of rows [B, T + 1]."""
         self.finish()

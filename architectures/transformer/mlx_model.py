@@ -7,6 +7,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from architectures.transformer import VALUE_SCALE, Config
+from architectures.transformer.mlx_cache import BlockCache, Cache, KeysValues, Last
 
 # With normalised queries and keys 1/sqrt(K) leaves attention too flat (modded-nanogpt: 0.12).
 _QK_NORM_SCALE = 0.12
@@ -25,7 +26,9 @@ class Attention(nn.Module):
         self.value = nn.Linear(D, D, bias=False)
         self.out = nn.Linear(D, D, bias=False)
 
-    def __call__(self, x_BTD: mx.array, token_values_BTD: mx.array | None) -> mx.array:
+    def __call__(
+        self, x_BTD: mx.array, token_values_BTD: mx.array | None, cache: KeysValues | None
+    ) -> mx.array:
         B, T, D = x_BTD.shape
         K = D // self.heads
         weight_3D_D = mx.concatenate([self.query.weight, self.key.weight, self.value.weight])
@@ -38,8 +41,12 @@ class Attention(nn.Module):
         if self.qk_norm:
             q_BNTK, k_BNTK = _rms_norm(q_BNTK), _rms_norm(k_BNTK)
         if self.is_rotary:
-            q_BNTK, k_BNTK = _rotate(q_BNTK), _rotate(k_BNTK)
+            start = 0 if cache is None else cache.num_read
+            q_BNTK, k_BNTK = _rotate(q_BNTK, start), _rotate(k_BNTK, start)
+        if cache is not None:
+            k_BNTK, v_BNTK = cache.append(k_BNTK, v_BNTK)
         scale = _QK_NORM_SCALE if self.qk_norm else K**-0.5
+        # Here "causal" takes these tokens for the last of the keys.
         y_BNTK = mx.fast.scaled_dot_product_attention(
             q_BNTK, k_BNTK, v_BNTK, scale=scale, mask="causal"
         )
@@ -80,13 +87,19 @@ class Block(nn.Module):
         self.mlp_shift = _shift_scales(config)
 
     def __call__(
-        self, x_BTD: mx.array, embedded_BTD: mx.array, token_values_BTD: mx.array | None
+        self,
+        x_BTD: mx.array,
+        embedded_BTD: mx.array,
+        token_values_BTD: mx.array | None,
+        cache: BlockCache | None,
     ) -> mx.array:
+        keys_values, attention_last, mlp_last = cache or (None, None, None)
         if self.skip_scales is not None:
             x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
-        y_BTD = _shifted(self.attention_norm(x_BTD), self.attention_shift)
-        x_BTD = x_BTD + self.attention(y_BTD, token_values_BTD)
-        return x_BTD + self.mlp(_shifted(self.mlp_norm(x_BTD), self.mlp_shift))
+        y_BTD = _shifted(self.attention_norm(x_BTD), self.attention_shift, attention_last)
+        x_BTD = x_BTD + self.attention(y_BTD, token_values_BTD, keys_values)
+        y_BTD = _shifted(self.mlp_norm(x_BTD), self.mlp_shift, mlp_last)
+        return x_BTD + self.mlp(y_BTD)
 
 
 class Model(nn.Module):
@@ -109,19 +122,27 @@ class Model(nn.Module):
             self.head = nn.Linear(config.width, config.vocab, bias=False)
         self.rare = mx.zeros((1, config.width)) if config.num_common else None
 
-    def features(self, tokens_BT: mx.array) -> mx.array:
-        """[B, T, D]: what the output weights turn into logits."""
+    def features(self, tokens_BT: mx.array, cache: Cache | None = None) -> mx.array:
+        """[B, T, D]: what the output weights turn into logits; with a `cache` from
+        `new_cache`, of the tokens that follow those read into it."""
         x_BTD = self.embed(tokens_BT)
         if self.config.positions == "learned":
-            x_BTD = x_BTD + self.positions.weight[: tokens_BT.shape[1]]
+            start = 0 if cache is None else cache.num_read
+            x_BTD = x_BTD + self.positions.weight[start : start + tokens_BT.shape[1]]
         if self.config.norm == "rms":
-            x_BTD = _rms_norm(_shifted(_rms_norm(x_BTD), self.shift))
+            last = None if cache is None else cache.last
+            x_BTD = _rms_norm(_shifted(_rms_norm(x_BTD), self.shift, last))
         embedded_BTD = x_BTD
         tables = [table(tokens_BT) for table in self["values"]]
         tables = [None] * (len(self.blocks) - len(tables)) + tables
-        for block, token_values_BTD in zip(self.blocks, tables, strict=True):
-            x_BTD = block(x_BTD, embedded_BTD, token_values_BTD)
+        caches = [None] * len(self.blocks) if cache is None else cache.blocks
+        for block, token_values_BTD, kept in zip(self.blocks, tables, caches, strict=True):
+            x_BTD = block(x_BTD, embedded_BTD, token_values_BTD, kept)
         return self.norm(x_BTD)
+
+    def new_cache(self) -> Cache:
+        """What `features` keeps of one text, of at most `context` tokens, to read on from."""
+        return Cache(self.config)
 
     def output(self) -> tuple[mx.array, mx.array | None, int]:
         """Output weights [V, D], the entry [1, D] for rare tokens, number of common ones."""
@@ -148,18 +169,24 @@ def _shift_scales(config: Config) -> mx.array | None:
     return mx.zeros(config.width) if config.token_shift else None
 
 
-def _shifted(x_BTD: mx.array, scales_D: mx.array | None) -> mx.array:
+def _shifted(x_BTD: mx.array, scales_D: mx.array | None, last: Last | None) -> mx.array:
     """Each position plus the one before it, scaled by channel (Peng et al. 2023)."""
     if scales_D is None:
         return x_BTD
-    return x_BTD + mx.pad(x_BTD, [(0, 0), (1, 0), (0, 0)])[:, :-1] * scales_D
+    if last is None:
+        before_BTD = mx.pad(x_BTD, [(0, 0), (1, 0), (0, 0)])[:, :-1]
+    else:
+        before_BTD = last.before(x_BTD)
+    return x_BTD + before_BTD * scales_D
 
 
-def _rotate(x_BNTK: mx.array) -> mx.array:
-    """Rotary positions (Su et al. 2021), halves rotated against each other.
+def _rotate(x_BNTK: mx.array, start: int) -> mx.array:
+    """Rotary positions (Su et al. 2021) from `start` on, halves rotated against each other.
 
     `freqs` are angles' divisors: wavelengths 2 pi to 2 pi 1024.
     """
     K = x_BNTK.shape[-1]
     freqs_K = 1024.0 ** mx.linspace(0, 1, K // 2)
-    return mx.fast.rope(x_BNTK, K, traditional=False, base=None, scale=1.0, offset=0, freqs=freqs_K)
+    return mx.fast.rope(
+        x_BNTK, K, traditional=False, base=None, scale=1.0, offset=start, freqs=freqs_K
+    )

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from architectures.transformer import VALUE_SCALE, Config
+from architectures.transformer.torch_cache import BlockCache, Cache, KeysValues, Last
 
 # With normalised queries and keys 1/sqrt(K) leaves attention too flat (modded-nanogpt: 0.12).
 _QK_NORM_SCALE = 0.12
@@ -26,7 +27,11 @@ class Attention(nn.Module):
         self.out = nn.Linear(D, D, bias=False)
 
     def forward(
-        self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor] | None, token_values_BTD: Tensor | None
+        self,
+        x_BTD: Tensor,
+        rotary: tuple[Tensor, Tensor] | None,
+        token_values_BTD: Tensor | None,
+        cache: KeysValues | None,
     ) -> Tensor:
         B, T, D = x_BTD.shape
         weight_3D_D = torch.cat((self.query.weight, self.key.weight, self.value.weight))
@@ -39,11 +44,18 @@ class Attention(nn.Module):
             q_BTNK, k_BTNK = _rms_norm(q_BTNK), _rms_norm(k_BTNK)
         if rotary is not None:
             q_BTNK, k_BTNK = _rotate(q_BTNK, rotary), _rotate(k_BTNK, rotary)
+        k_BNTK, v_BNTK, seen_TS = k_BTNK.transpose(1, 2), v_BTNK.transpose(1, 2), None
+        if cache is not None:
+            k_BNTK, v_BNTK = cache.append(k_BNTK, v_BNTK)
+            S = k_BNTK.shape[2]
+            # `is_causal` would take these tokens for the first of the text.
+            seen_TS = torch.ones(T, S, dtype=torch.bool, device=x_BTD.device).tril(S - T)
         y_BNTK = F.scaled_dot_product_attention(
             q_BTNK.transpose(1, 2),
-            k_BTNK.transpose(1, 2),
-            v_BTNK.transpose(1, 2),
-            is_causal=True,
+            k_BNTK,
+            v_BNTK,
+            attn_mask=seen_TS,
+            is_causal=seen_TS is None,
             scale=_QK_NORM_SCALE if self.qk_norm else None,
         )
         return self.out(y_BNTK.transpose(1, 2).reshape(B, T, D))
@@ -88,12 +100,15 @@ class Block(nn.Module):
         embedded_BTD: Tensor,
         rotary: tuple[Tensor, Tensor] | None,
         token_values_BTD: Tensor | None,
+        cache: BlockCache | None,
     ) -> Tensor:
+        keys_values, attention_last, mlp_last = cache or (None, None, None)
         if self.skip_scales is not None:
             x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
-        y_BTD = _shifted(self.attention_norm(x_BTD), self.attention_shift)
-        x_BTD = x_BTD + self.attention(y_BTD, rotary, token_values_BTD)
-        return x_BTD + self.mlp(_shifted(self.mlp_norm(x_BTD), self.mlp_shift))
+        y_BTD = _shifted(self.attention_norm(x_BTD), self.attention_shift, attention_last)
+        x_BTD = x_BTD + self.attention(y_BTD, rotary, token_values_BTD, keys_values)
+        y_BTD = _shifted(self.mlp_norm(x_BTD), self.mlp_shift, mlp_last)
+        return x_BTD + self.mlp(y_BTD)
 
 
 class Model(nn.Module):
@@ -119,24 +134,32 @@ class Model(nn.Module):
             self.head = nn.Linear(config.width, config.vocab, bias=False)
         self.rare = nn.Parameter(torch.empty(1, config.width)) if config.num_common else None
 
-    def features(self, tokens_BT: Tensor) -> Tensor:
-        """[B, T, D]: what the output weights turn into logits."""
-        T = tokens_BT.shape[1]
+    def features(self, tokens_BT: Tensor, cache: Cache | None = None) -> Tensor:
+        """[B, T, D]: what the output weights turn into logits; with a `cache` from
+        `new_cache`, of the tokens that follow those read into it."""
+        start = 0 if cache is None else cache.num_read
+        places = slice(start, start + tokens_BT.shape[1])
         x_BTD = self.embed(tokens_BT)
         rotary = None
         if self.config.positions == "learned":
-            x_BTD = x_BTD + self.positions.weight[:T]
+            x_BTD = x_BTD + self.positions.weight[places]
         else:
-            rotary = (self.get_buffer("cos")[:T, None], self.get_buffer("sin")[:T, None])
+            rotary = (self.get_buffer("cos")[places, None], self.get_buffer("sin")[places, None])
         if self.config.norm == "rms":
-            x_BTD = _rms_norm(_shifted(_rms_norm(x_BTD), self.shift))
+            last = None if cache is None else cache.last
+            x_BTD = _rms_norm(_shifted(_rms_norm(x_BTD), self.shift, last))
         embedded_BTD = x_BTD
         first_with_values = len(self.blocks) - len(self.values)
         for i, block in enumerate(self.blocks):
             has_values = i >= first_with_values
             token_values = self.values[i - first_with_values](tokens_BT) if has_values else None
-            x_BTD = block(x_BTD, embedded_BTD, rotary, token_values)
+            kept = None if cache is None else cache.blocks[i]
+            x_BTD = block(x_BTD, embedded_BTD, rotary, token_values, kept)
         return self.norm(x_BTD)
+
+    def new_cache(self) -> Cache:
+        """What `features` keeps of one text, of at most `context` tokens, to read on from."""
+        return Cache(self.config, self.embed.weight.device)
 
     def output(self) -> tuple[Tensor, Tensor | None, int]:
         """Output weights [V, D], the entry [1, D] for rare tokens, number of common ones."""
@@ -163,11 +186,12 @@ def _shift_scales(config: Config) -> nn.Parameter | None:
     return nn.Parameter(torch.empty(config.width)) if config.token_shift else None
 
 
-def _shifted(x_BTD: Tensor, scales_D: Tensor | None) -> Tensor:
+def _shifted(x_BTD: Tensor, scales_D: Tensor | None, last: Last | None) -> Tensor:
     """Each position plus the one before it, scaled by channel (Peng et al. 2023)."""
     if scales_D is None:
         return x_BTD
-    return x_BTD + F.pad(x_BTD, (0, 0, 1, 0))[:, :-1] * scales_D
+    before_BTD = F.pad(x_BTD, (0, 0, 1, 0))[:, :-1] if last is None else last.before(x_BTD)
+    return x_BTD + before_BTD * scales_D
 
 
 def _angles(context: int, head_size: int) -> Tensor:

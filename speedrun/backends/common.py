@@ -1,9 +1,10 @@
-"""What every backend decides alike: precision, parameter groups, which weights fit."""
+"""What every backend does alike: precision, groups, fitting weights, ranks, reading on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.config import Recipe
@@ -12,6 +13,7 @@ from speedrun.team import Team
 
 T = TypeVar("T")
 
+NextLogits = Callable[[NDArray[np.int32], Any], NDArray[np.float32]]
 # Half precision also pays in memory traffic, but casts cost: it must win clearly.
 _HALF_MUST_WIN_BY = 1.5
 
@@ -50,6 +52,38 @@ def check_fit(weights: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[in
             raise ValueError(
                 f"weight {name!r} has shape {tuple(weights[name].shape)}, expected {tuple(shape)}"
             )
+
+
+class TextReader:
+    """See `speedrun.protocols.Reader`.
+
+    `next_logits(tokens, cache)` gives the logits [vocab] after `tokens` [length], which follow
+    those read into the cache; without one they are the whole text. So is what the model sees of
+    a text that has outgrown its context: a cache cannot forget its oldest tokens, because what
+    it keeps of the later ones was made from them.
+    """
+
+    def __init__(
+        self,
+        next_logits: NextLogits,
+        context: int,
+        new_cache: Callable[[], Any] | None = None,
+    ) -> None:
+        self._next_logits, self._context = next_logits, context
+        self._cache = None if new_cache is None else new_cache()
+        self._seen = np.empty(0, dtype=np.int32)
+        self._num_read = 0
+
+    def feed(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
+        if not len(tokens):
+            raise ValueError("a reader was fed no tokens; it needs at least one")
+        self._num_read += len(tokens)
+        self._seen = np.concatenate((self._seen, tokens))[-self._context :]
+        if self._num_read > self._context:
+            self._cache = None
+        if self._cache is None:
+            return self._next_logits(self._seen, None)
+        return self._next_logits(tokens, self._cache)
 
 
 def on_every_rank(team: Team, work: Callable[[], T]) -> T:

@@ -107,3 +107,22 @@ def test_twins_have_the_same_logits(case, rows):
         engine.load(weights)
         logits.append(engine.logits(tokens, steps))
     np.testing.assert_allclose(logits[1], logits[0], atol=2e-4)
+
+
+@pytest.mark.parametrize("case", [case for case in cases() if case.values[0][0][0] != "d3pm"])
+def test_twins_read_a_text_alike_and_as_a_whole(case, rows):
+    """In every variant: what a cache must keep depends on the settings."""
+    engines = twins(case)
+    rng = np.random.default_rng(6)
+    weights = {n: rng.normal(0, 0.3, w.shape) for n, w in engines[0].weights().items()}
+    text = np.concatenate((rows(1)[0], rows(1)[0]))[: CONTEXT + 4]
+    for engine in engines:
+        engine.load(weights)
+    readers = [engine.reader() for engine in engines]
+    starts = [0, *range(5, len(text))]
+    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+        logits = [reader.feed(text[start:stop]) for reader in readers]
+        seen = text[None, max(0, stop - CONTEXT) : stop]
+        for one, engine in zip(logits, engines, strict=True):
+            np.testing.assert_allclose(one, engine.logits(seen)[0, -1], atol=2e-4)
+        np.testing.assert_allclose(logits[1], logits[0], atol=2e-4)

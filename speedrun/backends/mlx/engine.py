@@ -15,7 +15,7 @@ from speedrun.backends.mlx import devices, objectives
 from speedrun.backends.mlx.compiling import Proven
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, OutOfMemory, Rows, Weights
+from speedrun.protocols import Architecture, Device, OutOfMemory, Reader, Rows, Weights
 from speedrun.team import Team
 
 
@@ -40,7 +40,7 @@ class MlxEngine:
         precision = common.precision(recipe.precision, device, devices.matmul_gflops)
         compiling = devices.compiling() if recipe.compile else {"compiled": False}
         self._facts: dict[str, Any] = devices.prepare() | compiling | {"precision": precision}
-        self._seed, self._dtype = seed, devices.DTYPES[precision]
+        self._seed, self._context, self._dtype = seed, config.context, devices.DTYPES[precision]
         self._micro_batch_rows = common.rows_at_once(recipe, team)
         self._model: Any = architecture.model("mlx")(config)
         parameters: Any = tree_flatten(self._model.parameters())
@@ -183,6 +183,15 @@ class MlxEngine:
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
         return np.array(self._objective.logits(self._with(self._params), tokens, steps))
+
+    def reader(self) -> Reader:
+        new_cache = getattr(self._model, "new_cache", None)
+        return common.TextReader(self._next_logits, self._context, new_cache)
+
+    def _next_logits(self, tokens: NDArray[np.int32], cache: Any) -> NDArray[np.float32]:
+        assert isinstance(self._objective, objectives.Exact), "a bound does not read on"
+        model = self._with(self._params)
+        return np.array(self._objective.next_logits(model, tokens, cache))
 
     # -- state
 

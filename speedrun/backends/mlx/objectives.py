@@ -54,7 +54,8 @@ class Objective(Protocol):
 
 
 class Exact:
-    """Next tokens; the model gives `features` and `output`, or `logits`."""
+    """Next tokens; the model gives `features` and `output`, or `logits`, and perhaps
+    `new_cache`, which these then take as well."""
 
     def __init__(self, vocab: int) -> None:
         self._vocab = vocab
@@ -96,8 +97,17 @@ class Exact:
             return logits(*_features(model, self._vocab, mx.array(tokens)))
         return self._by_vocab(model, mx.array(tokens))
 
-    def _by_vocab(self, model: Any, tokens_BT: mx.array) -> mx.array:
-        logits_BTV = model.logits(tokens_BT)
+    def next_logits(self, model: Any, tokens: NDArray[np.int32], cache: Any) -> mx.array:
+        """Logits [V] in fp32 of the token after `tokens` [T]; see `common.TextReader`."""
+        tokens_BT = mx.array(tokens[None])
+        caches = () if cache is None else (cache,)
+        if hasattr(model, "features"):
+            features_BTD, output = _features(model, self._vocab, tokens_BT, *caches)
+            return logits(features_BTD[:, -1], output)[0]
+        return self._by_vocab(model, tokens_BT, *caches)[0, -1]
+
+    def _by_vocab(self, model: Any, tokens_BT: mx.array, *caches: Any) -> mx.array:
+        logits_BTV = model.logits(tokens_BT, *caches)
         expected = (*tokens_BT.shape, self._vocab)
         shapes.expect("logits", logits_BTV, expected, "rows x context x vocabulary")
         return logits_BTV.astype(mx.float32)
@@ -163,11 +173,10 @@ class Bound:
         return logits(*_features(model, self._config.vocab, *placed))
 
 
-def _features(
-    model: Any, vocab: int, tokens_BT: mx.array, *steps_B: mx.array
-) -> tuple[mx.array, Output]:
-    """A model's features and output weights, of the shapes that they must have."""
-    features_BTD, output = model.features(tokens_BT, *steps_B), model.output()
+def _features(model: Any, vocab: int, tokens_BT: mx.array, *others: Any) -> tuple[mx.array, Output]:
+    """A model's features and output weights, of the shapes that they must have; `others` is a
+    bound's noise steps, or an exact model's cache."""
+    features_BTD, output = model.features(tokens_BT, *others), model.output()
     shapes.expect_output(output, vocab)
     expected = (*tokens_BT.shape, output[0].shape[1])
     shapes.expect("features", features_BTD, expected, "rows x context x width of output()")

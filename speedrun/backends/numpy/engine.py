@@ -2,7 +2,8 @@
 
 The model (`architectures/<name>/numpy_model.py`) has `count(rows)`, `finish()`, `num_entries`,
 `running_nats(rows)`, `make_room()`, `nats(rows)`, `log_probs(tokens)`, `weights()`, `load()`,
-and a class method `trial(config)`: a small model that still has everything to finish.
+`max_history`, the number of tokens that a prediction looks back on at most, and a class method
+`trial(config)`: a small model that still has everything to finish.
 """
 
 import platform
@@ -14,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speedrun.backends import common
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, OutOfMemory, Rows, Weights
+from speedrun.protocols import Architecture, OutOfMemory, Reader, Rows, Weights
 
 # Finishing takes 0.4 to 1.4 times as long an entry as on the trial's rows (measured).
 _FINISH_MARGIN = 1.6
@@ -80,6 +82,14 @@ class NumpyEngine:
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
         return self._model.log_probs(tokens)
+
+    def reader(self) -> Reader:
+        # A text's last few tokens say it all: no cache is needed.
+        seen = min(self._config.context, self._model.max_history)
+        return common.TextReader(self._next_log_probs, seen)
+
+    def _next_log_probs(self, tokens: NDArray[np.int32], cache: None) -> NDArray[np.float32]:
+        return self._model.log_probs(tokens[None])[0, -1]
 
     def weights(self) -> Weights:
         return self._model.weights()

@@ -15,7 +15,7 @@ from speedrun.backends import common
 from speedrun.backends.torch import devices, objectives, optimizers
 from speedrun.backends.torch.compiling import Proven
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, OutOfMemory, Rows, Weights
+from speedrun.protocols import Architecture, Device, OutOfMemory, Reader, Rows, Weights
 from speedrun.team import Team
 
 
@@ -173,6 +173,15 @@ class TorchEngine:
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
         return self._objective.logits(tokens, steps).cpu().numpy()
+
+    def reader(self) -> Reader:
+        new_cache = getattr(self._model, "new_cache", None)
+        return common.TextReader(self._next_logits, self._config.context, new_cache)
+
+    @torch.inference_mode()
+    def _next_logits(self, tokens: NDArray[np.int32], cache: Any) -> NDArray[np.float32]:
+        assert isinstance(self._objective, objectives.Exact), "a bound does not read on"
+        return self._objective.next_logits(tokens, cache).cpu().numpy()
 
     # -- state
 

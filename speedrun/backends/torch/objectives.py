@@ -53,7 +53,8 @@ class Objective(Protocol):
 
 
 class Exact:
-    """Next tokens; the model gives `features` and `output`, or `logits`."""
+    """Next tokens; the model gives `features` and `output`, or `logits`, and perhaps
+    `new_cache`, which these then take as well."""
 
     def __init__(self, model: Any, place: Place, vocab: int) -> None:
         self._model, self._place, self._vocab = model, place, vocab
@@ -93,8 +94,17 @@ class Exact:
             return logits(*_features(self._model, self._vocab, placed))
         return self._by_vocab(placed)
 
-    def _by_vocab(self, tokens_BT: Tensor) -> Tensor:
-        logits_BTV = self._model.logits(tokens_BT)
+    def next_logits(self, tokens: NDArray[np.int32], cache: Any) -> Tensor:
+        """Logits [V] in fp32 of the token after `tokens` [T]; see `common.TextReader`."""
+        placed = self._place(tokens[None])
+        caches = () if cache is None else (cache,)
+        if self._has_features:
+            features_BTD, output = _features(self._model, self._vocab, placed, *caches)
+            return logits(features_BTD[:, -1], output)[0]
+        return self._by_vocab(placed, *caches)[0, -1]
+
+    def _by_vocab(self, tokens_BT: Tensor, *caches: Any) -> Tensor:
+        logits_BTV = self._model.logits(tokens_BT, *caches)
         expected = (*tokens_BT.shape, self._vocab)
         shapes.expect("logits", logits_BTV, expected, "rows x context x vocabulary")
         return logits_BTV.float()
@@ -180,9 +190,10 @@ class Bound:
         return logits(*_features(self._model, self._config.vocab, *placed))
 
 
-def _features(model: Any, vocab: int, tokens_BT: Tensor, *steps_B: Tensor) -> tuple[Tensor, Output]:
-    """A model's features and output weights, of the shapes that they must have."""
-    features_BTD, output = model.features(tokens_BT, *steps_B), model.output()
+def _features(model: Any, vocab: int, tokens_BT: Tensor, *others: Any) -> tuple[Tensor, Output]:
+    """A model's features and output weights, of the shapes that they must have; `others` is a
+    bound's noise steps, or an exact model's cache."""
+    features_BTD, output = model.features(tokens_BT, *others), model.output()
     shapes.expect_output(output, vocab)
     expected = (*tokens_BT.shape, output[0].shape[1])
     shapes.expect("features", features_BTD, expected, "rows x context x width of output()")

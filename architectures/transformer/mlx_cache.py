@@ -1,0 +1,63 @@
+"""What the transformer keeps of a text in MLX, the twin of `torch_cache.py`.
+
+Shapes: B rows (one), T positions, D width, N heads, K head size.
+"""
+
+from typing import NamedTuple
+
+import mlx.core as mx
+
+from architectures.transformer import Config
+
+
+class Last:
+    """The token before the next one, as one shift reads it; zero where a text begins."""
+
+    def __init__(self, config: Config) -> None:
+        self.x_B1D = mx.zeros((1, 1, config.width))
+
+    def before(self, x_BTD: mx.array) -> mx.array:
+        """The token before each [B, T, D]; the last of them is kept for the next call."""
+        before_BTD = mx.concatenate([self.x_B1D, x_BTD[:, :-1]], axis=1)
+        self.x_B1D = x_BTD[:, -1:]
+        return before_BTD
+
+
+class KeysValues:
+    """Keys (turned to their places) and values of one layer's attention."""
+
+    def __init__(self, config: Config) -> None:
+        self.num_read = 0
+        shape = (1, config.heads, config.context, config.width // config.heads)
+        self._keys_BNTK, self._values_BNTK = mx.zeros(shape), mx.zeros(shape)
+
+    def append(self, k_BNTK: mx.array, v_BNTK: mx.array) -> tuple[mx.array, mx.array]:
+        """Keys and values of all tokens so far, these being the last."""
+        new = slice(self.num_read, self.num_read + k_BNTK.shape[2])
+        self._keys_BNTK[:, :, new] = k_BNTK
+        self._values_BNTK[:, :, new] = v_BNTK
+        self.num_read = new.stop
+        return self._keys_BNTK[:, :, : new.stop], self._values_BNTK[:, :, : new.stop]
+
+
+class BlockCache(NamedTuple):
+    """What one block keeps: for its attention, and for its two shifts."""
+
+    keys_values: KeysValues
+    attention_last: Last
+    mlp_last: Last
+
+
+class Cache:
+    """What the whole model keeps of at most `context` tokens of one text."""
+
+    def __init__(self, config: Config) -> None:
+        self.last = Last(config)
+        self.blocks = [
+            BlockCache(KeysValues(config), Last(config), Last(config)) for _ in range(config.depth)
+        ]
+
+    @property
+    def num_read(self) -> int:
+        """Tokens read so far: the place of the next one."""
+        return self.blocks[0].keys_values.num_read
