@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import cyclopts
 from cyclopts import App, Parameter
@@ -36,6 +36,7 @@ def race(
     vocab: int = 4096,
     eval_docs: str = "2000",
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    tune: Literal["off", "quick", "full"] = "quick",
     out: Path = Path("runs"),
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
@@ -69,6 +70,10 @@ def race(
         How many held-out documents are scored, or all. Scores compare only at one number.
     set_
         Change one setting: --set recipe.lr=0.002, --set model.depth=4. Repeatable.
+    tune
+        quick: before the clock starts, time real steps under different settings (precision,
+        micro-batch, threads, compilation …) for at most 20 s and take the fastest; kept for later
+        races. full: for at most 5 minutes. off: untimed settings.
     out
         Folder that run folders are made in.
     json_
@@ -78,8 +83,8 @@ def race(
 
     race_command(
         minutes=minutes, arch=arch, params=params, backend=backend, recipe=recipe, seed=seed,
-        seeds=seeds, data=data, vocab=vocab, eval_docs=eval_docs, settings=set_ or [], out=out,
-        as_json=json_,
+        seeds=seeds, data=data, vocab=vocab, eval_docs=eval_docs, settings=set_ or [], tune=tune,
+        out=out, as_json=json_,
     )  # fmt: skip
 
 

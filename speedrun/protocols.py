@@ -64,6 +64,25 @@ class Device:
     warnings: tuple[str, ...] = ()  # what a person should know before racing here
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a step is computed, never what it computes: `speedrun.tuning` finds the fastest.
+
+    None leaves a field to the recipe and to the backend.
+    """
+
+    precision: str | None = None
+    num_threads: int | None = None
+    micro_batch_rows: int | None = None
+    attention: str | None = None  # a kernel by name; "auto": the framework's own choice
+    keep_memory: bool | None = None  # freed memory stays with the process
+    fused: bool | None = None  # the optimizer's update in one kernel
+    compile: str | None = None  # "off", "default" or another mode of the compiler
+
+
+AS_IT_COMES = Settings()
+
+
 class Engine(Protocol):
     """A model in training on one device. Compilation, precision and placement live here."""
 
@@ -141,7 +160,22 @@ class Backend(Protocol):
         recipe: Recipe,
         seed: int,
         device: Device,
+        settings: Settings = ...,
     ) -> Engine: ...
+
+    def candidates(
+        self, architecture: Architecture, recipe: Recipe, device: Device
+    ) -> Mapping[str, Sequence[Any]]:
+        """Values worth timing by field of Settings, fields in the order to try them in.
+
+        The first value of each is the plain one, which is right wherever anything is; numbers
+        come in an order in which one that loses makes the next not worth trying.
+        """
+        ...
+
+    def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
+        """Set what the whole process shares, threads say; facts of it. An engine does it, too."""
+        ...
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         """Measured matrix-product rate in GFLOP/s; None where the precision does not exist."""

@@ -29,6 +29,7 @@ from speedrun.data.stream import TokenStream
 from speedrun.protocols import Architecture, Backend, Device, Engine
 from speedrun.stopping import StopSignal
 from speedrun.trainer import Tick, Training
+from speedrun.tuning import probe
 
 
 class Watcher(Protocol):
@@ -139,6 +140,8 @@ class _Race:
         run = self.settings
         with self.clock.account("build"):
             self._choose_among_rivals()
+        self._tune()
+        with self.clock.account("build"):
             self.watcher.phase("building the model")
             for remark in self.architecture.remarks(self.device):
                 self.watcher.notice(f"{self.architecture.NAME} on {self.device.name}: {remark}")
@@ -147,8 +150,9 @@ class _Race:
                 for precision in ("fp32", "bf16")
             }
             engine = self.backend.engine(
-                self.architecture, run.model, run.recipe, run.seed, self.device
-            )
+                self.architecture, run.model, run.recipe, run.seed, self.device,
+                settings=self.tuned.settings,
+            )  # fmt: skip
             # Now, not after five minutes; and on random weights, because branches that start
             # at zero hide what they would leak.
             rng = np.random.default_rng(run.seed)
@@ -173,6 +177,17 @@ class _Race:
             for name, t in self.step_s.items()
         )
         self.watcher.notice(f"Racing on {self.device.name}: {times}.")
+
+    def _tune(self) -> None:
+        """The probe is off the budget, as the warm-up is that it makes shorter."""
+        asked = self.asked
+        with self.clock.account("warmup"):
+            subject = probe.Subject(
+                arch=asked.arch, architecture=self.architecture, run=self.settings,
+                backend=self.backend, device=self.device, machine=self.machine,
+                said={setting.partition("=")[0] for setting in asked.settings},
+            )  # fmt: skip
+            self.tuned = probe.tune(asked.tune, subject, self.watcher.notice)
 
     def _train(self, engine: Engine) -> Training:
         run, watcher = self.settings, self.watcher
@@ -257,7 +272,8 @@ class _Race:
         sample: dict[str, Any] | None,
         weights_sha256: str,
     ) -> dict[str, Any]:
-        facts = engine.facts() | ({"auto_step_s": self.step_s} if self.step_s else {})
+        facts = engine.facts() | {"tuning": self.tuned.facts}
+        facts |= {"auto_step_s": self.step_s} if self.step_s else {}
         return {
             "status": training.status,
             **settings,

@@ -18,7 +18,7 @@ from speedrun import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--params", "60K", "--vocab", "300", "--eval-docs", "20", "--set", "model.context=32"]
-FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32"]
+FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32", "--tune", "off"]
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def race(arch: str, out: Path, *args: str) -> str:
         cli.main(
             ["--arch", arch, "--minutes", "0.2", "--params", "60K", "--vocab", "300",
              "--eval-docs", "20", "--data", str(stories), "--out", str(out),
-             "--set", "model.context=32", "--set", "recipe.compile=false",
+             "--set", "model.context=32", "--set", "recipe.compile=false", "--tune", "off",
              *(args if "--backend" in args else ("--backend", "cpu", *args))]
         )  # fmt: skip
     assert stopped.value.code == 2, shown.getvalue()

@@ -1,12 +1,14 @@
 """What every backend decides alike: precision, parameter groups, which weights fit."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
 from numpy.typing import NDArray
 
-from speedrun.protocols import Device
+from speedrun.config import Recipe
+from speedrun.protocols import Device, Settings
 
 # Half precision also pays in memory traffic, but casts cost: it must win clearly.
 _HALF_MUST_WIN_BY = 1.5
@@ -26,6 +28,24 @@ def precision(wanted: str, device: Device, rate: Callable[[str], float | None]) 
             f" allowed are auto, {', '.join(device.precisions)}"
         )
     return wanted
+
+
+def tuned(recipe: Recipe, settings: Settings) -> Recipe:
+    """The recipe with what was found fastest for what it leaves open."""
+    changes: dict[str, Any] = {
+        "precision": settings.precision,
+        "micro_batch_rows": settings.micro_batch_rows,
+        "compile": None if settings.compile is None else settings.compile != "off",
+    }
+    return dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})
+
+
+def halves(number: int) -> tuple[int, ...]:
+    """The number and its halves, as far as they are whole."""
+    out = [number]
+    while out[-1] % 2 == 0:
+        out.append(out[-1] // 2)
+    return tuple(out)
 
 
 def group_of(name: str, patterns: Sequence[tuple[str, str]]) -> str:

@@ -3,10 +3,12 @@
 import importlib.metadata
 import importlib.util
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from speedrun.backends import common
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, Engine
+from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
 
 
 class MlxBackend:
@@ -29,10 +31,25 @@ class MlxBackend:
         recipe: Recipe,
         seed: int,
         device: Device,
+        settings: Settings = AS_IT_COMES,
     ) -> Engine:
         from speedrun.backends.mlx.engine import MlxEngine
 
-        return MlxEngine(architecture, config, recipe, seed, device)
+        return MlxEngine(architecture, config, recipe, seed, device, settings)
+
+    def candidates(
+        self, architecture: Architecture, recipe: Recipe, device: Device
+    ) -> Mapping[str, Sequence[Any]]:
+        return {
+            "precision": device.precisions,
+            "compile": ("off", "default"),
+            "micro_batch_rows": common.halves(recipe.batch_rows),
+        }
+
+    def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
+        from speedrun.backends.mlx import devices
+
+        return devices.prepare()
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         from speedrun.backends.mlx import devices

@@ -14,7 +14,15 @@ from speedrun.backends.mlx import devices, objectives
 from speedrun.backends.mlx.compiling import Proven
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, OutOfMemory, Rows, Weights
+from speedrun.protocols import (
+    AS_IT_COMES,
+    Architecture,
+    Device,
+    OutOfMemory,
+    Rows,
+    Settings,
+    Weights,
+)
 
 
 class MlxEngine:
@@ -32,9 +40,14 @@ class MlxEngine:
         recipe: Recipe,
         seed: int,
         device: Device,
+        settings: Settings = AS_IT_COMES,
     ) -> None:
+        recipe = common.tuned(recipe, settings)
         precision = common.precision(recipe.precision, device, devices.matmul_gflops)
-        compiling = devices.compiling() if recipe.compile else {"compiled": False}
+        is_measured = settings.compile is not None  # here, for this model: no rule is needed
+        compiling = {"compiled": recipe.compile}
+        if recipe.compile and not is_measured:
+            compiling = devices.compiling()
         self._facts: dict[str, Any] = devices.prepare() | compiling | {"precision": precision}
         self._seed, self._dtype = seed, devices.DTYPES[precision]
         self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows

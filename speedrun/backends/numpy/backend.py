@@ -1,15 +1,16 @@
 """The NumPy backend as the harness sees it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import psutil
 
 from speedrun.backends.numpy.engine import NumpyEngine
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, Engine
+from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
 
 _PROBE_SIZE = 1024
 _PROBE_TIMES = 5
@@ -38,8 +39,17 @@ class NumpyBackend:
         recipe: Recipe,
         seed: int,
         device: Device,
+        settings: Settings = AS_IT_COMES,
     ) -> Engine:
         return NumpyEngine(architecture, config, recipe)
+
+    def candidates(
+        self, architecture: Architecture, recipe: Recipe, device: Device
+    ) -> Mapping[str, Sequence[Any]]:
+        return {}  # one way to count
+
+    def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
+        return {}
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         return _matmul_gflops() if precision == "fp32" else None

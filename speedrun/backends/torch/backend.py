@@ -1,13 +1,14 @@
 """The PyTorch backend as the harness sees it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
-from speedrun.backends.torch import devices
+from speedrun.backends.torch import candidates, devices
 from speedrun.backends.torch.engine import TorchEngine
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, Engine
+from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
 
 
 class TorchBackend:
@@ -23,8 +24,17 @@ class TorchBackend:
         recipe: Recipe,
         seed: int,
         device: Device,
+        settings: Settings = AS_IT_COMES,
     ) -> Engine:
-        return TorchEngine(architecture, config, recipe, seed, device)
+        return TorchEngine(architecture, config, recipe, seed, device, settings)
+
+    def candidates(
+        self, architecture: Architecture, recipe: Recipe, device: Device
+    ) -> Mapping[str, Sequence[Any]]:
+        return candidates.of(architecture, recipe, device)
+
+    def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
+        return devices.prepare(device.name, settings)
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         return devices.matmul_gflops(device.name, precision)
