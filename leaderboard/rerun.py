@@ -57,8 +57,8 @@ def raced_again(
 def tune_of(record: Record) -> probe.Mode:
     """How the settings of a record were found; those from before there was a choice were not."""
     tuning = record.train.engine.get("tuning")
-    mode = tuning.get("mode") if isinstance(tuning, dict) else None
-    return mode if mode in get_args(probe.Mode) else "off"
+    said = tuning.get("mode") if isinstance(tuning, dict) else None
+    return next((mode for mode in get_args(probe.Mode) if mode == said), "off")
 
 
 def compared(record: Record, again: Record, others: Sequence[Row]) -> Rerun:

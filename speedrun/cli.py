@@ -53,8 +53,7 @@ def race(
         Trainable parameters, such as 250K, 2M or 2000000; or a preset: tiny, small, medium; auto
         takes the time-optimal size by the laws of `sweep`, or a guess.
     backend
-        auto, or a device that `doctor` lists: cuda, mlx, mps, cpu, numpy. On Apple silicon
-        auto times a few steps on mlx and on mps.
+        auto, or a device that `doctor` lists, such as cpu; auto times mlx and mps on Apple silicon.
     recipe
         A recipe of the architecture: default, or goedecke as the published yardstick.
     seed
@@ -71,9 +70,7 @@ def race(
     set_
         Change one setting: --set recipe.lr=0.002, --set model.depth=4. Repeatable.
     tune
-        quick: before the clock starts, time real steps under different settings (precision,
-        micro-batch, threads, compilation …) for at most 20 s and take the fastest; kept for later
-        races. full: for at most 5 minutes. off: untimed settings.
+        Time real steps under different settings before the clock starts: off, quick (20 s), full.
     out
         Folder that run folders are made in.
     json_

@@ -58,7 +58,7 @@ class FakeBench:
         times_s = []
         self._spend(candidate.build_s, limit_s)
         for number in range(len(LOSSES)):
-            self._spend(step_s, limit_s - sum(times_s))
+            self._spend(step_s, limit_s - candidate.build_s - sum(times_s))
             times_s.append(step_s)
             limit = first_limit_s if number == 0 else step_limit_s
             if limit is not None and step_s > limit:

@@ -153,6 +153,29 @@ def test_sample_continues_the_prompt_and_depends_on_its_seed(raced):
     assert told[0].stdout == told[1].stdout != told[2].stdout
 
 
+def test_a_race_is_tuned_before_its_clock_starts(tmp_path):
+    """On the storybook; once, and a second race takes what the first one found."""
+    args = ("--minutes", "0.05", "--seeds", "2", "--tune", "quick", "--out", str(tmp_path / "runs"))
+    done = run(
+        *args, *TINY, "--set", "recipe.compile=false", HF_HUB_OFFLINE="1",
+        SPEEDRUN_CACHE=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Tuned in" in done.stdout and "found by an earlier race" in done.stdout
+    first, second = (load(path) for path in sorted((tmp_path / "runs").glob("*/record.json")))
+    tuning = first.train.engine["tuning"]
+    assert tuning["mode"] == "quick" and tuning["from"] == "measured"
+    assert tuning["spent_s"] <= 20.5 and first.clock.warmup_s >= tuning["spent_s"]
+    assert {trial["field"] for trial in tuning["trials"]} >= {"precision", "micro_batch_rows"}
+    assert "compile" not in tuning["chosen"], "that was said, and is left to the recipe"
+    assert tuning["chosen"]["precision"] == first.train.engine["precision"]
+    assert second.train.engine["tuning"]["from"] == "cache"
+    assert second.train.engine["tuning"]["chosen"] == tuning["chosen"]
+    assert first.config | {"seed": 1} == second.config, "the choice is no part of the config"
+    assert first.config["recipe"]["precision"] == "auto"
+    assert first.clock.train_s + first.clock.data_wait_s <= first.budget_s * 1.005
+
+
 def test_json_prints_the_record_alone(stories, tmp_path):
     done = run(
         "--json", "--minutes", "0.02", "--data", str(stories), "--out", str(tmp_path), *TINY, *FAST
@@ -188,6 +211,7 @@ def test_without_hub_and_data_the_storybook_races(tmp_path):
         (["--seed", "-1"], "0 or more"),
         (["--vocab", "10"], "257"),
         (["--eval-docs", "some"], "'all'"),
+        (["--tune", "fast"], "quick"),
         (["--data", "no/such/place"], "no such file"),
         (["--data", __file__], "allowed are"),
         (["--minuets", "5"], "--help"),

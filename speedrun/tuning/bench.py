@@ -1,4 +1,4 @@
-"""The child process that candidates are timed in: started, asked, killed when it does not answer."""
+"""The child process that candidates are timed in: started, asked, killed where it hangs."""
 
 import collections
 import json

@@ -76,20 +76,33 @@ def tune(
         earlier = None
     notice(f"Timing real steps under different settings, for at most {LIMITS_S[mode][0]:g} s.")
     found = _search(mode, space, earlier, bench or subject.bench, now)
-    if earlier is not None and (EARLIER in found.not_tried or EARLIER in found.dropped):
-        found.settings = earlier.settings
     facts = _facts(mode, found, now() - started_s, earlier)
-    if not found.problem:
-        is_unfinished = mode == "quick" and earlier is None and any(
-            getattr(found.settings, name) is None for name, values in space.items() if values[1:]
-        )
-        choice = kept.Kept(
-            settings=found.settings, facts=facts, is_thorough=mode == "full",
-            is_unfinished=is_unfinished,
-        )  # fmt: skip
+    choice = _choice(mode, space, found, facts, earlier)
+    if earlier is not None or not found.problem:
         kept.save(folder, key, choice)
     _tell(notice, mode, found, facts)
-    return Tuned(settings=found.settings, facts=facts)
+    return Tuned(settings=choice.settings, facts=choice.facts)
+
+
+def _choice(
+    mode: Mode,
+    space: Mapping[str, Sequence[Any]],
+    found: Found,
+    facts: dict[str, Any],
+    earlier: kept.Kept | None,
+) -> kept.Kept:
+    """What this race and later ones take; a search is gone on with once, however that ends."""
+    if earlier is not None:
+        if EARLIER not in found.tried:  # not even that was timed: nothing new is known
+            return dataclasses.replace(earlier, is_unfinished=False)
+        return kept.Kept(
+            settings=found.settings, facts=facts, is_thorough=False, is_unfinished=False
+        )
+    is_whole = all(getattr(found.settings, n) is not None for n, v in space.items() if v[1:])
+    return kept.Kept(
+        settings=found.settings, facts=facts, is_thorough=mode == "full",
+        is_unfinished=mode == "quick" and not is_whole,
+    )  # fmt: skip
 
 
 def left_open(

@@ -57,6 +57,7 @@ class Found:
     best_s: float | None = None
     trials: list[Trial] = field(default_factory=list)
     dropped: dict[str, str] = field(default_factory=dict)  # candidate -> why
+    tried: set[str] = field(default_factory=set)
     not_tried: list[str] = field(default_factory=list)
     problem: str = ""  # why nothing could be found out
 
@@ -97,7 +98,6 @@ class Search:
         self._found = Found(settings=plain)
         self._seen: set[Settings] = {plain}
         self._decided: set[str] = set()  # fields
-        self._tried: set[str] = set()  # values of theirs
         self._num_names = 0
 
     def run(self) -> Found:
@@ -127,9 +127,7 @@ class Search:
             return False
         try:
             before_s = self._now()
-            built = self._bench.build(
-                "plain", self._plain, limit_s=self._left_s(), may_shrink=True
-            )
+            built = self._bench.build("plain", self._plain, limit_s=self._left_s(), may_shrink=True)
         except TimedOut:
             found.problem = "plain settings alone took longer than the time given"
             return False
@@ -245,6 +243,7 @@ class Search:
         num_steps = max(1, min(50, round(BLOCK_S / slower_s)))
         mine: list[float] = []
         theirs: list[float] = []
+        ratios: list[float] = []
         while len(mine) < MAX_ROUNDS and self._left_s() > 2 * num_steps * slower_s:
             pair = [(rival, mine), (best, theirs)]
             for runner, times_s in pair if len(mine) % 2 else reversed(pair):
@@ -286,19 +285,19 @@ class Search:
 
     def _decide(self, name: str, label: str) -> None:
         self._decided.add(name)
-        self._tried.add(label)
+        self._found.tried.add(label)
         if label in self._found.not_tried:  # beside other settings
             self._found.not_tried.remove(label)
 
     def _not_tried(self, label: str) -> None:
-        if label not in self._tried and label not in self._found.not_tried:
+        if label not in self._found.tried and label not in self._found.not_tried:
             self._found.not_tried.append(label)
 
     def _left_s(self) -> float:
         return self._deadline_s - self._now()
 
     def _conclude(self) -> None:
-        """Fields that no value was tried of stay as they come, not as they are in plain settings."""
+        """Fields that no value was tried of stay as they come, not as plain settings have them."""
         found = self._found
         if found.plain_s is None:
             found.settings = self._plain if self._decided else Settings()

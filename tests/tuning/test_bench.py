@@ -63,7 +63,7 @@ def test_what_goes_wrong_is_said_in_a_line_and_the_bench_works_on(bench, what, s
 def test_one_that_hangs_is_killed_in_time(bench):
     before_s = time.monotonic()
     process = psutil.Process(bench._process.pid)
-    with pytest.raises(TimedOut, match="did not end within 0.5 s"):
+    with pytest.raises(TimedOut, match=r"did not end within 0\.5 s"):
         built(bench, fake_worker.HANG, limit_s=0.5)
     assert time.monotonic() - before_s < 5
     assert not bench.is_up and not process.is_running()

@@ -15,7 +15,7 @@ AUTO = "auto"
 BY_DEVICE = {"cuda": ("flash", "cudnn", "efficient"), "mps": ("math",), "cpu": ("math",)}
 
 
-def kernel(name: str | None) -> contextlib.AbstractContextManager[None]:
+def kernel(name: str | None) -> contextlib.AbstractContextManager[object]:
     """Inside it attention takes this kernel; RuntimeError there where it cannot."""
     if name in (None, AUTO):
         return contextlib.nullcontext()
