@@ -153,11 +153,11 @@ def test_sample_continues_the_prompt_and_depends_on_its_seed(raced):
     assert told[0].stdout == told[1].stdout != told[2].stdout
 
 
-def test_a_race_is_tuned_before_its_clock_starts(tmp_path):
-    """On the storybook; how much of it fits the time depends on how busy the machine is."""
+def test_a_race_is_tuned_before_its_clock_starts(stories, tmp_path):
+    """How much of it fits the time depends on how busy the machine is."""
     done = run(
         "--minutes", "0.05", "--tune", "quick", "--out", str(tmp_path / "runs"), *TINY,
-        "--set", "recipe.compile=false", HF_HUB_OFFLINE="1", SPEEDRUN_CACHE=str(tmp_path / "c"),
+        "--data", str(stories), "--set", "recipe.compile=false", HF_HUB_OFFLINE="1", SPEEDRUN_CACHE=str(tmp_path / "c"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (path,) = (tmp_path / "runs").glob("*/record.json")

@@ -78,7 +78,7 @@ def tune(
     found = _search(mode, space, earlier, bench or subject.bench, now)
     facts = _facts(mode, found, now() - started_s, earlier)
     choice = _choice(mode, space, found, facts, earlier)
-    if earlier is not None or not found.problem:
+    if earlier is not None or (found.tried and not found.problem):
         kept.save(folder, key, choice)
     _tell(notice, mode, found, facts)
     return Tuned(settings=choice.settings, facts=choice.facts)

@@ -216,6 +216,14 @@ def test_a_search_that_failed_is_not_kept(tuned):
     assert len(tuned.benches) == 2
 
 
+def test_a_search_that_got_to_nothing_is_not_kept(tuned):
+    tuned.behaves = lambda s: Candidate(3.0)
+    found = tuned(subject_of())
+    assert found.settings == Settings() and not found.facts["trials"]
+    tuned.behaves = lambda s: Candidate(0.1 if s.fused else 0.05)
+    assert tuned(subject_of()).settings.fused is False
+
+
 def test_what_is_dropped_is_named(tuned):
     tuned.behaves = lambda s: Candidate(fails="compiler" if s.compile == "default" else "")
     tuned(subject_of())
