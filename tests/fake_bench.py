@@ -56,17 +56,18 @@ class FakeBench:
             raise Failed("OutOfMemory: no room")
         step_s = candidate.step_s * self.slowdown()
         times_s = []
+        facts: dict[str, Any] = {"micro_batch_rows": min(rows, self.fits_rows)}
+        if candidate.fails == "compiler":
+            facts |= {"compiled": False, "compile_error": "InvalidCxxCompiler: no g++ found"}
         self._spend(candidate.build_s, limit_s)
         for number in range(len(LOSSES)):
             self._spend(step_s, limit_s - candidate.build_s - sum(times_s))
             times_s.append(step_s)
-            limit = first_limit_s if number == 0 else step_limit_s
+            limit = {0: first_limit_s, 2: step_limit_s}.get(number)
             if limit is not None and step_s > limit:
-                return Built(losses=LOSSES[:1], times_s=times_s, is_slow=True, facts={})
+                losses = LOSSES[: number + 1]
+                return Built(losses=losses, times_s=times_s, is_slow=True, facts=facts)
         self.engines[name] = settings
-        facts: dict[str, Any] = {"micro_batch_rows": min(rows, self.fits_rows)}
-        if candidate.fails == "compiler":
-            facts |= {"compiled": False, "compile_error": "InvalidCxxCompiler: no g++ found"}
         losses = [loss * candidate.loss for loss in LOSSES]
         return Built(losses=losses, times_s=times_s, is_slow=False, facts=facts)
 

@@ -157,7 +157,8 @@ def test_a_race_is_tuned_before_its_clock_starts(stories, tmp_path):
     """How much of it fits the time depends on how busy the machine is."""
     done = run(
         "--minutes", "0.05", "--tune", "quick", "--out", str(tmp_path / "runs"), *TINY,
-        "--data", str(stories), "--set", "recipe.compile=false", HF_HUB_OFFLINE="1", SPEEDRUN_CACHE=str(tmp_path / "c"),
+        "--data", str(stories), "--set", "recipe.compile=false", HF_HUB_OFFLINE="1",
+        SPEEDRUN_CACHE=str(tmp_path / "c"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (path,) = (tmp_path / "runs").glob("*/record.json")

@@ -1,6 +1,7 @@
 """What a race asks for: the fastest settings that keep its loss right, measured or kept."""
 
 import dataclasses
+import statistics
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from speedrun.tuning.worker import subject
 Mode = Literal["off", "quick", "full"]
 # Of all, the start of the child process counted in, and of one compilation.
 LIMITS_S = {"quick": (20.0, 20.0), "full": (300.0, 180.0)}
+# Median spread of the rounds above which a choice is the busy machine's, not the machine's:
+# it serves this race and is not kept.
+DISTURBED = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +82,8 @@ def tune(
     found = _search(mode, space, earlier, bench or subject.bench, now)
     facts = _facts(mode, found, now() - started_s, earlier)
     choice = _choice(mode, space, found, facts, earlier)
-    if earlier is not None or (found.tried and not found.problem):
+    is_calm = facts["spread"] is None or facts["spread"] <= DISTURBED
+    if is_calm and (earlier is not None or (found.tried and not found.problem)):
         kept.save(folder, key, choice)
     _tell(notice, mode, found, facts)
     return Tuned(settings=choice.settings, facts=choice.facts)
@@ -147,11 +152,13 @@ def _facts(mode: Mode, found: Found, spent_s: float, earlier: kept.Kept | None) 
     if earlier is not None:
         trials = earlier.facts.get("trials", []) + trials
         dropped = earlier.facts.get("dropped", {}) | dropped
+    spreads = [trial.spread for trial in found.trials if trial.num_rounds]
     facts = {
         "mode": mode, "from": "measured", "chosen": _chosen(found.settings),
         "plain_step_s": found.plain_s, "step_s": found.best_s, "trials": trials,
         "dropped": dropped, "not_tried": found.not_tried, "spent_s": round(spent_s, 3),
         "load_per_core": telemetry.load_per_core(),
+        "spread": round(statistics.median(spreads), 3) if spreads else None,
     }  # fmt: skip
     return facts | ({"problem": found.problem} if found.problem else {})
 
@@ -173,6 +180,11 @@ def _tell(notice: Callable[[str], None], mode: Mode, found: Found, facts: dict[s
         f"Tuned in {facts['spent_s']:.1f} s: {found.best_s * 1e3:.3g} ms a step, plain"
         f" {found.plain_s * 1e3:.3g} ms; settings: {_told(found.settings)}."
     )
+    if facts["spread"] is not None and facts["spread"] > DISTURBED:
+        notice(
+            f"The machine is busy (steps of one kind differ by {facts['spread']:.0%}): these"
+            " settings are not kept for later races."
+        )
     for label, why in found.dropped.items():
         notice(f"Tuning dropped {label}: {why}.")
     if found.not_tried:

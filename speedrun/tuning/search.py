@@ -23,7 +23,7 @@ EARLIER = "earlier choice"  # as a candidate
 CLEARLY = 0.10  # a lead that a few rounds suffice for
 MIN_ROUNDS, MAX_ROUNDS = 3, 7
 BLOCK_S = 0.15
-SLOW_START, SLOW_STEP = 4.0, 1.5  # times what the best takes: given up
+SLOW_START, SLOW_STEP = 4.0, 2.0  # times what is usual for the best: given up
 LEAST_LIMIT_S, LIMIT_FACTOR = 3.0, 5.0  # for a build, of what the plain one took
 COMPILE_LEAST_S = 3.0  # with less left none is begun
 _INSTANT_S = 0.05
@@ -38,12 +38,14 @@ class Trial:
     step_s: float
     against_s: float
     spread: float  # of the rounds, over their least: how much the machine was disturbed
+    num_rounds: int  # 0: given up at its first steps
     is_kept: bool
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "field": self.field, "value": self.value, "step_s": round(self.step_s, 6),
             "against_s": round(self.against_s, 6), "spread": round(self.spread, 3),
+            "rounds": self.num_rounds,
             "kept": self.is_kept,
         }  # fmt: skip
 
@@ -68,7 +70,8 @@ class _Runner:
 
     name: str
     settings: Settings
-    step_s: float
+    step_s: float = 0.0  # the least
+    usual_s: float = 0.0  # the median
 
 
 class _Over(Exception):
@@ -141,7 +144,7 @@ class Search:
         if built.facts.get("micro_batch_rows") and plain.micro_batch_rows:  # memory may be short
             plain = dataclasses.replace(plain, micro_batch_rows=built.facts["micro_batch_rows"])
         self._seen.add(plain)
-        self._best = _Runner("plain", plain, min(built.times_s[1:]))
+        self._best = _timed(_Runner("plain", plain), built.times_s[1:])
         found.plain_s = self._best.step_s
         if self._start != self._plain:
             self._try(EARLIER, self._start, "")
@@ -196,7 +199,6 @@ class Search:
         loser = self._best if trial.is_kept else rival
         if trial.is_kept:
             self._best = rival
-        self._best.step_s = min(trial.step_s, trial.against_s)
         self._forget(loser.name)
         return trial.is_kept
 
@@ -205,33 +207,34 @@ class Search:
     ) -> _Runner | None:
         """The candidate, if it is right and not far too slow."""
         self._num_names += 1
-        runner = _Runner(str(self._num_names), settings, 0.0)
+        runner = _Runner(str(self._num_names), settings)
         built = self._bench.build(
             runner.name, settings, limit_s=limit_s,
             first_limit_s=None if is_compiling else SLOW_START * self._first_s,
-            step_limit_s=SLOW_STEP * self._best.step_s,
+            step_limit_s=SLOW_STEP * self._best.usual_s,
         )  # fmt: skip
+        if (why := self._what_is_wrong(settings, built)) is not None:
+            self._forget(runner.name)
+            self._found.dropped[label] = why
+            return None
         if built.is_slow:
             name, _, _ = label.partition("=")
             self._found.trials.append(
                 Trial(
                     field=name, value=getattr(settings, name, None), step_s=built.times_s[-1],
-                    against_s=self._best.step_s, spread=0.0, is_kept=False,
+                    against_s=self._best.step_s, spread=0.0, num_rounds=0,
+                    is_kept=False,
                 )
             )  # fmt: skip
             return None
-        if (why := self._what_is_wrong(settings, built)) is not None:
-            self._forget(runner.name)
-            self._found.dropped[label] = why
-            return None
-        runner.step_s = min(built.times_s[1:])
-        return runner
+        return _timed(runner, built.times_s[1:])
 
     def _what_is_wrong(self, settings: Settings, built: Built) -> str | None:
         if settings.compile not in (None, "off") and not built.facts.get("compiled", True):
             return str(built.facts.get("compile_error", "it was not compiled"))
         tolerance = TOLERANCE[settings.precision or "fp32"]
-        for number, (mine, right) in enumerate(zip(built.losses, self._losses, strict=True), 1):
+        # One that was given up has fewer.
+        for number, (mine, right) in enumerate(zip(built.losses, self._losses, strict=False), 1):
             if not abs(mine - right) <= tolerance * abs(right):
                 return f"the loss of step {number} is {mine:.4g} instead of {right:.4g}"
         return None
@@ -256,11 +259,13 @@ class Search:
                 break
         if len(mine) < MIN_ROUNDS:
             return None
+        _timed(rival, mine)
+        _timed(best, theirs)
         won = max(min(mine) / min(theirs), statistics.median(ratios)) < 1 - MUST_WIN_BY
         spread = max(max(times_s) / min(times_s) - 1 for times_s in (mine, theirs))
         return Trial(
             field=name, value=value, step_s=min(mine), against_s=min(theirs), spread=spread,
-            is_kept=won,
+            num_rounds=len(mine), is_kept=won,
         )  # fmt: skip
 
     # -- the rest
@@ -305,3 +310,8 @@ class Search:
         found.best_s = self._best.step_s
         open_fields = {name: None for name in self._space if name not in self._decided}
         found.settings = dataclasses.replace(self._best.settings, **open_fields)
+
+
+def _timed(runner: _Runner, times_s: Sequence[float]) -> _Runner:
+    runner.step_s, runner.usual_s = min(times_s), statistics.median(times_s)
+    return runner

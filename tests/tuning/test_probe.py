@@ -59,12 +59,14 @@ class Raced:
     def __init__(self, fake_time: Any) -> None:
         self.fake_time = fake_time
         self.behaves = lambda s: Candidate(0.1 if s.fused else 0.05)
+        self.slowdown = lambda: 1.0
         self.lines: list[str] = []
         self.benches: list[FakeBench] = []
 
     def __call__(self, subject: probe.Subject, mode: Any = "quick") -> probe.Tuned:
         def bench() -> Any:
             self.benches.append(FakeBench(self.fake_time, self.behaves))
+            self.benches[-1].slowdown = self.slowdown
             return self.benches[-1]
 
         self.lines.clear()
@@ -222,6 +224,17 @@ def test_a_search_that_got_to_nothing_is_not_kept(tuned):
     assert found.settings == Settings() and not found.facts["trials"]
     tuned.behaves = lambda s: Candidate(0.1 if s.fused else 0.05)
     assert tuned(subject_of()).settings.fused is False
+
+
+def test_a_choice_of_a_busy_machine_is_this_races_alone(tuned, fake_time):
+    """What wins beside other work, a single thread say, loses without it."""
+    tuned.slowdown = lambda: 1.0 + (int(10 * fake_time()) % 7) / 7
+    found = tuned(subject_of())
+    assert found.settings.fused is False and found.facts["spread"] > probe.DISTURBED
+    assert any("busy" in line for line in tuned.lines)
+    tuned.slowdown = lambda: 1.0
+    assert tuned(subject_of()).facts["from"] == "measured" and len(tuned.benches) == 2
+    assert tuned(subject_of()).facts["from"] == "cache"
 
 
 def test_what_is_dropped_is_named(tuned):

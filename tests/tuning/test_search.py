@@ -192,6 +192,16 @@ def test_a_search_goes_on_from_an_earlier_choice(fake_time):
     assert bench.built == [PLAIN, start, found.settings]
 
 
+def test_one_that_fell_back_is_not_called_slow(fake_time):
+    """Without a compiler it is eager, and slow perhaps by chance: the reason is what counts."""
+
+    def behaves(s: Settings) -> Candidate:
+        return Candidate(1.0, fails="compiler") if s.compile == "default" else Candidate()
+
+    found, _ = searched(fake_time, behaves)
+    assert "no g++ found" in found.dropped["compile=default"]
+
+
 def test_two_engines_take_turns(fake_time):
     order: list[str] = []
     bench = FakeBench(fake_time, lambda s: Candidate(0.2))
