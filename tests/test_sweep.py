@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from folders import write_stories
 from rich.console import Console
 from sweeps import FakeRace
 
@@ -27,11 +26,6 @@ from speedrun.sweep.view import LiveSweepView, PlainSweepView, outlook
 ROOT = Path(__file__).resolve().parent.parent
 QUIET = PlainSweepView(Console(quiet=True))
 SMALL = ("model.context=32", "recipe.compile=false")
-
-
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory) -> Path:
-    return write_stories(tmp_path_factory.mktemp("data") / "stories.jsonl")
 
 
 @pytest.fixture
@@ -71,7 +65,7 @@ def test_a_stopped_sweep_goes_on_and_repeats_nothing(planned):
     assert not third.raced
 
 
-def test_runs_are_known_by_their_records_not_by_their_names(planned, tmp_path):
+def test_runs_are_known_by_their_records_not_by_their_names(planned):
     run_all(planned, QUIET, FakeRace(planned))
     for number, folder in enumerate(sorted(planned.grid.out.glob("run-*"))):
         folder.rename(folder.with_name(f"renamed {number}"))
@@ -193,7 +187,8 @@ def test_the_live_table_shows_scores_and_what_runs(planned):
 
 def test_a_race_is_told_all_that_was_asked_for(planned, grid):
     words = arguments(planned.runs[0], grid)
-    for word in ("--backend", "cpu", "--eval-docs", "20", "--data", "model.context=32", "--json"):
+    asked = ("--backend", "cpu", "--eval-docs", "20", "--data", "model.context=32", "--json")
+    for word in (*asked, "--tune", "quick"):
         assert word in words
 
 
@@ -317,7 +312,7 @@ def test_a_race_ends_when_its_starter_lets_go_of_it():
     race.stdout.close()
 
 
-def test_ctrl_c_ends_the_race_and_leaves_what_is_done(planned, monkeypatch):
+def test_ctrl_c_ends_the_race_and_leaves_what_is_done(planned):
     """As race_alone does it: the process is killed, and its hidden folder goes."""
 
     def stop(line: str) -> None:

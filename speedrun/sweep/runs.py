@@ -11,17 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from leaderboard.record import Record
+from leaderboard.record import OFF_CLOCK, Record
+from speedrun.plan.recorded import USUAL_OFF_S
 from speedrun.sweep import racing
 from speedrun.sweep.child import Ended, race_alone
 from speedrun.sweep.folder import Failure, agree, failures, note_failure, records, settle
 from speedrun.sweep.grid import Grid, Plan, Planned, arguments
-
-_ACCOUNTS_OFF = (
-    "startup_s", "tokenizer_s", "build_s", "compile_s", "warmup_s", "checkpoint_s", "evaluate_s",
-    "sample_s",
-)  # fmt: skip
-_USUAL_OFF_S = 25.0  # off the clock, before any run of the sweep has told
 
 
 class Watcher(Protocol):
@@ -53,7 +48,7 @@ class State:
     def left_s(self) -> float:
         """Seconds until all is done, if it goes on as it went."""
         off = [_off_clock_s(record) for record in self.done.values()]
-        each_s = statistics.median(off) if off else _USUAL_OFF_S
+        each_s = statistics.median(off) if off else USUAL_OFF_S
         total = sum(60 * run.minutes + each_s for run in self.left)
         if self.running is not None:
             gone_s = time.monotonic() - self.since
@@ -62,7 +57,7 @@ class State:
 
 
 def _off_clock_s(record: Record) -> float:
-    return sum(getattr(record.clock, name) for name in _ACCOUNTS_OFF)
+    return sum(getattr(record.clock, name) for name in OFF_CLOCK)
 
 
 class Race(Protocol):

@@ -4,10 +4,8 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from types import TracebackType
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +16,7 @@ from speedrun.report import spread
 from speedrun.sweep.folder import Failure
 from speedrun.sweep.grid import Planned
 from speedrun.sweep.runs import State
+from speedrun.views import PlainLines, Redrawn
 
 REFRESH_S = 1.0
 
@@ -53,20 +52,12 @@ def ended(failure: Failure) -> str:
     return f"failed ({failure.error}); the rest goes on"
 
 
-class PlainSweepView:
+class PlainSweepView(PlainLines):
     """One line when a race begins and one when it ends."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        super().__init__(console)
         self._running: Planned | None = None
-
-    def __enter__(self) -> "PlainSweepView":
-        return self
-
-    def __exit__(self, *exc: object) -> None: ...
-
-    def notice(self, text: str) -> None:
-        self._print(f"notice: {text}")
 
     def state(self, state: State) -> None:
         if state.running is None:
@@ -81,37 +72,18 @@ class PlainSweepView:
     def failed(self, run: Planned, failure: Failure, state: State) -> None:
         self._print(f"{run.label}: {ended(failure)}")
 
-    def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-
-class LiveSweepView:
+class LiveSweepView(Redrawn):
     """A table of sizes and budgets with their scores, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        super().__init__(console)
         self._drawn_s = 0.0
-
-    def __enter__(self) -> "LiveSweepView":
-        self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._live.stop()
-
-    def notice(self, text: str) -> None:
-        self._console.print(Text(text, style="yellow"))
 
     def state(self, state: State) -> None:
         if state.running is None or time.monotonic() - self._drawn_s > REFRESH_S:
             self._drawn_s = time.monotonic()
-            self._live.update(_panel(state), refresh=True)
+            self._draw(_panel(state))
 
     def done(self, run: Planned, record: Record, state: State) -> None:
         self._console.print(Text(f"{run.label}: {result(record)}"))
