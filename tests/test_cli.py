@@ -15,6 +15,7 @@ import safetensors.numpy
 from leaderboard.record import load
 from leaderboard.row import unranked_because
 from speedrun import cli
+from speedrun.tuning.probe import DISTURBED
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--params", "60K", "--vocab", "300", "--eval-docs", "20", "--set", "model.context=32"]
@@ -162,7 +163,8 @@ def test_a_race_is_tuned_before_its_clock_starts(stories, tmp_path):
     assert "Tuned in" in done.stdout
     assert tuning["chosen"].get("precision", "fp32") == record.train.engine["precision"]
     assert tuning["trials"] or tuning["not_tried"] or tuning["dropped"]
-    assert list((tmp_path / "c" / "tuning").glob("*.json"))
+    is_calm = tuning["spread"] is not None and tuning["spread"] <= DISTURBED
+    assert list((tmp_path / "c" / "tuning").glob("*.json")) or not is_calm
 
 
 def test_json_prints_the_record_alone(stories, tmp_path):

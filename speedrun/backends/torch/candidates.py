@@ -22,18 +22,19 @@ _MAX_THREADS_TRIED = 3
 def of(architecture: Architecture, recipe: Recipe, device: Device) -> dict[str, tuple[Any, ...]]:
     """By field of Settings, the plain value first."""
     on_cpu = device.name == "cpu"
-    values: dict[str, tuple[Any, ...]] = {
+    rows = {"micro_batch_rows": common.halves(recipe.batch_rows)}
+    # What matters most comes first: the time may not suffice for all. Where launches dominate
+    # small pieces can only lose.
+    return {
         "precision": device.precisions,
         "num_threads": _threads() if on_cpu else (),
+        **(rows if on_cpu else {}),
         "attention": _kernels(architecture, device.name),
+        "compile": ("off", *_MODES[device.name]),
         "keep_memory": (True, False) if on_cpu and devices.has_glibc() else (),
         "fused": (True, False),
-        "micro_batch_rows": common.halves(recipe.batch_rows),
-        "compile": ("off", *_MODES[device.name]),
+        **({} if on_cpu else rows),
     }
-    if not on_cpu:  # launches dominate: small pieces can only lose, and are tried last
-        values["micro_batch_rows"] = values.pop("micro_batch_rows")
-    return values
 
 
 def _threads() -> tuple[int, ...]:
