@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from speedrun import __version__
+from speedrun.backends import launchers
 from speedrun.plan.command import plan
 
 _COMMANDS = "compare, doctor, leaderboard, plan, sample, submit, sweep and verify"
@@ -41,6 +42,8 @@ def race(
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
     """Train for some minutes of wall-clock time, score, tell a story, write a record.
+
+    On several GPUs: torchrun --nproc-per-node N run.py …, or mlx.launch -n N -- python run.py …
 
     Parameters
     ----------
@@ -170,7 +173,9 @@ app.command(
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command; what a person can mend ends in one line and exit code 2."""
     errors = Console(stderr=True)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        _check_launched(arguments)
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except cyclopts.UnusedCliTokensError as error:
         words = " ".join(error.unused_tokens or [])
@@ -187,12 +192,42 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         fail(errors, " ".join(str(error).split()) or type(error).__name__)
     except KeyboardInterrupt:
-        errors.print("stopped; nothing was recorded", style="yellow")
+        if _speaks():
+            errors.print("stopped; nothing was recorded", style="yellow")
         sys.exit(130)
     sys.exit(0)
 
 
+def _check_launched(arguments: list[str]) -> None:
+    """Of several processes the first speaks for all; and only a race takes several."""
+    started = launchers.launched()
+    if started is None:
+        return
+    if started.rank > 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    command = arguments[0] if arguments else ""
+    if not command.startswith("-") and command in app:
+        raise ValueError(
+            f"{started.by} started {started.size} processes, and only a race runs in several:"
+            f" start {command} without it"
+        )
+
+
+def _speaks() -> bool:
+    """Whether mistakes that all processes of a race find are this one's to say."""
+    try:
+        started = launchers.launched()
+    except ValueError:  # of the launcher's own variables
+        return True
+    return started is None or started.local_rank == 0
+
+
 def fail(errors: Console, line: str) -> NoReturn:
     """One clear line on standard error, exit code 2."""
+    if not _speaks():
+        from speedrun.together import leave_it_to_rank_0
+
+        leave_it_to_rank_0()
+        sys.exit(2)
     errors.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(2)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.config import ModelConfig, Recipe
+from speedrun.team import Team
 
 Rows = NDArray[np.int32]  # [rows, context + 1]: inputs are [:, :-1], targets are [:, 1:]
 # Trained numbers are float32, what is counted and looked up by key is int64.
@@ -160,8 +161,19 @@ class Backend(Protocol):
         recipe: Recipe,
         seed: int,
         device: Device,
-        settings: Settings = ...,
-    ) -> Engine: ...
+        team: Team | None = None,
+        settings: Settings = AS_IT_COMES,
+    ) -> Engine:
+        """An engine; each of a `team` takes its part of a step's rows, and all the same step."""
+        ...
+
+    def join(self, device: Device, patience_s: float) -> Team:
+        """The team of the processes that a launcher of this framework started.
+
+        One that does not answer for `patience_s` is given up. ValueError where several
+        processes cannot train together on this device.
+        """
+        ...
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device

@@ -9,6 +9,7 @@ from typing import Any
 from speedrun.backends import common
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
+from speedrun.team import Team
 
 
 class MlxBackend:
@@ -31,11 +32,12 @@ class MlxBackend:
         recipe: Recipe,
         seed: int,
         device: Device,
+        team: Team | None = None,
         settings: Settings = AS_IT_COMES,
     ) -> Engine:
         from speedrun.backends.mlx.engine import MlxEngine
 
-        return MlxEngine(architecture, config, recipe, seed, device, settings)
+        return MlxEngine(architecture, config, recipe, seed, device, team or Team(), settings)
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
@@ -50,6 +52,11 @@ class MlxBackend:
         from speedrun.backends.mlx import devices
 
         return devices.prepare()
+
+    def join(self, device: Device, patience_s: float) -> Team:
+        from speedrun.backends.mlx.team import MlxTeam
+
+        return MlxTeam()  # it gives nobody up: mlx.launch ends the others when one ends
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         from speedrun.backends.mlx import devices

@@ -11,6 +11,7 @@ import psutil
 from speedrun.backends.numpy.engine import NumpyEngine
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
+from speedrun.team import Team
 
 _PROBE_SIZE = 1024
 _PROBE_TIMES = 5
@@ -39,6 +40,7 @@ class NumpyBackend:
         recipe: Recipe,
         seed: int,
         device: Device,
+        team: Team | None = None,
         settings: Settings = AS_IT_COMES,
     ) -> Engine:
         return NumpyEngine(architecture, config, recipe)
@@ -50,6 +52,9 @@ class NumpyBackend:
 
     def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
         return {}
+
+    def join(self, device: Device, patience_s: float) -> Team:
+        raise ValueError("counted models race in one process: start it without a launcher")
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         return _matmul_gflops() if precision == "fp32" else None

@@ -9,6 +9,7 @@ from speedrun.backends.torch import candidates, devices
 from speedrun.backends.torch.engine import TorchEngine
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
+from speedrun.team import Team
 
 
 class TorchBackend:
@@ -24,9 +25,10 @@ class TorchBackend:
         recipe: Recipe,
         seed: int,
         device: Device,
+        team: Team | None = None,
         settings: Settings = AS_IT_COMES,
     ) -> Engine:
-        return TorchEngine(architecture, config, recipe, seed, device, settings)
+        return TorchEngine(architecture, config, recipe, seed, device, team or Team(), settings)
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
@@ -35,6 +37,11 @@ class TorchBackend:
 
     def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
         return devices.prepare(device.name, settings)
+
+    def join(self, device: Device, patience_s: float) -> Team:
+        from speedrun.backends.torch.team import TorchTeam
+
+        return TorchTeam(device, patience_s)
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         return devices.matmul_gflops(device.name, precision)

@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from speedrun.protocols import (
     Settings,
     Weights,
 )
+from speedrun.team import Team
 
 
 class TorchEngine:
@@ -36,9 +37,11 @@ class TorchEngine:
         recipe: Recipe,
         seed: int,
         device: Device,
+        team: Team,
         settings: Settings = AS_IT_COMES,
     ) -> None:
-        self._row, self._settings = devices.row(device.name), settings
+        self._team, self._settings = team, settings
+        self._row = devices.row(device.name)
         self._facts: dict[str, Any] = dict(devices.prepare(device.name, settings))
         recipe = common.tuned(recipe, settings)
         self._recipe, self._seed, self._config = recipe, seed, config
@@ -46,7 +49,7 @@ class TorchEngine:
         self._precision = common.precision(
             recipe.precision, device, lambda p: devices.matmul_gflops(device.name, p)
         )
-        self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
+        self._micro_batch_rows = common.rows_at_once(recipe, team)
         self._model: Any = architecture.model("torch")(config).to(self._device)
         self._initial = architecture.initial(config, seed)
         self._patterns = architecture.PARAM_GROUPS
@@ -67,7 +70,22 @@ class TorchEngine:
 
     def step(self, rows: Rows, lr_scale: float) -> None:
         try:
-            self._step(rows, lr_scale)
+            loss = common.on_every_rank(self._team, lambda: self._gradients(rows))
+        except OutOfMemory:
+            self._zero_grad()  # those of a rank that had room, too
+            raise
+        # After the exchange the other ranks take this step, so trying again would be another.
+        with self._watching_memory(OutOfMemory if self._team.size == 1 else MemoryError):
+            if self._team.size > 1:
+                self._add_up(loss)
+            self._update(lr_scale)
+        self._loss_sum += loss
+        self._num_losses += 1
+
+    @contextlib.contextmanager
+    def _watching_memory(self, means: type[MemoryError]) -> Iterator[None]:
+        try:
+            yield
         except RuntimeError as error:
             if not devices.is_out_of_memory(error):
                 raise
@@ -75,17 +93,31 @@ class TorchEngine:
             gc.collect()
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
-            raise OutOfMemory(str(error).splitlines()[0]) from None
+            raise means(str(error).splitlines()[0]) from None
 
-    def _step(self, rows: Rows, lr_scale: float) -> None:
-        batch = self._objective.batch(rows, self._noise)
-        num_terms = max(1, self._objective.num_terms(batch))
-        loss = torch.zeros((), device=self._device)
-        for start in range(0, len(rows), self._micro_batch_rows):
-            piece = batch[start : start + self._micro_batch_rows]
-            part = self._loss(piece) * (self._objective.num_terms(piece) / num_terms)
-            self._scaler.scale(part).backward()
-            loss += part.detach()
+    def _gradients(self, rows: Rows) -> Tensor:
+        """Accumulate gradients of this rank's rows; return their share of the mean loss."""
+        with self._watching_memory(OutOfMemory):
+            batch = self._objective.batch(rows, self._noise)  # of all ranks, so noise is the same
+            num_terms = max(1, self._objective.num_terms(batch))
+            loss, own = torch.zeros((), device=self._device), self._team.part(len(rows))
+            for start in range(own.start, own.stop, self._micro_batch_rows):
+                piece = batch[start : min(start + self._micro_batch_rows, own.stop)]
+                part = self._loss(piece) * (self._objective.num_terms(piece) / num_terms)
+                self._scaler.scale(part).backward()
+                loss += part.detach()
+            return loss
+
+    def _add_up(self, loss: Tensor) -> None:
+        """Make of every rank's gradients and loss their sums over the ranks."""
+        from speedrun.backends.torch.team import add_up
+
+        for param in self._model.parameters():
+            if param.grad is None:  # of no use to this rank's rows; perhaps to another's
+                param.grad = torch.zeros_like(param)
+        add_up(self._team, [loss, *(param.grad for param in self._model.parameters())])
+
+    def _update(self, lr_scale: float) -> None:
         if self._recipe.grad_clip:
             for optimizer in self._optimizers:
                 self._scaler.unscale_(optimizer)
@@ -96,8 +128,6 @@ class TorchEngine:
             self._scaler.step(optimizer)
         self._scaler.update()
         self._zero_grad()
-        self._loss_sum += loss
-        self._num_losses += 1
 
     def _loss(self, piece: Any) -> Tensor:
         with self._autocast(), attention.kernel(self._settings.attention):
