@@ -50,11 +50,9 @@ def race(
     minutes
         The training budget. Start-up, compilation and scoring are not charged to it.
     arch
-        Name of an architecture, or the path of a folder with one; auto takes the one that laws
-        of `sweep` predict to be strongest here.
+        Name of an architecture, or a folder with one; auto: the strongest by laws of `sweep`.
     params
-        Trainable parameters, such as 250K, 2M or 2000000; or a preset: tiny, small, medium; auto
-        takes the time-optimal size by the laws of `sweep`, or a guess.
+        Trainable parameters (250K, 2M, 2000000); a preset (tiny, small, medium); or auto, by laws.
     backend
         auto, or a device that `doctor` lists, such as cpu; auto times mlx and mps on Apple silicon.
     recipe
