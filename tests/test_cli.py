@@ -160,7 +160,7 @@ def test_a_race_is_tuned_before_its_clock_starts(stories, tmp_path):
     if tuning["plain_step_s"] is None:
         assert "Tuning failed" in done.stdout and tuning["problem"]
         return
-    assert "Tuned in" in done.stdout
+    assert ("Tuned in" in done.stdout) is bool(tuning["trials"] or tuning["dropped"])
     assert tuning["chosen"].get("precision", "fp32") == record.train.engine["precision"]
     assert tuning["trials"] or tuning["not_tried"] or tuning["dropped"]
     is_calm = tuning["spread"] is not None and tuning["spread"] <= DISTURBED

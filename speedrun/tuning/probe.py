@@ -176,10 +176,13 @@ def _tell(notice: Callable[[str], None], mode: Mode, found: Found, facts: dict[s
     if found.plain_s is None or found.best_s is None:
         notice(f"Tuning failed ({found.problem}); settings: {_told(found.settings)}.")
         return
-    notice(
-        f"Tuned in {facts['spent_s']:.1f} s: {found.best_s * 1e3:.3g} ms a step, plain"
-        f" {found.plain_s * 1e3:.3g} ms; settings: {_told(found.settings)}."
-    )
+    if found.tried:
+        notice(
+            f"Tuned in {facts['spent_s']:.1f} s: {found.best_s * 1e3:.3g} ms a step, plain"
+            f" {found.plain_s * 1e3:.3g} ms; settings: {_told(found.settings)}."
+        )
+    else:
+        notice(f"In {facts['spent_s']:.1f} s no settings could be compared: they stay as they come.")
     if facts["spread"] is not None and facts["spread"] > DISTURBED:
         notice(
             f"The machine is busy (steps of one kind differ by {facts['spread']:.0%}): these"

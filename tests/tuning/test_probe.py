@@ -222,6 +222,7 @@ def test_a_search_that_got_to_nothing_is_not_kept(tuned):
     tuned.behaves = lambda s: Candidate(3.0)
     found = tuned(subject_of())
     assert found.settings == Settings() and not found.facts["trials"]
+    assert any("no settings could be compared" in line for line in tuned.lines)
     tuned.behaves = lambda s: Candidate(0.1 if s.fused else 0.05)
     assert tuned(subject_of()).settings.fused is False
 
