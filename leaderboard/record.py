@@ -72,7 +72,10 @@ OFF_CLOCK = (
 
 
 class Clock(Section):
-    """Seconds by account; train_s and data_wait_s together are the budget spent."""
+    """Seconds by account; train_s and data_wait_s together are the budget spent.
+
+    warmup_s has the timing of settings in it, too, which `train.engine.tuning` tells apart.
+    """
 
     startup_s: Seconds
     tokenizer_s: Seconds

@@ -7,6 +7,7 @@ only from runs of one config: the rerun is held against their mean by a t predic
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from leaderboard import rank
 from leaderboard.notes import Rerun
@@ -18,6 +19,7 @@ from speedrun.asked import Asked
 from speedrun.protocols import Architecture
 from speedrun.race import Finished, Watcher
 from speedrun.stopping import StopSignal
+from speedrun.tuning import probe
 
 LEAST_P = 0.01  # a rerun less likely than this, given the noise, refutes the claim
 # Without noise of its own an entry cannot be refuted by a little. Seeds of the runs that come
@@ -40,7 +42,7 @@ def raced_again(
     run = recorded.run(architecture, record, data, where)
     asked = Asked(
         arch=arch or record.arch, budget_s=run.budget_s, backend=backend, seed=run.seed,
-        data=run.data, out=out, again=run,
+        data=run.data, out=out, tune=tune_of(record), again=run,
     )  # fmt: skip
     with StopSignal() as stop:
         finished = race.race(asked, watcher, stop)
@@ -50,6 +52,13 @@ def raced_again(
             " compare"
         )
     return finished
+
+
+def tune_of(record: Record) -> probe.Mode:
+    """How the settings of a record were found; those from before there was a choice were not."""
+    tuning = record.train.engine.get("tuning")
+    said = tuning.get("mode") if isinstance(tuning, dict) else None
+    return next((mode for mode in get_args(probe.Mode) if mode == said), "off")
 
 
 def compared(record: Record, again: Record, others: Sequence[Row]) -> Rerun:

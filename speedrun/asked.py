@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from speedrun import config
 from speedrun.config import Data, ModelConfig, Recipe, Run
@@ -23,6 +23,7 @@ class Asked:
     data: Data = field(default_factory=Data)
     settings: tuple[str, ...] = ()  # key=value
     out: Path = Path("runs")
+    tune: Literal["off", "quick", "full"] = "off"  # see `speedrun.tuning`
     again: Run | None = None  # settings of a record, in place of those above
 
 

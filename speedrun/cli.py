@@ -3,7 +3,7 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import cyclopts
 from cyclopts import App, Parameter
@@ -37,6 +37,7 @@ def race(
     vocab: int = 4096,
     eval_docs: str = "2000",
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
+    tune: Literal["off", "quick", "full"] = "quick",
     out: Path = Path("runs"),
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
@@ -49,14 +50,11 @@ def race(
     minutes
         The training budget. Start-up, compilation and scoring are not charged to it.
     arch
-        Name of an architecture, or the path of a folder with one; auto takes the one that laws
-        of `sweep` predict to be strongest here.
+        Name of an architecture, or a folder with one; auto: the strongest by laws of `sweep`.
     params
-        Trainable parameters, such as 250K, 2M or 2000000; or a preset: tiny, small, medium; auto
-        takes the time-optimal size by the laws of `sweep`, or a guess.
+        Trainable parameters (250K, 2M, 2000000); a preset (tiny, small, medium); or auto, by laws.
     backend
-        auto, or a device that `doctor` lists: cuda, mlx, mps, cpu, numpy. On Apple silicon
-        auto times a few steps on mlx and on mps.
+        auto, or a device that `doctor` lists, such as cpu; auto times mlx and mps on Apple silicon.
     recipe
         A recipe of the architecture: default, or goedecke as the published yardstick.
     seed
@@ -72,6 +70,8 @@ def race(
         How many held-out documents are scored, or all. Scores compare only at one number.
     set_
         Change one setting: --set recipe.lr=0.002, --set model.depth=4. Repeatable.
+    tune
+        Time real steps under different settings before the clock starts: off, quick (20 s), full.
     out
         Folder that run folders are made in.
     json_
@@ -81,8 +81,8 @@ def race(
 
     race_command(
         minutes=minutes, arch=arch, params=params, backend=backend, recipe=recipe, seed=seed,
-        seeds=seeds, data=data, vocab=vocab, eval_docs=eval_docs, settings=set_ or [], out=out,
-        as_json=json_,
+        seeds=seeds, data=data, vocab=vocab, eval_docs=eval_docs, settings=set_ or [], tune=tune,
+        out=out, as_json=json_,
     )  # fmt: skip
 
 

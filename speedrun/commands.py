@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
@@ -35,6 +36,7 @@ def race_command(
     vocab: int,
     eval_docs: str,
     settings: list[str],
+    tune: Literal["off", "quick", "full"],
     out: Path,
     as_json: bool,
 ) -> None:
@@ -52,6 +54,7 @@ def race_command(
         seed=seed,
         data=Data(path=data, vocab=vocab, eval_docs=parse_eval_docs(eval_docs)),
         settings=tuple(settings),
+        tune=tune,
         out=out,
     )
     # With --json standard output carries the record alone.

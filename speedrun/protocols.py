@@ -65,6 +65,25 @@ class Device:
     warnings: tuple[str, ...] = ()  # what a person should know before racing here
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a step is computed, never what it computes: `speedrun.tuning` finds the fastest.
+
+    None leaves a field to the recipe and to the backend.
+    """
+
+    precision: str | None = None
+    num_threads: int | None = None
+    micro_batch_rows: int | None = None
+    attention: str | None = None  # a kernel by name; "auto": the framework's own choice
+    keep_memory: bool | None = None  # freed memory stays with the process
+    fused: bool | None = None  # the optimizer's update in one kernel
+    compile: str | None = None  # "off", "default" or another mode of the compiler
+
+
+AS_IT_COMES = Settings()
+
+
 class Reader(Protocol):
     """A model that reads one text and says what may come next."""
 
@@ -160,6 +179,7 @@ class Backend(Protocol):
         seed: int,
         device: Device,
         team: Team | None = None,
+        settings: Settings = AS_IT_COMES,
     ) -> Engine:
         """An engine; each of a `team` takes its part of a step's rows, and all the same step."""
         ...
@@ -170,6 +190,20 @@ class Backend(Protocol):
         One that does not answer for `patience_s` is given up. ValueError where several
         processes cannot train together on this device.
         """
+        ...
+
+    def candidates(
+        self, architecture: Architecture, recipe: Recipe, device: Device
+    ) -> Mapping[str, Sequence[Any]]:
+        """Values worth timing by field of Settings, fields in the order to try them in.
+
+        The first value of each is the plain one, which is right wherever anything is; numbers
+        come in an order in which one that loses makes the next not worth trying.
+        """
+        ...
+
+    def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
+        """Set what the whole process shares, threads say; facts of it. An engine does it, too."""
         ...
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:

@@ -32,6 +32,7 @@ from speedrun.protocols import Architecture, Backend, Device, Engine
 from speedrun.stopping import StopSignal
 from speedrun.team import Team
 from speedrun.trainer import Tick, Training
+from speedrun.tuning import probe
 
 
 class Watcher(Protocol):
@@ -155,6 +156,8 @@ class _Race:
         run = self.settings
         with self.clock.account("build"):
             self._choose_among_rivals()
+        self._tune()
+        with self.clock.account("build"):
             self.watcher.phase("building the model")
             for remark in self.architecture.remarks(self.device):
                 self.watcher.notice(f"{self.architecture.NAME} on {self.device.name}: {remark}")
@@ -165,8 +168,9 @@ class _Race:
                 for precision in ("fp32", "bf16")
             }
             engine = self.backend.engine(
-                self.architecture, run.model, run.recipe, run.seed, self.device, self.team
-            )
+                self.architecture, run.model, run.recipe, run.seed, self.device, self.team,
+                settings=self.tuned.settings,
+            )  # fmt: skip
             engine = together.assembled(engine, self.team, run)
             # Now, not after five minutes; and on random weights, because branches that start
             # at zero hide what they would leak.
@@ -192,6 +196,19 @@ class _Race:
             for name, t in self.step_s.items()
         )
         self.watcher.notice(f"Racing on {self.device.name}: {times}.")
+
+    def _tune(self) -> None:
+        """The probe is off the budget, as the warm-up is that it makes shorter."""
+        asked = self.asked
+        # Processes that train together must not choose differently, and are not timed together.
+        mode = asked.tune if self.team.size == 1 else "off"
+        with self.clock.account("warmup"):
+            subject = probe.Subject(
+                arch=asked.arch, architecture=self.architecture, run=self.settings,
+                backend=self.backend, device=self.device, machine=self.machine,
+                said={setting.partition("=")[0] for setting in asked.settings},
+            )  # fmt: skip
+            self.tuned = probe.tune(mode, subject, self.watcher.notice)
 
     def _train(self, engine: Engine) -> Training:
         run, watcher = self.settings, self.watcher
@@ -223,8 +240,8 @@ class _Race:
             if self.stop.requested:
                 raise KeyboardInterrupt
             raise ValueError(
-                f"--minutes {run.budget_s / 60:g}: not one step fits into that here; give more, or a"
-                " smaller --params or --set recipe.batch_rows"
+                f"--minutes {run.budget_s / 60:g}: not one step fits into that here; give more, or"
+                " a smaller --params or --set recipe.batch_rows"
             )
         self.peak_bytes = engine.peak_bytes()
         if stream.failure is not None:
@@ -283,7 +300,8 @@ class _Race:
         sample: dict[str, Any] | None,
         weights_sha256: str,
     ) -> dict[str, Any]:
-        facts = engine.facts() | ({"auto_step_s": self.step_s} if self.step_s else {})
+        facts = engine.facts() | {"tuning": self.tuned.facts}
+        facts |= {"auto_step_s": self.step_s} if self.step_s else {}
         return {
             "status": training.status,
             **settings,

@@ -15,10 +15,11 @@ import safetensors.numpy
 from leaderboard.record import load
 from leaderboard.row import unranked_because
 from speedrun import cli
+from speedrun.tuning.probe import DISTURBED
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = ["--params", "60K", "--vocab", "300", "--eval-docs", "20", "--set", "model.context=32"]
-FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32"]
+FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32", "--tune", "off"]
 
 
 def run(*args: str, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess:
@@ -140,6 +141,32 @@ def test_sample_continues_the_prompt_and_depends_on_its_seed(raced):
     assert told[0].stdout == told[1].stdout != told[2].stdout
 
 
+def test_a_race_is_tuned_before_its_clock_starts(stories, tmp_path):
+    """How much of it fits the time depends on how busy the machine is."""
+    done = run(
+        "--minutes", "0.05", "--tune", "quick", "--out", str(tmp_path / "runs"), *TINY,
+        "--data", str(stories), "--set", "recipe.compile=false", HF_HUB_OFFLINE="1",
+        SPEEDRUN_CACHE=str(tmp_path / "c"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (path,) = (tmp_path / "runs").glob("*/record.json")
+    record = load(path)
+    tuning = record.train.engine["tuning"]
+    assert tuning["mode"] == "quick" and tuning["from"] == "measured"
+    assert tuning["spent_s"] <= 22 and record.clock.warmup_s >= tuning["spent_s"]
+    assert "compile" not in tuning["chosen"], "that was said, and is left to the recipe"
+    assert record.config["recipe"]["precision"] == "auto", "the choice is no part of the config"
+    assert record.clock.train_s + record.clock.data_wait_s <= record.budget_s * 1.005
+    if tuning["plain_step_s"] is None:
+        assert "Tuning failed" in done.stdout and tuning["problem"]
+        return
+    assert ("Tuned in" in done.stdout) is bool(tuning["trials"] or tuning["dropped"])
+    assert tuning["chosen"].get("precision", "fp32") == record.train.engine["precision"]
+    assert tuning["trials"] or tuning["not_tried"] or tuning["dropped"]
+    is_calm = tuning["spread"] is not None and tuning["spread"] <= DISTURBED
+    assert list((tmp_path / "c" / "tuning").glob("*.json")) or not is_calm
+
+
 def test_json_prints_the_record_alone(stories, tmp_path):
     done = run(
         "--json", "--minutes", "0.02", "--data", str(stories), "--out", str(tmp_path), *TINY, *FAST
@@ -175,6 +202,7 @@ def test_without_hub_and_data_the_storybook_races(tmp_path):
         (["--seed", "-1"], "0 or more"),
         (["--vocab", "10"], "257"),
         (["--eval-docs", "some"], "'all'"),
+        (["--tune", "fast"], "quick"),
         (["--data", "no/such/place"], "no such file"),
         (["--data", __file__], "allowed are"),
         (["--minuets", "5"], "--help"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fakes import FakeEngine
 
-from speedrun import cli, discover
+from speedrun import cli, discover, typical
 from speedrun.config import Recipe
 from speedrun.plan import compute, probe
 from speedrun.plan.answer import answer
@@ -41,7 +41,7 @@ def test_the_probe_times_steps_after_the_first(fake_time, monkeypatch):
 
 def test_the_probes_rows_hold_as_many_rare_tokens_as_text():
     model = discover.architecture("transformer").for_params(2_000_000, 4096)
-    rows = probe._rows(64, model)
+    rows = typical.rows(64, model)
     assert rows.min() >= 0 and rows.max() < 4096
     assert (rows >= 1024).mean() == pytest.approx(compute.RARE_SHARE, abs=0.02)
 

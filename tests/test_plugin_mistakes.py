@@ -21,7 +21,7 @@ def race(arch: str, out: Path, *args: str) -> str:
     done = command(
         "--arch", arch, "--minutes", "0.2", "--params", "60K", "--vocab", "300",
         "--eval-docs", "20", "--data", stories, "--out", out,
-        "--set", "model.context=32", "--set", "recipe.compile=false",
+        "--set", "model.context=32", "--set", "recipe.compile=false", "--tune", "off",
         *(args if "--backend" in args else ("--backend", "cpu", *args)),
     )  # fmt: skip
     line = done.err

@@ -21,7 +21,7 @@ OFF_CLOCK = (
     ("tokenizer_s", "tokenizer"),
     ("build_s", "building"),
     ("compile_s", "compiling"),
-    ("warmup_s", "warm-up"),
+    ("warmup_s", "tuning and warm-up"),
     ("checkpoint_s", "checkpoint"),
     ("evaluate_s", "scoring"),
     ("sample_s", "story"),

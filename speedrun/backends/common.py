@@ -1,5 +1,6 @@
 """What every backend does alike: precision, groups, fitting weights, ranks, reading on."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.config import Recipe
-from speedrun.protocols import Device, OutOfMemory
+from speedrun.protocols import Device, OutOfMemory, Settings
 from speedrun.team import Team
 
 T = TypeVar("T")
@@ -32,6 +33,24 @@ def precision(wanted: str, device: Device, rate: Callable[[str], float | None]) 
             f" allowed are auto, {', '.join(device.precisions)}"
         )
     return wanted
+
+
+def tuned(recipe: Recipe, settings: Settings) -> Recipe:
+    """The recipe with what was found fastest for what it leaves open."""
+    changes: dict[str, Any] = {
+        "precision": settings.precision,
+        "micro_batch_rows": settings.micro_batch_rows,
+        "compile": None if settings.compile is None else settings.compile != "off",
+    }
+    return dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})
+
+
+def halves(number: int) -> tuple[int, ...]:
+    """The number and its halves, as far as they are whole."""
+    out = [number]
+    while out[-1] % 2 == 0:
+        out.append(out[-1] // 2)
+    return tuple(out)
 
 
 def group_of(name: str, patterns: Sequence[tuple[str, str]]) -> str:

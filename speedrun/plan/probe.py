@@ -6,16 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from speedrun import discover
+from speedrun import discover, typical
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import Architecture, Device, Engine, OutOfMemory, Rows
 
 PROBE_S = 10.0
-# Ids are numbered by frequency: at this power of an even draw 9 % lie beyond the first quarter,
-# as in real text, so that a softmax of two levels costs what it costs in a race.
-_SKEW = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +41,7 @@ def measure(
     """Train for some seconds on rows that cost what text costs; nothing is kept."""
     backend = discover.backend(device.backend)
     engine = backend.engine(architecture, model, recipe, 0, device)
-    rows = _rows(recipe.batch_rows, model)
+    rows = typical.rows(recipe.batch_rows, model)
     first_step_s = _step_s(engine, rows, now)
     num_steps, started_s = 0, now()
     while (spent_s := now() - started_s) < seconds or num_steps == 0:
@@ -80,11 +75,6 @@ def recipe_of(recipe: Recipe, batch_rows: int, optimizer: str, dtype: str | None
         optimizer=optimizer,  # type: ignore[arg-type]
         precision=dtype or "auto",  # type: ignore[arg-type]
     )
-
-
-def _rows(batch_rows: int, model: ModelConfig) -> Rows:
-    even = np.random.default_rng(0).random((batch_rows, model.context + 1))
-    return (model.vocab * even**_SKEW).astype(np.int32)
 
 
 def _step_s(engine: Engine, rows: Rows, now: Callable[[], float]) -> float:

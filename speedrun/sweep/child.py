@@ -2,22 +2,20 @@
 
 import contextlib
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from speedrun import processes
 from speedrun.sweep.racing import Curve
 
 POLL_S = 0.25
 JUDGE_S = 1.0
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -48,12 +46,7 @@ def race_heard(
     arguments: Sequence[str], out: Path, has_lost: Callable[[Curve], bool] | None = None
 ) -> Generator[str, None, Ended]:
     """As `race_alone`, for who asks: the race's last line, over and over; closing it kills it."""
-    # A session of its own: Ctrl-C at the terminal is the sweep's to handle.
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "speedrun.sweep.tether", *arguments],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        encoding="utf-8", errors="replace", env=environment(), start_new_session=True,
-    )  # fmt: skip
+    process = processes.start(["-m", "speedrun.sweep.tether", *arguments])
     lines: list[str] = []
     reader = _Reader(process, lines)
     reader.start()
@@ -70,13 +63,7 @@ def race_heard(
     finally:
         _end(process, out)
     reader.join(timeout=5)
-    return Ended(process.returncode, _what_went_wrong(process.returncode, lines))
-
-
-def environment() -> dict[str, str]:
-    """For a process of ours: this one's, and the project where it looks for modules."""
-    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path}
+    return Ended(process.returncode, processes.why_ended(process.returncode, lines))
 
 
 def curve_so_far(out: Path, pid: int) -> list[tuple[float, float | None]]:
@@ -107,23 +94,8 @@ class _Reader(threading.Thread):
 
 def _end(process: "subprocess.Popen[str]", out: Path) -> None:
     """Nothing of the race is left behind, however it or the sweep ended."""
-    if process.poll() is None:
-        if hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait()
+    was_running = process.poll() is None
+    processes.kill(process)
+    if was_running:
         for folder in out.glob(f".*.{process.pid}.partial"):
             shutil.rmtree(folder, ignore_errors=True)
-    if process.stdin is not None:
-        process.stdin.close()
-
-
-def _what_went_wrong(exit_code: int, lines: Sequence[str]) -> str:
-    if exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        hint = " (by the system, if memory ran out)" if name == "SIGKILL" else ""
-        return f"killed by {name}{hint}"
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return (errors or list(lines[-1:]) or [""])[-1][:500]

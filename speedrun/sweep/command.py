@@ -5,7 +5,7 @@ import itertools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from cyclopts import Parameter
 
@@ -44,6 +44,8 @@ class Races:
         As for a race.
     set_
         Change one setting of all races: --set recipe.lr=0.002. Repeatable.
+    tune
+        As for a race; each size is timed once.
     out
         The sweep's folder. Default: sweeps/ and the name of the first architecture.
     """
@@ -58,6 +60,7 @@ class Races:
     vocab: int = 4096
     eval_docs: str = "2000"
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None
+    tune: Literal["off", "quick", "full"] = "quick"
     out: Path | None = None
 
     def grid(self) -> "Grid":
@@ -76,7 +79,8 @@ class Races:
             archs=archs, params=_sizes(self.params), minutes=_minutes(self.minutes, "--minutes"),
             num_seeds=self.seeds, backend=self.backend, recipe=self.recipe,
             data=Data(path=self.data, vocab=self.vocab, eval_docs=eval_docs),
-            settings=tuple(self.set_ or ()), out=self.out or Path("sweeps") / Path(archs[0]).name,
+            settings=tuple(self.set_ or ()), tune=self.tune,
+            out=self.out or Path("sweeps") / Path(archs[0]).name,
         )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ class Grid:
     recipe: str = "default"
     data: Data = field(default_factory=Data)
     settings: tuple[str, ...] = ()
+    tune: str = "quick"
     out: Path = Path("sweeps/sweep")
 
 
@@ -184,6 +185,7 @@ def arguments(run: Planned, grid: Grid) -> list[str]:
         "--arch", run.arch, "--params", str(run.params), "--minutes", repr(run.minutes),
         "--seed", str(run.seed), "--backend", grid.backend, "--recipe", grid.recipe,
         "--vocab", str(data.vocab), "--out", str(grid.out), "--json",
+        "--tune", grid.tune,
         "--eval-docs", "all" if data.eval_docs is None else str(data.eval_docs),
     ]  # fmt: skip
     if data.path is not None:

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from speedrun.sweep.child import environment
+from speedrun.processes import environment
 from speedrun.sweep.cluster import Lost, News, Node, race_on
 from speedrun.sweep.grid import Grid, Plan, Planned
 from speedrun.sweep.node import plan_here, race_here

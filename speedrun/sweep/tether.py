@@ -7,9 +7,10 @@ time. Works the same on every system, unlike signals on a parent's death.
 
 import contextlib
 import os
-import signal
 import sys
 import threading
+
+from speedrun import processes
 
 
 def main() -> None:
@@ -24,9 +25,7 @@ def _watch(end: int) -> None:
     with contextlib.suppress(OSError):
         while os.read(end, 1):
             pass
-    if hasattr(os, "killpg"):
-        os.killpg(0, signal.SIGKILL)  # a session of its own: compilers and loaders, too
-    os._exit(137)
+    processes.end_with_all()
 
 
 if __name__ == "__main__":

@@ -78,3 +78,20 @@ def test_a_config_without_any_noise(scored):
     seeds = [claim, scored(0.7, 1)]
     assert judged(claim, scored(0.7, 0), *seeds).p_value == 1.0
     assert not judged(claim, scored(0.7001, 0), *seeds).agrees
+
+
+@pytest.mark.parametrize(
+    ("engine", "mode"),
+    [
+        ({}, "off"),
+        ({"tuning": {"mode": "off"}}, "off"),
+        ({"tuning": {"mode": "quick", "from": "cache"}}, "quick"),
+        ({"tuning": {"mode": "full"}}, "full"),
+        ({"tuning": {"mode": "slow"}}, "off"),
+        ({"tuning": {"mode": ["quick"]}}, "off"),
+        ({"tuning": "quick"}, "off"),
+    ],
+)
+def test_a_rerun_finds_its_settings_as_the_record_did(make_record, engine, mode):
+    """Which ones those are depends on the machine; a record may say anything."""
+    assert rerun.tune_of(make_record({"train.engine": engine})) == mode

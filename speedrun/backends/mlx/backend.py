@@ -3,10 +3,12 @@
 import importlib.metadata
 import importlib.util
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from speedrun.backends import common
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, Engine
+from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
 from speedrun.team import Team
 
 
@@ -31,10 +33,25 @@ class MlxBackend:
         seed: int,
         device: Device,
         team: Team | None = None,
+        settings: Settings = AS_IT_COMES,
     ) -> Engine:
         from speedrun.backends.mlx.engine import MlxEngine
 
-        return MlxEngine(architecture, config, recipe, seed, device, team or Team())
+        return MlxEngine(architecture, config, recipe, seed, device, team or Team(), settings)
+
+    def candidates(
+        self, architecture: Architecture, recipe: Recipe, device: Device
+    ) -> Mapping[str, Sequence[Any]]:
+        return {
+            "precision": device.precisions,
+            "compile": ("off", "default"),
+            "micro_batch_rows": common.halves(recipe.batch_rows),
+        }
+
+    def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
+        from speedrun.backends.mlx import devices
+
+        return devices.prepare()
 
     def join(self, device: Device, patience_s: float) -> Team:
         from speedrun.backends.mlx.team import MlxTeam

@@ -15,7 +15,16 @@ from speedrun.backends.mlx import devices, objectives
 from speedrun.backends.mlx.compiling import Proven
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, OutOfMemory, Reader, Rows, Weights
+from speedrun.protocols import (
+    AS_IT_COMES,
+    Architecture,
+    Device,
+    OutOfMemory,
+    Reader,
+    Rows,
+    Settings,
+    Weights,
+)
 from speedrun.team import Team
 
 
@@ -35,10 +44,15 @@ class MlxEngine:
         seed: int,
         device: Device,
         team: Team,
+        settings: Settings = AS_IT_COMES,
     ) -> None:
         self._team = team
+        recipe = common.tuned(recipe, settings)
         precision = common.precision(recipe.precision, device, devices.matmul_gflops)
-        compiling = devices.compiling() if recipe.compile else {"compiled": False}
+        is_measured = settings.compile is not None  # here, for this model: no rule is needed
+        compiling = {"compiled": recipe.compile}
+        if recipe.compile and not is_measured:
+            compiling = devices.compiling()
         self._facts: dict[str, Any] = devices.prepare() | compiling | {"precision": precision}
         self._seed, self._context, self._dtype = seed, config.context, devices.DTYPES[precision]
         self._micro_batch_rows = common.rows_at_once(recipe, team)

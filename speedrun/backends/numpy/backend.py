@@ -1,15 +1,16 @@
 """The NumPy backend as the harness sees it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import psutil
 
 from speedrun.backends.numpy.engine import NumpyEngine
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, Engine
+from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
 from speedrun.team import Team
 
 _PROBE_SIZE = 1024
@@ -40,8 +41,17 @@ class NumpyBackend:
         seed: int,
         device: Device,
         team: Team | None = None,
+        settings: Settings = AS_IT_COMES,
     ) -> Engine:
         return NumpyEngine(architecture, config, recipe)
+
+    def candidates(
+        self, architecture: Architecture, recipe: Recipe, device: Device
+    ) -> Mapping[str, Sequence[Any]]:
+        return {}  # one way to count
+
+    def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
+        return {}
 
     def join(self, device: Device, patience_s: float) -> Team:
         raise ValueError("counted models race in one process: start it without a launcher")

@@ -1,13 +1,14 @@
 """The PyTorch backend as the harness sees it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
-from speedrun.backends.torch import devices
+from speedrun.backends.torch import candidates, devices
 from speedrun.backends.torch.engine import TorchEngine
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, Engine
+from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
 from speedrun.team import Team
 
 
@@ -25,8 +26,17 @@ class TorchBackend:
         seed: int,
         device: Device,
         team: Team | None = None,
+        settings: Settings = AS_IT_COMES,
     ) -> Engine:
-        return TorchEngine(architecture, config, recipe, seed, device, team or Team())
+        return TorchEngine(architecture, config, recipe, seed, device, team or Team(), settings)
+
+    def candidates(
+        self, architecture: Architecture, recipe: Recipe, device: Device
+    ) -> Mapping[str, Sequence[Any]]:
+        return candidates.of(architecture, recipe, device)
+
+    def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
+        return devices.prepare(device.name, settings)
 
     def join(self, device: Device, patience_s: float) -> Team:
         from speedrun.backends.torch.team import TorchTeam

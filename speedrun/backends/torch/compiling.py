@@ -20,11 +20,16 @@ class Proven:
     """
 
     def __init__(
-        self, model: nn.Module, method: str, precision: str, facts: dict[str, Any]
+        self,
+        model: nn.Module,
+        method: str,
+        precision: str,
+        facts: dict[str, Any],
+        mode: str | None = None,
     ) -> None:
         self._model, self._eager = model, getattr(model, method)
         self._tolerance = _TOLERANCE[precision]
-        self._facts = facts
+        self._facts, self._mode = facts, None if mode == "off" else mode
         self._chosen: Callable[..., Tensor] | None = None if facts["compiled"] else self._eager
 
     def __call__(self, *inputs: Tensor) -> Tensor:
@@ -34,7 +39,7 @@ class Proven:
 
     def _prove(self, inputs: tuple[Tensor, ...]) -> Callable[..., Tensor]:
         try:
-            compiled = torch.compile(self._eager, dynamic=False)
+            compiled = torch.compile(self._eager, dynamic=False, mode=self._mode)
             off = max(
                 _relative_difference(a, b)
                 for a, b in zip(

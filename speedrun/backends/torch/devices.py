@@ -11,7 +11,7 @@ from functools import cache
 import psutil
 import torch
 
-from speedrun.protocols import Device
+from speedrun.protocols import Device, Settings
 
 _PROBE_S = 0.06
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -29,7 +29,7 @@ class DeviceRow:
     precisions: Callable[[], tuple[str, ...]]
     synchronize: Callable[[], None]
     peak_bytes: Callable[[], int]
-    prepare: Callable[[], dict[str, bool]]  # once, before the first allocation; facts of it
+    prepare: Callable[[Settings], dict[str, bool]]  # before the first large allocation; facts
     warnings: Callable[[], tuple[str, ...]] = tuple
     shared: str | None = None  # see Device
 
@@ -65,14 +65,25 @@ def _cpu_describe() -> tuple[str, str | None, int]:
     return detail, None, psutil.virtual_memory().total
 
 
-def _keep_freed_memory() -> dict[str, bool]:
-    """Tell glibc to keep large blocks: returning them costs page faults at every step."""
-    if platform.libc_ver()[0] != "glibc":
+@cache
+def has_glibc() -> bool:
+    return platform.libc_ver()[0] == "glibc"
+
+
+def _set_allocator(settings: Settings) -> dict[str, bool]:
+    """Tell glibc to keep large blocks: returning them costs page faults at every step.
+
+    Told not to, it gets the limits that it would move to by itself as large blocks are freed.
+    """
+    if not has_glibc():
         return {"allocator_keeps_memory": False}
     M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
     libc = ctypes.CDLL(None)
-    wanted = ((M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 64 << 20))
-    return {"allocator_keeps_memory": all(libc.mallopt(key, value) for key, value in wanted)}
+    keeps = settings.keep_memory is not False
+    mmap, trim, pad = (1 << 30, 2**31 - 1, 64 << 20) if keeps else (32 << 20, 64 << 20, 128 << 10)
+    wanted = ((M_MMAP_THRESHOLD, mmap), (M_TRIM_THRESHOLD, trim), (M_TOP_PAD, pad))
+    is_set = all(libc.mallopt(key, value) for key, value in wanted)
+    return {"allocator_keeps_memory": keeps and is_set}
 
 
 def _cpu_peak_bytes() -> int:
@@ -93,7 +104,7 @@ ROWS = (
         precisions=_cuda_precisions,
         synchronize=lambda: torch.cuda.synchronize(),
         peak_bytes=lambda: torch.cuda.max_memory_reserved(),
-        prepare=dict,
+        prepare=lambda settings: {},
     ),
     DeviceRow(
         name="mps",
@@ -104,7 +115,7 @@ ROWS = (
         precisions=lambda: ("fp32", "bf16", "fp16"),
         synchronize=lambda: torch.mps.synchronize(),
         peak_bytes=lambda: torch.mps.driver_allocated_memory(),
-        prepare=lambda: {"mps_fallback_to_cpu": bool(_mps_warnings())},
+        prepare=lambda settings: {"mps_fallback_to_cpu": bool(_mps_warnings())},
         warnings=_mps_warnings,
         shared="apple-gpu",
     ),
@@ -117,13 +128,27 @@ ROWS = (
         precisions=lambda: ("fp32", "bf16"),
         synchronize=lambda: None,
         peak_bytes=_cpu_peak_bytes,
-        prepare=_keep_freed_memory,
+        prepare=_set_allocator,
     ),
 )
 
 
 def row(name: str) -> DeviceRow:
     return next(row for row in ROWS if row.name == name)
+
+
+@cache
+def default_threads() -> int:
+    """How many threads PyTorch took by itself, whatever was set later."""
+    return torch.get_num_threads()
+
+
+def prepare(name: str, settings: Settings) -> dict[str, bool]:
+    """Set what the whole process shares; facts of it."""
+    wanted = settings.num_threads or default_threads()
+    if wanted != torch.get_num_threads():
+        torch.set_num_threads(wanted)
+    return row(name).prepare(settings)
 
 
 def found() -> Sequence[Device]:

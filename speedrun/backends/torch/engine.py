@@ -12,10 +12,19 @@ from torch import Tensor, nn
 
 from speedrun import shapes
 from speedrun.backends import common
-from speedrun.backends.torch import devices, objectives, optimizers
+from speedrun.backends.torch import attention, devices, objectives, optimizers
 from speedrun.backends.torch.compiling import Proven
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, OutOfMemory, Reader, Rows, Weights
+from speedrun.protocols import (
+    AS_IT_COMES,
+    Architecture,
+    Device,
+    OutOfMemory,
+    Reader,
+    Rows,
+    Settings,
+    Weights,
+)
 from speedrun.team import Team
 
 
@@ -30,10 +39,12 @@ class TorchEngine:
         seed: int,
         device: Device,
         team: Team,
+        settings: Settings = AS_IT_COMES,
     ) -> None:
-        self._team = team
+        self._team, self._settings = team, settings
         self._row = devices.row(device.name)
-        self._facts: dict[str, Any] = dict(self._row.prepare())
+        self._facts: dict[str, Any] = dict(devices.prepare(device.name, settings))
+        recipe = common.tuned(recipe, settings)
         self._recipe, self._seed, self._config = recipe, seed, config
         self._device = torch.device(device.name)
         self._precision = common.precision(
@@ -50,7 +61,9 @@ class TorchEngine:
             "num_threads": torch.get_num_threads() if device.name == "cpu" else None,
         }
         self._objective = objectives.of(self._model, self._placed, architecture, config)
-        self._run = Proven(self._model, self._objective.method, self._precision, self._facts)
+        self._run = Proven(
+            self._model, self._objective.method, self._precision, self._facts, settings.compile
+        )
         shapes.expect_same(self._initial, self.weights(), "torch_model.py")
         self.reset()
 
@@ -118,7 +131,7 @@ class TorchEngine:
         self._zero_grad()
 
     def _loss(self, piece: Any) -> Tensor:
-        with self._autocast():
+        with self._autocast(), attention.kernel(self._settings.attention):
             return self._objective.loss(piece, self._run)
 
     def _autocast(self) -> contextlib.AbstractContextManager:
@@ -199,7 +212,9 @@ class TorchEngine:
     def reset(self) -> None:
         self.load(self._initial)
         half = torch.float32 if self._precision == "fp32" else torch.bfloat16
-        self._optimizers = optimizers.build(self._model, self._patterns, self._recipe, half)
+        self._optimizers = optimizers.build(
+            self._model, self._patterns, self._recipe, half, self._settings.fused is not False
+        )
         self._zero_grad()
         self._noise = np.random.default_rng([self._seed, 0x4E01])
         self._loss_sum = torch.zeros((), device=self._device)

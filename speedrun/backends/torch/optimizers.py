@@ -70,6 +70,7 @@ def build(
     patterns: Sequence[tuple[str, str]],
     recipe: Recipe,
     matrix_dtype: torch.dtype,
+    is_fused: bool = True,
 ) -> list[torch.optim.Optimizer]:
     """Optimizers over all parameters; weight decay spares vectors (gains and biases)."""
     groups: dict[str, list[Tensor]] = defaultdict(list)
@@ -88,7 +89,9 @@ def build(
     ]
     if rest:
         betas = (recipe.beta1, recipe.beta2)
-        adamw = torch.optim.AdamW(rest, lr=recipe.lr, betas=betas, eps=recipe.eps, fused=True)
+        adamw = torch.optim.AdamW(
+            rest, lr=recipe.lr, betas=betas, eps=recipe.eps, fused=is_fused, foreach=not is_fused
+        )
         optimizers.append(adamw)
     for optimizer in optimizers:
         for group in optimizer.param_groups:

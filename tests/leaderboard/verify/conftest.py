@@ -10,7 +10,7 @@ from command_line import command
 
 TINY = ["--params", "60K", "--vocab", "300", "--set", "model.context=32"]
 NUM_DOCS = {"transformer": 20, "ngram": 20, "d3pm": 6}  # bounds are drawn many times
-FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32"]
+FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32", "--tune", "off"]
 
 
 @pytest.fixture(scope="session")
