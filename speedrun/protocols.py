@@ -64,6 +64,18 @@ class Device:
     warnings: tuple[str, ...] = ()  # what a person should know before racing here
 
 
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Where the time of a training step goes: the parts add up to the step."""
+
+    parts_s: Mapping[str, float]  # by part, the mean over the steps that were profiled
+    note: str | None = None  # how parts were told apart, where not by plain timing
+
+    @property
+    def step_s(self) -> float:
+        return sum(self.parts_s.values())
+
+
 class Engine(Protocol):
     """A model in training on one device. Compilation, precision and placement live here."""
 
@@ -120,6 +132,10 @@ class Engine(Protocol):
 
     def halve_micro_batch(self) -> int:
         """Make room: split a step's rows into smaller pieces and return their size."""
+        ...
+
+    def profile(self, batches: Sequence[Rows]) -> Profile:
+        """Train on these rows, a step each or a few, and say which part of one takes how long."""
         ...
 
     def peak_bytes(self) -> int: ...

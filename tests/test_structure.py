@@ -50,6 +50,7 @@ STOREYS = [
     {"leaderboard.compare"},
     {"speedrun.report", "speedrun.doctor"},
     {"speedrun.plan"},
+    {"speedrun.bench"},
     {"speedrun.sweep.grid"},
     {"speedrun.sweep.runs"},
     {"speedrun.sweep.view", "speedrun.sweep.laws"},

@@ -1,6 +1,6 @@
 """An MLX model in training: precision, compilation, accumulation and limits live here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from speedrun import shapes
 from speedrun.backends import common
-from speedrun.backends.mlx import devices, objectives
+from speedrun.backends.mlx import devices, objectives, profiling
 from speedrun.backends.mlx.compiling import Proven
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, OutOfMemory, Rows, Weights
+from speedrun.protocols import Architecture, Device, OutOfMemory, Profile, Rows, Weights
 
 
 class MlxEngine:
@@ -50,6 +50,7 @@ class MlxEngine:
         self._loss_scaling = LossScaling(enabled=precision == "fp16")
         self._gradients = Proven(self._piece_gradients, precision, self._facts)
         self._update = Proven(self._updated, precision, self._facts)
+        self._mark: profiling.Mark = profiling.unmarked
         self._fitting_rows: set[int] = set()  # sizes of pieces that memory is known to hold
         self.reset()
 
@@ -65,20 +66,26 @@ class MlxEngine:
             raise OutOfMemory(str(error).splitlines()[0]) from None
 
     def _step(self, rows: Rows, lr_scale: float) -> None:
+        self._mark(profiling.DATA)
         batch = self._objective.batch(rows, self._noise)
         num_terms = mx.array(float(max(1, self._objective.num_terms(batch))))
         size, grads, loss = self._micro_batch_rows, None, mx.zeros(())
         for start in range(0, len(rows), size):
+            self._mark(profiling.DATA)
             arrays = self._objective.arrays(batch[start : start + size])
+            self._mark(profiling.MODEL, *arrays)
             scale = self._scaling["scale"]
             part, more = self._gradients(self._params, num_terms, scale, *arrays)
             loss = loss + part
             grads = more if grads is None else {n: grads[n] + grad for n, grad in more.items()}
             if size < len(rows):
                 mx.eval(loss, grads)  # before the next piece takes memory
+            self._mark(profiling.REST, loss, grads)
+        self._mark(profiling.OPTIMIZER)
         after = self._update(
             self._params, self._states, self._scaling, grads, mx.array(float(lr_scale))
         )
+        self._mark(profiling.REST, after)
         loss_sum = self._loss_sum + loss
         if size in self._fitting_rows:
             mx.async_eval(after, loss_sum)
@@ -126,6 +133,18 @@ class MlxEngine:
             raise OutOfMemory("one row a time does not fit; ask for a smaller --params or context")
         self._micro_batch_rows //= 2
         return self._micro_batch_rows
+
+    def profile(self, batches: Sequence[Rows]) -> Profile:
+        def steps(mark: profiling.Mark) -> int:
+            self._mark = mark
+            try:
+                for rows in batches:
+                    self.step(rows, 1.0)
+            finally:
+                self._mark = profiling.unmarked
+            return len(batches)
+
+        return profiling.profile(steps)
 
     # -- scoring
 

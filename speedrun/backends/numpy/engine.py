@@ -7,7 +7,7 @@ and a class method `trial(config)`: a small model that still has everything to f
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, OutOfMemory, Rows, Weights
+from speedrun.protocols import Architecture, OutOfMemory, Profile, Rows, Weights
 
 # Finishing takes 0.4 to 1.4 times as long an entry as on the trial's rows (measured).
 _FINISH_MARGIN = 1.6
@@ -91,6 +91,12 @@ class NumpyEngine:
         self._model: Any = self._make(self._config)
         self._wants_loss, self._loss = True, float("nan")
         self._num_done = 0  # rows of the step under way; kept when memory fails
+
+    def profile(self, batches: Sequence[Rows]) -> Profile:
+        since_s = time.perf_counter()
+        for rows in batches:
+            self.step(rows, 1.0)
+        return Profile(parts_s={"counting": (time.perf_counter() - since_s) / len(batches)})
 
     def peak_bytes(self) -> int:
         """Largest resident size of this process."""

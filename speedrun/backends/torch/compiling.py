@@ -22,10 +22,10 @@ class Proven:
     def __init__(
         self, model: nn.Module, method: str, precision: str, facts: dict[str, Any]
     ) -> None:
-        self._model, self._eager = model, getattr(model, method)
+        self._model, self.eager = model, getattr(model, method)
         self._tolerance = _TOLERANCE[precision]
         self._facts = facts
-        self._chosen: Callable[..., Tensor] | None = None if facts["compiled"] else self._eager
+        self._chosen: Callable[..., Tensor] | None = None if facts["compiled"] else self.eager
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         if self._chosen is None:
@@ -34,12 +34,12 @@ class Proven:
 
     def _prove(self, inputs: tuple[Tensor, ...]) -> Callable[..., Tensor]:
         try:
-            compiled = torch.compile(self._eager, dynamic=False)
+            compiled = torch.compile(self.eager, dynamic=False)
             off = max(
                 _relative_difference(a, b)
                 for a, b in zip(
                     self._values_and_grads(compiled, inputs),
-                    self._values_and_grads(self._eager, inputs),
+                    self._values_and_grads(self.eager, inputs),
                     strict=True,
                 )
             )
@@ -53,7 +53,7 @@ class Proven:
                 return compiled
             why = f"compiled values or gradients are off by {off:.2g}"
         self._facts |= {"compiled": False, "compile_error": why}
-        return self._eager
+        return self.eager
 
     def _values_and_grads(
         self, run: Callable[..., Tensor], inputs: tuple[Tensor, ...]
