@@ -292,7 +292,7 @@ app.command(  # likewise
     name="bench",
     help="Measure how fast training, scoring and sampling are here, and what limits them.\n\n"
     "Tokens per second of every architecture, measured in turn in processes of their own, beside"
-    " the machine's own rate of matrix products; saved, and compared with another commit or machine.",
+    " the machine's own rate of matrix products; saved, and compared with another commit's.",
 )
 
 

@@ -178,7 +178,7 @@ def test_a_subject_measures_what_a_race_does(stories, tmp_path):
 
 def test_rates_are_tokens_over_time(stories, tmp_path, fake_time):
     """A step takes 2 s and a wait for rows 1 s of a clock that nothing else moves."""
-    made = Subject(counted(stories), tmp_path / "tokens", now=fake_time)
+    made: Any = Subject(counted(stories), tmp_path / "tokens", now=fake_time)
     try:
         real = made._rows
 
@@ -188,7 +188,6 @@ def test_rates_are_tokens_over_time(stories, tmp_path, fake_time):
 
         made._rows = rows
         made._engine.step = lambda rows, lr_scale: fake_time.advance(2.0)
-        made._burst_steps = 4
         assert made.train() == pytest.approx(64 * 256 / 3.0)
         assert made.row()["wait_share"] == pytest.approx(1 / 3)
         num_tokens = sum(1 + len(made._tokenizer.encode(d)) for d in made._docs.documents)
@@ -205,7 +204,7 @@ def test_rates_are_tokens_over_time(stories, tmp_path, fake_time):
 
 
 def test_a_story_counts_the_tokens_that_were_drawn(stories, tmp_path):
-    made = Subject(counted(stories), tmp_path / "tokens")
+    made: Any = Subject(counted(stories), tmp_path / "tokens")
     try:
         made.prepare()
         drawn = []

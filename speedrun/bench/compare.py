@@ -120,7 +120,7 @@ def _differences(before: Bench, now: Bench) -> Iterator[str]:
         if code.dirty:
             yield f"the code {what} had changes that are not committed ({_commit(code.commit)})"
     if before.code.commit == now.code.commit:
-        yield f"the same commit ({_commit(now.code.commit)}): what differs is not the committed code"
+        yield f"the same commit ({_commit(now.code.commit)}): it is not the code that differs"
     else:
         yield f"commit {_commit(before.code.commit)} before, {_commit(now.code.commit)} now"
 

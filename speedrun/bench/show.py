@@ -78,7 +78,7 @@ def _print_machine(console: Console, bench: Bench) -> None:
 
 def _table(bench: Bench, *, is_busy: bool) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("", "training", "of products", "", "scoring", "×", "story", "peak"):
+    for column in ("", "training", "of products", "", "scoring", "over", "story", "peak"):
         table.add_column(column, justify="left" if not table.columns else "right")
     table.add_row("", "tokens/s", "6·N", "exact", "tokens/s", "training", "200 tokens", "memory",
                   style="dim")  # fmt: skip
@@ -127,8 +127,8 @@ def _profile(row: Row) -> Table:
     parts_s = row.profile.parts_s
     step_s = sum(parts_s.values())
     table = Table(
-        title=Text(f"\na training step of {noise.name(row)}"), title_justify="left", title_style="bold",
-        box=None, show_header=False, padding=(0, 2, 0, 0),
+        title=Text(f"\na training step of {noise.name(row)}"), title_justify="left",
+        title_style="bold", box=None, show_header=False, padding=(0, 2, 0, 0),
     )  # fmt: skip
     for justify in ("left", "right", "right", "left"):
         table.add_column(justify=justify)

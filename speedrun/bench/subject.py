@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-from speedrun import discover, evaluate, generate, recording, telemetry
+from speedrun import discover, evaluate, generate, recording, telemetry, trainer
 from speedrun.asked import resolve
 from speedrun.bench.variants import Variant
 from speedrun.data import sources, splits, tokenizer
@@ -27,8 +27,16 @@ STORY_TOKENS = 200
 # needs, and where a story ends, depends on them, so they must be the same every time.
 NUM_LEARNING_STEPS = 8
 _NUM_WARM_UP_STEPS = 3
+_LEAD_IN_S = 0.3  # before a repeat: rows that had time to pile up are no speed
 _NUM_PROFILED_STEPS = 6
 _MAX_TRIES = 8  # of seeds, for a story that does not end early
+
+
+class Burst(NamedTuple):
+    """A repeat of training."""
+
+    taken_s: float
+    waited_s: float  # for data
 
 
 @dataclass
@@ -84,7 +92,8 @@ class Subject:
         self._train: list[float] = []
         self._score: list[float] = []
         self._sample: list[float] = []
-        self._trained_s = self._waited_s = 0.0
+        self._waited_s = 0.0
+        self._trained: list[Burst] = []
         self._num_draws: int | None = None
         self._profile: dict[str, Any] | None = None
         self._stream.__enter__()
@@ -94,25 +103,24 @@ class Subject:
 
     def prepare(self) -> None:
         """Compile, warm up, learn a little, and take every path once."""
-        self._steps(1)
-        step_s = min(self._steps(1) for _ in range(_NUM_WARM_UP_STEPS))
-        self._burst_steps = max(1, round(BURST_S / step_s))
+        self._steps(1 + _NUM_WARM_UP_STEPS)
         self._engine.reset()
         self._steps(NUM_LEARNING_STEPS)
         self._engine.finish()
         self._engine.sync()
         self._evaluate()
         self._choose_story()
-        self._trained_s = self._waited_s = 0.0
 
     # -- one repeat of each
 
     def train(self) -> float:
         """Train for about `BURST_S`; tokens per second."""
-        taken_s = self._steps(self._burst_steps)
+        self._train_for(_LEAD_IN_S)
+        self._waited_s = 0.0
+        num_steps, taken_s = self._train_for(BURST_S)
+        self._trained.append(Burst(taken_s, self._waited_s))
         run = self._run
-        num_tokens = self._burst_steps * run.recipe.batch_rows * run.model.context
-        self._train.append(num_tokens / taken_s)
+        self._train.append(num_steps * run.recipe.batch_rows * run.model.context / taken_s)
         return self._train[-1]
 
     def score(self) -> float:
@@ -159,7 +167,8 @@ class Subject:
             "matmul_gflops": self._matmul_gflops,
             "flop": self._flop(),
             "train": self._train,
-            "wait_share": self._waited_s / self._trained_s if self._trained_s else 0.0,
+            "wait_share": sum(b.waited_s for b in self._trained)
+            / max(1e-9, sum(b.taken_s for b in self._trained)),
             "score": self._score,
             "num_draws": self._num_draws,
             "sample": self._sample,
@@ -186,19 +195,24 @@ class Subject:
         assert rows is not None, "it waits for ever"
         return rows
 
-    def _steps(self, num_steps: int) -> float:
-        """Seconds of so many steps, the wait for their rows included."""
-        self._engine.sync()
-        since_s = self._now()
+    def _train_for(self, seconds: float) -> tuple[int, float]:
+        """Steps for at least so long, waiting for the device as often as a race does."""
+        since_s, num_steps, taken_s = self._now(), 0, 0.0
+        while taken_s < seconds:
+            wanted = num_steps * trainer.SYNC_EVERY_S / taken_s if num_steps else 1
+            num = max(1, min(int(wanted), 2 * num_steps))
+            self._steps(num)
+            num_steps, taken_s = num_steps + num, self._now() - since_s
+        return num_steps, taken_s
+
+    def _steps(self, num_steps: int) -> None:
+        """So many steps, with the wait for their rows, to their end."""
         for _ in range(num_steps):
             before_s = self._now()
             rows = self._rows()
             self._waited_s += self._now() - before_s
             self._step(rows)
         self._engine.sync()
-        taken_s = self._now() - since_s
-        self._trained_s += taken_s
-        return taken_s
 
     def _step(self, rows: Rows) -> None:
         """One step, in smaller pieces if the memory does not hold it."""

@@ -5,6 +5,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -85,14 +86,13 @@ def _serve(connection: Connection, variant: Variant, scratch: Path) -> None:
 
         connection.send(_answer(build))
         while made:
-            method = connection.recv()
-            connection.send(_answer(lambda: getattr(made[0], method)()))
+            connection.send(_answer(methodcaller(connection.recv()), made[0]))
 
 
-def _answer(call: Callable[[], Any]) -> tuple[str, Any]:
+def _answer(call: Callable[..., Any], *arguments: Any) -> tuple[str, Any]:
     """What a call gives, or what it raises in one line."""
     try:
-        return "value", call()
+        return "value", call(*arguments)
     except Exception as error:  # of code from anywhere: an architecture's, a framework's
         lines = str(error).strip().splitlines() or ["no message"]
         return "error", f"{type(error).__name__}: {lines[0][:300]}"

@@ -77,8 +77,7 @@ def test_a_module_is_charged_for_both_passes(part, monkeypatch):
     blocks = engine._model.blocks
     for block in blocks:
         slowed(monkeypatch, getattr(block, part), "forward")
-    shown = {"mlp": "MLP"}.get(part, part)
-    only(engine.profile(batches()), shown, 2 * len(blocks))
+    only(engine.profile(batches()), "MLP" if part == "mlp" else part, 2 * len(blocks))
 
 
 def test_the_embedding_is_charged_for_both_passes(monkeypatch):

@@ -168,9 +168,9 @@ def _hooks(part: str, timeline: Timeline) -> tuple[Callable[..., None], Callable
 
 def _nodes_between(inputs: Any, outputs: Any) -> set[Any]:
     """Nodes of the graph that were made on the way from inputs to outputs."""
-    known = {tensor.grad_fn for tensor in _tensors(inputs)} | {None}
-    todo = [tensor.grad_fn for tensor in _tensors(outputs)]
-    found = set()
+    known: set[Any] = {tensor.grad_fn for tensor in _tensors(inputs)} | {None}
+    todo: list[Any] = [tensor.grad_fn for tensor in _tensors(outputs)]
+    found: set[Any] = set()
     while todo:
         node = todo.pop()
         if node not in known and node not in found:
