@@ -281,7 +281,8 @@ def test_a_busy_machine_is_said_and_shows_ranges(changes, says):
     assert says in reason
     shown = printed(bench)
     assert says in shown and "machine was busy" in shown
-    assert " to " in shown and "±1%" not in shown
+    assert "99-101" in shown or "80-120" in shown
+    assert "±1%" not in shown
 
 
 def test_load_counts_what_other_processes_take():
@@ -382,9 +383,9 @@ def test_a_profiles_sum_is_shown_beside_the_step():
     assert "not profiled 40.00 ms" in shown
 
 
-def test_it_fits_a_hundred_columns():
-    shown = printed(bench_of(row_of("transformer", 123456.0)), width=100)
-    assert max(map(len, shown.splitlines())) <= 100
+def test_it_fits_a_narrow_terminal():
+    shown = printed(bench_of(row_of("transformer", 3456.0)), width=80)
+    assert max(map(len, shown.splitlines())) <= 80 and "transformer 2M cpu" in shown
 
 
 def test_a_saved_bench_is_loaded_as_it_was(tmp_path):

@@ -12,6 +12,7 @@ from leaderboard.inert import inert
 from speedrun.bench import noise
 from speedrun.bench.compare import FASTER, SLOWER, Comparison
 from speedrun.bench.result import KINDS, Bench, Kind, Row
+from speedrun.config import format_size
 from speedrun.plan.sheet import duration, rate, size
 
 _BAR = 30
@@ -77,21 +78,19 @@ def _print_machine(console: Console, bench: Bench) -> None:
 
 
 def _table(bench: Bench, *, is_busy: bool) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("", "training", "of products", "", "scoring", "over", "story", "peak"):
-        table.add_column(column, justify="left" if not table.columns else "right")
-    table.add_row("", "tokens/s", "6·N", "exact", "tokens/s", "training", "200 tokens", "memory",
-                  style="dim")  # fmt: skip
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for column in ("", "training", "of limit", "scoring", "per", "story", "peak"):
+        table.add_column(column, justify="right" if column else "left", no_wrap=True)
+    table.add_row("", "tokens/s", "6·N, exact", "tokens/s", "train",
+                  f"{bench.settings.story_tokens} tokens", "memory", style="dim")  # fmt: skip
     for row in bench.rows:
         story_s = bench.settings.story_tokens / row.median("sample")
-        of_6n, of_exact = shares(row)
         table.add_row(
             Text(noise.name(row)),
             _rate(row, "train", is_busy=is_busy),
-            _share(of_6n),
-            _share(of_exact),
+            ", ".join("-" if share is None else f"{share:.0%}" for share in shares(row)),
             _rate(row, "score", is_busy=is_busy),
-            f"{row.median('score') / row.median('train'):.1f}",
+            f"x{row.median('score') / row.median('train'):.1f}",
             duration(story_s),
             size(float(row.peak_bytes)),
         )
@@ -102,12 +101,8 @@ def _rate(row: Row, kind: Kind, *, is_busy: bool) -> str:
     """Median and half the range; of a busy machine the range alone, which claims less."""
     samples = row.samples(kind)
     if is_busy and len(samples) > 1:
-        return f"{min(samples):,.0f} to {max(samples):,.0f}"
-    return f"{row.median(kind):,.0f} ±{row.spread(kind):.0%}"
-
-
-def _share(share: float | None) -> str:
-    return "-" if share is None else f"{share:.0%}"
+        return f"{format_size(min(samples))}-{format_size(max(samples))}"
+    return f"{format_size(row.median(kind))} ±{row.spread(kind):.0%}"
 
 
 def _print_busy(console: Console, bench: Bench) -> None:

@@ -28,13 +28,14 @@ STORY_TOKENS = 200
 NUM_LEARNING_STEPS = 8
 _NUM_WARM_UP_STEPS = 3
 _LEAD_IN_S = 0.3  # before a repeat: rows that had time to pile up are no speed
-_NUM_PROFILED_STEPS = 6
+_FEWEST_PROFILED, _MOST_PROFILED = 4, 64  # steps
 _MAX_TRIES = 8  # of seeds, for a story that does not end early
 
 
 class Burst(NamedTuple):
     """A repeat of training."""
 
+    num_steps: int
     taken_s: float
     waited_s: float  # for data
 
@@ -118,7 +119,7 @@ class Subject:
         self._train_for(_LEAD_IN_S)
         self._waited_s = 0.0
         num_steps, taken_s = self._train_for(BURST_S)
-        self._trained.append(Burst(taken_s, self._waited_s))
+        self._trained.append(Burst(num_steps, taken_s, self._waited_s))
         run = self._run
         self._train.append(num_steps * run.recipe.batch_rows * run.model.context / taken_s)
         return self._train[-1]
@@ -139,11 +140,13 @@ class Subject:
         return self._sample[-1]
 
     def profile(self) -> None:
-        """Take training steps apart; the wait for their rows is a part of them."""
-        since_s = self._now()
-        batches = [self._rows() for _ in range(_NUM_PROFILED_STEPS)]
-        wait_s = (self._now() - since_s) / len(batches)
+        """Take about a second of training steps apart; the wait for rows is that of `train`."""
+        num_steps = sum(burst.num_steps for burst in self._trained)
+        taken_s = sum(burst.taken_s for burst in self._trained)
+        wanted = round(num_steps * BURST_S / taken_s) if num_steps else 0
+        batches = [self._rows() for _ in range(min(max(_FEWEST_PROFILED, wanted), _MOST_PROFILED))]
         found = self._engine.profile(batches)
+        wait_s = sum(burst.waited_s for burst in self._trained) / max(1, num_steps)
         parts_s = {"waiting for data": wait_s, **found.parts_s}
         self._profile = {"parts_s": parts_s, "note": found.note}
 
