@@ -120,9 +120,14 @@ class Subject:
         self._waited_s = 0.0
         num_steps, taken_s = self._train_for(BURST_S)
         self._trained.append(Burst(num_steps, taken_s, self._waited_s))
-        run = self._run
-        self._train.append(num_steps * run.recipe.batch_rows * run.model.context / taken_s)
+        self._train.append(self._num_tokens(num_steps) / taken_s)
         return self._train[-1]
+
+    def learn(self, num_steps: int) -> float:
+        """Take so many training steps, however long they last; tokens per second."""
+        since_s = self._now()
+        self._steps(num_steps)
+        return self._num_tokens(num_steps) / (self._now() - since_s)
 
     def score(self) -> float:
         """Score the same documents again; tokens per second."""
@@ -192,6 +197,9 @@ class Subject:
         }
 
     # -- how it is measured
+
+    def _num_tokens(self, num_steps: int) -> int:
+        return num_steps * self._run.recipe.batch_rows * self._run.model.context
 
     def _rows(self) -> Rows:
         rows = self._stream.next_rows()
