@@ -12,7 +12,7 @@ from speedrun import discover  # noqa: E402
 from speedrun.backends.torch import objectives, profiling  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 
-PAUSE_S = 0.02
+PAUSE_S = 0.1
 NUM_STEPS = 2
 
 
@@ -49,7 +49,7 @@ def slowed(monkeypatch, owner: Any, method: str) -> None:
 
 
 def only(profile, part: str, pauses: float) -> None:
-    """The part has these pauses, and no other part has one."""
+    """The part has these pauses, and no other part has one of them."""
     assert profile.parts_s[part] >= pauses * PAUSE_S
     others = {p: s for p, s in profile.parts_s.items() if p != part}
     assert max(others.values()) < PAUSE_S, others
@@ -135,6 +135,18 @@ def test_a_compiled_model_is_divided_as_its_modules_are(monkeypatch):
     only(profile, "MLP", 0.95 * 2 * len(engine._model.blocks))
     assert profile.note and "compiled one by one" in profile.note
     assert profile.parts_s[profiling.OPTIMIZER] > 0
+
+
+def test_a_compiled_models_parts_add_up_to_it_however_slow_they_are_apart(monkeypatch):
+    def compiler(f, **_):
+        return f if f.__name__ == "features" else lambda *args: Slow.apply(f(*args))
+
+    monkeypatch.setattr(torch, "compile", compiler)
+    engine = engine_of(compile=True)
+    engine.step(batches()[0], 1.0)
+    profile = engine.profile(batches())
+    assert profile.step_s < PAUSE_S, "the model as a whole has no pause"
+    assert profile.parts_s["MLP"] > profile.parts_s[profiling.MODEL], "which its modules had"
 
 
 def test_a_profile_leaves_nothing_behind(monkeypatch):
