@@ -50,7 +50,7 @@ def submit_command(
     opens = []
     for one in found:
         check_store(one, store)
-        opens.append(data := opened_data(one, store, known, new_data=new_data))
+        opens.append(data := opened_data(one, known, new_data=new_data))
         known += [data] if data is not None else []
     console = Console(stderr=as_json)
     for one, data in zip(found, opens, strict=True):

@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 import statistics
 import sys
 from collections.abc import Sequence
@@ -22,13 +21,12 @@ from leaderboard.record import Record, load
 from leaderboard.render import comparison
 from leaderboard.row import Row, row
 from leaderboard.significance import Spread
-from leaderboard.store import RECORD, Store, open_store
+from leaderboard.store import ID_PREFIX, RECORD, Store, open_store
 from speedrun.config import format_size
 from speedrun.data.sources import cache_dir
 
 NUM_POINTS = 20  # of a curve, evenly up to the end of the longer one
 SMOOTHING = 0.05  # share of the budget that a loss is averaged over: single steps are noise
-_ID = re.compile(r"[0-9a-f]{4,64}")
 _MISSING = "-"
 
 
@@ -102,7 +100,7 @@ class _Finder:
             if not file.is_file():
                 raise ValueError(f"{text}: no {RECORD} there; give the folder of a finished run")
             return _ranked(text, _run_label(record := load(file)), [record])
-        if not _ID.fullmatch(text):
+        if not ID_PREFIX.fullmatch(text):
             raise ValueError(
                 f"{text!r}: no such folder, and not an id; give the folder of a finished run or at"
                 " least four digits of an id that `leaderboard` shows"

@@ -64,6 +64,13 @@ class Hardware(Section):
     matmul_gflops: MatmulGflops
 
 
+# Accounts that the budget does not pay for.
+OFF_CLOCK = (
+    "startup_s", "tokenizer_s", "build_s", "compile_s", "warmup_s", "checkpoint_s", "evaluate_s",
+    "sample_s",
+)  # fmt: skip
+
+
 class Clock(Section):
     """Seconds by account; train_s and data_wait_s together are the budget spent."""
 

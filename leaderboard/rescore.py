@@ -37,8 +37,7 @@ def rescored(
         "the tokenizer is plain byte-level BPE, and the record's",
     ]
     failed: list[str] = []
-    for check in (_tokenizer, _model):
-        fault, merit = check(found, heldout, claim, where)
+    for fault, merit in (_tokenizer(found, heldout, claim), _model(found, where)):
         (failed if fault else passed).append(fault or merit)
     with in_one_line(found.architecture, where):
         score = evaluate.score(
@@ -93,7 +92,7 @@ def _differences(score: evaluate.Score, claim: Score, difference: float, limit: 
     return out
 
 
-def _tokenizer(found: Restored, heldout: HeldOut, claim: Score, where: str) -> tuple[str, str]:
+def _tokenizer(found: Restored, heldout: HeldOut, claim: Score) -> tuple[str, str]:
     """A tokenizer that loses text makes it free."""
     lost, num_tokens = _lost(found.tokenizer, heldout)
     if lost:
@@ -113,7 +112,7 @@ def _lost(tokenizer: Tokenizer, heldout: HeldOut) -> tuple[int, int]:
     return lost, num_tokens
 
 
-def _model(found: Restored, heldout: HeldOut, claim: Score, where: str) -> tuple[str, str]:
+def _model(found: Restored, where: str) -> tuple[str, str]:
     likelihood = found.architecture.LIKELIHOOD
     try:
         with in_one_line(found.architecture, where):

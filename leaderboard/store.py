@@ -23,6 +23,7 @@ from leaderboard.record import Record, load
 
 RECORD = "record.json"
 OWN_RECORDS = Path(__file__).resolve().parent / "records"
+ID_PREFIX = re.compile(r"[0-9a-f]{4,64}")  # as much of an id as a person has to give
 _NAME = re.compile(
     r"([0-9a-f]{64}(\.submission|\.verification\.[0-9a-f]{12})?|[0-9a-f]{12}\.data)\.json"
 )

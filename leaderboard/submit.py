@@ -81,9 +81,7 @@ def _read(path: Path, limit: int) -> bytes:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def opened_data(
-    found: Candidate, store: Store, known: Sequence[DataSet], *, new_data: bool
-) -> DataSet | None:
+def opened_data(found: Candidate, known: Sequence[DataSet], *, new_data: bool) -> DataSet | None:
     """The data set that this run would be the first of, None where the store knows it.
 
     Raises ValueError for data that the store does not know, unless `new_data` is asked for.

@@ -17,7 +17,7 @@ from leaderboard.inert import inert
 from leaderboard.notes import Leaks, Rerun, Rescored, Verification, one_line
 from leaderboard.record import Record, load
 from leaderboard.render import verification as report
-from leaderboard.store import RECORD, Store, open_store
+from leaderboard.store import ID_PREFIX, RECORD, Store, open_store
 from speedrun import __version__, discover, progress, recording, restore, telemetry
 from speedrun.data import sources, splits
 from speedrun.data.sources import Source, SourceUnavailable, cache_dir
@@ -25,7 +25,6 @@ from speedrun.data.splits import HeldOut
 from speedrun.protocols import Architecture, Device
 from speedrun.race import Watcher
 
-_ID = re.compile(r"[0-9a-f]{4,64}")
 _MAX_DOCS = 1 << 17  # held-out documents; TinyStories has 21,990
 _OUT = Path("runs")
 
@@ -86,7 +85,7 @@ def find(run: str, url: str | None, *, needs_files: bool) -> Case:
         if not (folder / RECORD).is_file():
             raise ValueError(f"{folder}: no {RECORD} there; give the folder of a finished run")
         record, where = load(folder / RECORD), str(folder)
-    elif _ID.fullmatch(run):
+    elif ID_PREFIX.fullmatch(run):
         folder = None
         record = catalogue.fetch(store, _whole_id(store, run))
         where = store / record.id

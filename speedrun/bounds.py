@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from speedrun.leading import Job, each_nats
 from speedrun.noise import stratified_shares
 from speedrun.protocols import Engine
 from speedrun.windows import Window, ratio
@@ -72,13 +73,19 @@ def _replicate(
     """One estimate [documents] in nats, unbiased, from `STRATA` draws of every window."""
     nats = np.zeros(len(docs), dtype=np.float64)
     rng = np.random.default_rng([*seed, 0xB0B])
+    batches = list(_alike(todo))
+
+    def jobs() -> Iterator[Job]:
+        for batch in batches:
+            rows = np.stack([docs[w.doc][w.start : w.stop] for w in batch])
+            shares = np.concatenate([stratified_shares(STRATA, rng) for _ in batch])
+            yield Job(
+                rows=np.repeat(rows, STRATA, axis=0), seed=int(rng.integers(2**31)),
+                num_given=batch[0].first, shares=shares,
+            )  # fmt: skip
+
     done = 0
-    for batch in _alike(todo):
-        rows = np.stack([docs[w.doc][w.start : w.stop] for w in batch])
-        shares = np.concatenate([stratified_shares(STRATA, rng) for _ in batch])
-        drawn = engine.nats(
-            np.repeat(rows, STRATA, axis=0), int(rng.integers(2**31)), batch[0].first, shares
-        )
+    for batch, drawn in zip(batches, each_nats(engine, jobs()), strict=True):
         sums = drawn.sum(axis=1).reshape(len(batch), STRATA).mean(axis=1)
         np.add.at(nats, [w.doc for w in batch], sums)
         done += len(batch)

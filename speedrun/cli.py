@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from speedrun import __version__
+from speedrun.backends import launchers
 from speedrun.plan.command import plan
 
 _COMMANDS = "bench, compare, doctor, leaderboard, plan, sample, submit, sweep and verify"
@@ -40,6 +41,8 @@ def race(
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
     """Train for some minutes of wall-clock time, score, tell a story, write a record.
+
+    On several GPUs: torchrun --nproc-per-node N run.py …, or mlx.launch -n N -- python run.py …
 
     Parameters
     ----------
@@ -139,149 +142,26 @@ def doctor(*, json_: Annotated[bool, Parameter(name="--json", negative="")] = Fa
     doctor_command(as_json=json_)
 
 
-@app.command
-def submit(
-    *runs: Path,
-    name: str | None = None,
-    author: str | None = None,
-    to: str | None = None,
-    with_weights: Annotated[bool, Parameter(negative="")] = False,
-    new_data: Annotated[bool, Parameter(negative="")] = False,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
-) -> None:
-    """Check finished runs and add their records to a leaderboard.
-
-    Parameters
-    ----------
-    runs
-        Folders of finished runs.
-    name
-        What is new in it, in a few words; runs of one config and name form an entry.
-    author
-        Who made it.
-    to
-        A folder, or any address that fsspec reaches (s3://…, hf://…). Default: the project's
-        own leaderboard/records.
-    with_weights
-        Store weights and tokenizer beside the record, so that others can verify it.
-    new_data
-        Open a track for data, or held-out documents, that the leaderboard does not know yet.
-    json_
-        Print what became of each run as JSON.
-    """
-    from leaderboard.commands import submit_command
-
-    submit_command(
-        runs, name=name, author=author, to=to, with_weights=with_weights, new_data=new_data,
-        as_json=json_,
-    )  # fmt: skip
-
-
-@app.command
-def verify(
-    run: str,
-    /,
-    *,
-    from_: Annotated[str | None, Parameter(name="--from")] = None,
-    data: str | None = None,
-    by: str | None = None,
-    backend: str = "auto",
-    arch: str | None = None,
-    rerun: Annotated[bool, Parameter(negative="")] = False,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
-) -> None:
-    """Score a run anew from its weights, check the model, and say whether its record holds.
-
-    Parameters
-    ----------
-    run
-        The folder of a finished run, or the id of a record in a leaderboard (its first digits).
-    from_
-        The leaderboard that the record is in. Default: the project's own leaderboard/records.
-    data
-        The data that the run was raced on, as for a race; streamed from the hub without it.
-    by
-        Who verifies; stands in the note. Default: the name of this machine's user.
-    backend
-        Where to score: auto, cuda, mlx, mps, cpu, numpy.
-    arch
-        The architecture's folder, where the run was raced with --arch ./folder.
-    rerun
-        Race the config and seed of the record again, too, and compare with the claim.
-    json_
-        Print the verification as JSON.
-    """
-    from leaderboard.verify import verify_command
-
-    verify_command(
-        run, from_=from_, data=data, by=by, backend=backend, arch=arch, rerun=rerun, as_json=json_
-    )
-
-
-@app.command
-def leaderboard(
-    *,
-    from_: Annotated[str | None, Parameter(name="--from")] = None,
-    track: str | None = None,
-    format_: Annotated[str, Parameter(name="--format")] = "table",
-    to: Path | None = None,
-    top: int = 20,
-    check: Annotated[bool, Parameter(negative="")] = False,
-) -> None:
-    """Rank the records of a leaderboard: in the terminal, as Markdown, JSON or a web page.
-
-    Parameters
-    ----------
-    from_
-        A folder, or any address that fsspec reaches. Default: the project's own
-        leaderboard/records.
-    track
-        Show only tracks whose title has these words, such as "tinystories 5 min".
-    format_
-        table, markdown (LEADERBOARD.md), json, or html (a page that needs no server).
-    to
-        Folder to write to; Markdown and JSON are printed without it.
-    top
-        Entries of each track in the terminal; 0 shows all.
-    check
-        Check every file anew and fail if one does not hold.
-    """
-    from leaderboard.commands import leaderboard_command
-
-    leaderboard_command(from_=from_, track=track, format_=format_, to=to, top=top, check=check)
-
-
-@app.command
-def compare(
-    a: str,
-    b: str,
-    /,
-    *,
-    from_: Annotated[str | None, Parameter(name="--from")] = None,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
-) -> None:
-    """Two runs or entries side by side: settings, curves, significance, time to equal loss.
-
-    Parameters
-    ----------
-    a
-        The folder of a run, or the id of a record or an entry (its first digits).
-    b
-        Likewise.
-    from_
-        The leaderboard that ids are looked up in. Default: the project's own.
-    json_
-        Print the comparison as JSON.
-    """
-    from leaderboard.compare import compare_command
-
-    compare_command(a, b, from_=from_, as_json=json_)
-
-
 app.command(plan)
-app.command(  # its options are there
+# The options of these stand where the strings point, which is read only when one is asked for.
+app.command(
+    "leaderboard.cli:submit",
+    help="Check finished runs and add their records to a leaderboard.",
+)
+app.command(
+    "leaderboard.cli:verify",
+    help="Score a run anew from its weights, check the model, and say whether its record holds.",
+)
+app.command(
+    "leaderboard.cli:leaderboard",
+    help="Rank the records of a leaderboard: in the terminal, as Markdown, JSON or a web page.",
+)
+app.command(
+    "leaderboard.cli:compare",
+    help="Two runs or entries side by side: settings, curves, significance, time to equal loss.",
+)
+app.command(
     "speedrun.sweep.command:sweep",
-    name="sweep",
     help="Race many sizes, find the time-optimal one and the laws behind it.\n\n"
     "Stopped at any moment, the same command goes on where it was. More sizes, budgets, seeds and"
     " architectures can be added to a folder later; other settings need a folder of their own.",
@@ -299,7 +179,9 @@ app.command(  # likewise
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command; what a person can mend ends in one line and exit code 2."""
     errors = Console(stderr=True)
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        _check_launched(arguments)
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except cyclopts.UnusedCliTokensError as error:
         words = " ".join(error.unused_tokens or [])
@@ -316,12 +198,42 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             raise
         fail(errors, " ".join(str(error).split()) or type(error).__name__)
     except KeyboardInterrupt:
-        errors.print("stopped; nothing was recorded", style="yellow")
+        if _speaks():
+            errors.print("stopped; nothing was recorded", style="yellow")
         sys.exit(130)
     sys.exit(0)
 
 
+def _check_launched(arguments: list[str]) -> None:
+    """Of several processes the first speaks for all; and only a race takes several."""
+    started = launchers.launched()
+    if started is None:
+        return
+    if started.rank > 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    command = arguments[0] if arguments else ""
+    if not command.startswith("-") and command in app:
+        raise ValueError(
+            f"{started.by} started {started.size} processes, and only a race runs in several:"
+            f" start {command} without it"
+        )
+
+
+def _speaks() -> bool:
+    """Whether mistakes that all processes of a race find are this one's to say."""
+    try:
+        started = launchers.launched()
+    except ValueError:  # of the launcher's own variables
+        return True
+    return started is None or started.local_rank == 0
+
+
 def fail(errors: Console, line: str) -> NoReturn:
     """One clear line on standard error, exit code 2."""
+    if not _speaks():
+        from speedrun.together import leave_it_to_rank_0
+
+        leave_it_to_rank_0()
+        sys.exit(2)
     errors.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(2)

@@ -1,5 +1,6 @@
 """What the commands of the command line do."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from rich.text import Text
 from leaderboard import rank, store
 from leaderboard.record import Record
 from leaderboard.row import row
-from speedrun import auto, config, generate, progress, report
+from speedrun import auto, config, generate, progress, report, together
 from speedrun.asked import Asked
+from speedrun.backends import launchers
 from speedrun.config import Data
 from speedrun.race import process_age_s, race
 from speedrun.restore import load_run
 from speedrun.stopping import StopSignal
+from speedrun.team import Team
 
 MAX_SEEDS = 100
 
@@ -40,39 +43,60 @@ def race_command(
         raise ValueError(f"--seeds {seeds}: allowed are 1 to {MAX_SEEDS}")
     if seed < 0:
         raise ValueError(f"--seed {seed}: must be 0 or more")
-    asked = {
-        "arch": arch,
-        "params": params,
-        "budget_s": config.parse_minutes(minutes),
-        "backend": backend,
-        "recipe": recipe,
-        "data": Data(path=data, vocab=vocab, eval_docs=parse_eval_docs(eval_docs)),
-        "settings": tuple(settings),
-        "out": out,
-    }
+    asked = Asked(
+        arch=arch,
+        params=params,
+        budget_s=config.parse_minutes(minutes),
+        backend=backend,
+        recipe=recipe,
+        seed=seed,
+        data=Data(path=data, vocab=vocab, eval_docs=parse_eval_docs(eval_docs)),
+        settings=tuple(settings),
+        out=out,
+    )
     # With --json standard output carries the record alone.
     console = Console(stderr=as_json)
     if auto.AUTO in (arch, params):
-        with progress.view(console) as view:
-            picked = auto.chosen(Asked(seed=seed, **asked), view.notice)
-        asked |= {"arch": picked.arch, "params": picked.params}
+        asked = _picked(asked, console)
+    asked, team = together.joined(asked)
+    if team.rank > 0:
+        sys.exit(together.follow(asked, team))
+    with together.leading(team):
+        _exit_code(_race_seeds(asked, seeds, team, console, as_json))
+
+
+def _picked(asked: Asked, console: Console) -> Asked:
+    if (started := launchers.launched()) is not None:
+        raise ValueError(
+            f"auto knows one device, and {started.by} started {started.size} processes:"
+            " name the architecture and give --params a size"
+        )
+    with progress.view(console) as view:
+        picked = auto.chosen(asked, view.notice)
+    return dataclasses.replace(asked, arch=picked.arch, params=picked.params)
+
+
+def _race_seeds(
+    asked: Asked, seeds: int, team: Team, console: Console, as_json: bool
+) -> list[Record]:
     started_s, records = process_age_s(), []
-    with StopSignal() as stop:
-        for number in range(seed, seed + seeds):
+    with StopSignal(team.stop_signals) as stop:
+        for number in range(asked.seed, asked.seed + seeds):
+            each = dataclasses.replace(asked, seed=number)
             with progress.view(console) as view:
-                finished = race(Asked(seed=number, **asked), view, stop, started_s=started_s)
+                finished = race(each, view, stop, started_s=started_s, team=team)
             started_s = 0.0
             records.append(finished.record)
             if as_json:
                 print(finished.record.to_json(), end="", flush=True)
-            others = (row(record) for _, record in store.runs(out))
+            others = (row(record) for _, record in store.runs(asked.out))
             standing = rank.standing(row(finished.record), others)
             report.finished(console, finished.record, finished.folder, standing)
             if stop.requested:
                 break
     if len(records) > 1:
         report.seeds(console, records)
-    _exit_code(records)
+    return records
 
 
 def _exit_code(records: list[Record]) -> None:

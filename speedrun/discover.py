@@ -119,12 +119,17 @@ def architecture_names() -> list[str]:
     return sorted({*_own_names(), *plugins.entry_points()})
 
 
+def is_path(arch: str) -> bool:
+    """Whether `--arch` means a folder."""
+    return "/" in arch or "\\" in arch or arch.startswith(".")
+
+
 def architecture(name: str) -> LoadedArchitecture:
     """The architecture of this name, or in this folder if the name is a path.
 
     A name of the project's own cannot be taken over by an installed package.
     """
-    if "/" in name or "\\" in name or name.startswith("."):
+    if is_path(name):
         folder = Path(name)
         return LoadedArchitecture(folder.resolve().name, plugins.from_folder(folder))
     if name in _own_names():

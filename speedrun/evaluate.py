@@ -4,7 +4,7 @@ The harness owns the denominators. Bounds are drawn in `bounds.py`.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from speedrun import bounds
 from speedrun.data.splits import HeldOut
 from speedrun.data.tokenizer import EOT, Tokenizer
+from speedrun.leading import Job, each_nats
 from speedrun.protocols import Engine, Likelihood
-from speedrun.windows import ratio, windows
+from speedrun.windows import Window, ratio, windows
 
 _BATCH_TOKENS = 8192
 _PAD_TO = 32  # row lengths are rounded up, so that few shapes are met
@@ -104,21 +105,40 @@ def document_nats(
     """Nats of each document, which begins and ends with end-of-text."""
     todo = windows([len(doc) for doc in docs], context, stride)
     todo.sort(key=lambda w: (w.start - w.stop, w.doc, w.start))  # longest first: memory shows early
+    batches = list(_batches(todo, context))
+    jobs = (Job(rows=_rows(docs, batch, context), seed=seed) for batch in batches)
     nats = np.zeros(len(docs), dtype=np.float64)
     done = 0
-    while done < len(todo):
-        longest = todo[done].stop - todo[done].start - 1
-        length = min(context, math.ceil(longest / _PAD_TO) * _PAD_TO)
-        batch = todo[done : done + max(1, _BATCH_TOKENS // length)]
-        rows = np.full((len(batch), length + 1), EOT, dtype=np.int32)
-        for row, window in zip(rows, batch, strict=True):
-            row[: window.stop - window.start] = docs[window.doc][window.start : window.stop]
-        scored = engine.nats(rows, seed)
+    for batch, scored in zip(batches, each_nats(engine, jobs), strict=True):
         for row_nats, window in zip(scored, batch, strict=True):
             nats[window.doc] += row_nats[window.first : window.stop - window.start - 1].sum()
         done += len(batch)
         watch(done / len(todo))
     return nats
+
+
+def _batches(todo: Sequence[Window], context: int) -> Iterator[Sequence[Window]]:
+    """Windows that are scored at once, of which the first is longest."""
+    done = 0
+    while done < len(todo):
+        batch = todo[done : done + max(1, _BATCH_TOKENS // _padded(todo[done], context))]
+        yield batch
+        done += len(batch)
+
+
+def _padded(longest: Window, context: int) -> int:
+    """Length of a row that holds a window's targets, rounded up."""
+    num_targets = longest.stop - longest.start - 1
+    return min(context, math.ceil(num_targets / _PAD_TO) * _PAD_TO)
+
+
+def _rows(
+    docs: Sequence[NDArray[np.int32]], batch: Sequence[Window], context: int
+) -> NDArray[np.int32]:
+    rows = np.full((len(batch), _padded(batch[0], context) + 1), EOT, dtype=np.int32)
+    for row, window in zip(rows, batch, strict=True):
+        row[: window.stop - window.start] = docs[window.doc][window.start : window.stop]
+    return rows
 
 
 def _exp(nats: float) -> float:

@@ -61,16 +61,7 @@ class RunFolder:
         self._reserve.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self._log.close()
-        for number in range(1, 1000):
-            target = self._final if number == 1 else Path(f"{self._final}.{number}")
-            try:
-                self.partial.rename(target)
-            except OSError:
-                if not target.exists():
-                    raise
-            else:
-                return target
-        raise FileExistsError(self._final)
+        return _named(self.partial, self._final)
 
     def discard(self) -> None:
         with contextlib.suppress(OSError):
@@ -81,6 +72,34 @@ class RunFolder:
 def run_name(arch: str, size: str, seed: int) -> str:
     """`<time>-<arch>-<size>-<seed>`, the time in UTC."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{Path(arch).name}-{size}-{seed}"
+
+
+def keep(out: Path, name: str, files: Mapping[str, bytes]) -> Path:
+    """A run that was raced elsewhere; there as a whole or, where OSError is raised, not at all."""
+    _remove_abandoned(out)
+    partial = out / f".{name}.{os.getpid()}{_PARTIAL}"
+    try:
+        partial.mkdir()
+        for file, content in files.items():
+            (partial / file).write_bytes(content)
+        return _named(partial, out / name)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _named(partial: Path, final: Path) -> Path:
+    """Give a hidden folder its name, or with a number where that is taken."""
+    for number in range(1, 1000):
+        target = final if number == 1 else Path(f"{final}.{number}")
+        try:
+            partial.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+        else:
+            return target
+    raise FileExistsError(final)
 
 
 def _open_log(folder: Path) -> TextIO:

@@ -1,10 +1,8 @@
 """The live view of a race: rich in a terminal, plain lines everywhere else."""
 
 import time
-from types import TracebackType
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Console, Group
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -12,6 +10,7 @@ from rich.text import Text
 
 from speedrun.config import Run, format_size
 from speedrun.trainer import Tick
+from speedrun.views import PlainLines, Redrawn
 
 REFRESH_S = 0.5  # drawing is on the clock: a few milliseconds each time
 PLAIN_EVERY_SHARE = 0.1
@@ -51,20 +50,12 @@ def clock_text(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-class PlainView:
+class PlainView(PlainLines):
     """One line per event and per tenth of the budget."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        super().__init__(console)
         self._next_share = 0.0
-
-    def __enter__(self) -> "PlainView":
-        return self
-
-    def __exit__(self, *exc: object) -> None: ...
-
-    def notice(self, text: str) -> None:
-        self._print(f"notice: {text}")
 
     def phase(self, text: str) -> None:
         self._print(f"{text} …")
@@ -87,41 +78,20 @@ class PlainView:
 
     def scoring(self, share: float) -> None: ...
 
-    def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-
-class LiveView:
+class LiveView(Redrawn):
     """A panel that is redrawn in place."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        super().__init__(console)
         self._title = ""
         self._machine = ""
-        self._phase = ""
-        self._peak_lr = ""
+        self._peaks: list[tuple[str, float]] = []
         self._budget_s = 0.0
         self._losses: list[float] = []
         self._last_drawn_s = 0.0
 
-    def __enter__(self) -> "LiveView":
-        self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._live.stop()
-
-    def notice(self, text: str) -> None:
-        self._console.print(Text(text, style="yellow"))
-
     def phase(self, text: str) -> None:
-        self._phase = text
         self._draw(Text(f"{text} …", style="dim"))
 
     def start(self, run: Run, machine: str) -> None:
@@ -162,9 +132,6 @@ class LiveView:
             title=Text(self._title, style="bold"),
             width=min(self._console.width, 100),
         )
-
-    def _draw(self, what: RenderableType) -> None:
-        self._live.update(what, refresh=True)
 
 
 def _bar(label: str, share: float, right: str) -> Table:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.config import ModelConfig, Recipe
+from speedrun.team import Team
 
 Rows = NDArray[np.int32]  # [rows, context + 1]: inputs are [:, :-1], targets are [:, 1:]
 # Trained numbers are float32, what is counted and looked up by key is int64.
@@ -134,14 +135,18 @@ class Engine(Protocol):
         """Make room: split a step's rows into smaller pieces and return their size."""
         ...
 
-    def profile(self, batches: Sequence[Rows]) -> Profile:
-        """Train on these rows, a step each or a few, and say which part of one takes how long."""
-        ...
-
     def peak_bytes(self) -> int: ...
 
     def facts(self) -> dict[str, Any]:
         """What the engine chose: precision, micro-batch, compiled or not, threads, fallbacks."""
+        ...
+
+
+class Profiled(Protocol):
+    """What an engine of one process can do besides: `bench` asks for it, no race does."""
+
+    def profile(self, batches: Sequence[Rows]) -> Profile:
+        """Train on these rows, a step each or a few, and say which part of one takes how long."""
         ...
 
 
@@ -157,7 +162,18 @@ class Backend(Protocol):
         recipe: Recipe,
         seed: int,
         device: Device,
-    ) -> Engine: ...
+        team: Team | None = None,
+    ) -> Engine:
+        """An engine; each of a `team` takes its part of a step's rows, and all the same step."""
+        ...
+
+    def join(self, device: Device, patience_s: float) -> Team:
+        """The team of the processes that a launcher of this framework started.
+
+        One that does not answer for `patience_s` is given up. ValueError where several
+        processes cannot train together on this device.
+        """
+        ...
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         """Measured matrix-product rate in GFLOP/s; None where the precision does not exist."""

@@ -15,10 +15,12 @@ from speedrun import (
     discover,
     evaluate,
     generate,
+    leading,
     outputs,
     quickest,
     recording,
     telemetry,
+    together,
     trainer,
 )
 from speedrun.asked import Asked, resolve
@@ -28,6 +30,7 @@ from speedrun.data import sources, splits, tokenizer
 from speedrun.data.stream import TokenStream
 from speedrun.protocols import Architecture, Backend, Device, Engine
 from speedrun.stopping import StopSignal
+from speedrun.team import Team
 from speedrun.trainer import Tick, Training
 
 
@@ -49,8 +52,17 @@ class Finished:
     record: Record
 
 
-def race(asked: Asked, watcher: Watcher, stop: StopSignal, *, started_s: float = 0.0) -> Finished:
+def race(
+    asked: Asked,
+    watcher: Watcher,
+    stop: StopSignal,
+    *,
+    started_s: float = 0.0,
+    team: Team | None = None,
+) -> Finished:
     """Run one race; `started_s` is what the process spent before it (imports, say).
+
+    Of a `team` this is rank 0, and the others `follow`.
 
     Raises ValueError or LookupError for what a person can mend, before the clock starts, and
     UnfairModel for a model that no record may rest on.
@@ -69,7 +81,9 @@ def race(asked: Asked, watcher: Watcher, stop: StopSignal, *, started_s: float =
             asked.out, outputs.run_name(run.arch, size, run.seed), 8 * run.model.num_params
         )
     try:
-        entry = _Race(asked, architecture, device, backend, clock, folder, watcher, stop)
+        entry = _Race(
+            asked, architecture, device, backend, clock, folder, watcher, stop, team or Team()
+        )
         with architecture.blamed():
             return entry.run()
     except BaseException:
@@ -90,10 +104,12 @@ class _Race:
         folder: outputs.RunFolder,
         watcher: Watcher,
         stop: StopSignal,
+        team: Team,
     ) -> None:
         self.asked, self.architecture = asked, architecture
         self.device, self.backend = device, backend
         self.clock, self.folder, self.watcher, self.stop = clock, folder, watcher, stop
+        self.team = team
 
     def run(self) -> Finished:
         self._open_data()
@@ -142,13 +158,16 @@ class _Race:
             self.watcher.phase("building the model")
             for remark in self.architecture.remarks(self.device):
                 self.watcher.notice(f"{self.architecture.NAME} on {self.device.name}: {remark}")
+            for remark in self.team.remarks:
+                self.watcher.notice(remark)
             self.rates = {
                 precision: self.backend.matmul_gflops(self.device, precision)
                 for precision in ("fp32", "bf16")
             }
             engine = self.backend.engine(
-                self.architecture, run.model, run.recipe, run.seed, self.device
+                self.architecture, run.model, run.recipe, run.seed, self.device, self.team
             )
+            engine = together.assembled(engine, self.team, run)
             # Now, not after five minutes; and on random weights, because branches that start
             # at zero hide what they would leak.
             rng = np.random.default_rng(run.seed)
@@ -213,6 +232,7 @@ class _Race:
         run = self.settings
         with self.clock.account("evaluate"):
             self.watcher.phase("scoring the held-out documents")
+            leading.share_weights(engine)
             self._check(engine)
             return evaluate.score(
                 engine,
@@ -246,7 +266,8 @@ class _Race:
     def _describe(self) -> str:
         machine, device = self.machine, self.device
         where = device.accelerator or machine.cpu
-        return f"{where}, {machine.cores} cores, {device.backend} on {device.name}"
+        processes = f", {self.team.size} processes" if self.team.size > 1 else ""
+        return f"{where}, {machine.cores} cores, {device.backend} on {device.name}{processes}"
 
     def _content(
         self,
@@ -268,7 +289,9 @@ class _Race:
                 "vocab": self.tokenizer.vocab,
                 "fingerprint": self.tokenizer.fingerprint,
             },
-            "hardware": recording.hardware(self.machine, self.device, self.rates),
+            "hardware": recording.hardware(
+                self.machine, self.device, self.rates, self.team.num_devices
+            ),
             "versions": recording.versions(self.backend),
             "clock": self.clock.ledger(),
             "train": {

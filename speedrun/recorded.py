@@ -4,16 +4,15 @@ A record may be a stranger's: its config is plain JSON that claims to be ours.
 """
 
 import dataclasses
-import threading
 import types
-from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import psutil
 
 from leaderboard.record import Record
 from speedrun.config import Data, ModelConfig, Recipe, Run, format_size
+from speedrun.patience import OutOfPatience, within
 from speedrun.protocols import Architecture
 
 PATIENCE_S = 5.0  # a config says in milliseconds how large it is, unless it is made not to
@@ -41,7 +40,11 @@ def model(architecture: Architecture, record: Record, where: str) -> ModelConfig
             return made, made.num_params
 
     try:
-        made, num_params = _within(PATIENCE_S, sized)
+        made, num_params = within(PATIENCE_S, sized, thread="size")
+    except OutOfPatience:
+        raise ValueError(
+            f"config.model: its size is not told within {PATIENCE_S:g} s; no such model can be"
+        ) from None
     except (TypeError, ArithmeticError) as error:
         raise ValueError(f"{where}: its model cannot be ({error})") from None
     if made.vocab != record.tokenizer.vocab or made.vocab not in _VOCABS:
@@ -127,24 +130,3 @@ def _check_room(made: ModelConfig, num_params: int, rows_bytes: int, where: str)
             f"{where}: {format_size(num_params)} parameters at a context of {made.context:,} take"
             f" about {needed / 2**30:,.1f} GiB of memory, {free / 2**30:,.1f} GiB are free"
         )
-
-
-def _within(seconds: float, do: Callable[[], T]) -> T:
-    """What `do` returns; ValueError where it goes on and on. It cannot be ended, only left."""
-    answer: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(do())
-        except BaseException as error:  # handed to whoever waits
-            answer.set_exception(error)
-
-    threading.Thread(target=work, name="size", daemon=True).start()
-    try:
-        return answer.result(seconds)
-    except TimeoutError:
-        if answer.done():
-            raise
-        raise ValueError(
-            f"config.model: its size is not told within {seconds:g} s; no such model can be"
-        ) from None

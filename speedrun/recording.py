@@ -50,10 +50,13 @@ def data(source: Source, heldout: HeldOut, num_dropped: int) -> dict[str, Any]:
 
 
 def hardware(
-    machine: telemetry.Machine, device: Device, matmul_gflops: Mapping[str, float | None]
+    machine: telemetry.Machine,
+    device: Device,
+    matmul_gflops: Mapping[str, float | None],
+    num_devices: int,
 ) -> dict[str, Any]:
     return {
-        "class": telemetry.hardware_class(machine, device),
+        "class": telemetry.hardware_class(machine, device, num_devices),
         "cpu": machine.cpu,
         "cores": machine.cores,
         "memory_bytes": machine.memory_bytes,

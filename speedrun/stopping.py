@@ -1,7 +1,8 @@
 """Ctrl-C and SIGTERM: the first ends training early and keeps the run, a second leaves at once."""
 
 import signal
-from types import FrameType, TracebackType
+from collections.abc import Iterable
+from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -10,7 +11,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopSignal:
     """While open, turns the first signal into a request; before `arm` any signal leaves at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, signals: Iterable[signal.Signals] = SIGNALS) -> None:
+        self._signals = tuple(signals)
         self.requested = False
         self._armed = False
         self._before: dict[int, Any] = {}
@@ -20,16 +22,11 @@ class StopSignal:
         self._armed = True
 
     def __enter__(self) -> "StopSignal":
-        for number in SIGNALS:
+        for number in self._signals:
             self._before[number] = signal.signal(number, self._handle)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 

@@ -45,8 +45,16 @@ def usable_cores() -> int:
     return min(allowed or 1, psutil.cpu_count(logical=False) or allowed or 1)
 
 
-def hardware_class(machine: Machine, device: Device) -> str:
-    """The class that results compare in: `cpu-x86_64-2c-amx`, `apple-m3-max`, `cuda-h200`."""
+def hardware_class(machine: Machine, device: Device, num_devices: int = 1) -> str:
+    """The class that results compare in: `cpu-x86_64-2c-amx`, `apple-m3-max`, `cuda-h200`.
+
+    Several devices that train one model are a class of their own: `cuda-h200-x8`.
+    """
+    several = "" if num_devices == 1 else f"-x{num_devices}"
+    return _one_device(machine, device) + several
+
+
+def _one_device(machine: Machine, device: Device) -> str:
     if device.name == "cuda":
         name = (device.accelerator or "gpu").lower()
         name = re.sub(r"nvidia|geforce|tesla|graphics|\b\d+gb\b|hbm\d\w*|pcie|sxm\d*", " ", name)

@@ -10,6 +10,7 @@ if not any("benchmarks" in argument for argument in sys.argv):  # those run as r
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from folders import write_stories
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +21,12 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     monkeypatch.setenv("HF_HOME", str(folder / "hf"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     return folder
+
+
+@pytest.fixture(scope="session")
+def stories(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few hundred short documents in one .jsonl file."""
+    return write_stories(tmp_path_factory.mktemp("data") / "stories.jsonl")
 
 
 class FakeTime:

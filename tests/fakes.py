@@ -92,7 +92,7 @@ class _FakeEngine:
         return self.micro_batch_rows
 
     def facts(self):
-        return {"compiled": self.compiled}
+        return {"compiled": self.compiled, "precision": "fp32"}
 
 
 class _TableEngine:

@@ -1,4 +1,4 @@
-"""Finished runs in folders, and what a forger makes of them."""
+"""Finished runs in folders, what a forger makes of them, and what `verify` notes beside them."""
 
 import hashlib
 import json
@@ -6,7 +6,9 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from leaderboard.notes import Verification, parse_note
 from leaderboard.record import Record, load, seal
+from leaderboard.submit import VERIFICATION
 
 RECORD, WEIGHTS, TOKENIZER = "record.json", "model.safetensors", "tokenizer.json"
 
@@ -38,6 +40,14 @@ def resealed(folder: Path, changes: dict[str, Any] | None = None) -> Record:
     record = seal(content)
     (folder / RECORD).write_text(record.to_json(), encoding="utf-8")
     return record
+
+
+def note_in(folder: Path) -> Verification:
+    """The one verification beside a run."""
+    (path,) = folder.glob(VERIFICATION)
+    note = parse_note(Verification, path.read_bytes(), str(path))
+    assert path.name == f"verification-{note.digest()}.json"
+    return note
 
 
 def scaled_score(folder: Path, by: float) -> dict[str, float]:

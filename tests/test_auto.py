@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import pytest
-from folders import write_stories
 from rich.console import Console
 from sweeps import SIZES, fill, record
 
@@ -18,11 +17,6 @@ from speedrun.sweep import report as sweep_report
 from speedrun.sweep.laws import read
 
 CLASS = telemetry.hardware_class(telemetry.machine(), found.device("cpu"))
-
-
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory) -> Path:
-    return write_stories(tmp_path_factory.mktemp("data") / "stories.jsonl")
 
 
 @pytest.fixture(autouse=True)

@@ -21,19 +21,6 @@ TINY = ["--params", "60K", "--vocab", "300", "--eval-docs", "20", "--set", "mode
 FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32"]
 
 
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory) -> Path:
-    """A few hundred short documents in one .jsonl file."""
-    path = tmp_path_factory.mktemp("data") / "stories.jsonl"
-    who, what = ("Tom", "Lily", "Ben", "Mia"), ("a ball", "a cat", "the sun", "some cake")
-    lines = [
-        json.dumps({"text": f"{who[i % 4]} saw {what[i // 4 % 4]} on day {i}. It was good."})
-        for i in range(800)
-    ]
-    path.write_text("\n".join(lines), encoding="utf-8")
-    return path
-
-
 def run(*args: str, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, str(ROOT / "run.py"), *args], capture_output=True, text=True, cwd=cwd,
@@ -271,3 +258,17 @@ def test_doctor_reports_as_json():
     found = json.loads(done.stdout)
     assert found["auto"] in {d["name"] for d in found["devices"] if d["available"]}
     assert found["hub"].startswith("does not answer")
+
+
+def test_help_loads_nothing_heavy():
+    heavy = ("torch", "mlx", "datasets", "pydantic", "scipy", "matplotlib")
+    code = (
+        "import contextlib, sys; from speedrun.cli import main\n"
+        "for command in ([], ['submit'], ['verify'], ['leaderboard'], ['compare'], ['sweep']):\n"
+        "    with contextlib.suppress(SystemExit): main([*command, '--help'])\n"
+        f"print(sorted({set(heavy)} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60
+    )
+    assert done.stdout.endswith("\n[]\n"), done.stdout + done.stderr

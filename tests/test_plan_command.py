@@ -115,6 +115,8 @@ def test_it_reads_well_at_common_widths(width, monkeypatch, capsys):
         (["--dtype", "fp8"], "unknown --dtype"),
         (["--optimizer", "adam"], "did you mean adamw"),
         (["--batch", "many"], "--batch"),
+        (["--batch", "1.5"], "'1.5' is not a whole number"),
+        (["--vocab", "300.5"], "whole number"),
         (["--batch", "0"], "--batch 0"),
         (["--depth", "0"], "--depth 0"),
         (["--context", "-4"], "--context -4"),

@@ -1,13 +1,12 @@
 """Every mistake in a folder of one's own ends in one clear line, and leaves nothing behind."""
 
-import contextlib
-import io
 import os
 import sys
 from pathlib import Path
 
 import folders
 import pytest
+from command_line import command
 
 from speedrun import cli, discover
 
@@ -18,17 +17,15 @@ LOGITS = RETURN.removeprefix("return ")
 
 def race(arch: str, out: Path, *args: str) -> str:
     """The one line that a refused race says."""
-    shown = io.StringIO()
     stories = folders.write_stories(out.parent / "stories.jsonl")
-    with pytest.raises(SystemExit) as stopped, contextlib.redirect_stderr(shown):
-        cli.main(
-            ["--arch", arch, "--minutes", "0.2", "--params", "60K", "--vocab", "300",
-             "--eval-docs", "20", "--data", str(stories), "--out", str(out),
-             "--set", "model.context=32", "--set", "recipe.compile=false",
-             *(args if "--backend" in args else ("--backend", "cpu", *args))]
-        )  # fmt: skip
-    assert stopped.value.code == 2, shown.getvalue()
-    line = shown.getvalue()
+    done = command(
+        "--arch", arch, "--minutes", "0.2", "--params", "60K", "--vocab", "300",
+        "--eval-docs", "20", "--data", stories, "--out", out,
+        "--set", "model.context=32", "--set", "recipe.compile=false",
+        *(args if "--backend" in args else ("--backend", "cpu", *args)),
+    )  # fmt: skip
+    line = done.err
+    assert done.code == 2, line
     assert line.startswith("error: ") and line.count("\n") == 1
     assert not out.exists() or not list(out.iterdir()), "a refused race leaves nothing behind"
     return line

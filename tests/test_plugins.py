@@ -12,11 +12,6 @@ from speedrun import checks, discover, plugins
 from speedrun.config import Recipe
 
 
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory) -> Path:
-    return folders.write_stories(tmp_path_factory.mktemp("data") / "stories.jsonl")
-
-
 def race(arch: str, stories: Path, out: Path, *args: str, path: str = ""):
     return run(
         "--arch", arch, "--minutes", "0.05", "--data", str(stories), "--out", str(out),

@@ -85,7 +85,7 @@ def test_unfair_plugin_is_refused_before_the_clock_starts(tmp_path, monkeypatch)
     assert not list((tmp_path / "runs").iterdir())
 
 
-def test_weights_that_were_changed_are_not_loaded(tmp_path):
+def test_a_folder_without_a_record_is_refused(tmp_path):
     from speedrun.restore import load_run
 
     with pytest.raises(ValueError, match=r"no record.json"):

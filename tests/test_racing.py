@@ -1,13 +1,16 @@
 """Races that cannot win are stopped, and the winner is never among them but by a hair."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from leaderboard.row import unranked_because
 from speedrun import fitting
 from speedrun.scaling import LossLaw, SpeedLaw
+from speedrun.sweep import folder as sweep_folder
 from speedrun.sweep import racing
 from speedrun.sweep.racing import Raced
 
@@ -40,19 +43,63 @@ def sweep(number: int) -> list[Raced]:
     return [raced(size, loss, rng) for size in order]
 
 
+def means(runs: Sequence[Raced]) -> dict[int, float]:
+    """The mean score by size, of those with the most seeds."""
+    scores: dict[int, list[float]] = {}
+    for run in runs:
+        scores.setdefault(run.params, []).append(run.bits_per_byte)
+    most = max(map(len, scores.values()))
+    return {size: float(np.mean(found)) for size, found in scores.items() if len(found) == most}
+
+
+def replay(runs: Sequence[Raced]) -> tuple[list[Raced], float]:
+    """The races that the rule lets finish, and the share of all training time that it saves."""
+    finished, saved = [], 0.0
+    for run in runs:
+        lost_at = [
+            rung for rung in racing.RUNGS
+            if racing.has_lost(run.params, [p for p in run.curve if p[0] <= rung + 1e-9], finished)
+        ]  # fmt: skip
+        if lost_at:
+            saved += 1 - lost_at[0]
+        else:
+            finished.append(run)
+    return finished, saved / len(runs)
+
+
 def test_the_winner_stays_and_time_is_saved():
     saved, lost = [], []
     for number in range(40):
         runs = sweep(number)
-        found = racing.replay(runs)
-        saved.append(found.saved_share)
-        means = {
-            size: np.mean([run.bits_per_byte for run in runs if run.params == size])
-            for size in SIZES
-        }
-        lost.append(means[found.winner] / means[found.winner_without] - 1)
+        finished, share = replay(runs)
+        saved.append(share)
+        by_size, left = means(runs), means(finished)
+        lost.append(by_size[min(left, key=left.__getitem__)] / min(by_size.values()) - 1)
     assert np.mean(saved) > 0.25 and max(lost) < 0.005
     assert sum(loss > 0 for loss in lost) <= 1
+
+
+def recorded_sweep(minutes: float) -> list[Raced]:
+    """The races of the recorded sweep for one budget, in the order they were raced in."""
+    records, problems = sweep_folder.records(ROOT / "docs" / "sweep")
+    assert not problems
+    return [
+        Raced(record.num_params, record.train.loss_curve, record.score.bits_per_byte)
+        for record in sorted(records, key=lambda record: record.created)
+        if record.budget_s == 60 * minutes and record.score and unranked_because(record) is None
+    ]
+
+
+def test_two_fifths_of_the_recorded_sweep_are_saved_and_its_winners_stay():
+    saved_s = 0.0
+    for minutes in (0.5, 1.0):
+        runs = recorded_sweep(minutes)
+        finished, share = replay(runs)
+        by_size, left = means(runs), means(finished)
+        assert min(left, key=left.__getitem__) == min(by_size, key=by_size.__getitem__)
+        assert len(runs) == 18
+        saved_s += 60 * minutes * len(runs) * share
+    assert saved_s > 0.4 * 18 * 90
 
 
 def test_the_first_sizes_are_raced_to_the_end_for_the_fit():
@@ -128,4 +175,4 @@ def test_nothing_is_lost_where_the_laws_are_equal():
                  for n in range(1, 101)]  # fmt: skip
         runs.append(Raced(size, curve, float(law(size, tokens)) * (1 + 0.004 * rng.normal())))
     assert fitting.MIN_SIZES == racing.MIN_FINISHED_SIZES
-    assert racing.replay(runs).saved_share < 0.1
+    assert replay(runs)[1] < 0.1

@@ -29,3 +29,10 @@ def test_the_handlers_before_come_back():
     with StopSignal():
         assert signal.getsignal(signal.SIGINT) != before
     assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_signal_that_is_not_asked_for_keeps_its_meaning():
+    before = signal.getsignal(signal.SIGTERM)
+    with StopSignal([signal.SIGINT]):
+        assert signal.getsignal(signal.SIGTERM) is before
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler

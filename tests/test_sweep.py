@@ -6,12 +6,10 @@ import io
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
-from folders import write_stories
 from rich.console import Console
 from sweeps import FakeRace
 
@@ -21,17 +19,12 @@ from speedrun.config import Data
 from speedrun.sweep import folder as sweep_folder
 from speedrun.sweep.child import curve_so_far, race_alone
 from speedrun.sweep.grid import Grid, Plan, arguments, plan
-from speedrun.sweep.runs import State, run_all
+from speedrun.sweep.runs import State, UnderWay, run_all
 from speedrun.sweep.view import LiveSweepView, PlainSweepView, outlook
 
 ROOT = Path(__file__).resolve().parent.parent
 QUIET = PlainSweepView(Console(quiet=True))
 SMALL = ("model.context=32", "recipe.compile=false")
-
-
-@pytest.fixture(scope="module")
-def stories(tmp_path_factory) -> Path:
-    return write_stories(tmp_path_factory.mktemp("data") / "stories.jsonl")
 
 
 @pytest.fixture
@@ -71,7 +64,7 @@ def test_a_stopped_sweep_goes_on_and_repeats_nothing(planned):
     assert not third.raced
 
 
-def test_runs_are_known_by_their_records_not_by_their_names(planned, tmp_path):
+def test_runs_are_known_by_their_records_not_by_their_names(planned):
     run_all(planned, QUIET, FakeRace(planned))
     for number, folder in enumerate(sorted(planned.grid.out.glob("run-*"))):
         folder.rename(folder.with_name(f"renamed {number}"))
@@ -175,7 +168,7 @@ def test_the_time_left_is_that_of_the_runs_left(planned):
     state = State(planned, {})
     assert outlook(state).startswith("0 of 6 done, 6 left, until about ")
     assert state.left_s() == pytest.approx(6 * (0.02 * 60 + 25))
-    state.running, state.since = planned.runs[0], time.monotonic()
+    state.running[planned.runs[0].key] = UnderWay(planned.runs[0])
     assert state.left_s() == pytest.approx(6 * (0.02 * 60 + 25), abs=1)
     assert len(state.left) == 5
 
@@ -223,6 +216,8 @@ def test_a_race_that_fails_says_why(tmp_path):
         (["--data", "no/such/place"], "no such file"),
         (["--eval-docs", "some"], "'all'"),
         (["--report", "no/such/folder"], "no such folder"),
+        (["--on", "slurm"], "allowed are local and ray"),
+        (["--address", "127.0.0.1:6379"], "only with --on ray"),
         (["--report", "."], "no run there counts"),
         (["--report", ".", "--hold-out-minutes", "soon"], "--hold-out-minutes"),
     ],
@@ -317,7 +312,7 @@ def test_a_race_ends_when_its_starter_lets_go_of_it():
     race.stdout.close()
 
 
-def test_ctrl_c_ends_the_race_and_leaves_what_is_done(planned, monkeypatch):
+def test_ctrl_c_ends_the_race_and_leaves_what_is_done(planned):
     """As race_alone does it: the process is killed, and its hidden folder goes."""
 
     def stop(line: str) -> None:

@@ -45,6 +45,13 @@ def test_a_card_is_named_by_its_model(accelerator, name):
     assert hardware_class(machine(), card) == name
 
 
+def test_several_devices_are_a_class_of_their_own():
+    card = Device(
+        name="cuda", backend="torch", available=True, detail="", accelerator="NVIDIA H200"
+    )
+    assert hardware_class(machine(), card, 8) == "cuda-h200-x8"
+
+
 def test_apple_machines_are_named_by_chip(monkeypatch):
     monkeypatch.setattr("platform.system", lambda: "Darwin")
     assert hardware_class(machine(cpu="Apple M3 Max", arch="arm64"), CPU) == "apple-m3-max"

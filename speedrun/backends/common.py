@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from speedrun.protocols import Device
+from speedrun.config import Recipe
+from speedrun.protocols import Device, OutOfMemory
+from speedrun.team import Team
+
+T = TypeVar("T")
 
 # Half precision also pays in memory traffic, but casts cost: it must win clearly.
 _HALF_MUST_WIN_BY = 1.5
@@ -46,3 +50,26 @@ def check_fit(weights: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[in
             raise ValueError(
                 f"weight {name!r} has shape {tuple(weights[name].shape)}, expected {tuple(shape)}"
             )
+
+
+def on_every_rank(team: Team, work: Callable[[], T]) -> T:
+    """What `work` returns; OutOfMemory on all ranks where one has no room for its part.
+
+    One that gave up alone would leave the others waiting for its gradients.
+    """
+    if team.size == 1:
+        return work()
+    result, failure = None, None
+    try:
+        result = work()
+    except OutOfMemory as error:
+        failure = error
+    if team.any(failure is not None):
+        raise failure or OutOfMemory("another process has no room")
+    return result  # type: ignore[return-value]
+
+
+def rows_at_once(recipe: Recipe, team: Team) -> int:
+    """Rows of one forward pass: what the recipe asks for, of those that are this rank's."""
+    own = recipe.batch_rows // team.size
+    return min(recipe.micro_batch_rows or own, own)

@@ -18,7 +18,7 @@ from speedrun.data.splits import HeldOut
 from speedrun.data.stream import TokenStream
 from speedrun.data.tokenizer import Tokenizer
 from speedrun.plan import compute, work
-from speedrun.protocols import OutOfMemory, Rows
+from speedrun.protocols import OutOfMemory, Profiled, Rows
 
 BURST_S = 1.0  # of training in a repeat
 NUM_DOCS = 64  # scored in a repeat
@@ -150,7 +150,7 @@ class Subject:
         taken_s = sum(burst.taken_s for burst in self._trained)
         wanted = round(num_steps * BURST_S / taken_s) if num_steps else 0
         batches = [self._rows() for _ in range(min(max(_FEWEST_PROFILED, wanted), _MOST_PROFILED))]
-        found = self._engine.profile(batches)
+        found = cast(Profiled, self._engine).profile(batches)
         wait_s = sum(burst.waited_s for burst in self._trained) / max(1, num_steps)
         parts_s = {"waiting for data": wait_s, **found.parts_s}
         self._profile = {"parts_s": parts_s, "note": found.note}

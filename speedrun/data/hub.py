@@ -12,11 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
 from speedrun.data.sources import Documents, SourceUnavailable
+from speedrun.patience import OutOfPatience, within
 
 REPO = "roneneldan/TinyStories"
 REVISION = "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"
@@ -71,20 +71,9 @@ def _within(seconds: float, do: Callable[[], T]) -> T:
     The timeouts of the libraries bound each wait, but not their sum, a name server that is
     silent or an answer that drips. A call that is given up ends by itself some time later.
     """
-    answer: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            answer.set_result(do())
-        except BaseException as error:  # handed to whoever waits
-            answer.set_exception(error)
-
-    threading.Thread(target=work, name=_THREAD, daemon=True).start()
     try:
-        return answer.result(seconds)
-    except TimeoutError:
-        if answer.done():
-            raise
+        return within(seconds, do, thread=_THREAD)
+    except OutOfPatience:
         _given_up.set()
         raise SourceUnavailable(f"no answer within {seconds:g} s") from None
 
@@ -191,7 +180,6 @@ class TinyStories:
     """`roneneldan/TinyStories`: shards are opened one by one as the run needs them."""
 
     name, origin = "tinystories", "hub"
-    description = f"{REPO} at {REVISION[:8]}, streamed from the hub"
 
     def __init__(self, cache: Path, offline: str | None = None) -> None:
         self.train_fingerprint = hashlib.sha256(f"{REPO}@{REVISION}".encode()).hexdigest()

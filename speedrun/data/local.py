@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from speedrun.data.sources import Counted, Documents
-from speedrun.data.splits import HELD_OUT_ONE_IN, is_held_out_by_hash
+from speedrun.data.splits import is_held_out_by_hash
 
 SEPARATOR = "<|endoftext|>"  # between stories in TinyStories' own .txt files
 _PROBE_BYTES = 64 * 1024
@@ -37,11 +37,6 @@ class LocalFiles:
         self.by_hash = not self._heldout_files
         self.name = (path.resolve().stem if path.is_file() else path.resolve().name).lower()
         self.train_fingerprint = _identity(self._train_files)
-        self.description = f"{len(self._train_files)} local {kind} file(s)" + (
-            f"; no held-out split, so 1 document in {HELD_OUT_ONE_IN} is held out by hash"
-            if self.by_hash
-            else ""
-        )
         for file in (self._train_files[0], *self._heldout_files[:1]):
             if next((text for text in self._read(file, 0) if text.strip()), None) is None:
                 raise ValueError(f"--data {file}: no documents in it; give a file with text")

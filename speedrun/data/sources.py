@@ -37,7 +37,6 @@ class Source(Protocol):
     name: str  # the data set's name in the record
     origin: str  # "hub", "local" or "storybook"
     train_fingerprint: str
-    description: str
 
     def train(self, state: dict[str, Any] | None = None) -> Documents: ...
 

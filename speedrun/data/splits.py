@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from speedrun.data.sources import Source
 
 # Data without a held-out split of its own: this share of documents is held out by hash.
-HELD_OUT_ONE_IN = 20
+_HELD_OUT_ONE_IN = 20
 
 
 def is_held_out_by_hash(document: str) -> bool:
     """Whether a document of a data set without splits is held out: a property of its text."""
     digest = hashlib.sha256(_folded(document)).digest()
-    return int.from_bytes(digest[:8], "big") % HELD_OUT_ONE_IN == 0
+    return int.from_bytes(digest[:8], "big") % _HELD_OUT_ONE_IN == 0
 
 
 def _folded(document: str) -> bytes:

@@ -10,7 +10,6 @@ class Storybook:
     """Stories from the project's own seeded grammar: endless, offline, another data set."""
 
     name, origin = "storybook", "storybook"
-    description = f"built-in storybook, version {storybook.VERSION}"
 
     def __init__(self) -> None:
         self.train_fingerprint = storybook.fingerprint("train")

@@ -6,7 +6,6 @@ import itertools
 import queue
 import threading
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +58,7 @@ class TokenStream:
         self._worker.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._closing.set()
         self._worker.join()
         # A full disk costs the next run its head start; it must not cost this one its record.

@@ -10,12 +10,12 @@ from speedrun.plan import compute
 from speedrun.plan.question import Question
 from speedrun.plan.sheet import Sheet, count
 
-# TinyStories' training split on the hub: 1.92 GB of text in 2.1M stories (Eldan & Li 2023).
+# TinyStories-train.txt on the hub (Eldan & Li 2023): 2.1M stories.
 TINYSTORIES_BYTES = 1.92e9
 BYTES_PER_TOKEN = 3.95  # TinyStories at 4,096 ids: 31.2 MB in 7.9M tokens
 READ_S = 5.0
 WARMUP_STEPS = 2000  # Touvron et al. 2023; Bi et al. 2024
-WARMUP_SHARE = 0.02  # of a short run, at most: the published laptop recipe's
+WARMUP_SHARE = 0.02  # of a short run, at most: as our recipe `goedecke`; no published rule
 FACTORS = (0.75, 0.5, 0.25)
 
 
@@ -25,12 +25,15 @@ def lr_kaplan(num_params: float) -> float:
 
 
 def lr_of_compute(flop: float) -> float:
-    """Peak rate of AdamW (Bi et al. 2024, DeepSeek LLM, equation 1)."""
+    """Peak rate of AdamW (Bi et al. 2024, DeepSeek LLM, equation 1).
+
+    Their compute leaves tables out and counts attention, ours is 6·N·D.
+    """
     return 0.3118 * flop**-0.125
 
 
 def tokens_per_step(flop: float) -> float:
-    """Batch in tokens (Bi et al. 2024, equation 1)."""
+    """Batch in tokens (Bi et al. 2024, equation 1), of the same compute."""
     return 0.2920 * flop**0.3271
 
 
@@ -64,8 +67,8 @@ def add_hints(sheet: Sheet, question: Question, D: float) -> None:
     warmup = min(WARMUP_STEPS, WARMUP_SHARE * num_steps)
     add(
         "hints", "warmup_steps", "warm-up steps", warmup, f"{warmup:,.0f}",
-        f"{WARMUP_STEPS:,} (Touvron et al. 2023), at most {WARMUP_SHARE:.0%} of the steps (the"
-        " published laptop recipe)",
+        f"{WARMUP_STEPS:,} (Touvron et al. 2023), at most {WARMUP_SHARE:.0%} of the steps (our"
+        " choice for short runs)",
     )  # fmt: skip
     rates = f"AdamW {recipe.lr:g}"
     if recipe.optimizer == "muon":

@@ -3,7 +3,7 @@
 import dataclasses
 
 from speedrun import discover, telemetry
-from speedrun.plan import advice, compute, hardware, probe, question, space, work
+from speedrun.plan import advice, cluster, compute, hardware, probe, question, space, work
 from speedrun.plan.hardware import Hardware
 from speedrun.plan.laws import Law
 from speedrun.plan.options import Options
@@ -42,6 +42,7 @@ def _answer(options: Options, asked: Question, on: Hardware, load: float) -> She
     advice.add_epochs(sheet, options.data, num_tokens)
     advice.add_hints(sheet, asked, num_tokens)
     advice.add_go_small(sheet, asked, num_tokens)
+    cluster.add_cluster(sheet, asked, num_tokens, has_copy=options.data is not None)
     _note(sheet, asked, on, load)
     return sheet
 

@@ -9,7 +9,7 @@ OPTIMIZER_BYTES = {"adamw": 12, "adamw8bit": 6, "sgd": 8, "muon": 8}
 MASTER_BYTES = 4
 # Values kept for the backward pass, per channel of the stream and layer. Measured as peak
 # resident memory against rows, PyTorch on a processor, fp32: 38 (10M, `tiny`) to 50 (250K),
-# compiled 47 to 54. Korthikanti et al. 2022 (equation 2) count 17 for GPT's plain layers.
+# compiled 47 to 54. Korthikanti et al. 2022 (equation 1) count 17 for GPT's plain layers.
 ACTIVATION_FACTOR = 46
 # A cross-entropy behind an accelerator holds logits, both levels' parts and the gradient, fp32.
 LOGIT_COPIES = 4

@@ -1,10 +1,22 @@
 """What can be asked of a plan."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
+
+
+def _whole(kind: type, tokens: Sequence[Any]) -> int:
+    """Without it 1.5 would be rounded in silence."""
+    try:
+        return int(tokens[0].value)
+    except ValueError:
+        raise ValueError(f"{tokens[0].value!r} is not a whole number") from None
+
+
+Whole = Annotated[int, Parameter(converter=_whole)]
 
 
 @Parameter(name="*")
@@ -48,6 +60,13 @@ class Options:
         A laws.json of a sweep; its constants instead of the published ones.
     data
         The text at hand, as for a race, to count epochs; TinyStories without it.
+    cluster
+        Plan a sweep on so many machines, too: time, idle tail, and the limits of hub and records.
+    races
+        With --cluster: races of --minutes, five without, one at a time on each machine. Default:
+        1000.
+    price
+        With --cluster: of an hour of one machine, in any currency.
     """
 
     params: str = "2M"
@@ -57,13 +76,16 @@ class Options:
     arch: str = "transformer"
     dtype: str | None = None
     optimizer: str | None = None
-    batch: int | None = None
-    context: int | None = None
-    depth: int | None = None
-    width: int | None = None
-    vocab: int = 4096
+    batch: Whole | None = None
+    context: Whole | None = None
+    depth: Whole | None = None
+    width: Whole | None = None
+    vocab: Whole = 4096
     device: str | None = None
     tflops: float | None = None
     measure: Annotated[bool, Parameter(negative="")] = False
     law: Path | None = None
     data: Path | None = None
+    cluster: Whole | None = None
+    races: Whole | None = None
+    price: float | None = None

@@ -14,6 +14,7 @@ from speedrun.plan.options import Options
 from speedrun.protocols import Architecture
 
 USUAL_BUDGET_S = 300.0  # the race's
+USUAL_RACES = 1000  # of a sweep on a cluster
 DTYPES = ("fp32", "bf16", "fp16")
 OPTIMIZERS = tuple(memory.OPTIMIZER_BYTES)
 MEASURABLE = ("adamw", "muon")  # what races train with
@@ -21,7 +22,17 @@ MEASURABLE = ("adamw", "muon")  # what races train with
 _LIMITS = {
     "ratio": (1e-6, 1e9), "tflops": (1e-6, 1e9), "batch": (1, 10**9), "context": (1, 10**8),
     "width": (1, 10**6), "depth": (1, 200),
+    "cluster": (1, 10**6), "races": (1, 10**7), "price": (1e-6, 1e6),
 }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """A sweep on many machines; the price is of a machine-hour."""
+
+    num_machines: int
+    num_races: int
+    price: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,12 +51,15 @@ class Question:
     optimizer: str
     batch_rows: int
     law: Law
+    cluster: Cluster | None
 
 
 def ask(options: Options) -> Question:
     """Check everything that needs no device; raises ValueError or LookupError."""
     _only_one(options, ("tokens", "minutes", "ratio"))
     _only_one(options, ("device", "tflops", "measure"))
+    for of_tokens in ("tokens", "ratio"):  # races are of minutes
+        _only_one(options, ("cluster", of_tokens))
     if options.dtype is not None and options.dtype not in DTYPES:
         raise config.nearest(options.dtype, DTYPES, "--dtype")
     if options.optimizer is not None and options.optimizer not in OPTIMIZERS:
@@ -81,6 +95,20 @@ def ask(options: Options) -> Question:
         optimizer=options.optimizer or (recipe.optimizer if options.measure else "adamw"),
         batch_rows=batch_rows,
         law=laws.CHINCHILLA if options.law is None else laws.read(options.law),
+        cluster=_cluster(options),
+    )
+
+
+def _cluster(options: Options) -> Cluster | None:
+    if options.cluster is None:
+        for name in ("races", "price"):
+            if getattr(options, name) is not None:
+                raise ValueError(f"--{name} has no effect without --cluster")
+        return None
+    return Cluster(
+        num_machines=options.cluster,
+        num_races=USUAL_RACES if options.races is None else options.races,
+        price=options.price,
     )
 
 
@@ -113,7 +141,7 @@ def _model(architecture: Architecture, options: Options) -> ModelConfig:
 def _wanted(options: Options) -> Literal["tokens", "minutes", "ratio"]:
     if options.tokens is not None:
         return "tokens"
-    return "ratio" if options.minutes is None else "minutes"
+    return "ratio" if options.minutes is None and options.cluster is None else "minutes"
 
 
 def _num_tokens(options: Options, num_params: int) -> float:

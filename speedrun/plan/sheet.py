@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 from speedrun.config import format_size
 
-SECTIONS = ("model", "memory", "compute", "time", "data", "hints", "go_small")
+SECTIONS = (
+    "model", "memory", "compute", "time", "data", "hints", "go_small", "cluster", "shared",
+)  # fmt: skip
 Value = float | int | str | None
 GO, NO_GO, UNKNOWN = "go", "no-go", "unknown"
 Answer = Literal["go", "no-go", "unknown"]
@@ -25,9 +27,9 @@ class Figure:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether what the device has, less the margin, is enough."""
+    """Whether what there is is enough; of a device, less the margin."""
 
-    what: str  # memory, compute or time
+    what: str  # memory, compute or time; hub, records or ray head
     answer: Answer
     why: str
     needed: float | None
@@ -60,7 +62,7 @@ class Sheet:
         return {
             "schema": 1,
             "title": self.title,
-            **{name: {f.key: f.value for f in self.of(name)} for name in SECTIONS},
+            **{name: {f.key: f.value for f in self.of(name)} for name in SECTIONS if self.of(name)},
             "verdicts": {
                 v.what: {"answer": v.answer, "why": v.why, "needed": v.needed, "usable": v.usable}
                 for v in self.verdicts
@@ -72,6 +74,8 @@ class Sheet:
 
 def size(num_bytes: float) -> str:
     """Bytes in decimal units, as the published tables have them: `0.14 GB`."""
+    if num_bytes < 0.0995e6:
+        return f"{num_bytes / 1e3:.3g} kB"
     if num_bytes < 0.0995e9:
         return f"{num_bytes / 1e6:.3g} MB"
     gigabytes = num_bytes / 1e9

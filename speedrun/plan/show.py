@@ -11,7 +11,8 @@ from speedrun.plan.sheet import GO, NO_GO, UNKNOWN, Sheet
 
 _TITLES = {
     "model": "Model", "memory": "Memory", "compute": "Compute", "time": "Time", "data": "Data",
-    "hints": "Recipe hints", "go_small": "Go small",
+    "hints": "Recipe hints", "go_small": "Go small", "cluster": "Cluster",
+    "shared": "What its machines share",
 }  # fmt: skip
 _STYLES = {GO: "bold green", NO_GO: "bold red", UNKNOWN: "bold yellow"}
 _LABEL, _VALUE = 24, 16  # columns; formulas take the rest and wrap
@@ -27,6 +28,8 @@ def show(sheet: Sheet, *, as_json: bool) -> None:
     for note in sheet.notes:
         console.print(Text(note, style="yellow"))
     for section, title in _TITLES.items():
+        if not sheet.of(section):
+            continue
         console.print()
         console.print(Group(Text(title, style="bold cyan"), Padding(_table(sheet, section))))
 

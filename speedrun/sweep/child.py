@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 class Ended:
     """How a race's process ended."""
 
-    exit_code: int
+    exit_code: int | None  # None where its machine was lost with it
     error: str = ""
     stopped_at: float | None = None  # share of the budget at which it had lost
 
@@ -36,13 +36,23 @@ def race_alone(
     has_lost: Callable[[Curve], bool] | None = None,
 ) -> Ended:
     """One race in a process of its own, killed when `has_lost` says so of its curve."""
-    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    with contextlib.closing(race_heard(arguments, out, has_lost)) as race:
+        while True:
+            try:
+                hear(next(race))
+            except StopIteration as stop:
+                return stop.value
+
+
+def race_heard(
+    arguments: Sequence[str], out: Path, has_lost: Callable[[Curve], bool] | None = None
+) -> Generator[str, None, Ended]:
+    """As `race_alone`, for who asks: the race's last line, over and over; closing it kills it."""
     # A session of its own: Ctrl-C at the terminal is the sweep's to handle.
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "speedrun.sweep.tether", *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        encoding="utf-8", errors="replace", env={**os.environ, "PYTHONPATH": path},
-        start_new_session=True,
+        encoding="utf-8", errors="replace", env=environment(), start_new_session=True,
     )  # fmt: skip
     lines: list[str] = []
     reader = _Reader(process, lines)
@@ -51,7 +61,7 @@ def race_alone(
     try:
         while process.poll() is None:
             time.sleep(POLL_S)
-            hear(lines[-1] if lines else "starting")
+            yield lines[-1] if lines else "starting"
             if has_lost is not None and time.monotonic() - judged_s > JUDGE_S:
                 judged_s = time.monotonic()
                 curve = curve_so_far(out, process.pid)
@@ -61,6 +71,12 @@ def race_alone(
         _end(process, out)
     reader.join(timeout=5)
     return Ended(process.returncode, _what_went_wrong(process.returncode, lines))
+
+
+def environment() -> dict[str, str]:
+    """For a process of ours: this one's, and the project where it looks for modules."""
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path}
 
 
 def curve_so_far(out: Path, pid: int) -> list[tuple[float, float | None]]:

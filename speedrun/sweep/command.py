@@ -1,5 +1,6 @@
 """The command `sweep`: its options, and what it does with them."""
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from speedrun.sweep.grid import Grid
 
 MAX_SEEDS = 100
+PLACES = ("local", "ray")
 
 
 @Parameter(name="*")
@@ -84,6 +86,8 @@ def sweep(
     check: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
     hold_out_minutes: str | None = None,
     racing: Annotated[bool, Parameter(negative="")] = False,
+    on: str = "local",
+    address: str | None = None,
 ) -> None:
     """Race many sizes, find the time-optimal one and the laws behind it: see `speedrun.cli`.
 
@@ -97,7 +101,12 @@ def sweep(
         Budgets that are kept out of the fits and compared with their predictions.
     racing
         Fast lane: stop races that cannot win any more by their curve against finished ones.
+    on
+        Where to race: local, or ray, a race on every machine or GPU of a Ray cluster at a time.
+    address
+        With --on ray: host:port of the cluster's head; by default the one this machine is in.
     """
+    _check_place(on, address)
     held_out = _minutes(hold_out_minutes, "--hold-out-minutes") if hold_out_minutes else ()
     from speedrun.sweep import report as sweep_report
 
@@ -105,13 +114,13 @@ def sweep(
         sweep_report.report(report, check or [], held_out)
         return
     grid = (races or Races()).grid()
-    num_failed = _race_all(grid, racing)
+    num_failed = _race_all(grid, racing, on, address)
     sweep_report.report(grid.out, check or [], held_out, keep=True)
     if num_failed:
         sys.exit(1)
 
 
-def _race_all(grid: "Grid", is_racing: bool) -> int:
+def _race_all(grid: "Grid", is_racing: bool, on: str, address: str | None) -> int:
     """Race what is left; how many failed. Leaves with exit code 130 when stopped."""
     from rich.console import Console
 
@@ -121,11 +130,17 @@ def _race_all(grid: "Grid", is_racing: bool) -> int:
     from speedrun.sweep.view import outlook, view
 
     console = Console()
-    with view(console) as watcher:
+    with contextlib.ExitStack() as opened:
+        race_all = run_all
+        if on == "ray":
+            from speedrun.sweep.on_ray import connected
+
+            race_all = opened.enter_context(connected(address))
+        watcher = opened.enter_context(view(console))
         planned = plan(grid, watcher.notice)
         with sweep_folder.locked(grid.out):
             try:
-                state = run_all(planned, watcher, is_racing=is_racing)
+                state = race_all(planned, watcher, is_racing=is_racing)
             except KeyboardInterrupt:
                 line = "stopped; the same command goes on where this one was"
                 Console(stderr=True).print(line, style="yellow", soft_wrap=True)
@@ -133,6 +148,13 @@ def _race_all(grid: "Grid", is_racing: bool) -> int:
     if console.is_terminal:  # the table is gone; plain lines have said it
         console.print(outlook(state), soft_wrap=True, highlight=False)
     return len(state.failed)
+
+
+def _check_place(on: str, address: str | None) -> None:
+    if on not in PLACES:
+        raise ValueError(f"--on {on}: allowed are {' and '.join(PLACES)}")
+    if address is not None and on != "ray":
+        raise ValueError(f"--address {address}: only with --on ray")
 
 
 def _minutes(text: str, option: str) -> tuple[float, ...]:

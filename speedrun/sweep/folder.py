@@ -94,7 +94,7 @@ def agree(folder: Path, shared: Mapping[str, Any], grid: Mapping[str, Any]) -> N
         before = known["shared"]
         differing = [key for key in shared if before.get(key) != shared[key]]
         if differing:
-            parts = (f"{k} was {_plain(before.get(k))}, is {_plain(shared[k])}" for k in differing)
+            parts = (f"{k} was {plain(before.get(k))}, is {plain(shared[k])}" for k in differing)
             raise ValueError(
                 f"--out {folder}: the runs there were made with other settings:"
                 f" {'; '.join(parts)}; choose another folder"
@@ -120,7 +120,8 @@ def manifest(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
+    """A setting in a few words; of a fingerprint, its beginning."""
     text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
     return (text[:12] if len(text) == 64 else text) or "nothing"
 

@@ -7,7 +7,7 @@ neither end.
 
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from speedrun import config, discover, telemetry
 from speedrun.asked import Asked, resolve
 from speedrun.config import Data
 from speedrun.data import sources, splits, tokenizer
+from speedrun.sweep.folder import plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,21 +71,41 @@ class Plan:
         done: dict[tuple, Record] = {}
         for record in found:
             run = by_config.get(_canonical(record.config))
-            if run is not None and self._is_ours(record) and lacks(record) is None:
+            if run is not None and self._unlike(record) is None and lacks(record) is None:
                 done.setdefault(run.key, record)
         return done
 
-    def _is_ours(self, record: Record) -> bool:
-        return (
-            record.data.train_fingerprint == self.shared["train data"]
-            and record.data.heldout_fingerprint == self.shared["held-out data"]
-            and record.hardware.hardware_class == self.shared["hardware class"]
-        )
+    def why_not(self, run: Planned, found: Sequence[Record]) -> str:
+        """What keeps a race from counting; its last record is that of the newest folder."""
+        wanted = _canonical(run.config)
+        ours = [record for record in found if _canonical(record.config) == wanted]
+        if not ours:
+            return "ended without a record that counts"
+        return f"its record does not count: {self._unlike(ours[-1]) or lacks(ours[-1])}"
+
+    def _unlike(self, record: Record) -> str | None:
+        """In what a record is of another track than the sweep."""
+        found = {
+            "train data": record.data.train_fingerprint,
+            "held-out data": record.data.heldout_fingerprint,
+            "hardware class": record.hardware.hardware_class,
+        }
+        return differing(found, self.shared)
 
 
 def lacks(record: Record) -> str | None:
     """Why a race has to be run again; a loss that diverged would only do so once more."""
     return None if record.status == "diverged" else unranked_because(record)
+
+
+def differing(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
+    """`hardware class is cuda-h100, the sweep's cuda-h200`; None where all is as wanted."""
+    parts = [
+        f"{key} is {plain(value)}, the sweep's {plain(wanted.get(key))}"
+        for key, value in found.items()
+        if value != wanted.get(key)
+    ]
+    return "; ".join(parts) or None
 
 
 def _canonical(content: Any) -> str:

@@ -129,37 +129,3 @@ def _by_its_neighbour(params: int, curve: Curve, share: float, finished: Sequenc
 
 def _doublings(a: int, b: int) -> float:
     return abs(math.log2(a / b))
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What the rule would have done to a sweep that was raced to the end."""
-
-    saved_share: float  # of all training time
-    stopped: tuple[tuple[int, float], ...]  # size, share reached
-    winner: int  # the size of the least mean among those with the most seeds
-    winner_without: int  # and without the rule
-
-
-def replay(runs: Sequence[Raced]) -> Replay:
-    """The rule over runs of one architecture and budget in the order they were raced in."""
-    finished: list[Raced] = []
-    stopped: list[tuple[int, float]] = []
-    for run in runs:
-        shares = [
-            r for r in RUNGS
-            if has_lost(run.params, [p for p in run.curve if p[0] <= r + 1e-9], finished)
-        ]  # fmt: skip
-        if shares:
-            stopped.append((run.params, shares[0]))
-        else:
-            finished.append(run)
-    saved = sum(1 - share for _, share in stopped) / len(runs)
-    return Replay(saved, tuple(stopped), _winner(finished), _winner(runs))
-
-
-def _winner(runs: Sequence[Raced]) -> int:
-    scores = _scores(runs)
-    most = max(map(len, scores.values()))
-    fit = {params: found for params, found in scores.items() if len(found) == most}
-    return min(fit, key=lambda params: sum(fit[params]) / most)

@@ -1,9 +1,10 @@
-"""Many races, one after another until none is left.
+"""Many races, one after another until none is left; `speedrun.sweep.cluster` races several at once.
 
 Each race is a process of its own: what kills it (memory, a crash) does not take the sweep down,
 and its memory is given back.
 """
 
+import functools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -11,25 +12,31 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from leaderboard.record import Record
+from leaderboard.record import OFF_CLOCK, Record
+from speedrun.plan.recorded import USUAL_OFF_S
 from speedrun.sweep import racing
 from speedrun.sweep.child import Ended, race_alone
 from speedrun.sweep.folder import Failure, agree, failures, note_failure, records, settle
 from speedrun.sweep.grid import Grid, Plan, Planned, arguments
 
-_ACCOUNTS_OFF = (
-    "startup_s", "tokenizer_s", "build_s", "compile_s", "warmup_s", "checkpoint_s", "evaluate_s",
-    "sample_s",
-)  # fmt: skip
-_USUAL_OFF_S = 25.0  # off the clock, before any run of the sweep has told
-
 
 class Watcher(Protocol):
     """Who is told how the sweep goes: `speedrun.sweep.view`."""
 
+    def notice(self, text: str) -> None: ...
     def state(self, state: "State") -> None: ...
     def done(self, run: Planned, record: Record, state: "State") -> None: ...
     def failed(self, run: Planned, failure: Failure, state: "State") -> None: ...
+
+
+@dataclass
+class UnderWay:
+    """A race that runs now."""
+
+    run: Planned
+    where: str = ""  # the machine, if it is another
+    doing: str = "starting"  # its last line
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -40,29 +47,30 @@ class State:
     done: dict[tuple, Record]
     failed: dict[tuple, Failure] = field(default_factory=dict)
     stopped: dict[tuple, Failure] = field(default_factory=dict)  # by racing
-    running: Planned | None = None
-    doing: str = ""  # the last line of the race under way
-    since: float = 0.0
+    running: dict[tuple, UnderWay] = field(default_factory=dict)
+    num_devices: int = 1  # that race at the same time
 
     @property
     def left(self) -> list[Planned]:
         """Runs that are neither done nor failed nor stopped nor under way."""
-        over = self.done.keys() | self.failed.keys() | self.stopped.keys()
-        return [run for run in self.plan.runs if run.key not in over and run != self.running]
+        over = self.done.keys() | self.failed.keys() | self.stopped.keys() | self.running.keys()
+        return [run for run in self.plan.runs if run.key not in over]
 
     def left_s(self) -> float:
         """Seconds until all is done, if it goes on as it went."""
         off = [_off_clock_s(record) for record in self.done.values()]
-        each_s = statistics.median(off) if off else _USUAL_OFF_S
-        total = sum(60 * run.minutes + each_s for run in self.left)
-        if self.running is not None:
-            gone_s = time.monotonic() - self.since
-            total += max(0.0, 60 * self.running.minutes + each_s - gone_s)
-        return total
+        each_s = statistics.median(off) if off else USUAL_OFF_S
+        now_s = time.monotonic()
+        running = [
+            max(0.0, 60 * race.run.minutes + each_s - (now_s - race.since))
+            for race in self.running.values()
+        ]
+        total = sum(running) + sum(60 * run.minutes + each_s for run in self.left)
+        return max(total / self.num_devices, *running, 0.0)
 
 
 def _off_clock_s(record: Record) -> float:
-    return sum(getattr(record.clock, name) for name in _ACCOUNTS_OFF)
+    return sum(getattr(record.clock, name) for name in OFF_CLOCK)
 
 
 class Race(Protocol):
@@ -85,6 +93,15 @@ def run_all(
     With `is_racing` runs that cannot win any more are stopped, and those stopped before are not
     raced again.
     """
+    state = begin(planned, watcher, is_racing)
+    for run in state.left:
+        _one(run, state, watcher, race, is_racing)
+    watcher.state(state)
+    return state
+
+
+def begin(planned: Plan, watcher: Watcher, is_racing: bool) -> State:
+    """What is left to race; ValueError if the folder's runs were made with other settings."""
     out = planned.grid.out
     agree(out, planned.shared, _grid(planned.grid))
     state = State(planned, planned.done(records(out)[0]))
@@ -92,34 +109,33 @@ def run_all(
     if is_racing:
         state.stopped = {key: f for key, f in failures(out).items() if f.stopped_at is not None}
     watcher.state(state)
-    for run in list(state.left):
-        _one(run, state, watcher, race, is_racing)
-    watcher.state(state)
     return state
 
 
 def _one(run: Planned, state: State, watcher: Watcher, race: Race, is_racing: bool) -> None:
-    """One race and what became of it."""
-    planned, out = state.plan, state.plan.grid.out
-    state.running, state.doing, state.since = run, "starting", time.monotonic()
-    field = _field(run, state) if is_racing else []
+    out = state.plan.grid.out
+    under_way = state.running[run.key] = UnderWay(run)
 
     def hear(line: str) -> None:
-        state.doing = line
+        under_way.doing = line
         watcher.state(state)
 
-    def has_lost(curve: racing.Curve) -> bool:
-        return racing.has_lost(run.params, curve, field)
+    judge = loses(run, state) if is_racing else None
+    conclude(run, race(arguments(run, state.plan.grid), out, hear, judge), state, watcher)
 
-    ended = race(arguments(run, planned.grid), out, hear, has_lost if is_racing else None)
-    state.running = None
-    record = planned.done(records(out)[0]).get(run.key)
+
+def conclude(run: Planned, ended: Ended, state: State, watcher: Watcher) -> None:
+    """What became of a race that is over: a record that counts, or a failure."""
+    out = state.plan.grid.out
+    del state.running[run.key]
+    found = records(out)[0]
+    record = state.plan.done(found).get(run.key)
     if record is not None:
         state.done[run.key] = record
         settle(out, [run.key])
         watcher.done(run, record, state)
         return
-    error = ended.error or "ended without a record that counts"
+    error = ("" if ended.exit_code == 0 else ended.error) or state.plan.why_not(run, found)
     if ended.stopped_at is not None:
         error = f"stopped by racing at {ended.stopped_at:.0%} of its budget: it could not win"
     failure = Failure(
@@ -129,6 +145,11 @@ def _one(run: Planned, state: State, watcher: Watcher, race: Race, is_racing: bo
     note_failure(out, failure)
     (state.failed if ended.stopped_at is None else state.stopped)[run.key] = failure
     watcher.failed(run, failure, state)
+
+
+def loses(run: Planned, state: State) -> Callable[[racing.Curve], bool]:
+    """Whether a curve of this run cannot win against the runs that are finished now."""
+    return functools.partial(racing.has_lost, run.params, finished=_field(run, state))
 
 
 def _field(run: Planned, state: State) -> list[racing.Raced]:

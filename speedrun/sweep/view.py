@@ -2,12 +2,9 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
 from datetime import datetime, timedelta
-from types import TracebackType
 
 from rich.console import Console, Group
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -17,14 +14,15 @@ from speedrun.progress import clock_text
 from speedrun.report import spread
 from speedrun.sweep.folder import Failure
 from speedrun.sweep.grid import Planned
-from speedrun.sweep.runs import State
+from speedrun.sweep.runs import State, UnderWay
+from speedrun.views import PlainLines, Redrawn
 
 REFRESH_S = 1.0
 
 
 def outlook(state: State) -> str:
     """`7 of 18 done, 1 failed, 10 left, until about 14:05 (in 14:20)`."""
-    num_left = len(state.left) + (state.running is not None)
+    num_left = len(state.left) + len(state.running)
     parts = [f"{len(state.done)} of {len(state.plan.runs)} done"]
     if state.failed:
         parts.append(f"{len(state.failed)} failed")
@@ -53,27 +51,21 @@ def ended(failure: Failure) -> str:
     return f"failed ({failure.error}); the rest goes on"
 
 
-class PlainSweepView:
+class PlainSweepView(PlainLines):
     """One line when a race begins and one when it ends."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._running: Planned | None = None
-
-    def __enter__(self) -> "PlainSweepView":
-        return self
-
-    def __exit__(self, *exc: object) -> None: ...
-
-    def notice(self, text: str) -> None:
-        self._print(f"notice: {text}")
+        super().__init__(console)
+        self._running: list[UnderWay] = []
 
     def state(self, state: State) -> None:
-        if state.running is None:
+        running = list(state.running.values())
+        for race in running:
+            if not any(race is known for known in self._running):
+                self._print(f"racing {race.run.label}{_place(race)}; {outlook(state)}")
+        if not running:
             self._print(outlook(state))
-        elif state.running != self._running:
-            self._print(f"racing {state.running.label}; {outlook(state)}")
-        self._running = state.running
+        self._running = running
 
     def done(self, run: Planned, record: Record, state: State) -> None:
         self._print(f"{run.label}: {result(record)}")
@@ -81,37 +73,18 @@ class PlainSweepView:
     def failed(self, run: Planned, failure: Failure, state: State) -> None:
         self._print(f"{run.label}: {ended(failure)}")
 
-    def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-
-class LiveSweepView:
+class LiveSweepView(Redrawn):
     """A table of sizes and budgets with their scores, redrawn in place."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        super().__init__(console)
         self._drawn_s = 0.0
 
-    def __enter__(self) -> "LiveSweepView":
-        self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._live.stop()
-
-    def notice(self, text: str) -> None:
-        self._console.print(Text(text, style="yellow"))
-
     def state(self, state: State) -> None:
-        if state.running is None or time.monotonic() - self._drawn_s > REFRESH_S:
+        if not state.running or time.monotonic() - self._drawn_s > REFRESH_S:
             self._drawn_s = time.monotonic()
-            self._live.update(_panel(state), refresh=True)
+            self._draw(_panel(state))
 
     def done(self, run: Planned, record: Record, state: State) -> None:
         self._console.print(Text(f"{run.label}: {result(record)}"))
@@ -140,12 +113,17 @@ def _panel(state: State) -> Group:
     return Group(table)
 
 
-def _now(state: State, cell: Iterable[tuple]) -> str:
-    cell = set(cell)
-    if state.running is not None and state.running.key in cell:
-        return f"seed {state.running.seed}: {state.doing}"[:60]
+def _now(state: State, cell: set[tuple]) -> str:
+    running = [race for key, race in state.running.items() if key in cell]
+    if running:
+        lines = (f"seed {race.run.seed}{_place(race)}: {race.doing}" for race in running)
+        return "; ".join(line[:60] for line in lines)
     num_failed = len(cell & state.failed.keys())
     return f"{num_failed} failed" if num_failed else ""
+
+
+def _place(race: UnderWay) -> str:
+    return f" on {race.where}" if race.where else ""
 
 
 def view(console: Console) -> PlainSweepView | LiveSweepView:

@@ -75,7 +75,7 @@ def test_two_levels_of_a_softmax_cost_what_is_trained():
     assert (architecture.forward_flops(one_level, 0.1) or {})["output"] == 2 * D * 4096
 
 
-def test_an_architecture_that_says_nothing_counts_its_weights(tmp_path):
+def test_an_architecture_that_says_nothing_counts_its_weights():
     folder = ROOT / "tests" / "plugins" / "recent_words"
     sheet = answer(Options(params="289K", tokens="1M", arch=str(folder), tflops=1.0))
     inner = sheet.value("model", "num_params_non_embedding")

@@ -71,11 +71,6 @@ def exact_pair(request) -> Pair:
     return Pair(*request.param)
 
 
-@pytest.fixture(params=pairs("bound"))
-def bound_pair(request) -> Pair:
-    return Pair(*request.param)
-
-
 @pytest.fixture
 def rows():
     """A batch with something to learn: each token is its predecessor plus one, mostly."""

@@ -48,7 +48,6 @@ class FakeSource:
     """Documents from a list; `drawn` counts them, `resumed` keeps the states it was given."""
 
     origin = "local"
-    description = "a list"
 
     def __init__(self, documents, fails_at: int | None = None, name: str = "fake") -> None:
         self.documents, self.fails_at, self.name = documents, fails_at, name

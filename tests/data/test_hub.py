@@ -16,6 +16,7 @@ from fake_hub import FakeHub, black_hole, closed_port, tinystories
 
 from speedrun.data import hub as module
 from speedrun.data.sources import SourceUnavailable
+from speedrun.plan import fleet
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = [[f"Shard {shard}, story {i}." for i in range(100)] for shard in range(3)]
@@ -225,3 +226,30 @@ except hub.SourceUnavailable as error:
         **IMPATIENT,
     )
     assert why == "the hub does not answer (no answer within 1 s)"
+
+
+def test_a_cluster_is_planned_with_what_a_race_asks(large, ask):
+    """Of a machine's first race and of a later one, whose cache holds what it needs."""
+    race = "assert hub.unreachable() is None; assert len(stories.heldout(20)) == 20\n"
+    text = "train = stories.train()\nfor _ in itertools.islice(train, 1000): time.sleep(0.004)\n"
+    with FakeHub(large) as fake:
+        ask(fake.endpoint, race + text + "train.close(); print(0)")
+        first = list(fake.requests)
+        ask(fake.endpoint, race + "print(0)")
+        later = fake.requests[len(first) :]
+    # The client library asks for a list of its own once a day, and again where there is none.
+    api, api_later = (
+        [r for r in some if r.path.startswith("/api/") and "harnesses" not in r.path]
+        for some in (first, later)
+    )
+    assert len(api) <= fleet.API_FIRST - 1 <= 2 * len(api)
+    assert (len(api_later), fleet.API_LATER) == (1, 1)
+    assert not [r for r in later if not r.path.startswith("/api/")]
+    shard = [r for r in first if r.path.startswith("data/train-")]
+    sent = sum(r.num_bytes for r in shard)
+    size = len(large["data/train-00000-of-00001.parquet"])
+    # A twenty-fourth of the shard was read, and all of it was sent: `fleet` counts whole shards.
+    assert size <= sent < 1.05 * size
+    assert sent / len(shard) == pytest.approx(fleet.BYTES_PER_RESOLVE, rel=0.25)
+    others = [r for r in first if not r.path.startswith(("/api/", "data/train-"))]
+    assert len(others) <= fleet.RESOLVE_FIRST <= len(others) + 1  # of a larger validation file

@@ -3,13 +3,13 @@
 import copy
 import unicodedata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import command_line
 import pytest
 from made_records import CONTENT, changed, snapshot
 
 from leaderboard.record import seal
-from speedrun import cli
 
 
 @pytest.fixture
@@ -24,25 +24,11 @@ def make_record():
     return lambda changes=None: seal(changed(changes))
 
 
-class Done(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def command(capsys, monkeypatch):
+def command(monkeypatch):
     """`command("submit", run)` runs a command of the command line in this process."""
     monkeypatch.setenv("COLUMNS", "240")
-
-    def run(*args: object) -> Done:
-        with pytest.raises(SystemExit) as stopped:
-            cli.main([str(arg) for arg in args])
-        shown = capsys.readouterr()
-        assert isinstance(stopped.value.code, int)
-        return Done(stopped.value.code, shown.out, shown.err)
-
-    return run
+    return command_line.command
 
 
 def is_one_line(text: str) -> bool:

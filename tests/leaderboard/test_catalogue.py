@@ -230,7 +230,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(folder, tmp_path):
     assert len(read(Store(str(folder)), tmp_path / "cache").rows) == 3
 
 
-def test_many_files_are_read_by_many_processes_alike(folder, tmp_path, monkeypatch):
+def test_many_files_are_read_by_many_processes_alike(folder, monkeypatch):
     store = Store(str(folder))
     alone = read(store, None)
     monkeypatch.setattr(catalogue, "_PARALLEL_FROM", 1)

@@ -27,7 +27,7 @@ HELD = HeldOut([text(1), text(2), text(3), "A short one."])
 class Texts:
     """Training documents from a list."""
 
-    name, origin, description = "texts", "local", ""
+    name, origin = "texts", "local"
     train_fingerprint = "a" * 64
 
     def __init__(self, documents) -> None:

@@ -167,7 +167,7 @@ def check(raw: bytes, folder: Path) -> bool:
     store = Store(url)
     try:
         found = candidate(run)
-        opens = opened_data(found, store, catalogue.known_data(store), new_data=False)
+        opens = opened_data(found, catalogue.known_data(store), new_data=False)
         submit(found, store, name=None, author=None, opens=opens)
     except ValueError as error:
         line = str(error)

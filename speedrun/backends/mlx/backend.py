@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import Architecture, Device, Engine
+from speedrun.team import Team
 
 
 class MlxBackend:
@@ -29,10 +30,16 @@ class MlxBackend:
         recipe: Recipe,
         seed: int,
         device: Device,
+        team: Team | None = None,
     ) -> Engine:
         from speedrun.backends.mlx.engine import MlxEngine
 
-        return MlxEngine(architecture, config, recipe, seed, device)
+        return MlxEngine(architecture, config, recipe, seed, device, team or Team())
+
+    def join(self, device: Device, patience_s: float) -> Team:
+        from speedrun.backends.mlx.team import MlxTeam
+
+        return MlxTeam()  # it gives nobody up: mlx.launch ends the others when one ends
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         from speedrun.backends.mlx import devices

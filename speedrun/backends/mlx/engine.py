@@ -1,6 +1,7 @@
 """An MLX model in training: precision, compilation, accumulation and limits live here."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -15,6 +16,7 @@ from speedrun.backends.mlx.compiling import Proven
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import Architecture, Device, OutOfMemory, Profile, Rows, Weights
+from speedrun.team import Team
 
 
 class MlxEngine:
@@ -32,12 +34,14 @@ class MlxEngine:
         recipe: Recipe,
         seed: int,
         device: Device,
+        team: Team,
     ) -> None:
+        self._team = team
         precision = common.precision(recipe.precision, device, devices.matmul_gflops)
         compiling = devices.compiling() if recipe.compile else {"compiled": False}
         self._facts: dict[str, Any] = devices.prepare() | compiling | {"precision": precision}
         self._seed, self._dtype = seed, devices.DTYPES[precision]
-        self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
+        self._micro_batch_rows = common.rows_at_once(recipe, team)
         self._model: Any = architecture.model("mlx")(config)
         parameters: Any = tree_flatten(self._model.parameters())
         self._shapes = {name: parameter.shape for name, parameter in parameters}
@@ -57,41 +61,66 @@ class MlxEngine:
     # -- training
 
     def step(self, rows: Rows, lr_scale: float) -> None:
+        loss, grads = common.on_every_rank(self._team, lambda: self._own_gradients(rows))
+        # After the exchange the other ranks take this step, so trying again would be another.
+        with self._watching_memory(OutOfMemory if self._team.size == 1 else MemoryError):
+            self._mark(profiling.EXCHANGE, loss, grads)
+            if self._team.size > 1:
+                loss, grads = self._averaged(loss, grads)
+            self._mark(profiling.OPTIMIZER, loss, grads)
+            self._apply(loss, grads, lr_scale)
+
+    @contextlib.contextmanager
+    def _watching_memory(self, means: type[MemoryError]) -> Iterator[None]:
         try:
-            self._step(rows, lr_scale)
+            yield
         except (RuntimeError, MemoryError) as error:
             if not devices.is_out_of_memory(error):
                 raise
             mx.clear_cache()
-            raise OutOfMemory(str(error).splitlines()[0]) from None
+            raise means(str(error).splitlines()[0]) from None
 
-    def _step(self, rows: Rows, lr_scale: float) -> None:
-        self._mark(profiling.DATA)
-        batch = self._objective.batch(rows, self._noise)
-        num_terms = mx.array(float(max(1, self._objective.num_terms(batch))))
-        size, grads, loss = self._micro_batch_rows, None, mx.zeros(())
-        for start in range(0, len(rows), size):
+    def _own_gradients(self, rows: Rows) -> tuple[mx.array, Named]:
+        """This rank's share of the mean loss, and its gradients, both times the ranks."""
+        with self._watching_memory(OutOfMemory):
             self._mark(profiling.DATA)
-            arrays = self._objective.arrays(batch[start : start + size])
-            self._mark(profiling.MODEL, *arrays)
-            scale = self._scaling["scale"]
-            part, more = self._gradients(self._params, num_terms, scale, *arrays)
-            loss = loss + part
-            grads = more if grads is None else {n: grads[n] + grad for n, grad in more.items()}
-            if size < len(rows):
-                mx.eval(loss, grads)  # before the next piece takes memory
-            self._mark(profiling.REST, loss, grads)
-        self._mark(profiling.OPTIMIZER)
+            batch = self._objective.batch(rows, self._noise)  # of all ranks, so noise is the same
+            num_terms = max(1, self._objective.num_terms(batch)) / self._team.size
+            size, own = self._micro_batch_rows, self._team.part(len(rows))
+            loss, grads = mx.zeros(()), None
+            for start in range(own.start, own.stop, size):
+                piece = batch[start : min(start + size, own.stop)]
+                self._mark(profiling.DATA)
+                arrays, scale = self._objective.arrays(piece), self._scaling["scale"]
+                self._mark(profiling.MODEL, *arrays)
+                part, more = self._gradients(self._params, mx.array(num_terms), scale, *arrays)
+                loss = loss + part
+                grads = more if grads is None else {n: grads[n] + g for n, g in more.items()}
+                if size < len(own):
+                    mx.eval(loss, grads)  # before the next piece takes memory
+                self._mark(profiling.REST, loss, grads)
+            assert grads is not None, "a step without rows"
+            if self._team.size > 1 and size not in self._fitting_rows:
+                mx.eval(loss, grads)  # or memory would run out after the exchange
+            return loss, grads
+
+    def _averaged(self, loss: mx.array, grads: Named) -> tuple[mx.array, Named]:
+        from speedrun.backends.mlx.team import averaged
+
+        return averaged(loss, grads)
+
+    def _apply(self, loss: mx.array, grads: Named, lr_scale: float) -> None:
         after = self._update(
             self._params, self._states, self._scaling, grads, mx.array(float(lr_scale))
         )
         self._mark(profiling.REST, after)
         loss_sum = self._loss_sum + loss
-        if size in self._fitting_rows:
-            mx.async_eval(after, loss_sum)
-        else:  # memory is known to suffice only when it has; until then nothing is given up
-            mx.eval(after, loss_sum)
-            self._fitting_rows.add(size)
+        with self._waiting():
+            if self._micro_batch_rows in self._fitting_rows:
+                mx.async_eval(after, loss_sum)
+            else:  # memory suffices only when it has; until then nothing is given up
+                mx.eval(after, loss_sum)
+                self._fitting_rows.add(self._micro_batch_rows)
         self._params, self._states, self._scaling = after
         self._loss_sum = loss_sum
         self._num_losses += 1
@@ -116,7 +145,19 @@ class MlxEngine:
         return self._model.update(tree_unflatten(list(params.items())))
 
     def sync(self) -> None:
-        mx.eval(self._params, self._states, self._scaling, self._loss_sum)
+        with self._waiting():
+            mx.eval(self._params, self._states, self._scaling, self._loss_sum)
+
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Around evaluations that may wait for what other ranks give to a step."""
+        try:
+            yield
+        except RuntimeError as error:
+            if self._team.size == 1 or devices.is_out_of_memory(error):
+                raise
+            with self._team.guarding():
+                raise
 
     def finish_s(self) -> float:
         return 0.0

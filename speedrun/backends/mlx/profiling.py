@@ -5,6 +5,7 @@ seen from outside. So a step has three parts, evaluated one after the other, tha
 """
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,8 @@ import mlx.core as mx
 
 from speedrun.protocols import Profile
 
-DATA, MODEL, OPTIMIZER, REST = "data", "model, output and loss", "optimizer", "the rest"
+DATA, MODEL = "data", "model, output and loss"
+EXCHANGE, OPTIMIZER, REST = "exchange", "optimizer", "the rest"
 _NOTE = "forward and backward passes of model and loss are one graph in MLX"
 
 Mark = Callable[..., None]
@@ -24,7 +26,7 @@ def unmarked(part: str, *pending: Any) -> None:
 
 def profile(steps: Callable[[Mark], int]) -> Profile:
     """`steps` trains and marks: the part that begins, and what the one before has yet to do."""
-    parts_s = {DATA: 0.0, MODEL: 0.0, OPTIMIZER: 0.0, REST: 0.0}
+    parts_s: dict[str, float] = defaultdict(float)
     part, since_s = REST, time.perf_counter()
 
     def mark(next_part: str, *pending: Any) -> None:

@@ -10,6 +10,7 @@ import psutil
 from speedrun.backends.numpy.engine import NumpyEngine
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import Architecture, Device, Engine
+from speedrun.team import Team
 
 _PROBE_SIZE = 1024
 _PROBE_TIMES = 5
@@ -38,8 +39,12 @@ class NumpyBackend:
         recipe: Recipe,
         seed: int,
         device: Device,
+        team: Team | None = None,
     ) -> Engine:
         return NumpyEngine(architecture, config, recipe)
+
+    def join(self, device: Device, patience_s: float) -> Team:
+        raise ValueError("counted models race in one process: start it without a launcher")
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         return _matmul_gflops() if precision == "fp32" else None

@@ -8,6 +8,7 @@ from speedrun.backends.torch import devices
 from speedrun.backends.torch.engine import TorchEngine
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import Architecture, Device, Engine
+from speedrun.team import Team
 
 
 class TorchBackend:
@@ -23,8 +24,14 @@ class TorchBackend:
         recipe: Recipe,
         seed: int,
         device: Device,
+        team: Team | None = None,
     ) -> Engine:
-        return TorchEngine(architecture, config, recipe, seed, device)
+        return TorchEngine(architecture, config, recipe, seed, device, team or Team())
+
+    def join(self, device: Device, patience_s: float) -> Team:
+        from speedrun.backends.torch.team import TorchTeam
+
+        return TorchTeam(device, patience_s)
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         return devices.matmul_gflops(device.name, precision)

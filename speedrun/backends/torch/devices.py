@@ -35,7 +35,7 @@ class DeviceRow:
 
 
 def _cuda_describe() -> tuple[str, str | None, int]:
-    properties = torch.cuda.get_device_properties(0)
+    properties = torch.cuda.get_device_properties(torch.cuda.current_device())
     return f"CUDA {torch.version.cuda}", properties.name, properties.total_memory
 
 

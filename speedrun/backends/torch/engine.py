@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from speedrun.backends.torch import devices, objectives, optimizers, profiling
 from speedrun.backends.torch.compiling import Proven
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import Architecture, Device, OutOfMemory, Profile, Rows, Weights
+from speedrun.team import Team
 
 
 class TorchEngine:
@@ -28,7 +29,9 @@ class TorchEngine:
         recipe: Recipe,
         seed: int,
         device: Device,
+        team: Team,
     ) -> None:
+        self._team = team
         self._row = devices.row(device.name)
         self._facts: dict[str, Any] = dict(self._row.prepare())
         self._recipe, self._seed, self._config = recipe, seed, config
@@ -36,7 +39,7 @@ class TorchEngine:
         self._precision = common.precision(
             recipe.precision, device, lambda p: devices.matmul_gflops(device.name, p)
         )
-        self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
+        self._micro_batch_rows = common.rows_at_once(recipe, team)
         self._model: Any = architecture.model("torch")(config).to(self._device)
         self._initial = architecture.initial(config, seed)
         self._patterns = architecture.PARAM_GROUPS
@@ -56,7 +59,25 @@ class TorchEngine:
 
     def step(self, rows: Rows, lr_scale: float) -> None:
         try:
-            self._step(rows, lr_scale)
+            loss = common.on_every_rank(self._team, lambda: self._gradients(rows))
+        except OutOfMemory:
+            self._zero_grad()  # those of a rank that had room, too
+            raise
+        # After the exchange the other ranks take this step, so trying again would be another.
+        with self._watching_memory(OutOfMemory if self._team.size == 1 else MemoryError):
+            if self._team.size > 1:
+                self._mark(profiling.EXCHANGE)
+                self._add_up(loss)
+            self._mark(profiling.OPTIMIZER)
+            self._update(lr_scale)
+            self._mark(profiling.REST)
+        self._loss_sum += loss
+        self._num_losses += 1
+
+    @contextlib.contextmanager
+    def _watching_memory(self, means: type[MemoryError]) -> Iterator[None]:
+        try:
+            yield
         except RuntimeError as error:
             if not devices.is_out_of_memory(error):
                 raise
@@ -64,20 +85,33 @@ class TorchEngine:
             gc.collect()
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
-            raise OutOfMemory(str(error).splitlines()[0]) from None
+            raise means(str(error).splitlines()[0]) from None
 
-    def _step(self, rows: Rows, lr_scale: float) -> None:
-        self._mark(profiling.DATA)
-        batch = self._objective.batch(rows, self._noise)
-        num_terms = max(1, self._objective.num_terms(batch))
-        loss = torch.zeros((), device=self._device)
-        for start in range(0, len(rows), self._micro_batch_rows):
-            piece = batch[start : start + self._micro_batch_rows]
+    def _gradients(self, rows: Rows) -> Tensor:
+        """Accumulate gradients of this rank's rows; return their share of the mean loss."""
+        with self._watching_memory(OutOfMemory):
             self._mark(profiling.DATA)
-            part = self._loss(piece) * (self._objective.num_terms(piece) / num_terms)
-            self._scaler.scale(part).backward()
-            loss += part.detach()
-        self._mark(profiling.OPTIMIZER)
+            batch = self._objective.batch(rows, self._noise)  # of all ranks, so noise is the same
+            num_terms = max(1, self._objective.num_terms(batch))
+            loss, own = torch.zeros((), device=self._device), self._team.part(len(rows))
+            for start in range(own.start, own.stop, self._micro_batch_rows):
+                piece = batch[start : min(start + self._micro_batch_rows, own.stop)]
+                self._mark(profiling.DATA)
+                part = self._loss(piece) * (self._objective.num_terms(piece) / num_terms)
+                self._scaler.scale(part).backward()
+                loss += part.detach()
+            return loss
+
+    def _add_up(self, loss: Tensor) -> None:
+        """Make of every rank's gradients and loss their sums over the ranks."""
+        from speedrun.backends.torch.team import add_up
+
+        for param in self._model.parameters():
+            if param.grad is None:  # of no use to this rank's rows; perhaps to another's
+                param.grad = torch.zeros_like(param)
+        add_up(self._team, [loss, *(param.grad for param in self._model.parameters())])
+
+    def _update(self, lr_scale: float) -> None:
         if self._recipe.grad_clip:
             for optimizer in self._optimizers:
                 self._scaler.unscale_(optimizer)
@@ -88,9 +122,6 @@ class TorchEngine:
             self._scaler.step(optimizer)
         self._scaler.update()
         self._zero_grad()
-        self._mark(profiling.REST)
-        self._loss_sum += loss
-        self._num_losses += 1
 
     def _loss(self, piece: Any) -> Tensor:
         with self._autocast():

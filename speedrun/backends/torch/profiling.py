@@ -23,9 +23,8 @@ from speedrun.backends.torch.devices import DeviceRow
 from speedrun.protocols import Profile
 
 # What a step consists of besides the model's own parts.
-DATA, MODEL, OUTPUT, OPTIMIZER, REST = (
-    "data", "rest of the model", "output and loss", "optimizer", "the rest",
-)  # fmt: skip
+DATA, MODEL, OUTPUT = "data", "rest of the model", "output and loss"
+EXCHANGE, OPTIMIZER, REST = "exchange", "optimizer", "the rest"
 # A module's part by its own name or that of its class.
 _KNOWN = (
     (re.compile(r".*(attention|attn)"), "attention"),

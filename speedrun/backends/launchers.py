@@ -1,0 +1,68 @@
+"""Launchers that start one race as several processes, known by the environment they set."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launched:
+    """What a launcher says to one of the processes that it started."""
+
+    by: str
+    backend: str  # whose processes it joins
+    rank: int
+    size: int
+    local_rank: int  # among the processes on this machine
+    local_size: int
+
+
+def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
+    """Who started this process as one of several; None where it is the only one."""
+    found = _torchrun(environment) or _mlx_launch(environment)
+    return found if found is not None and found.size > 1 else None
+
+
+def _torchrun(environment: Mapping[str, str]) -> Launched | None:
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
+    if not all(name in environment for name in (*names, "MASTER_ADDR")):
+        return None
+    rank, size, local_rank, local_size = (_number(environment, name) for name in names)
+    return Launched(
+        by="torchrun", backend="torch", rank=rank, size=size, local_rank=local_rank,
+        local_size=local_size,
+    )  # fmt: skip
+
+
+def _mlx_launch(environment: Mapping[str, str]) -> Launched | None:
+    """`mlx.launch` tells each way of joining its size in another place."""
+    if "MLX_RANK" not in environment:
+        return None
+    rank = _number(environment, "MLX_RANK")
+    if "MLX_WORLD_SIZE" in environment:
+        size = _number(environment, "MLX_WORLD_SIZE")
+    else:
+        files = [environment.get(name) for name in ("MLX_HOSTFILE", "MLX_IBV_DEVICES")]
+        size = max(_num_listed(Path(file)) if file else 1 for file in files)
+    # It does not say which ranks share a machine; every process may speak for its own.
+    return Launched(
+        by="mlx.launch", backend="mlx", rank=rank, size=size, local_rank=rank, local_size=1
+    )
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    text = environment[name]
+    if not text.isdecimal():
+        raise ValueError(f"the launcher's variable {name} is {text!r}, not a number")
+    return int(text)
+
+
+def _num_listed(file: Path) -> int:
+    """Processes in a launcher's list; it leaves the file empty where there is only one."""
+    try:
+        text = file.read_text().strip()
+        return len(json.loads(text)) if text else 1
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the launcher's list {file} cannot be read ({error})") from None
