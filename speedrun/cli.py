@@ -13,7 +13,7 @@ from speedrun import __version__
 from speedrun.backends import launchers
 from speedrun.plan.command import plan
 
-_COMMANDS = "compare, doctor, leaderboard, plan, sample, submit, sweep and verify"
+_COMMANDS = "bench, compare, doctor, leaderboard, plan, sample, submit, sweep and verify"
 
 app = App(
     name="run.py",
@@ -165,6 +165,14 @@ app.command(
     help="Race many sizes, find the time-optimal one and the laws behind it.\n\n"
     "Stopped at any moment, the same command goes on where it was. More sizes, budgets, seeds and"
     " architectures can be added to a folder later; other settings need a folder of their own.",
+)
+
+app.command(  # likewise
+    "speedrun.bench.command:bench",
+    name="bench",
+    help="Measure how fast training, scoring and sampling are here, and what limits them.\n\n"
+    "Tokens per second of every architecture, measured in turn in processes of their own, beside"
+    " the machine's own rate of matrix products; saved, and compared with another commit's.",
 )
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import itertools
 import re
 import types
 from collections.abc import Iterable, Mapping
@@ -118,6 +119,8 @@ class Run:
         return out
 
 
+N = TypeVar("N", int, float)
+
 _SIZE = re.compile(r"([0-9]*\.?[0-9]+)\s*([kmb]?)", re.IGNORECASE)
 _LARGEST = 1e18
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
@@ -130,6 +133,19 @@ def parse_size(text: str) -> int:
     if not 0 < number < _LARGEST:
         raise ValueError(f"size {text!r}: give a number above 0 such as 250K, 2M or 2000000")
     return round(number)
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """`250K,500K,1M` as numbers."""
+    sizes = tuple(parse_size(part) for part in text.split(","))
+    return ascending(sizes, f"--params {text}", "sizes such as 250K,500K,1M")
+
+
+def ascending(values: tuple[N, ...], given: str, wanted: str) -> tuple[N, ...]:
+    """`values`, or ValueError unless each is larger than the one before."""
+    if any(a >= b for a, b in itertools.pairwise(values)):
+        raise ValueError(f"{given}: give {wanted}, each larger than the one before")
+    return values
 
 
 def format_size(number: float) -> str:

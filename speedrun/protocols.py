@@ -84,6 +84,18 @@ class Settings:
 AS_IT_COMES = Settings()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Where the time of a training step goes: the parts add up to the step."""
+
+    parts_s: Mapping[str, float]  # by part, the mean over the steps that were profiled
+    note: str | None = None  # how parts were told apart, where not by plain timing
+
+    @property
+    def step_s(self) -> float:
+        return sum(self.parts_s.values())
+
+
 class Reader(Protocol):
     """A model that reads one text and says what may come next."""
 
@@ -163,6 +175,14 @@ class Engine(Protocol):
 
     def facts(self) -> dict[str, Any]:
         """What the engine chose: precision, micro-batch, compiled or not, threads, fallbacks."""
+        ...
+
+
+class Profiled(Protocol):
+    """What an engine of one process can do besides: `bench` asks for it, no race does."""
+
+    def profile(self, batches: Sequence[Rows]) -> Profile:
+        """Train on these rows, a step each or a few, and say which part of one takes how long."""
         ...
 
 

@@ -56,6 +56,7 @@ STOREYS = [
     {"leaderboard.cli"},
     {"speedrun.report", "speedrun.doctor"},
     {"speedrun.plan"},
+    {"speedrun.bench"},
     {"speedrun.sweep.grid"},
     {"speedrun.sweep.runs", "speedrun.sweep.node"},
     {"speedrun.sweep.cluster"},

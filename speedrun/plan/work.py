@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from speedrun.config import ModelConfig
 from speedrun.plan import compute
 from speedrun.plan.hardware import Hardware
 from speedrun.plan.memory import MARGIN
 from speedrun.plan.probe import Probe
 from speedrun.plan.question import Question
 from speedrun.plan.sheet import GO, NO_GO, Sheet, Verdict, count, duration, flop, rate, size
+from speedrun.protocols import Architecture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +36,21 @@ def num_tokens(question: Question, speed: Speed) -> float:
 
 
 def forward_parts(question: Question, hardware: Hardware) -> tuple[Mapping[str, float], str]:
+    return parts_of(
+        question.architecture, question.model, is_processor=hardware.is_processor
+    )  # fmt: skip
+
+
+def parts_of(
+    architecture: Architecture, model: ModelConfig, *, is_processor: bool
+) -> tuple[Mapping[str, float], str]:
     """FLOP of a forward pass per token by part, and where that is from."""
-    rare_share = compute.RARE_SHARE if hardware.is_processor else 1.0
-    parts = question.architecture.forward_flops(question.model, rare_share)
+    rare_share = compute.RARE_SHARE if is_processor else 1.0
+    parts = architecture.forward_flops(model, rare_share)
     if parts is not None:
-        return parts, f"products of the {question.architecture.NAME}'s own weights"
-    weights = question.model.num_params_non_embedding
+        return parts, f"products of the {architecture.NAME}'s own weights"
     return (
-        {"weights": compute.FORWARD * float(weights)},
+        {"weights": compute.FORWARD * float(model.num_params_non_embedding)},
         "2 · weights without tables: the architecture does not say more",
     )
 

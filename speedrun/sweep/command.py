@@ -1,11 +1,10 @@
 """The command `sweep`: its options, and what it does with them."""
 
 import contextlib
-import itertools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
 MAX_SEEDS = 100
 PLACES = ("local", "ray")
-N = TypeVar("N", int, float)
 
 
 @Parameter(name="*")
@@ -66,7 +64,7 @@ class Races:
     def grid(self) -> "Grid":
         """Raises ValueError for what cannot be meant."""
         from speedrun.commands import parse_eval_docs
-        from speedrun.config import Data
+        from speedrun.config import Data, parse_sizes
         from speedrun.sweep.grid import Grid
 
         if not 1 <= self.seeds <= MAX_SEEDS:
@@ -76,8 +74,9 @@ class Races:
             raise ValueError(f"--arch {self.arch}: give different architectures, parted by commas")
         eval_docs = parse_eval_docs(self.eval_docs)
         return Grid(
-            archs=archs, params=_sizes(self.params), minutes=_minutes(self.minutes, "--minutes"),
-            num_seeds=self.seeds, backend=self.backend, recipe=self.recipe,
+            archs=archs, params=parse_sizes(self.params),
+            minutes=_minutes(self.minutes, "--minutes"), num_seeds=self.seeds,
+            backend=self.backend, recipe=self.recipe,
             data=Data(path=self.data, vocab=self.vocab, eval_docs=eval_docs),
             settings=tuple(self.set_ or ()), tune=self.tune,
             out=self.out or Path("sweeps") / Path(archs[0]).name,
@@ -162,24 +161,11 @@ def _check_place(on: str, address: str | None) -> None:
         raise ValueError(f"--address {address}: only with --on ray")
 
 
-def _sizes(text: str) -> tuple[int, ...]:
-    from speedrun.config import parse_size
-
-    sizes = tuple(parse_size(part) for part in text.split(","))
-    return _ascending(sizes, f"--params {text}", "sizes such as 250K,500K,1M")
-
-
 def _minutes(text: str, option: str) -> tuple[float, ...]:
-    from speedrun.config import parse_minutes
+    from speedrun.config import ascending, parse_minutes
 
     try:
         budgets = tuple(parse_minutes(part) / 60 for part in text.split(","))
     except ValueError as error:
         raise ValueError(str(error).replace("--minutes", option, 1)) from None
-    return _ascending(budgets, f"{option} {text}", "budgets such as 1,2,5")
-
-
-def _ascending(values: tuple[N, ...], given: str, wanted: str) -> tuple[N, ...]:
-    if any(a >= b for a, b in itertools.pairwise(values)):
-        raise ValueError(f"{given}: give {wanted}, each larger than the one before")
-    return values
+    return ascending(budgets, f"{option} {text}", "budgets such as 1,2,5")

@@ -1,5 +1,7 @@
 """What every architecture must do on every backend, whatever it is."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -143,3 +145,19 @@ def test_weights_that_do_not_fit_are_refused(pair, rows):
         engine.load({**weights, "stranger": weights[name]})
     for name, value in engine.weights().items():
         np.testing.assert_array_equal(value, weights[name], err_msg=name)
+
+
+def test_a_profile_adds_up_to_real_steps_and_changes_nothing(pair, rows):
+    profiled, plain = pair.engine(), pair.engine()
+    trained(profiled, rows, 2)
+    profiled.reset()
+    batches = [rows() for _ in range(4)]
+    since_s = time.perf_counter()
+    profile = profiled.profile(batches)
+    taken_s = (time.perf_counter() - since_s) / len(batches)
+    assert 0.5 * taken_s < profile.step_s <= taken_s
+    assert min(profile.parts_s.values()) >= 0
+    for batch in batches:
+        plain.step(batch, 1.0)
+    for name, value in plain.weights().items():
+        np.testing.assert_array_equal(profiled.weights()[name], value, err_msg=name)

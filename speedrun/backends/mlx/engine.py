@@ -1,7 +1,7 @@
 """An MLX model in training: precision, compilation, accumulation and limits live here."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speedrun import shapes
 from speedrun.backends import common
-from speedrun.backends.mlx import devices, objectives
+from speedrun.backends.mlx import devices, objectives, profiling
 from speedrun.backends.mlx.compiling import Proven
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
 from speedrun.config import ModelConfig, Recipe
@@ -20,6 +20,7 @@ from speedrun.protocols import (
     Architecture,
     Device,
     OutOfMemory,
+    Profile,
     Reader,
     Rows,
     Settings,
@@ -68,6 +69,7 @@ class MlxEngine:
         self._loss_scaling = LossScaling(enabled=precision == "fp16")
         self._gradients = Proven(self._piece_gradients, precision, self._facts)
         self._update = Proven(self._updated, precision, self._facts)
+        self._mark: profiling.Mark = profiling.unmarked
         self._fitting_rows: set[int] = set()  # sizes of pieces that memory is known to hold
         self.reset()
 
@@ -77,8 +79,10 @@ class MlxEngine:
         loss, grads = common.on_every_rank(self._team, lambda: self._own_gradients(rows))
         # After the exchange the other ranks take this step, so trying again would be another.
         with self._watching_memory(OutOfMemory if self._team.size == 1 else MemoryError):
+            self._mark(profiling.EXCHANGE, loss, grads)
             if self._team.size > 1:
                 loss, grads = self._averaged(loss, grads)
+            self._mark(profiling.OPTIMIZER, loss, grads)
             self._apply(loss, grads, lr_scale)
 
     @contextlib.contextmanager
@@ -94,18 +98,22 @@ class MlxEngine:
     def _own_gradients(self, rows: Rows) -> tuple[mx.array, Named]:
         """This rank's share of the mean loss, and its gradients, both times the ranks."""
         with self._watching_memory(OutOfMemory):
+            self._mark(profiling.DATA)
             batch = self._objective.batch(rows, self._noise)  # of all ranks, so noise is the same
             num_terms = max(1, self._objective.num_terms(batch)) / self._team.size
             size, own = self._micro_batch_rows, self._team.part(len(rows))
             loss, grads = mx.zeros(()), None
             for start in range(own.start, own.stop, size):
                 piece = batch[start : min(start + size, own.stop)]
+                self._mark(profiling.DATA)
                 arrays, scale = self._objective.arrays(piece), self._scaling["scale"]
+                self._mark(profiling.MODEL, *arrays)
                 part, more = self._gradients(self._params, mx.array(num_terms), scale, *arrays)
                 loss = loss + part
                 grads = more if grads is None else {n: grads[n] + g for n, g in more.items()}
                 if size < len(own):
                     mx.eval(loss, grads)  # before the next piece takes memory
+                self._mark(profiling.REST, loss, grads)
             assert grads is not None, "a step without rows"
             if self._team.size > 1 and size not in self._fitting_rows:
                 mx.eval(loss, grads)  # or memory would run out after the exchange
@@ -120,6 +128,7 @@ class MlxEngine:
         after = self._update(
             self._params, self._states, self._scaling, grads, mx.array(float(lr_scale))
         )
+        self._mark(profiling.REST, after)
         loss_sum = self._loss_sum + loss
         with self._waiting():
             if self._micro_batch_rows in self._fitting_rows:
@@ -180,6 +189,18 @@ class MlxEngine:
             raise OutOfMemory("one row a time does not fit; ask for a smaller --params or context")
         self._micro_batch_rows //= 2
         return self._micro_batch_rows
+
+    def profile(self, batches: Sequence[Rows]) -> Profile:
+        def steps(mark: profiling.Mark) -> int:
+            self._mark = mark
+            try:
+                for rows in batches:
+                    self.step(rows, 1.0)
+            finally:
+                self._mark = profiling.unmarked
+            return len(batches)
+
+        return profiling.profile(steps)
 
     # -- scoring
 

@@ -8,7 +8,7 @@ The model (`architectures/<name>/numpy_model.py`) has `count(rows)`, `finish()`,
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from speedrun.backends import common
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, OutOfMemory, Reader, Rows, Weights
+from speedrun.protocols import Architecture, OutOfMemory, Profile, Reader, Rows, Weights
 
 # Finishing takes 0.4 to 1.4 times as long an entry as on the trial's rows (measured).
 _FINISH_MARGIN = 1.6
@@ -101,6 +101,12 @@ class NumpyEngine:
         self._model: Any = self._make(self._config)
         self._wants_loss, self._loss = True, float("nan")
         self._num_done = 0  # rows of the step under way; kept when memory fails
+
+    def profile(self, batches: Sequence[Rows]) -> Profile:
+        since_s = time.perf_counter()
+        for rows in batches:
+            self.step(rows, 1.0)
+        return Profile(parts_s={"counting": (time.perf_counter() - since_s) / len(batches)})
 
     def peak_bytes(self) -> int:
         """Largest resident size of this process."""

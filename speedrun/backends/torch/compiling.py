@@ -27,10 +27,10 @@ class Proven:
         facts: dict[str, Any],
         mode: str | None = None,
     ) -> None:
-        self._model, self._eager = model, getattr(model, method)
+        self._model, self.eager = model, getattr(model, method)
         self._tolerance = _TOLERANCE[precision]
         self._facts, self._mode = facts, None if mode == "off" else mode
-        self._chosen: Callable[..., Tensor] | None = None if facts["compiled"] else self._eager
+        self._chosen: Callable[..., Tensor] | None = None if facts["compiled"] else self.eager
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         if self._chosen is None:
@@ -39,12 +39,12 @@ class Proven:
 
     def _prove(self, inputs: tuple[Tensor, ...]) -> Callable[..., Tensor]:
         try:
-            compiled = torch.compile(self._eager, dynamic=False, mode=self._mode)
+            compiled = torch.compile(self.eager, dynamic=False, mode=self._mode)
             off = max(
                 _relative_difference(a, b)
                 for a, b in zip(
                     self._values_and_grads(compiled, inputs),
-                    self._values_and_grads(self._eager, inputs),
+                    self._values_and_grads(self.eager, inputs),
                     strict=True,
                 )
             )
@@ -58,7 +58,7 @@ class Proven:
                 return compiled
             why = f"compiled values or gradients are off by {off:.2g}"
         self._facts |= {"compiled": False, "compile_error": why}
-        return self._eager
+        return self.eager
 
     def _values_and_grads(
         self, run: Callable[..., Tensor], inputs: tuple[Tensor, ...]

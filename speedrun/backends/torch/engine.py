@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from speedrun import shapes
 from speedrun.backends import common
-from speedrun.backends.torch import attention, devices, objectives, optimizers
+from speedrun.backends.torch import attention, devices, objectives, optimizers, profiling
 from speedrun.backends.torch.compiling import Proven
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import (
@@ -20,6 +20,7 @@ from speedrun.protocols import (
     Architecture,
     Device,
     OutOfMemory,
+    Profile,
     Reader,
     Rows,
     Settings,
@@ -64,6 +65,7 @@ class TorchEngine:
         self._run = Proven(
             self._model, self._objective.method, self._precision, self._facts, settings.compile
         )
+        self._mark: profiling.Mark = _unmarked
         shapes.expect_same(self._initial, self.weights(), "torch_model.py")
         self.reset()
 
@@ -78,8 +80,11 @@ class TorchEngine:
         # After the exchange the other ranks take this step, so trying again would be another.
         with self._watching_memory(OutOfMemory if self._team.size == 1 else MemoryError):
             if self._team.size > 1:
+                self._mark(profiling.EXCHANGE)
                 self._add_up(loss)
+            self._mark(profiling.OPTIMIZER)
             self._update(lr_scale)
+            self._mark(profiling.REST)
         self._loss_sum += loss
         self._num_losses += 1
 
@@ -99,11 +104,13 @@ class TorchEngine:
     def _gradients(self, rows: Rows) -> Tensor:
         """Accumulate gradients of this rank's rows; return their share of the mean loss."""
         with self._watching_memory(OutOfMemory):
+            self._mark(profiling.DATA)
             batch = self._objective.batch(rows, self._noise)  # of all ranks, so noise is the same
             num_terms = max(1, self._objective.num_terms(batch))
             loss, own = torch.zeros((), device=self._device), self._team.part(len(rows))
             for start in range(own.start, own.stop, self._micro_batch_rows):
                 piece = batch[start : min(start + self._micro_batch_rows, own.stop)]
+                self._mark(profiling.DATA)
                 part = self._loss(piece) * (self._objective.num_terms(piece) / num_terms)
                 self._scaler.scale(part).backward()
                 loss += part.detach()
@@ -169,6 +176,22 @@ class TorchEngine:
         self._micro_batch_rows //= 2
         return self._micro_batch_rows
 
+    def profile(self, batches: Sequence[Rows]) -> Profile:
+        def steps(run: profiling.Run, mark: profiling.Mark) -> int:
+            kept = self._run
+            self._run, self._mark = run, mark
+            try:
+                for rows in batches:
+                    self.step(rows, 1.0)
+            finally:
+                self._run, self._mark = kept, _unmarked
+            return len(batches)
+
+        return profiling.profile(
+            self._model, self._run, self._run.eager, self._row, steps,
+            is_compiled=bool(self._facts["compiled"]),
+        )  # fmt: skip
+
     # -- scoring
 
     @torch.no_grad()
@@ -226,3 +249,7 @@ class TorchEngine:
 
     def facts(self) -> dict[str, Any]:
         return self._facts | {"micro_batch_rows": self._micro_batch_rows}
+
+
+def _unmarked(part: str) -> None:
+    """Nobody is looking where the time goes."""
