@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 from folders import write_stories
 from rich.console import Console
@@ -324,4 +325,6 @@ def test_who_asks_no_longer_ends_the_race(planned, tmp_path, monkeypatch):
     assert isinstance(next(race), str)
     assert len(list((tmp_path / "there").iterdir())) == 1
     race.close()
+    alive = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+    assert not [one for one in alive if "speedrun.sweep.tether" in one.cmdline()]
     assert not list((tmp_path / "there").iterdir())
