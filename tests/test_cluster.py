@@ -1,10 +1,12 @@
 """Races go to many machines, one at a time to each device, and none is lost or raced twice."""
 
 import dataclasses
+import io
 import tempfile
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 from folders import write_stories
 from rich.console import Console
@@ -17,7 +19,7 @@ from speedrun.sweep.cluster import MAX_LOSSES, Lost, Node, race_on
 from speedrun.sweep.grid import Grid, Plan, Planned, arguments, plan
 from speedrun.sweep.node import Brought, Facts, facts, from_anywhere, race_here
 from speedrun.sweep.runs import run_all
-from speedrun.sweep.view import PlainSweepView
+from speedrun.sweep.view import LiveSweepView, PlainSweepView
 
 QUIET = PlainSweepView(Console(quiet=True))
 
@@ -170,20 +172,6 @@ def test_a_race_lost_with_its_machine_is_raced_once_more_elsewhere(planned, caps
 
 
 def test_a_race_lost_twice_failed_and_the_rest_goes_on(planned):
-    cluster = FakeCluster(planned, node("1"), node("2"), node("3"))
-    cluster.dies["1"] = 1
-    cluster.comes[0] = node("4")
-    cluster.dies["4"] = cluster.dies["2"] = 1
-    state = race_on(cluster, planned, QUIET)
-    assert max(raced(cluster).values()) == 2
-    assert all("machine was lost 2 times" in failed.error for failed in state.failed.values())
-    assert len(state.done) + len(state.failed) == 6 and state.done
-    again = FakeCluster(planned, node("5"))
-    assert len(race_on(again, planned, QUIET).done) == 6
-    assert raced(again) == Counter(state.failed.keys())
-
-
-def test_one_race_lost_twice_says_so(planned):
     cluster = FakeCluster(planned, node("1"))
     cluster.crashes["1"] = 2
     state = race_on(cluster, planned, QUIET)
@@ -192,6 +180,18 @@ def test_one_race_lost_twice_says_so(planned):
     assert failure.error == "its machine was lost 2 times, last 10.0.0.1 (its worker died)"
     assert cluster.asked == ["1", "1", "1"], "asked anew after each loss"
     assert len(state.done) == 5
+    again = FakeCluster(planned, node("5"))
+    assert len(race_on(again, planned, QUIET).done) == 6
+    assert raced(again) == Counter([failure.key])
+
+
+def test_the_live_table_shows_where_each_race_is(planned, monkeypatch):
+    monkeypatch.setattr("speedrun.sweep.view.REFRESH_S", 0.0)
+    console = Console(force_terminal=True, width=160, record=True, file=io.StringIO())
+    with LiveSweepView(console) as view:
+        race_on(FakeCluster(planned, node("1"), node("2")), planned, view)
+    shown = console.export_text()
+    assert "seed 0 on 10.0.0.1: " in shown and "seed 0 on 10.0.0.2: " in shown
 
 
 def test_a_machine_that_loses_all_is_left_out(planned):
@@ -325,4 +325,6 @@ def test_who_asks_no_longer_ends_the_race(planned, tmp_path, monkeypatch):
     assert isinstance(next(race), str)
     assert len(list((tmp_path / "there").iterdir())) == 1
     race.close()
+    alive = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+    assert not [one for one in alive if "speedrun.sweep.tether" in one.cmdline()]
     assert not list((tmp_path / "there").iterdir())

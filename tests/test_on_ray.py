@@ -210,6 +210,7 @@ def test_a_node_that_is_killed_costs_no_race(nodes, tmp_path):
     shown = read_until(sweep, "racing", "on 127.0.0.12")
     wait_until(lambda: nodes.intervals("127.0.0.12"))
     nodes.kill("127.0.0.12")
+    killed = time.time()
     rest, errors = sweep.communicate(timeout=240)
     shown += rest
     assert sweep.returncode == 0, shown + errors
@@ -224,6 +225,7 @@ def test_a_node_that_is_killed_costs_no_race(nodes, tmp_path):
     tries = tried(nodes)
     assert len(tries) == 4 and sorted(tries.values()) == [1, 1, 1, 2], tries
     assert_one_at_a_time(nodes)
+    assert max(one.end for one in nodes.intervals("127.0.0.12")) < killed + 8, "it raced on"
     assert not errors and "raylet" not in shown, "Ray talks"
 
 

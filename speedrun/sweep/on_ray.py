@@ -25,7 +25,7 @@ from speedrun.sweep.racing import Curve
 from speedrun.sweep.runs import State, Watcher
 
 ANSWER_S = 5.0  # for a connection to the head
-_TRIAL_S = 30.0  # for joining it, with the start of a process and of Ray
+_TRIAL_S = 20.0  # for joining it, with the start of a process and of Ray
 _JOIN = "import sys; from speedrun.sweep.on_ray import join; join(sys.argv[1])"
 # Before Ray is imported: it would ask the network where it runs, and print pages of its daemons'
 # logs when a node dies.
