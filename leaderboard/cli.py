@@ -8,6 +8,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from speedrun.whole import Whole
+
 
 def submit(
     *runs: Path,
@@ -92,7 +94,7 @@ def leaderboard(
     track: str | None = None,
     format_: Annotated[str, Parameter(name="--format")] = "table",
     to: Path | None = None,
-    top: int = 20,
+    top: Whole = 20,
     check: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Rank the records of a leaderboard: see `speedrun.cli`.

@@ -12,6 +12,7 @@ from rich.console import Console
 from speedrun import __version__
 from speedrun.backends import launchers
 from speedrun.plan.command import plan
+from speedrun.whole import Whole
 
 _COMMANDS = "bench, compare, doctor, leaderboard, plan, sample, submit, sweep and verify"
 
@@ -31,10 +32,10 @@ def race(
     params: str = "2M",
     backend: str = "auto",
     recipe: str = "default",
-    seed: int = 0,
-    seeds: int = 1,
+    seed: Whole = 0,
+    seeds: Whole = 1,
     data: str | None = None,
-    vocab: int = 4096,
+    vocab: Whole = 4096,
     eval_docs: str = "2000",
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     tune: Literal["off", "quick", "full"] = "quick",
@@ -94,9 +95,9 @@ def sample(
     prompt: str = "Once upon a time",
     temperature: float = 0.8,
     top_p: float = 0.95,
-    seed: int = 0,
-    max_tokens: int = 200,
-    steps: int | None = None,
+    seed: Whole = 0,
+    max_tokens: Whole = 200,
+    steps: Whole | None = None,
     backend: str = "auto",
     arch: str | None = None,
 ) -> None:

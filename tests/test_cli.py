@@ -199,6 +199,7 @@ def test_without_hub_and_data_the_storybook_races(tmp_path):
         (["--minutes", "0"], "above 0"),
         (["--minutes", "soon"], "above 0"),
         (["--seeds", "0"], "1 to 100"),
+        (["--seeds", "1.5"], "not a whole number"),
         (["--seed", "-1"], "0 or more"),
         (["--vocab", "10"], "257"),
         (["--eval-docs", "some"], "'all'"),
@@ -207,6 +208,10 @@ def test_without_hub_and_data_the_storybook_races(tmp_path):
         (["--data", __file__], "allowed are"),
         (["--minuets", "5"], "--help"),
         (["sample", "no/such/run"], "no record.json"),
+        (["sample", ".", "--max-tokens", "2.5"], "not a whole number"),
+        (["leaderboard", "--top", "2.5"], "not a whole number"),
+        (["sweep", "--seeds", "2.5"], "not a whole number"),
+        (["bench", "--repeats", "2.5"], "not a whole number"),
         (["frobnicate"], "--help"),
     ],
 )

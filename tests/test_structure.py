@@ -25,6 +25,7 @@ STOREYS = [
         "speedrun.team",
         "speedrun.plugins",
         "speedrun.scaling",
+        "speedrun.whole",
         "speedrun.fitting",
         "speedrun.processes",
         "speedrun.sweep",

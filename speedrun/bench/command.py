@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from speedrun.whole import Whole
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -39,7 +41,7 @@ class Options:
     arch: str | None = None
     params: str = "2M"
     backend: str = "auto"
-    repeats: int | None = None
+    repeats: Whole | None = None
     minutes: str | None = None
     data: str | None = None
     profile: Annotated[bool, Parameter(negative="")] = False

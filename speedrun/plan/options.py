@@ -1,22 +1,12 @@
 """What can be asked of a plan."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
-
-def _whole(kind: type, tokens: Sequence[Any]) -> int:
-    """Without it 1.5 would be rounded in silence."""
-    try:
-        return int(tokens[0].value)
-    except ValueError:
-        raise ValueError(f"{tokens[0].value!r} is not a whole number") from None
-
-
-Whole = Annotated[int, Parameter(converter=_whole)]
+from speedrun.whole import Whole
 
 
 @Parameter(name="*")

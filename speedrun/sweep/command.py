@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from speedrun.whole import Whole
+
 if TYPE_CHECKING:
     from speedrun.sweep.grid import Grid
 
@@ -51,11 +53,11 @@ class Races:
     arch: str = "transformer"
     params: str = "250K,500K,1M,2M,4M,8M"
     minutes: str = "1"
-    seeds: int = 3
+    seeds: Whole = 3
     backend: str = "auto"
     recipe: str = "default"
     data: str | None = None
-    vocab: int = 4096
+    vocab: Whole = 4096
     eval_docs: str = "2000"
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None
     tune: Literal["off", "quick", "full"] = "quick"

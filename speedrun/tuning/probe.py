@@ -177,10 +177,12 @@ def _tell(notice: Callable[[str], None], mode: Mode, found: Found, facts: dict[s
         notice(f"Tuning failed ({found.problem}); settings: {_told(found.settings)}.")
         return
     if found.tried:
-        notice(
-            f"Tuned in {facts['spent_s']:.1f} s: {found.best_s * 1e3:.3g} ms a step, plain"
-            f" {found.plain_s * 1e3:.3g} ms; settings: {_told(found.settings)}."
-        )
+        plain = f"plain {found.plain_s * 1e3:.3g} ms"
+        is_faster = found.best_s < found.plain_s
+        what = f"{found.best_s * 1e3:.3g} ms a step, {plain}" if is_faster else f"{plain} a step"
+        if not is_faster:
+            what += ", and nothing that was tried beats it"
+        notice(f"Tuned in {facts['spent_s']:.1f} s: {what}; settings: {_told(found.settings)}.")
     else:
         spent = f"{facts['spent_s']:.1f} s"
         notice(f"In {spent} no settings could be compared: they stay as they come.")
