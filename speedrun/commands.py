@@ -63,7 +63,7 @@ def race_command(
         asked = _picked(asked, console)
     asked, team = together.joined(asked)
     if team.rank > 0:
-        sys.exit(together.follow(asked, team))
+        together.follow_and_exit(asked, team)
     with together.leading(team):
         _exit_code(_race_seeds(asked, seeds, team, console, as_json))
 

@@ -2,10 +2,12 @@
 
 import contextlib
 import dataclasses
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from typing import NoReturn
 
 from speedrun import discover
 from speedrun.asked import Asked, resolve
@@ -132,6 +134,18 @@ def follow(asked: Asked, team: Team) -> int:
     if code:
         time.sleep(_SOON_S)
     return code
+
+
+def follow_and_exit(asked: Asked, team: Team) -> NoReturn:
+    """`follow` to the end of the process.
+
+    At once, because nothing of it is left to save: taken apart slowly, threads of the exchange now
+    and then meet an interpreter that is half gone, and abort a race that ended well.
+    """
+    code = follow(asked, team)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _built(asked: Asked, team: Team, told: Message) -> Engine | None:

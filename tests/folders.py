@@ -21,6 +21,13 @@ def copy_of(architecture: str) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
 
 
+def looking_ahead() -> dict[str, str]:
+    """The transformer with attention that sees what it has to predict."""
+    files, causal = copy_of("transformer"), "is_causal=seen_TS is None"
+    assert causal in files["torch_model.py"]
+    return files | {"torch_model.py": files["torch_model.py"].replace(causal, "is_causal=False")}
+
+
 def write(folder: Path, files: dict[str, str]) -> Path:
     folder.mkdir(parents=True)
     for name, text in files.items():

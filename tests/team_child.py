@@ -76,7 +76,7 @@ def alone(arch: str, settings: list[str], backend: str) -> dict[str, Any]:
 def main(out: str, arch: str, *settings: str) -> None:
     asked, team = together.joined(asked_for(arch, list(settings)))
     if team.rank > 0:
-        sys.exit(together.follow(asked, team))
+        together.follow_and_exit(asked, team)
     architecture = discover.architecture(arch)
     device = discover.device(asked.backend, architecture)
     with together.leading(team):

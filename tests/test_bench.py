@@ -218,9 +218,11 @@ def test_a_story_counts_the_tokens_that_were_drawn(stories, tmp_path):
         drawn = []
         real = made._engine.reader
 
-        def reader():
-            inner = real()
-            return SimpleNamespace(feed=lambda ids: (drawn.append(1), inner.feed(ids))[1])
+        def reader() -> Any:
+            of_engine = real()
+            feed = of_engine.feed
+            of_engine.feed = lambda tokens: (drawn.append(1), feed(tokens))[1]
+            return of_engine
 
         made._engine.reader = reader
         _, num_tokens = made._tell(made._story_seed)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import folders
 import pytest
 
 from speedrun import discover
@@ -58,19 +59,13 @@ def test_settings_can_be_rebuilt_from_the_record():
 def test_unfair_plugin_is_refused_before_the_clock_starts(tmp_path, monkeypatch):
     """A model that reads the token it predicts never gets to train."""
     import json
-    import shutil
-    from pathlib import Path
 
     from speedrun.checks import UnfairModel
     from speedrun.progress import PlainView
     from speedrun.race import race
     from speedrun.stopping import StopSignal
 
-    folder = tmp_path / "leaky"
-    shutil.copytree(Path(ARCHITECTURE.package.__path__[0]), folder)
-    code = (folder / "torch_model.py").read_text()
-    assert "is_causal=True" in code
-    (folder / "torch_model.py").write_text(code.replace("is_causal=True", "is_causal=False"))
+    folder = folders.write(tmp_path / "leaky", folders.looking_ahead())
     data = tmp_path / "data.jsonl"
     data.write_text("\n".join(json.dumps({"text": f"Story {i} ends."}) for i in range(400)))
     monkeypatch.chdir(tmp_path)

@@ -56,11 +56,7 @@ def test_weights_that_were_exchanged_do_not_hold(run, stories):
 
 
 def test_a_model_that_looks_ahead_does_not_hold(run, stories, tmp_path):
-    folder = folders.write(tmp_path / "transformer", folders.copy_of("transformer"))
-    model = folder / "torch_model.py"
-    code = model.read_text()
-    assert "is_causal=True" in code
-    model.write_text(code.replace("is_causal=True", "is_causal=False"))
+    folder = folders.write(tmp_path / "transformer", folders.looking_ahead())
     code, shown, _ = command("verify", run, "--data", stories, "--arch", folder)
     assert code == 1 and "not causal" in shown
 
