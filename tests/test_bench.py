@@ -133,7 +133,7 @@ def test_where_nothing_can_be_measured_the_reason_is_given(measured):
 def test_minutes_are_shared_by_the_three_measurements(monkeypatch):
     now = [0.0]
 
-    def each(kind: str) -> None:
+    def each(kind: str, longest_s: float) -> None:
         now[0] += 2.0
 
     running: Any = SimpleNamespace(pids=lambda: [1], each=each)
@@ -141,6 +141,14 @@ def test_minutes_are_shared_by_the_three_measurements(monkeypatch):
     assert num == 10 and now[0] == pytest.approx(60.0)
     now[0] = 0.0
     assert rounds._rounds(running, None, 1.0, lambda text: None, lambda: now[0]) == 3
+
+
+def test_what_is_slow_is_repeated_less_where_nothing_was_asked(monkeypatch, measured):
+    monkeypatch.setattr(rounds, "SLOW_S", 0.0)
+    default = [kind for _, kind in measured("a", repeats=None).calls]
+    assert [default.count(kind) for kind in ("score", "sample", "train")] == [rounds.FEW_REPEATS] * 3
+    asked = [kind for _, kind in measured("a", repeats=5).calls]
+    assert asked.count("train") == 5
 
 
 # -- a subject, for real

@@ -1,6 +1,7 @@
 """Measuring all variants in turn, so that a minute in which the machine is slow meets them all."""
 
 import contextlib
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from speedrun.bench.worker import Worker, WorkerFailed
 from speedrun.data import sources, splits
 
 DEFAULT_REPEATS = 5
+FEW_REPEATS, SLOW_S = 3, 3.0  # without --repeats: of what takes longer than this
 MIN_REPEATS = 3  # of a bench by --minutes
 # Scoring and sampling come before training: their weights must be the same at every repeat.
 _KINDS = ("score", "sample", "train")
@@ -78,6 +80,7 @@ class _Running:
     ) -> None:
         self._failed = failed
         self._workers: list[Any] = []
+        self._taken_s: dict[tuple[int, str], float] = {}  # by the last call of a method
         for number, variant in enumerate(variants):
             phase(f"building {variant.name} ({number + 1} of {len(variants)})")
             with self._noting(variant):
@@ -89,12 +92,22 @@ class _Running:
     def pids(self) -> list[int]:
         return [worker.pid for worker in self._workers]
 
-    def each(self, method: str, *, is_vital: bool = True) -> list[Any]:
-        """Call a method of all, one after the other; who fails in what is vital is out."""
+    def each(
+        self, method: str, *, is_vital: bool = True, longest_s: float = math.inf
+    ) -> list[Any]:
+        """Call a method of all in turn; who fails in what is vital is out.
+
+        Left in peace are those for which the method took longer than `longest_s` before.
+        """
         answers = []
         for worker in list(self._workers):
+            key = (id(worker), method)
+            if self._taken_s.get(key, 0.0) > longest_s:
+                continue
             with self._noting(worker.variant, worker if is_vital else None):
+                since_s = time.monotonic()
                 answers.append(worker.call(method))
+                self._taken_s[key] = time.monotonic() - since_s
         return answers
 
     @contextlib.contextmanager
@@ -116,9 +129,10 @@ def _rounds(
     for kind in _KINDS:
         since_s, num_rounds = now(), 0
         while running.pids() and not _is_enough(num_rounds, now() - since_s, repeats, budget_s):
-            of_all = f" of {repeats}" if repeats else ""
+            of_all = "" if budget_s else f" of {repeats or DEFAULT_REPEATS}"
             phase(f"{_WORDS[kind]}: repeat {num_rounds + 1}{of_all}")
-            running.each(kind)
+            is_patient = repeats is not None or num_rounds < FEW_REPEATS
+            running.each(kind, longest_s=math.inf if is_patient else SLOW_S)
             num_rounds += 1
         taken.append(num_rounds)
     return min(taken)
@@ -178,4 +192,4 @@ def parse_repeats(repeats: int | None, minutes: str | None) -> tuple[int | None,
         return None, config.parse_minutes(minutes)
     if repeats is not None and not 1 <= repeats <= 1000:
         raise ValueError(f"--repeats {repeats}: allowed are 1 to 1000")
-    return repeats or DEFAULT_REPEATS, None
+    return repeats, None
