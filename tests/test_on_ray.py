@@ -94,6 +94,8 @@ class Nodes:
         env = {
             **os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RACES_OF_NODE": str(self._log(address)),
             "PYTHONPATH": os.pathsep.join([str(self._folder / "site"), str(ROOT)]),
+            # Ray would end races, too; that they end by themselves is to be seen.
+            "RAY_kill_child_processes_on_worker_exit": "false",
         }  # fmt: skip
         command = [
             sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address",

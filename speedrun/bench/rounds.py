@@ -92,9 +92,7 @@ class _Running:
     def pids(self) -> list[int]:
         return [worker.pid for worker in self._workers]
 
-    def each(
-        self, method: str, *, is_vital: bool = True, longest_s: float = math.inf
-    ) -> list[Any]:
+    def each(self, method: str, *, is_vital: bool = True, longest_s: float = math.inf) -> list[Any]:
         """Call a method of all in turn; who fails in what is vital is out.
 
         Left in peace are those for which the method took longer than `longest_s` before.

@@ -108,8 +108,9 @@ def _rate(row: Row, kind: Kind, *, is_busy: bool) -> str:
 def _print_busy(console: Console, bench: Bench) -> None:
     found = noise.reasons(bench)
     if not found:
-        of = f"{bench.settings.repeats} repeats, variants in turn"
-        if any(len(row.samples(kind)) < bench.settings.repeats for row in bench.rows for kind in KINDS):
+        repeats = bench.settings.repeats
+        of = f"{repeats} repeats, variants in turn"
+        if any(len(row.samples(kind)) < repeats for row in bench.rows for kind in KINDS):
             of += "; fewer of what is slow"
         console.print(Text(f"median ± half the range of {of}", style="dim"))
         return
