@@ -64,6 +64,7 @@ def race_command(
     asked, team = together.joined(asked)
     if team.rank > 0:
         together.follow_and_exit(asked, team)
+    together.outlast_launcher(team)
     with together.leading(team):
         _exit_code(_race_seeds(asked, seeds, team, console, as_json))
 

@@ -92,6 +92,17 @@ def assembled(engine: Engine, team: Team, run: Run) -> Engine:
     return Leader(engine, team)
 
 
+def outlast_launcher(team: Team) -> None:
+    """Ignore its requests to end where the race itself does not listen to them: once it is over.
+
+    A launcher that sees another rank gone makes one at that very moment, and how the race ended
+    is still to be said.
+    """
+    if team.size > 1:
+        for number in team.stop_signals:
+            signal.signal(number, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
 def leading(team: Team) -> Iterator[None]:
     """Around all that rank 0 does: whatever ends it, the other ranks are told to leave."""
