@@ -121,6 +121,8 @@ def leading(team: Team) -> Iterator[None]:
             with contextlib.suppress(Lost):
                 team.told(pack("leave", {"code": code}))
         team.leave()
+        if code in (0, 1) and launchers.launched() is not None:
+            _exit_at_once(code)
 
 
 def follow(asked: Asked, team: Team) -> int:
@@ -148,12 +150,16 @@ def follow(asked: Asked, team: Team) -> int:
 
 
 def follow_and_exit(asked: Asked, team: Team) -> NoReturn:
-    """`follow` to the end of the process.
+    """`follow` to the end of the process."""
+    _exit_at_once(follow(asked, team))
 
-    At once, because nothing of it is left to save: taken apart slowly, threads of the exchange now
-    and then meet an interpreter that is half gone, and abort a race that ended well.
+
+def _exit_at_once(code: int) -> NoReturn:
+    """End the process, of which everything is said and saved.
+
+    Taken apart slowly, threads of the exchange now and then meet an interpreter that is half gone,
+    and abort a race that ended well.
     """
-    code = follow(asked, team)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
