@@ -73,6 +73,8 @@ class Nodes:
             free.bind(("127.0.0.10", 0))
             self._port = free.getsockname()[1]
         self.address = f"127.0.0.10:{self._port}"
+        self.rooms = folder / "rooms"  # of races, on all nodes
+        self.rooms.mkdir()
         (folder / "site").mkdir()
         (folder / "site" / "sitecustomize.py").write_text(MARKER)
         self._start(
@@ -95,7 +97,7 @@ class Nodes:
             **os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RACES_OF_NODE": str(self._log(address)),
             "PYTHONPATH": os.pathsep.join([str(self._folder / "site"), str(ROOT)]),
             # Ray would end races, too; that they end by themselves is to be seen.
-            "RAY_kill_child_processes_on_worker_exit": "false",
+            "RAY_kill_child_processes_on_worker_exit": "false", "TMPDIR": str(self.rooms),
         }  # fmt: skip
         command = [
             sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address",
@@ -235,21 +237,26 @@ def test_a_node_that_is_killed_costs_no_race(nodes, tmp_path):
 @needs_loopback
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_sweep_that_is_stopped_takes_its_races_along_and_goes_on_later(nodes, tmp_path, how):
-    sweep = start(nodes, tmp_path, "--minutes", "0.5")
+    # Five minutes: nothing is said for half a minute, so that no broken pipe ends a race.
+    sweep = start(nodes, tmp_path, "--minutes", "5")
     read_until(sweep, "racing", "on 127.0.0.11")
-    wait_until(lambda: nodes.intervals("127.0.0.11") or nodes.intervals("127.0.0.12"))
+    wait_until(lambda: is_training(nodes))
     sweep.send_signal(how)
     _, errors = sweep.communicate(timeout=60)
     assert sweep.returncode == (130 if how == signal.SIGINT else -9)
     assert how == signal.SIGKILL or "the same command goes on where this one was" in errors
-    wait_until(lambda: not races_alive(tmp_path), 30)
+    wait_until(lambda: not races_alive(tmp_path), 10)
     assert not list((tmp_path / "sweep").glob("*/record.json"))
     ended = time.time()
-    sweep = start(nodes, tmp_path, "--minutes", "0.5")
+    sweep = start(nodes, tmp_path, "--minutes", "5")
     read_until(sweep, "racing", "on 127.0.0.11")
     wait_until(lambda: any(one.start > ended for one in nodes.intervals("127.0.0.11")))
     sweep.send_signal(signal.SIGINT)
     sweep.communicate(timeout=60)
+
+
+def is_training(nodes: Nodes) -> bool:
+    return any(log.stat().st_size > 1 for log in nodes.rooms.glob("*/.*/log.jsonl"))
 
 
 def races_alive(tmp_path: Path) -> list[psutil.Process]:
