@@ -12,7 +12,14 @@ from torch import Tensor, nn
 
 from speedrun import shapes
 from speedrun.backends import common
-from speedrun.backends.torch import attention, devices, objectives, optimizers, profiling
+from speedrun.backends.torch import (
+    attention,
+    devices,
+    lookups,
+    objectives,
+    optimizers,
+    profiling,
+)
 from speedrun.backends.torch.compiling import Proven
 from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import (
@@ -53,6 +60,8 @@ class TorchEngine:
         )
         self._micro_batch_rows = common.rows_at_once(recipe, team)
         self._model: Any = architecture.model("torch")(config).to(self._device)
+        if device.name == "cpu" and recipe.compile:
+            lookups.keep_plain(self._model)
         self._initial = architecture.initial(config, seed)
         self._patterns = architecture.PARAM_GROUPS
         self._scaler = torch.amp.GradScaler(device.name, enabled=self._precision == "fp16")
