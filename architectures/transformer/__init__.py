@@ -28,9 +28,12 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "optimizer": "muon",
             "lr": 0.014,
             "lr_matrix": 0.03,
+            "beta1": 0.8,
+            "beta2": 0.99,
             "eps": 1e-10,
             "schedule": "trapezoid",
             "cooldown": 0.6,
+            "lr_floor": 0.05,
             "batch_rows": 16,
         },
     },
@@ -82,10 +85,10 @@ class Config:
 
     vocab: int = 4096
     context: int = 256
-    width: int = 120
+    width: int = 128
     depth: int = 3
     heads: int = 2
-    hidden: int = 480  # of the MLP
+    hidden: int = 296  # of the MLP
     mlp: Literal["swiglu", "gelu", "relu2"] = "relu2"
     positions: Literal["rotary", "learned"] = "rotary"
     norm: Literal["rms", "layer"] = "rms"  # rms: without gains, on the embedding too

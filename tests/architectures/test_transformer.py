@@ -18,6 +18,17 @@ def test_sizes_are_hit_within_three_percent(target, recipe):
     assert config.num_params_non_embedding < config.num_params
 
 
+def test_beside_value_tables_a_full_vectors_width_is_worth_a_narrow_mlp():
+    config = transformer.for_params(2_000_000, 4096)
+    assert (config.width, config.heads, config.depth, config.hidden) == (128, 2, 3, 296)
+
+
+def test_the_yardstick_keeps_the_shape_that_it_was_raced_in():
+    settings = transformer.RECIPES["goedecke"]["model"]
+    config = transformer.for_params(2_000_000, 4096, **settings)
+    assert (config.width, config.heads, config.depth, config.hidden) == (184, 4, 3, 480)
+
+
 @pytest.mark.parametrize("recipe", transformer.RECIPES)
 def test_the_number_of_parameters_is_the_models(recipe):
     settings = transformer.RECIPES[recipe]["model"]
