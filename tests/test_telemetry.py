@@ -1,13 +1,17 @@
 """Hardware classes and code versions."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from speedrun import telemetry
+from speedrun.asked import Asked
 from speedrun.protocols import Device
+from speedrun.sweep.grid import Grid
 from speedrun.telemetry import Machine, hardware_class
 
+ROOT = Path(__file__).resolve().parent.parent
 CPU = Device(name="cpu", backend="torch", available=True, detail="")
 
 
@@ -82,3 +86,9 @@ def test_a_change_makes_the_tree_dirty(tmp_path):
     assert commit is not None and len(commit) == 40 and dirty is False
     file.write_text("2")
     assert telemetry.code_version(tmp_path) == (commit, True)
+
+
+def test_what_commands_write_by_default_is_no_change_of_the_code():
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    for folder in (Asked.out, Grid.out):
+        assert f"{folder.parts[0]}/" in ignored

@@ -8,7 +8,6 @@ import itertools
 import json
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,13 +22,12 @@ REVISION = "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"
 TIMEOUT_S = 3.0  # for one answer
 TRIES = 2
 # The client libraries try again for minutes; a race of five has less patience. A chunk of
-# documents seldom crosses the network at all: shards are read a row group at a time.
+# documents seldom crosses the network at all: files are read some row groups at a time.
 PATIENCE_S = 20.0
-# Going on inside a shard reads it from its beginning: more bytes, more patience.
-RESUME_PATIENCE_S = 60.0
 EXIT_PATIENCE_S = 20.0  # for a read that is under way when the process ends
 _CHUNK_DOCS = 64
-_RANGE_BYTES = 2 << 20
+_PIECE_GROUPS = 16  # row groups that going on reads again, at most
+_BLOCK_BYTES = 4 << 20  # asked for at once, and so read ahead
 _THREAD = "hub"
 
 T = TypeVar("T")
@@ -112,17 +110,35 @@ def _tame_clients() -> None:
 
 
 def _settle() -> None:
-    """Wait until nobody reads: pyarrow's threads, which outlive the scan they belong to, hang or
-    abort an interpreter that ends under them (https://github.com/apache/arrow/issues/45214).
-    """
+    """Wait until nobody reads: an interpreter that ends under a read in pyarrow may hang."""
     _given_up.set()
-    deadline_s, num_quiet = time.monotonic() + EXIT_PATIENCE_S, 0
-    while num_quiet < 5 and time.monotonic() < deadline_s:
-        threads = [t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)]
-        strangers = sys._current_frames().keys() - {thread.ident for thread in threads}
-        reading = strangers or any(thread.name == _THREAD for thread in threads)
-        num_quiet = 0 if reading else num_quiet + 1
-        time.sleep(0.1)
+    deadline_s = time.monotonic() + EXIT_PATIENCE_S
+    while time.monotonic() < deadline_s and any(t.name == _THREAD for t in threading.enumerate()):
+        time.sleep(0.05)
+
+
+@functools.lru_cache(maxsize=8)
+def _parquet(file: str) -> Any:
+    """A file on the hub, opened once: its footer tells where its row groups are."""
+    import huggingface_hub
+    import pyarrow.parquet
+
+    opened = huggingface_hub.HfFileSystem().open(file, block_size=_BLOCK_BYTES)
+    return pyarrow.parquet.ParquetFile(opened, pre_buffer=False)
+
+
+def _rows(files: list[str], firsts: list[int]) -> Iterator[dict[str, str | None]]:
+    """Rows of the pieces of files that begin at row groups `firsts`, read as they are consumed.
+
+    The reader behind `datasets` goes on to the end of a file however slowly it is consumed.
+    """
+    for file, first in zip(files, firsts, strict=True):
+        parquet = _parquet(file)
+        groups = range(first, min(first + _PIECE_GROUPS, parquet.num_row_groups))
+        for batch in parquet.iter_batches(
+            batch_size=_CHUNK_DOCS, row_groups=list(groups), columns=["text"], use_threads=False
+        ):
+            yield from ({"text": text} for text in batch.column("text").to_pylist())
 
 
 class _Streamed:
@@ -141,7 +157,6 @@ class _Streamed:
         self._before = self._after = state["stream"]
         self._chunk: list[str] = []
         self._given = 0
-        self._patience_s = RESUME_PATIENCE_S if state["stream"] else PATIENCE_S
         for _ in range(state["given"]):
             next(self, None)
 
@@ -160,24 +175,24 @@ class _Streamed:
             return chunk, self._dataset.state_dict()
 
         try:
-            chunk, after = _within(self._patience_s, fetch)
+            chunk, after = _within(PATIENCE_S, fetch)
         except Exception as error:  # the client library's errors are many and undocumented
             raise SourceUnavailable(f"the hub stopped answering ({_first_line(error)})") from error
         if not chunk:
             raise StopIteration
         self._before, self._after = self._after, after
-        self._chunk, self._given, self._patience_s = chunk, 0, PATIENCE_S
+        self._chunk, self._given = chunk, 0
 
     def close(self) -> None:
         with contextlib.suppress(ValueError):  # given up, its generator still waits for the network
             self._documents.close()
 
     def state(self) -> dict[str, Any]:
-        return {"stream": self._before, "given": self._given}
+        return {"stream": self._before, "given": self._given, "piece_groups": _PIECE_GROUPS}
 
 
 class TinyStories:
-    """`roneneldan/TinyStories`: shards are opened one by one as the run needs them."""
+    """`roneneldan/TinyStories`: row groups are read as the run needs them."""
 
     name, origin = "tinystories", "hub"
 
@@ -193,20 +208,20 @@ class TinyStories:
         if self._offline is not None:
             raise SourceUnavailable(f"the hub does not answer ({self._offline})")
         import datasets
-        import pyarrow
-        import pyarrow.dataset
 
         _tame_clients()
         _given_up.clear()
-        # By default up to 32 MiB are asked for at once: too long a wait for a first document.
-        scan = pyarrow.dataset.ParquetFragmentScanOptions(
-            cache_options=pyarrow.CacheOptions(lazy=True, range_size_limit=_RANGE_BYTES)
-        )
 
         def load() -> Any:
-            return datasets.load_dataset(
-                REPO, revision=REVISION, split=split, streaming=True, fragment_scan_options=scan
-            )
+            builder = datasets.load_dataset_builder(REPO, revision=REVISION)
+            files = [str(file) for file in (builder.config.data_files or {})[split]]
+            pieces = [
+                (file, first)
+                for file in files
+                for first in range(0, _parquet(file).num_row_groups, _PIECE_GROUPS)
+            ]
+            parts = {"files": [f for f, _ in pieces], "firsts": [first for _, first in pieces]}
+            return datasets.IterableDataset.from_generator(_rows, gen_kwargs=parts)
 
         try:
             return _within(PATIENCE_S, load)
@@ -214,6 +229,11 @@ class TinyStories:
             raise SourceUnavailable(f"the hub does not answer ({_first_line(error)})") from error
 
     def train(self, state: dict[str, Any] | None = None) -> Documents:
+        if state is not None and state.get("piece_groups") != _PIECE_GROUPS:
+            raise SourceUnavailable(
+                f"the position kept in {self._cache.parent} is another version's: remove that"
+                " folder to read on from the hub"
+            )
         return _Streamed(self._open("train"), state)
 
     def heldout(self, limit: int | None) -> list[str]:

@@ -79,7 +79,7 @@ def _shared(sheet: Sheet, key: str, label: str, value: float, text: str, formula
 
 def _add_hub(sheet: Sheet, machines: Fleet, num_tokens: float) -> None:
     """Bytes by who keeps what, and the requests of the first five minutes."""
-    share = fleet.NUM_SHARDS * fleet.SHARD_BYTES / TINYSTORIES_BYTES
+    share = fleet.TRAIN_BYTES / TINYSTORIES_BYTES
     needed = num_tokens * BYTES_PER_TOKEN * share
     _shared(
         sheet, "hub_bytes_needed", "hub, a race needs", needed, size(needed),
@@ -89,7 +89,7 @@ def _add_hub(sheet: Sheet, machines: Fleet, num_tokens: float) -> None:
     streamed = fleet.streamed_bytes(needed)
     _shared(
         sheet, "hub_bytes_per_race", "  and streams", streamed, size(streamed),
-        f"whole shards of {size(fleet.SHARD_BYTES)}: the client reads ahead to the end of one",
+        f"and {size(fleet.READ_AHEAD_BYTES)} ahead, but no more than all",
     )  # fmt: skip
     for key, label, times, formula in (
         ("hub_bytes_no_cache", "no cache kept", machines.num_races, "R · that"),

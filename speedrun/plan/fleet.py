@@ -12,10 +12,10 @@ HUB_RESOLVE = {"anonymous": 3_000, "token": 5_000}
 # (tests/data/test_hub.py): a machine's first race, and a later one whose cache holds what it needs.
 API_FIRST, API_LATER = 10, 1
 RESOLVE_FIRST = 10  # for files other than the training text
-BYTES_PER_RESOLVE = 5.3e6  # of training text
-# TinyStories: huggingface.co/datasets/roneneldan/TinyStories, data/train-*.parquet. The client
-# reads on to the end of a shard, however slowly a race consumes it: counted, too.
-NUM_SHARDS, SHARD_BYTES = 4, 990_786_315 / 4
+BYTES_PER_RESOLVE = 4.2e6  # of training text
+READ_AHEAD_BYTES = 4_194_304  # of `speedrun.data.hub`, at most
+# TinyStories: huggingface.co/datasets/roneneldan/TinyStories, data/train-*.parquet.
+TRAIN_BYTES = 990_786_315
 CACHED_TOKEN_BYTES = 2  # uint16
 SUBMIT_S = 0.7  # one submission to 10,000 records: docs/log.md, the slower of two
 TABLE_S_PER_RECORD = 9.1 / 10_000  # a table of records never seen before: the same
@@ -76,8 +76,8 @@ def hub_limit(fleet: Fleet, first: float, later: float, allowed: float) -> int:
 
 
 def streamed_bytes(text_bytes: float) -> float:
-    """Bytes of whole shards, of which a race needs `text_bytes`."""
-    return min(NUM_SHARDS, math.ceil(text_bytes / SHARD_BYTES)) * SHARD_BYTES
+    """Bytes that a race reads which needs `text_bytes` of the training text."""
+    return min(TRAIN_BYTES, text_bytes + READ_AHEAD_BYTES)
 
 
 def resolve_requests(num_bytes: float) -> float:
