@@ -1,5 +1,6 @@
 """From a sweep's records to laws: one track, one recipe an architecture, `laws.json`."""
 
+import collections
 import json
 import statistics
 from collections.abc import Iterable, Sequence
@@ -181,14 +182,12 @@ def track(one: Row) -> tuple[str, str, str, int, str]:
 
 def one_track(rows: Sequence[Row], where: str) -> None:
     """Raises ValueError naming the tracks where there are several."""
-    found: dict[tuple, int] = {}
-    for one in rows:
-        found[track(one)] = found.get(track(one), 0) + 1
+    found = collections.Counter(track(one) for one in rows)
     if len(found) > 1:
         parts = (
             f"{inert(name)}@{train[:4]}/{heldout[:4]} · {num_docs} documents · {inert(hardware)}"
             f" ({count} runs)"
-            for (name, train, heldout, num_docs, hardware), count in found.items()
+            for (name, train, heldout, num_docs, hardware), count in found.most_common()
         )
         raise ValueError(
             f"{where}: runs of different tracks do not compare: {'; '.join(parts)};"
