@@ -27,7 +27,7 @@ PATIENCE_S = 20.0
 EXIT_PATIENCE_S = 20.0  # for a read that is under way when the process ends
 _CHUNK_DOCS = 64
 _PIECE_GROUPS = 16  # row groups that going on reads again, at most
-_BLOCK_BYTES = 4 << 20  # asked for at once, and so read ahead
+BLOCK_BYTES = 4 << 20  # asked for at once, and so read ahead
 _THREAD = "hub"
 
 T = TypeVar("T")
@@ -123,7 +123,7 @@ def _parquet(file: str) -> Any:
     import huggingface_hub
     import pyarrow.parquet
 
-    opened = huggingface_hub.HfFileSystem().open(file, block_size=_BLOCK_BYTES)
+    opened = huggingface_hub.HfFileSystem().open(file, block_size=BLOCK_BYTES)
     return pyarrow.parquet.ParquetFile(opened, pre_buffer=False)
 
 

@@ -1,5 +1,6 @@
 """A sweep on many machines, on paper: time, cost, and where hub, cache and records set a limit."""
 
+from speedrun.data import hub
 from speedrun.plan import fleet, recorded
 from speedrun.plan.advice import BYTES_PER_TOKEN, TINYSTORIES_BYTES
 from speedrun.plan.fleet import Fleet
@@ -89,7 +90,7 @@ def _add_hub(sheet: Sheet, machines: Fleet, num_tokens: float) -> None:
     streamed = fleet.streamed_bytes(needed)
     _shared(
         sheet, "hub_bytes_per_race", "  and streams", streamed, size(streamed),
-        f"and {size(fleet.READ_AHEAD_BYTES)} ahead, but no more than all",
+        f"and {size(hub.BLOCK_BYTES)} ahead, but no more than all",
     )  # fmt: skip
     for key, label, times, formula in (
         ("hub_bytes_no_cache", "no cache kept", machines.num_races, "R · that"),

@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from speedrun.data import hub
+
 # The hub's limits per five minutes, September 2025: huggingface.co/docs/hub/rate-limits. Anonymous
 # requests are counted by address, those with a token by account.
 HUB_WINDOW_S = 300.0
@@ -13,7 +15,6 @@ HUB_RESOLVE = {"anonymous": 3_000, "token": 5_000}
 API_FIRST, API_LATER = 10, 1
 RESOLVE_FIRST = 10  # for files other than the training text
 BYTES_PER_RESOLVE = 4.2e6  # of training text
-READ_AHEAD_BYTES = 4_194_304  # of `speedrun.data.hub`, at most
 # TinyStories: huggingface.co/datasets/roneneldan/TinyStories, data/train-*.parquet.
 TRAIN_BYTES = 990_786_315
 CACHED_TOKEN_BYTES = 2  # uint16
@@ -77,7 +78,7 @@ def hub_limit(fleet: Fleet, first: float, later: float, allowed: float) -> int:
 
 def streamed_bytes(text_bytes: float) -> float:
     """Bytes that a race reads which needs `text_bytes` of the training text."""
-    return min(TRAIN_BYTES, text_bytes + READ_AHEAD_BYTES)
+    return min(TRAIN_BYTES, text_bytes + hub.BLOCK_BYTES)
 
 
 def resolve_requests(num_bytes: float) -> float:

@@ -138,7 +138,7 @@ train.close()
     assert given == num_docs
     size = len(large["data/train-00000-of-00001.parquet"])
     group = size / 24
-    assert read < (num_docs / 24_000) * size + group + fleet.READ_AHEAD_BYTES + 200_000
+    assert read < (num_docs / 24_000) * size + group + module.BLOCK_BYTES + 200_000
     with FakeHub(large) as fake:  # going on reads a part of the file again, not all before it
         code = "print(json.dumps(next(stories.train(json.loads(sys.argv[2])))))"
         assert ask(fake.endpoint, code, arguments=[json.dumps(state)]).startswith(f"{num_docs}: ")

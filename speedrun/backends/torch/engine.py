@@ -60,7 +60,7 @@ class TorchEngine:
         )
         self._micro_batch_rows = common.rows_at_once(recipe, team)
         self._model: Any = architecture.model("torch")(config).to(self._device)
-        if device.name == "cpu" and recipe.compile:
+        if device.name == "cpu" and recipe.compile:  # GPUs add atomically by themselves
             lookups.keep_plain(self._model)
         self._initial = architecture.initial(config, seed)
         self._patterns = architecture.PARAM_GROUPS
