@@ -1,6 +1,6 @@
-"""The door: everything lives in speedrun.cli."""
+"""The door: everything lives in speedrun.cli.app."""
 
-from speedrun.cli import main
+from speedrun.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,6 @@
 """The signatures of the leaderboard's commands and the help of their options, nothing else.
 
-What each is for stands with the other commands, in `speedrun.cli`.
+What each is for stands with the other commands, in `speedrun.cli.app`.
 """
 
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from speedrun.whole import Whole
+from speedrun.text import Whole
 
 
 def submit(
@@ -20,7 +20,7 @@ def submit(
     new_data: Annotated[bool, Parameter(negative="")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
-    """Check finished runs and add their records: see `speedrun.cli`.
+    """Check finished runs and add their records: see `speedrun.cli.app`.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def verify(
     rerun: Annotated[bool, Parameter(negative="")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
-    """Say whether the record of a run holds: see `speedrun.cli`.
+    """Say whether the record of a run holds: see `speedrun.cli.app`.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def verify(
     json_
         Print the verification as JSON.
     """
-    from leaderboard.verify import verify_command
+    from leaderboard.verify.verify import verify_command
 
     verify_command(
         run, from_=from_, data=data, by=by, backend=backend, arch=arch, rerun=rerun, as_json=json_
@@ -97,7 +97,7 @@ def leaderboard(
     top: Whole = 20,
     check: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
-    """Rank the records of a leaderboard: see `speedrun.cli`.
+    """Rank the records of a leaderboard: see `speedrun.cli.app`.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def compare(
     from_: Annotated[str | None, Parameter(name="--from")] = None,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
-    """Two runs or entries side by side: see `speedrun.cli`.
+    """Two runs or entries side by side: see `speedrun.cli.app`.
 
     Parameters
     ----------

@@ -8,17 +8,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from leaderboard import catalogue, rank
-from leaderboard.catalogue import Catalogue
-from leaderboard.inert import brief, inert
-from leaderboard.notes import one_line
+from leaderboard import index, rank
+from leaderboard.attestations import one_line
+from leaderboard.index import Catalogue
 from leaderboard.rank import Board
-from leaderboard.render import markdown, plain, terminal
-from leaderboard.row import row
+from leaderboard.render import json as plain
+from leaderboard.render import markdown, terminal
 from leaderboard.store import Store, open_store, runs
 from leaderboard.submit import Submitted, candidate, check_store, opened_data, submit
 from leaderboard.submit import plain as plain_submitted
-from speedrun.data.sources import cache_dir
+from speedrun.data.source import cache_dir
+from speedrun.records.sanitize import brief, inert
+from speedrun.records.summary import row
 
 FORMATS = ("table", "markdown", "json", "html")
 MAX_PROBLEMS = 10
@@ -46,7 +47,7 @@ def submit_command(
             raise ValueError(f"{option} {brief(text)}: {error}") from None
     found = [candidate(run, with_weights=with_weights) for run in runs]
     store = open_store(to)
-    known = catalogue.known_data(store)
+    known = index.known_data(store)
     opens = []
     for one in found:
         check_store(one, store)
@@ -93,7 +94,7 @@ def leaderboard_command(
     if top < 0:
         raise ValueError(f"--top {top}: give a number of entries, or 0 for all")
     store = open_store(from_)
-    found = catalogue.read(store, None if check else cache_dir())
+    found = index.read(store, None if check else cache_dir())
     problems = [*found.problems, *(_strangers(store) if check else [])]
     if not (found.rows or problems):
         found = _own_runs(store, check or format_ == "html")
@@ -101,7 +102,7 @@ def leaderboard_command(
     boards = rank.boards(found.rows, found.submissions, found.verifications)
     boards = _chosen(boards, track)
     if format_ == "html":
-        from leaderboard.render.page import write_page
+        from leaderboard.render.html.page import write_page
 
         assert to is not None
         print(write_page(to, boards, store))

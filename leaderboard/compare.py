@@ -13,17 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from leaderboard import catalogue, rank, review, significance
-from leaderboard.catalogue import Catalogue
+from leaderboard import index, rank, validate
 from leaderboard.commands import WIDE
+from leaderboard.index import Catalogue
 from leaderboard.rank import Track
-from leaderboard.record import Record, load
 from leaderboard.render import comparison
-from leaderboard.row import Row, row
-from leaderboard.significance import Spread
 from leaderboard.store import ID_PREFIX, RECORD, Store, open_store
 from speedrun.config import format_size
-from speedrun.data.sources import cache_dir
+from speedrun.data.source import cache_dir
+from speedrun.records import statistics as significance
+from speedrun.records.schema import Record, load
+from speedrun.records.statistics import Spread
+from speedrun.records.summary import Row, row
 
 NUM_POINTS = 20  # of a curve, evenly up to the end of the longer one
 SMOOTHING = 0.05  # share of the budget that a loss is averaged over: single steps are noise
@@ -110,7 +111,7 @@ class _Finder:
     def _by_id(self, prefix: str) -> Side:
         if self._read is None:
             store = open_store(self._url)
-            self._read = store, catalogue.read(store, cache_dir())
+            self._read = store, index.read(store, cache_dir())
         store, found = self._read
         boards = rank.boards(found.rows, found.submissions, found.verifications)
         entries = [
@@ -121,9 +122,9 @@ class _Finder:
             what = "no entry or record" if not entries and not ids else "more than one"
             raise LookupError(f"{store.url}: {what} begins with {prefix}")
         if ids:
-            record = catalogue.fetch(store, ids[0])
+            record = index.fetch(store, ids[0])
             return _ranked(prefix, _run_label(record), [record])
-        records = [catalogue.fetch(store, row.id, row.file_sha256) for row in entries[0].rows]
+        records = [index.fetch(store, row.id, row.file_sha256) for row in entries[0].rows]
         return _ranked(prefix, f"{entries[0].label} (n = {entries[0].bits_per_byte.n})", records)
 
 
@@ -176,7 +177,7 @@ def _caveats(a: Side, b: Side) -> list[str]:
     out = []
     for letter, side in (("A", a), ("B", b)):
         for found in side.records:
-            if objections := review.objections(found):
+            if objections := validate.objections(found):
                 out.append(f"{letter} would not be accepted: {'; '.join(objections)}")
     # The name of a local copy is that of its folder; the fingerprints say what it is.
     track_a, track_b = (side.track._replace(data_name="") for side in (a, b))

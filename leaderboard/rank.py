@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from leaderboard.notes import Submission, Verification
-from leaderboard.row import Row
-from leaderboard.significance import SIGNIFICANCE, Spread, welch
+from leaderboard.attestations import Submission, Verification
+from speedrun.records.statistics import SIGNIFICANCE, Spread, welch
+from speedrun.records.summary import Row
 
 MIN_SEEDS = 3
 

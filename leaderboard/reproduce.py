@@ -15,10 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from leaderboard.record import Record
-from speedrun import config, discover
-from speedrun.asked import Asked, resolve
+from speedrun import config
 from speedrun.config import Data
+from speedrun.models import loader
+from speedrun.records.schema import Record
+from speedrun.training.request import Asked, resolve
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _MAX_PARAMS = 10**10  # above these, working a size out may take for ever
@@ -258,18 +259,18 @@ def _every_setting(record: Record) -> tuple[str, ...]:
 @functools.cache
 def _names() -> frozenset[str]:
     """What is installed; looked up once, which takes longer than all the rest."""
-    return frozenset(discover.architecture_names())
+    return frozenset(loader.architecture_names())
 
 
 @functools.cache
 def _architecture(name: str) -> "_Remembering":
-    return _Remembering(discover.architecture(name))
+    return _Remembering(loader.architecture(name))
 
 
 class _Remembering:
     """An architecture that works each size out once: most entries share theirs."""
 
-    def __init__(self, architecture: discover.LoadedArchitecture) -> None:
+    def __init__(self, architecture: loader.LoadedArchitecture) -> None:
         self._architecture = architecture
         self._found: dict[tuple[Any, ...], Any] = {}
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import fsspec
 
-from leaderboard.record import Record, load
+from speedrun.records.schema import Record, load
 
 RECORD = "record.json"
 OWN_RECORDS = Path(__file__).resolve().parent / "records"

@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from leaderboard import catalogue, review
-from leaderboard.catalogue import note_name
-from leaderboard.inert import brief
-from leaderboard.notes import (
+from leaderboard import index, validate
+from leaderboard.attestations import (
     MAX_NOTE_BYTES,
     DataSet,
     Note,
@@ -19,10 +17,12 @@ from leaderboard.notes import (
     one_line,
     parse_note,
 )
-from leaderboard.record import MAX_RECORD_BYTES, Record, parse
-from leaderboard.row import row
+from leaderboard.index import note_name
 from leaderboard.store import RECORD, Store
-from leaderboard.weights import read_tokenizer, read_weights, tokenizer_name, weights_name
+from speedrun.records.artifacts import read_tokenizer, read_weights, tokenizer_name, weights_name
+from speedrun.records.sanitize import brief
+from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
+from speedrun.records.summary import row
 
 VERIFICATION = "verification-*.json"
 
@@ -59,7 +59,7 @@ def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
         raise ValueError(f"{run}: no {RECORD} there; give the folder of a finished run")
     raw = _read(file, MAX_RECORD_BYTES)
     found = parse(raw, str(file))  # these very bytes are added, whatever the file becomes
-    if objections := review.objections(found):
+    if objections := validate.objections(found):
         raise ValueError(f"{run}: not accepted: {'; '.join(objections)}")
     weights = tokenizer = None
     if with_weights:
@@ -86,7 +86,7 @@ def opened_data(found: Candidate, known: Sequence[DataSet], *, new_data: bool) -
 
     Raises ValueError for data that the store does not know, unless `new_data` is asked for.
     """
-    objections = review.data_objections(row(found.record), known)
+    objections = validate.data_objections(row(found.record), known)
     if not objections:
         return None
     opened = _data_set(found)
@@ -104,7 +104,7 @@ def check_store(found: Candidate, store: Store) -> None:
     """
     id = found.record.id
     with contextlib.suppress(LookupError):
-        catalogue.fetch(store, id)
+        index.fetch(store, id)
     with contextlib.suppress(FileNotFoundError):
         _submission(store, id)
     if found.weights is not None:

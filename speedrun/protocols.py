@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.config import ModelConfig, Recipe
-from speedrun.team import Team
+from speedrun.distributed.group import Team
 
 Rows = NDArray[np.int32]  # [rows, context + 1]: inputs are [:, :-1], targets are [:, 1:]
 # Trained numbers are float32, what is counted and looked up by key is int64.
@@ -67,7 +67,7 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a step is computed, never what it computes: `speedrun.tuning` finds the fastest.
+    """How a step is computed, never what it computes: `speedrun.autotune` finds the fastest.
 
     None leaves a field to the recipe and to the backend.
     """

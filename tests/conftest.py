@@ -10,7 +10,7 @@ if not any("benchmarks" in argument for argument in sys.argv):  # those run as r
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-from folders import write_stories
+from helpers.folders import write_stories
 
 
 @pytest.fixture(autouse=True)

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.inert import inert
-from leaderboard.render.cells import p_value, spread
-from leaderboard.significance import SIGNIFICANCE, Spread
+from leaderboard.render.columns import p_value, spread
 from speedrun.config import format_size
+from speedrun.records.sanitize import inert
+from speedrun.records.statistics import SIGNIFICANCE, Spread
 
 _MISSING = "-"
 MAX_CELL = 200  # characters; a setting may be anything

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.inert import inert
 from leaderboard.rank import Board, Entry
-from leaderboard.render import cells
-from leaderboard.render.cells import COLUMNS, Column
+from leaderboard.render import columns as cells
+from leaderboard.render.columns import COLUMNS, Column
+from speedrun.records.sanitize import inert
 
 # What a narrow terminal does without, the most dispensable first.
 _DISPENSABLE = (

@@ -6,10 +6,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.inert import inert
-from leaderboard.notes import Leaks, Rerun, Rescored, Verification
-from leaderboard.record import Record
+from leaderboard.attestations import Leaks, Rerun, Rescored, Verification
 from speedrun.config import format_size
+from speedrun.records.sanitize import inert
+from speedrun.records.schema import Record
 
 
 def show(console: Console, note: Verification, record: Record, remarks: list[str]) -> None:

@@ -1,1 +1,1 @@
-"""One folder a framework; `speedrun.discover` finds them by name."""
+"""One folder a framework; `speedrun.models.loader` finds them by name."""

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.config import Recipe
+from speedrun.distributed.group import Team
 from speedrun.protocols import Device, OutOfMemory, Settings
-from speedrun.team import Team
 
 T = TypeVar("T")
 

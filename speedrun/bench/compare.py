@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from leaderboard.significance import Spread, welch_interval
 from speedrun.bench import noise
+from speedrun.bench.cases import Variant
 from speedrun.bench.result import KINDS, Bench, Kind, Row
-from speedrun.bench.variants import Variant
+from speedrun.records.statistics import Spread, welch_interval
 
 MIN_SAMPLES = 3
 FASTER, SLOWER, SAME, UNSURE = "faster", "slower", "within noise", "no verdict"

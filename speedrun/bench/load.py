@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from speedrun import telemetry
+from speedrun.system import hardware
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Watch:
     """From `start` to `found`, what others took of the processors."""
 
     def __init__(self) -> None:
-        self._load_per_core = telemetry.load_per_core()  # before anything of ours is in it
+        self._load_per_core = hardware.load_per_core()  # before anything of ours is in it
         self._pids: tuple[int, ...] = ()
 
     def start(self, pids: Iterable[int]) -> None:

@@ -1,8 +1,8 @@
 """Whether a bench's numbers can be trusted, or the machine was busy with something else."""
 
-from leaderboard.inert import inert
 from speedrun import config
 from speedrun.bench.result import KINDS, Bench, Row
+from speedrun.records.sanitize import inert
 
 # What a quiet machine stays below.
 LOAD_PER_CORE = 0.5  # as `doctor` warns

@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from leaderboard.record import Code, Count, Finite, MatmulGflops, Section, first_wrong, strict_json
+from speedrun.records.schema import (
+    Code,
+    Count,
+    Finite,
+    MatmulGflops,
+    Section,
+    first_wrong,
+    strict_json,
+)
 
 SCHEMA = 1
 MAX_BYTES = 1 << 24

@@ -9,7 +9,7 @@ from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
-from speedrun.bench.variants import Variant
+from speedrun.bench.cases import Variant
 
 
 class WorkerFailed(RuntimeError):
@@ -74,7 +74,7 @@ class Worker:
 def _serve(connection: Connection, variant: Variant, scratch: Path) -> None:
     """Build the subject and do what is asked of it until nobody asks any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the terminal is the bench's to handle
-    from speedrun.bench.subject import Subject
+    from speedrun.bench.workload import Subject
 
     with contextlib.ExitStack() as stack, contextlib.suppress(EOFError, BrokenPipeError):
         made: list[Any] = []

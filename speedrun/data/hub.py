@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from speedrun.data.sources import Documents, SourceUnavailable
-from speedrun.patience import OutOfPatience, within
+from speedrun.data.source import Documents, SourceUnavailable
+from speedrun.system.timeout import OutOfPatience, within
 
 REPO = "roneneldan/TinyStories"
 REVISION = "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from speedrun.data.sources import Counted, Documents
-from speedrun.data.splits import is_held_out_by_hash
+from speedrun.data.heldout import is_held_out_by_hash
+from speedrun.data.source import Counted, Documents
 
 SEPARATOR = "<|endoftext|>"  # between stories in TinyStories' own .txt files
 _PROBE_BYTES = 64 * 1024

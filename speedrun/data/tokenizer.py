@@ -14,8 +14,8 @@ import tokenizers
 from numpy.typing import NDArray
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from speedrun.data.sources import Source
-from speedrun.data.splits import HeldOut
+from speedrun.data.heldout import HeldOut
+from speedrun.data.source import Source
 
 END_OF_TEXT = "<|endoftext|>"
 EOT = 0  # its id

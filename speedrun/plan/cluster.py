@@ -2,10 +2,10 @@
 
 from speedrun.data import hub
 from speedrun.plan import fleet, recorded
-from speedrun.plan.advice import BYTES_PER_TOKEN, TINYSTORIES_BYTES
 from speedrun.plan.fleet import Fleet
-from speedrun.plan.question import Question
+from speedrun.plan.hints import BYTES_PER_TOKEN, TINYSTORIES_BYTES
 from speedrun.plan.recorded import Recorded
+from speedrun.plan.request import Question
 from speedrun.plan.sheet import GO, NO_GO, Sheet, Verdict, count, duration, size
 
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import psutil
 
-from speedrun import discover
+from speedrun.models import loader
 from speedrun.plan import devices
-from speedrun.plan.compute import USUAL_SHARE
+from speedrun.plan.flops import USUAL_SHARE
 from speedrun.plan.options import Options
-from speedrun.plan.question import Question
+from speedrun.plan.request import Question
 from speedrun.protocols import Device
 
 
@@ -72,9 +72,9 @@ def _of_rate(tflops: float, dtype: str) -> Hardware:
 
 
 def _this_machine(question: Question) -> Hardware:
-    device = discover.device("auto", question.architecture)
+    device = loader.device("auto", question.architecture)
     dtype = question.dtype or "fp32"
-    gflops = discover.backend(device.backend).matmul_gflops(device, dtype)
+    gflops = loader.backend(device.backend).matmul_gflops(device, dtype)
     if gflops is None:
         raise ValueError(
             f"--dtype {dtype} is not there on {device.name}: allowed are"

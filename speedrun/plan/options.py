@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from speedrun.whole import Whole
+from speedrun.text import Whole
 
 
 @Parameter(name="*")

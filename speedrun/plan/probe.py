@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from speedrun import discover, typical
+from speedrun.autotune import synthetic_batch
 from speedrun.config import ModelConfig, Recipe
+from speedrun.models import loader
 from speedrun.protocols import Architecture, Device, Engine, OutOfMemory, Rows
 
 PROBE_S = 10.0
@@ -39,9 +40,9 @@ def measure(
     now: Callable[[], float] = time.perf_counter,
 ) -> Probe:
     """Train for some seconds on rows that cost what text costs; nothing is kept."""
-    backend = discover.backend(device.backend)
+    backend = loader.backend(device.backend)
     engine = backend.engine(architecture, model, recipe, 0, device)
-    rows = typical.rows(recipe.batch_rows, model)
+    rows = synthetic_batch.rows(recipe.batch_rows, model)
     first_step_s = _step_s(engine, rows, now)
     num_steps, started_s = 0, now()
     while (spent_s := now() - started_s) < seconds or num_steps == 0:

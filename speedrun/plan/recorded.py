@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboard.record import OFF_CLOCK, load
 from leaderboard.store import OWN_RECORDS
+from speedrun.records.schema import OFF_CLOCK, load
 
 USUAL_OFF_S = 25.0  # a race's seconds off the clock, where none was recorded
 _USUAL_RECORD_BYTES, _USUAL_NOTE_BYTES = 15_700.0, 200.0  # of networks raced for five minutes

@@ -5,7 +5,7 @@ from typing import Any
 
 from speedrun.plan import memory
 from speedrun.plan.hardware import Hardware
-from speedrun.plan.question import Question
+from speedrun.plan.request import Question
 from speedrun.plan.sheet import GO, NO_GO, UNKNOWN, Sheet, Verdict, count, size
 
 PUBLISHED = {"tiny": 5e6, "small": 17e6, "medium": 85e6}  # what presets are called elsewhere

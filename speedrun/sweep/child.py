@@ -11,8 +11,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from speedrun import processes
-from speedrun.sweep.racing import Curve
+from speedrun.sweep.early_stopping import Curve
+from speedrun.system import subprocesses
 
 POLL_S = 0.25
 JUDGE_S = 1.0
@@ -46,7 +46,7 @@ def race_heard(
     arguments: Sequence[str], out: Path, has_lost: Callable[[Curve], bool] | None = None
 ) -> Generator[str, None, Ended]:
     """As `race_alone`, for who asks: the race's last line, over and over; closing it kills it."""
-    process = processes.start(["-m", "speedrun.sweep.tether", *arguments])
+    process = subprocesses.start(["-m", "speedrun.sweep.child_main", *arguments])
     lines: list[str] = []
     reader = _Reader(process, lines)
     reader.start()
@@ -63,7 +63,7 @@ def race_heard(
     finally:
         _end(process, out)
     reader.join(timeout=5)
-    return Ended(process.returncode, processes.why_ended(process.returncode, lines))
+    return Ended(process.returncode, subprocesses.why_ended(process.returncode, lines))
 
 
 def curve_so_far(out: Path, pid: int) -> list[tuple[float, float | None]]:
@@ -95,7 +95,7 @@ class _Reader(threading.Thread):
 def _end(process: "subprocess.Popen[str]", out: Path) -> None:
     """Nothing of the race is left behind, however it or the sweep ended."""
     was_running = process.poll() is None
-    processes.kill(process)
+    subprocesses.kill(process)
     if was_running:
         for folder in out.glob(f".*.{process.pid}.partial"):
             shutil.rmtree(folder, ignore_errors=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from leaderboard.inert import inert
-from leaderboard.row import Row
-from speedrun import fitting, scaling
 from speedrun.config import format_size
-from speedrun.scaling import Optimum
-from speedrun.sweep import laws as sweep_laws
-from speedrun.sweep.laws import ArchSweep, Folder
+from speedrun.records.sanitize import inert
+from speedrun.records.summary import Row
+from speedrun.scaling_laws import fit, law
+from speedrun.scaling_laws.law import Optimum
+from speedrun.sweep import results as sweep_laws
+from speedrun.sweep.results import ArchSweep, Folder
 
 
 def document(found: Folder, checked: Sequence[Row]) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _time_optimal(swept: ArchSweep, minutes: float) -> str:
         num_sizes = len({row.num_params for row in swept.rows if row.budget_s == 60 * minutes})
         return (
             f"No time-optimal size: {num_sizes} size(s) scored at this budget, and a fit needs at"
-            f" least {fitting.MIN_SIZES}."
+            f" least {fit.MIN_SIZES}."
         )
     size, interval = format_size(one.params), f"{format_size(one.low)} to {format_size(one.high)}"
     if one.is_edge:
@@ -131,7 +131,7 @@ def _laws(swept: ArchSweep) -> Iterator[str]:
         f"- Loss in bits per byte: L(N, D) = {loss.E:.4g} + {loss.A:.4g} / N^{loss.alpha:.3f} +"
         f" {loss.B:.4g} / D^{loss.beta:.3f}, N parameters, D training tokens; a Huber fit of log"
         " residuals with every run at the tokens it saw. Exponents have the published ones as"
-        f" prior ({fitting.PUBLISHED_ALPHA} and {fitting.PUBLISHED_BETA} ± {fitting.PRIOR_SD})."
+        f" prior ({fit.PUBLISHED_ALPHA} and {fit.PUBLISHED_BETA} ± {fit.PRIOR_SD})."
     )
     yield (
         f"- Speed: seconds per token = {speed.fixed:.3g} + {speed.scale:.3g} · N^{speed.power:.3f}."
@@ -163,7 +163,7 @@ def _residual(swept: ArchSweep, cell: sweep_laws.Cell) -> float:
 def _power_laws(swept: ArchSweep) -> Iterator[str]:
     """L(N) at equal tokens, and L(C) along the frontier of compute, as straight lines."""
     params, losses, middle = swept.equal_tokens()
-    line = fitting.power_law(params, losses)
+    line = fit.power_law(params, losses)
     yield (
         f"- L(N) = {line.scale:.4g} · N^{line.exponent:.4f}, R² {line.r2:.4f} on log-log axes over"
         f" {line.num_points} runs, each moved along the law to {format_size(middle)} tokens."
@@ -171,11 +171,11 @@ def _power_laws(swept: ArchSweep) -> Iterator[str]:
     found = swept.cells
     compute = np.array([6.0 * cell.params * cell.num_tokens for cell in found])
     means = np.array([cell.bits_per_byte.mean for cell in found])
-    best = scaling.frontier(compute, means)
+    best = law.frontier(compute, means)
     if best.sum() < 3:
         yield (f"- L(C): {best.sum()} point(s) on the frontier of compute; a line needs 3.")
         return
-    line = fitting.power_law(compute[best], means[best])
+    line = fit.power_law(compute[best], means[best])
     yield (
         f"- L(C) = {line.scale:.4g} · C^{line.exponent:.4f}, C = 6·N·D FLOP, R² {line.r2:.4f} over"
         f" the {line.num_points} sizes and budgets that none with less compute beats."
@@ -190,8 +190,8 @@ def _predictions(swept: ArchSweep) -> Iterator[str]:
     rows = []
     for minutes in sorted({*swept.measured, *swept.predicted}):
         one = swept.measured.get(minutes) or swept.predicted[minutes]
-        size = scaling.ratio_size(laws.speed, minutes)
-        there = float(scaling.time_loss(laws.loss, laws.speed, size, 60 * minutes))
+        size = law.ratio_size(laws.speed, minutes)
+        there = float(law.time_loss(laws.loss, laws.speed, size, 60 * minutes))
         rows.append(
             (f"{minutes:g}", "measured" if minutes in swept.measured else "predicted",
              format_size(one.params) + _edge(one),
@@ -221,7 +221,7 @@ def _check(swept: ArchSweep, rows: Sequence[Row]) -> Iterator[str]:
     yield "### Predictions checked"
     table = []
     for cell in sweep_laws.cells(rows):
-        by_time = float(scaling.time_loss(laws.loss, laws.speed, cell.params, 60 * cell.minutes))
+        by_time = float(law.time_loss(laws.loss, laws.speed, cell.params, 60 * cell.minutes))
         by_tokens = float(laws.loss(cell.params, cell.num_tokens))
         mean = cell.bits_per_byte.mean
         table.append(

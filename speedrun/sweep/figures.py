@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from speedrun import fitting, scaling
 from speedrun.config import format_size
-from speedrun.sweep.laws import ArchSweep
+from speedrun.scaling_laws import fit, law
+from speedrun.sweep.results import ArchSweep
 
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "sweep", "svg.fonttype": "none", "font.size": 10, "figure.dpi": 100,
@@ -64,10 +64,10 @@ def _size(axes: Any, swept: ArchSweep) -> None:
             [row.num_params for row in rows], [row.bits_per_byte for row in rows], "o",
             color=colour, alpha=0.7, markersize=4,
         )  # fmt: skip
-        curve = scaling.time_loss(laws.loss, laws.speed, sizes, 60 * minutes)
+        curve = law.time_loss(laws.loss, laws.speed, sizes, 60 * minutes)
         axes.plot(sizes, curve, color=colour, label=f"{minutes:g} min")
         if (one := swept.measured.get(minutes)) is not None:
-            level = float(scaling.time_loss(laws.loss, laws.speed, one.params, 60 * minutes))
+            level = float(law.time_loss(laws.loss, laws.speed, one.params, 60 * minutes))
             text = f"{format_size(one.params)} ({format_size(one.low)} to {format_size(one.high)})"
             axes.hlines(level, one.low, one.high, color=colour, linewidth=6, alpha=0.3)
             axes.plot([one.params], [level], "D", color=colour, markersize=7)
@@ -86,7 +86,7 @@ def _loss(axes: Any, swept: ArchSweep) -> None:
     laws = swept.laws
     assert laws is not None
     params, losses, middle = swept.equal_tokens()
-    line, sizes = fitting.power_law(params, losses), _sizes(swept)
+    line, sizes = fit.power_law(params, losses), _sizes(swept)
     axes.plot(params, losses, "o", color=_COLOURS[0], alpha=0.7, markersize=4, label="runs")
     axes.plot(sizes, laws.loss(sizes, middle), color=_COLOURS[0], label="L(N, D)")
     axes.plot(

@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leaderboard.record import Record
-from leaderboard.row import unranked_because
-from speedrun import config, discover, telemetry
-from speedrun.asked import Asked, resolve
+from speedrun import config
 from speedrun.config import Data
-from speedrun.data import sources, splits, tokenizer
-from speedrun.sweep.folder import plain
+from speedrun.data import heldout as splits
+from speedrun.data import source as sources
+from speedrun.data import tokenizer
+from speedrun.models import loader
+from speedrun.records.schema import Record
+from speedrun.records.summary import unranked_because
+from speedrun.sweep.sweep_dir import plain
+from speedrun.system import hardware
+from speedrun.training.request import Asked, resolve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,12 +121,12 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
     """Look everything up before anything runs. Raises ValueError or LookupError."""
     chosen = {}
     for arch in grid.archs:
-        architecture = discover.architecture(arch)
-        chosen[arch] = architecture, discover.device(grid.backend, architecture)
+        architecture = loader.architecture(arch)
+        chosen[arch] = architecture, loader.device(grid.backend, architecture)
         for params in grid.params:  # before data is opened
             _resolved(grid, architecture, arch, params, 60.0, 0, grid.data.vocab)
-    machine = telemetry.machine()
-    classes = {telemetry.hardware_class(machine, device) for _, device in chosen.values()}
+    machine = hardware.machine()
+    classes = {hardware.hardware_class(machine, device) for _, device in chosen.values()}
     if len(classes) > 1:
         raise ValueError(
             f"--arch {','.join(grid.archs)}: they would run on {' and '.join(sorted(classes))},"

@@ -8,7 +8,7 @@ import pytest
 
 from architectures import d3pm
 from architectures.d3pm import diffusion
-from speedrun import discover
+from speedrun.models import loader
 
 TARGETS = (100_000, 250_000, 1_000_000, 2_000_000, 20_000_000)
 KINDS = [(d, t) for d in ("transformer", "lstm") for t in ("absorbing", "uniform")]
@@ -28,7 +28,7 @@ def test_parameters_are_the_models_and_all_are_drawn(denoiser, transition, chang
     config = d3pm.for_params(
         100_000, 300, context=16, denoiser=denoiser, transition=transition, **change
     )
-    model = discover.architecture("d3pm").model("torch")(config)
+    model = loader.architecture("d3pm").model("torch")(config)
     named = {name: tuple(p.shape) for name, p in model.named_parameters()}
     assert named == dict(d3pm.shapes(config))
     weights = d3pm.initial(config, 0)
@@ -162,15 +162,15 @@ def test_the_loss_can_be_the_bound():
     """bound_weight and auxiliary change what is trained: losses differ, and both learn."""
     from speedrun.config import Recipe
 
-    architecture = discover.architecture("d3pm")
+    architecture = loader.architecture("d3pm")
     base = d3pm.for_params(20_000, 32, context=16)
     rows = np.tile(np.arange(17, dtype=np.int32), (8, 1))
     first, last = [], []
     for weights in ((0.0, 1.0), (1.0, 0.0), (1.0, 0.5)):
         config = dataclasses.replace(base, bound_weight=weights[0], auxiliary=weights[1])
         recipe = Recipe(batch_rows=8, precision="fp32", compile=False)
-        device = discover.device("cpu")
-        engine = discover.backend("torch").engine(architecture, config, recipe, 0, device)
+        device = loader.device("cpu")
+        engine = loader.backend("torch").engine(architecture, config, recipe, 0, device)
         engine.step(rows, 1.0)
         first.append(engine.train_loss())
         for _ in range(40):

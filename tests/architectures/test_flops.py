@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from speedrun import discover
-from speedrun.plan.answer import answer
+from speedrun.models import loader
 from speedrun.plan.options import Options
+from speedrun.plan.plan import answer
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -25,7 +25,7 @@ CASES = [
 @pytest.mark.parametrize(("arch", "fixed"), CASES)
 def test_a_networks_products_are_its_matrices(arch, fixed):
     """Two for every weight of two axes that is not looked up, less attention's own."""
-    architecture = discover.architecture(arch)
+    architecture = loader.architecture(arch)
     model: Any = architecture.for_params(300_000, 4096, context=64, **fixed)
     parts = dict(architecture.forward_flops(model, 1.0) or {})
     output = parts.pop("output")
@@ -54,7 +54,7 @@ def test_the_products_are_those_that_the_framework_counts():
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    architecture = discover.architecture("transformer")
+    architecture = loader.architecture("transformer")
     config: Any = architecture.for_params(300_000, 4096, context=64)
     parts = dict(architecture.forward_flops(config, 1.0) or {})
     del parts["output"]  # the harness's
@@ -66,7 +66,7 @@ def test_the_products_are_those_that_the_framework_counts():
 
 
 def test_two_levels_of_a_softmax_cost_what_is_trained():
-    architecture = discover.architecture("transformer")
+    architecture = loader.architecture("transformer")
     config: Any = architecture.for_params(2_000_000, 4096)
     processor = (architecture.forward_flops(config, 0.1) or {})["output"]
     D = config.width

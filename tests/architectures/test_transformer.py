@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from architectures import transformer
-from speedrun import discover
+from speedrun.models import loader
 
 TARGETS = (100_000, 250_000, 1_000_000, 2_000_000, 10_000_000, 100_000_000)
 
@@ -33,7 +33,7 @@ def test_the_yardstick_keeps_the_shape_that_it_was_raced_in():
 def test_the_number_of_parameters_is_the_models(recipe):
     settings = transformer.RECIPES[recipe]["model"]
     config = transformer.for_params(300_000, 1000, **settings)
-    model = discover.architecture("transformer").model("torch")(config)
+    model = loader.architecture("transformer").model("torch")(config)
     named = {name: tuple(p.shape) for name, p in model.named_parameters()}
     assert named == dict(transformer.shapes(config))
     assert sum(p.numel() for p in model.parameters()) == config.num_params
@@ -51,7 +51,7 @@ def test_the_number_of_parameters_is_the_models(recipe):
 )
 def test_every_setting_makes_the_model_it_names(change):
     config = transformer.for_params(60_000, 300, context=16, **change)
-    model = discover.architecture("transformer").model("torch")(config)
+    model = loader.architecture("transformer").model("torch")(config)
     assert {n: tuple(p.shape) for n, p in model.named_parameters()} == dict(
         transformer.shapes(config)
     )

@@ -11,20 +11,20 @@ mx = pytest.importorskip("mlx.core")
 
 import mlx.optimizers as stock  # noqa: E402
 
-from speedrun import discover  # noqa: E402
-from speedrun.backends.mlx import backend, devices, optimizers, output  # noqa: E402
+from speedrun.backends.mlx import backend, devices, lm_head, optimizers  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
+from speedrun.models import loader  # noqa: E402
 from speedrun.protocols import OutOfMemory  # noqa: E402
 
 V, D, N = 40, 12, 50
 
 
 def engine_of(arch: str = "transformer", settings: dict | None = None, **recipe) -> Any:
-    architecture = discover.architecture(arch)
+    architecture = loader.architecture(arch)
     config = architecture.for_params(20_000, 32, context=16, **(settings or {}))
     chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": 4, **recipe})
-    mlx = discover.device("mlx")
-    return discover.backend("mlx").engine(architecture, config, chosen, 0, mlx)
+    mlx = loader.device("mlx")
+    return loader.backend("mlx").engine(architecture, config, chosen, 0, mlx)
 
 
 def batch(seed: int = 0):
@@ -35,7 +35,7 @@ def batch(seed: int = 0):
 def layer(request):
     rng = np.random.default_rng(0)
     weight, rare = (mx.array(rng.normal(size=s).astype(np.float32)) for s in ((V, D), (1, D)))
-    return output.Output(weight, rare if request.param else None, request.param)
+    return lm_head.Output(weight, rare if request.param else None, request.param)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def features():
 
 
 def test_two_levels_are_normalised(layer, features):
-    logits = output.logits(features, layer)
+    logits = lm_head.logits(features, layer)
     assert logits.shape == (N, V)
     if layer.num_common:  # and are log-probabilities up to one constant a token
         first = features @ mx.concatenate([layer.weight_VD[: layer.num_common], layer.rare_1D]).T
@@ -53,16 +53,16 @@ def test_two_levels_are_normalised(layer, features):
 
 def test_token_nats_are_those_of_the_logits(layer, features):
     targets = mx.array(np.random.default_rng(2).integers(0, V, N))
-    log_probs = output.log_softmax(output.logits(features, layer))
+    log_probs = lm_head.log_softmax(lm_head.logits(features, layer))
     plain = -mx.take_along_axis(log_probs, targets[:, None], axis=1)[:, 0]
-    np.testing.assert_allclose(output.token_nats(features, layer, targets), plain, atol=1e-5)
+    np.testing.assert_allclose(lm_head.token_nats(features, layer, targets), plain, atol=1e-5)
 
 
 def test_scoring_in_chunks_is_scoring_at_once(monkeypatch):
     for arch in ("transformer", "d3pm"):
         engine = engine_of(arch)
         whole = engine.nats(batch(), 0)
-        monkeypatch.setattr(output, "CHUNK_TOKENS", 7)
+        monkeypatch.setattr(lm_head, "CHUNK_TOKENS", 7)
         np.testing.assert_allclose(engine.nats(batch(), 0), whole, rtol=1e-5, atol=1e-6)
         monkeypatch.undo()
 
@@ -270,13 +270,13 @@ def test_without_the_package_the_row_says_how_to_get_it(monkeypatch):
     (row,) = backend.MlxBackend().devices()
     assert not row.available and "pip install" in row.detail
     with pytest.raises(ValueError, match=r"--backend mlx is not here: MLX is not installed: pip"):
-        discover.device("mlx")
+        loader.device("mlx")
 
 
 def test_without_the_package_the_command_line_says_one_line():
     code = (
         "import sys; sys.modules['mlx'] = None\n"
-        "from speedrun.cli import main\n"
+        "from speedrun.cli.app import main\n"
         "sys.argv = ['run.py', '--backend', 'mlx', '--minutes', '0.01']\n"
         "main()"
     )

@@ -8,11 +8,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from speedrun import discover, typical  # noqa: E402
-from speedrun.backends.torch import candidates, devices  # noqa: E402
+from speedrun.autotune import synthetic_batch  # noqa: E402
+from speedrun.autotune.search import TOLERANCE  # noqa: E402
+from speedrun.backends.torch import devices, tuning_space  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
+from speedrun.models import loader  # noqa: E402
 from speedrun.protocols import AS_IT_COMES, Device, Settings  # noqa: E402
-from speedrun.tuning.search import TOLERANCE  # noqa: E402
 
 NUM_STEPS = 8
 PLAIN = Settings(precision="fp32", compile="off", fused=True, attention="auto")
@@ -37,13 +38,13 @@ def as_before():
 
 def trained(arch: str, settings: Settings) -> tuple[Any, list[float]]:
     """An engine after some steps, and the loss of each."""
-    architecture = discover.architecture(arch)
+    architecture = loader.architecture(arch)
     config = architecture.for_params(60_000, 300, context=32)
     recipe = Recipe(batch_rows=4, grad_clip=1.0)
-    engine = discover.backend("torch").engine(
-        architecture, config, recipe, 0, discover.device("cpu"), settings=settings
+    engine = loader.backend("torch").engine(
+        architecture, config, recipe, 0, loader.device("cpu"), settings=settings
     )
-    rows, losses = typical.rows(4, config), []
+    rows, losses = synthetic_batch.rows(4, config), []
     for _ in range(NUM_STEPS):
         engine.step(rows, 0.2)
         losses.append(engine.train_loss())
@@ -114,7 +115,7 @@ def listed(name: str, precisions=("fp32", "bf16"), arch: str = "transformer") ->
     device = Device(
         name=name, backend="torch", available=True, detail="", precisions=precisions
     )  # fmt: skip
-    return candidates.of(discover.architecture(arch), Recipe(batch_rows=12), device)
+    return tuning_space.of(loader.architecture(arch), Recipe(batch_rows=12), device)
 
 
 def test_what_the_processor_can_try(monkeypatch):
@@ -150,17 +151,17 @@ def test_attention_is_no_choice_of_a_model_without():
 
 
 def test_counting_has_no_choice():
-    ngram = discover.architecture("ngram")
-    device = discover.device("numpy", ngram)
-    backend = discover.backend("numpy")
+    ngram = loader.architecture("ngram")
+    device = loader.device("numpy", ngram)
+    backend = loader.backend("numpy")
     assert not backend.candidates(ngram, Recipe(), device)
     assert not backend.prepare(device, AS_IT_COMES)
 
 
 def test_mlx_trains_alike_under_its_candidates():
     pytest.importorskip("mlx.core")
-    device = discover.device("mlx")
-    architecture, backend = discover.architecture("transformer"), discover.backend("mlx")
+    device = loader.device("mlx")
+    architecture, backend = loader.architecture("transformer"), loader.backend("mlx")
     config = architecture.for_params(20_000, 64, context=16)
     recipe = Recipe(batch_rows=4)
     space = backend.candidates(architecture, recipe, device)
@@ -173,7 +174,7 @@ def test_mlx_trains_alike_under_its_candidates():
     ):
         engine = backend.engine(architecture, config, recipe, 0, device, settings=settings)
         assert engine.facts()["precision"] == settings.precision
-        rows = typical.rows(4, config)
+        rows = synthetic_batch.rows(4, config)
         losses[settings] = []
         for _ in range(4):
             engine.step(rows, 0.2)

@@ -9,20 +9,20 @@ torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F  # noqa: E402
 
-from speedrun import discover  # noqa: E402
-from speedrun.backends.torch import devices, optimizers, output  # noqa: E402
+from speedrun.backends.torch import devices, lm_head, optimizers  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
+from speedrun.models import loader  # noqa: E402
 from speedrun.protocols import OutOfMemory  # noqa: E402
 
 V, D, N = 40, 12, 1100  # more tokens than one chunk
 
 
 def engine_of(**recipe) -> Any:
-    architecture = discover.architecture("transformer")
+    architecture = loader.architecture("transformer")
     config = architecture.for_params(20_000, 32, context=16)
     chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": 4, **recipe})
-    cpu = discover.device("cpu")
-    return discover.backend("torch").engine(architecture, config, chosen, 0, cpu)
+    cpu = loader.device("cpu")
+    return loader.backend("torch").engine(architecture, config, chosen, 0, cpu)
 
 
 def batch():
@@ -45,11 +45,11 @@ def case(request):
 
 def test_chunked_loss_equals_softmax_of_the_logits_with_its_gradients(case):
     parts, num_common, targets = case
-    layer = output.Output(parts["weight"], parts["rare"], num_common)
+    layer = lm_head.Output(parts["weight"], parts["rare"], num_common)
     wanted = [p for p in parts.values() if p is not None]
-    plain = F.cross_entropy(output.logits(parts["x"], layer), targets)
+    plain = F.cross_entropy(lm_head.logits(parts["x"], layer), targets)
     plain_grads = torch.autograd.grad(plain, wanted)
-    chunked = output.mean_nats(parts["x"], layer, targets)
+    chunked = lm_head.mean_nats(parts["x"], layer, targets)
     chunked_grads = torch.autograd.grad(chunked, wanted)
     torch.testing.assert_close(chunked, plain)
     for mine, theirs in zip(chunked_grads, plain_grads, strict=True):
@@ -58,7 +58,7 @@ def test_chunked_loss_equals_softmax_of_the_logits_with_its_gradients(case):
 
 def test_two_levels_are_normalised(case):
     parts, num_common, _ = case
-    logits = output.logits(parts["x"], output.Output(parts["weight"], parts["rare"], num_common))
+    logits = lm_head.logits(parts["x"], lm_head.Output(parts["weight"], parts["rare"], num_common))
     assert logits.shape == (N, V)
     if num_common:  # and are log-probabilities up to one constant a token
         first = F.linear(parts["x"], torch.cat((parts["weight"][:num_common], parts["rare"])))
@@ -67,17 +67,17 @@ def test_two_levels_are_normalised(case):
 
 def test_token_nats_are_those_of_the_logits(case):
     parts, num_common, targets = case
-    layer = output.Output(parts["weight"], parts["rare"], num_common)
-    plain = F.cross_entropy(output.logits(parts["x"], layer), targets, reduction="none")
-    torch.testing.assert_close(output.token_nats(parts["x"], layer, targets), plain)
+    layer = lm_head.Output(parts["weight"], parts["rare"], num_common)
+    plain = F.cross_entropy(lm_head.logits(parts["x"], layer), targets, reduction="none")
+    torch.testing.assert_close(lm_head.token_nats(parts["x"], layer, targets), plain)
 
 
 def test_chunked_loss_in_bf16_stays_near_fp32(case):
     parts, num_common, targets = case
-    layer = output.Output(parts["weight"], parts["rare"], num_common)
-    exact = output.mean_nats(parts["x"], layer, targets)
+    layer = lm_head.Output(parts["weight"], parts["rare"], num_common)
+    exact = lm_head.mean_nats(parts["x"], layer, targets)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        half = output.mean_nats(parts["x"], layer, targets)
+        half = lm_head.mean_nats(parts["x"], layer, targets)
     assert half.item() == pytest.approx(exact.item(), rel=0.02)
 
 

@@ -24,11 +24,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from made_records import CONTENT, add, made, put, write_run  # noqa: E402
+from helpers.made_records import CONTENT, add, made, put, write_run  # noqa: E402
 
-from leaderboard.record import Record, seal  # noqa: E402
 from leaderboard.store import Store  # noqa: E402
 from leaderboard.submit import candidate, submit  # noqa: E402
+from speedrun.records.schema import Record, seal  # noqa: E402
 
 # Without a cache every record is hashed and reviewed: a millisecond each, over the cores.
 COLD_S, TABLE_S, PAGE_S, SUBMIT_S = 20.0, 2.0, 20.0, 1.0
@@ -106,7 +106,7 @@ def commands(folder: Path, num_records: int) -> bool:
     asked = [("table, nothing kept", board, COLD_S), ("table, again", board, TABLE_S),
              ("JSON", [*board, "--format", "json"], TABLE_S),
              ("Markdown", [*board, "--format", "markdown"], TABLE_S)]  # fmt: skip
-    if importlib.util.find_spec("leaderboard.render.page"):
+    if importlib.util.find_spec("leaderboard.render.html.page"):
         asked.append(("page", [*board, "--format", "html", "--to", out], PAGE_S))
     asked.append(("everything checked anew", [*board, "--check"], PAGE_S))
     for where, name in ((folder / "empty", "an empty store"), (store, "these records")):

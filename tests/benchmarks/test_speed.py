@@ -17,8 +17,8 @@ import pytest
 
 pytest.importorskip("pytest_benchmark")
 
-from speedrun.bench.subject import Subject
-from speedrun.bench.variants import variants
+from speedrun.bench.cases import variants
+from speedrun.bench.workload import Subject
 
 PARAMS, ROUNDS, NUM_STEPS = "2M", 5, 8
 VARIANTS = variants(None, PARAMS, "auto", None)[0]

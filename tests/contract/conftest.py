@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from speedrun import discover
 from speedrun.config import Recipe
+from speedrun.models import loader
 
 CONTEXT, VOCAB, ROWS = 16, 32, 4
 # Parts that a model this small would do without.
@@ -21,9 +21,9 @@ def pairs(likelihood: str | None = None) -> list:
     A pair is what is written: without its `<backend>_model.py` there is no case.
     """
     cases = []
-    for device in discover.devices():
-        for name in discover.architecture_names():
-            architecture = discover.architecture(name)
+    for device in loader.devices():
+        for name in loader.architecture_names():
+            architecture = loader.architecture(name)
             if device.backend not in architecture.backends():
                 continue
             if likelihood not in (None, architecture.LIKELIHOOD):
@@ -40,7 +40,7 @@ class Pair:
 
     def __init__(self, name: str, device) -> None:
         self.name, self.device = name, device
-        self.architecture = discover.architecture(name)
+        self.architecture = loader.architecture(name)
         self.config = self.architecture.for_params(
             20_000, VOCAB, context=CONTEXT, **SETTINGS.get(name, {})
         )
@@ -57,7 +57,7 @@ class Pair:
 
     def engine(self, seed: int = 0, config=None, **recipe):
         chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": ROWS, **recipe})
-        backend = discover.backend(self.device.backend)
+        backend = loader.backend(self.device.backend)
         return backend.engine(self.architecture, config or self.config, chosen, seed, self.device)
 
 

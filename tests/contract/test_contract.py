@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from speedrun import checks
+from speedrun.evaluation import fairness
 
 VOCAB = 32
 
@@ -34,7 +34,7 @@ def test_training_moves_it_away_from_uniform(exact_pair, rows):
 
 def test_it_passes_the_checks_that_every_record_rests_on(pair, rows):
     engine = trained(pair.engine(), rows, 40)
-    checks.check(engine, VOCAB, pair.config.context, pair.architecture.LIKELIHOOD)
+    fairness.check(engine, VOCAB, pair.config.context, pair.architecture.LIKELIHOOD)
 
 
 def test_nats_depend_on_the_seed_alone(pair, rows):

@@ -6,8 +6,8 @@ They may be written anew only where a change of the mathematics is meant; say so
 import numpy as np
 import pytest
 
-from speedrun import discover
 from speedrun.config import Recipe
+from speedrun.models import loader
 
 LOSSES = {
     ("transformer", "default", "muon"): [5.561513, 5.450088, 5.337843, 5.225625],
@@ -22,15 +22,13 @@ SETTINGS = {"lstm": {"depth": 2, "token_scales": 1, "num_common": 64}}
 
 @pytest.mark.parametrize(("arch", "recipe", "optimizer"), LOSSES)
 def test_losses_of_the_first_steps(arch, recipe, optimizer):
-    architecture = discover.architecture(arch)
+    architecture = loader.architecture(arch)
     settings = {**architecture.RECIPES[recipe]["model"], "context": 32, **SETTINGS.get(arch, {})}
     config = architecture.for_params(60_000, 257, **settings)
     chosen = Recipe(
         optimizer=optimizer, precision="fp32", compile=False, batch_rows=4, lr=2e-3, lr_matrix=0.02
     )
-    engine = discover.backend("torch").engine(
-        architecture, config, chosen, 0, discover.device("cpu")
-    )
+    engine = loader.backend("torch").engine(architecture, config, chosen, 0, loader.device("cpu"))
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 257, (4, 33), dtype=np.int32)
     losses = []

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from contract.conftest import CONTEXT, VOCAB
 
-from speedrun import generate
 from speedrun.data.tokenizer import EOT
-from speedrun.generate import Sampling
+from speedrun.evaluation import generate
+from speedrun.evaluation.generate import Sampling
 
 # Rounding alone leaves up to 2e-5.
 TOLERANCE = 2e-4

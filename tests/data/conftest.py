@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from speedrun.data.sources import Counted, SourceUnavailable
-from speedrun.data.splits import HeldOut
-from speedrun.data.stream import TokenStream
+from speedrun.data.heldout import HeldOut
+from speedrun.data.loader import TokenStream
+from speedrun.data.source import Counted, SourceUnavailable
 from speedrun.data.tokenizer import EOT, shipped
 
 KINDS = ("parquet", "jsonl", "marked txt", "blank-line txt")

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fake_hub import FakeHub, black_hole, closed_port, tinystories
+from helpers.fake_hub import FakeHub, black_hole, closed_port, tinystories
 
 from speedrun.data import hub as module
-from speedrun.data.sources import SourceUnavailable
+from speedrun.data.source import SourceUnavailable
 from speedrun.plan import fleet
 
 ROOT = Path(__file__).resolve().parents[2]

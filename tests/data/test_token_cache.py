@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speedrun.data import stream as stream_module
-from speedrun.data.stream import TokenStream
+from speedrun.data import loader as stream_module
+from speedrun.data.loader import TokenStream
 from speedrun.data.token_cache import TokenCache
 
 TOKENS = np.arange(1000, dtype=np.uint16)

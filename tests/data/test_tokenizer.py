@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from speedrun.data import tokenizer as module
-from speedrun.data.splits import HeldOut
+from speedrun.data.heldout import HeldOut
 from speedrun.data.tokenizer import EOT, SHIPPED_VOCAB, Tokenizer, for_data, train
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,11 +5,11 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-import command_line
 import pytest
-from made_records import CONTENT, changed, snapshot
+from helpers import command_line
+from helpers.made_records import CONTENT, changed, snapshot
 
-from leaderboard.record import seal
+from speedrun.records.schema import seal
 
 
 @pytest.fixture

@@ -3,11 +3,12 @@
 import re
 import shutil
 
-import page_store
 import pytest
+from helpers import page_store
 
-from leaderboard import catalogue, rank
-from leaderboard.render.page import write_page
+from leaderboard import index as catalogue
+from leaderboard import rank
+from leaderboard.render.html.page import write_page
 from leaderboard.store import Store
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from made_records import CONTENT, add, made, snapshot, write_run
+from helpers.made_records import CONTENT, add, made, snapshot, write_run
 
-from leaderboard.record import seal
-from leaderboard.row import Row
 from leaderboard.store import OWN_RECORDS
+from speedrun.records.schema import seal
+from speedrun.records.summary import Row
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import scipy.stats
-from made_records import BOUND, add, made, write_run
+from helpers.made_records import BOUND, add, made, write_run
 
 from leaderboard import compare
 from leaderboard.compare import SMOOTHING, Curve, Side, compared, curve
@@ -190,10 +190,10 @@ def test_what_is_no_id_is_refused(refused, store, text, says, monkeypatch):
 
 def test_digits_that_several_have_are_refused(refused, store, monkeypatch):
     twin = made(0.7, 0).id[:4]
-    found = compare.catalogue.read(compare.open_store(str(store)), None)
+    found = compare.index.read(compare.open_store(str(store)), None)
     two = [found.rows[0]._replace(id=twin + "a" * 60), found.rows[1]._replace(id=twin + "b" * 60)]
     monkeypatch.setattr(
-        compare.catalogue, "read", lambda *_: compare.Catalogue(rows=two, data=found.data)
+        compare.index, "read", lambda *_: compare.Catalogue(rows=two, data=found.data)
     )
     refused("more than one begins with", "compare", twin, twin, "--from", store)
 

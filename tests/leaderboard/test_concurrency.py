@@ -7,9 +7,9 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-from made_records import made, snapshot, write_run
+from helpers.made_records import made, snapshot, write_run
 
-from leaderboard import catalogue
+from leaderboard import index
 from leaderboard.store import Store
 from leaderboard.submit import candidate, submit
 
@@ -44,7 +44,7 @@ def test_many_submitters_lose_and_tear_nothing(tmp_path, is_same):
     for process in running:
         process.join(timeout=60)
     expected = NUM_RECORDS if is_same else NUM_PROCESSES * NUM_RECORDS
-    found = catalogue.read(Store(str(tmp_path / "store")), None)
+    found = index.read(Store(str(tmp_path / "store")), None)
     assert found.problems == []
     assert len(found.rows) == len(found.submissions) == num_new == expected
     names = snapshot(tmp_path / "store")

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from made_records import (
+from helpers.made_records import (
     CONTENT,
     add,
     changed,
@@ -19,8 +19,8 @@ from made_records import (
     write_run,
 )
 
-from leaderboard.inert import is_inert
-from leaderboard.record import MAX_RECORD_BYTES, content_id, parse, seal
+from speedrun.records.sanitize import is_inert
+from speedrun.records.schema import MAX_RECORD_BYTES, content_id, parse, seal
 
 VALID = seal(CONTENT).content()
 HEADLINE = [

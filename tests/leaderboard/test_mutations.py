@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.made_records import BOUND, leaves, made, put, resealed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made_records import BOUND, leaves, made, put, resealed
 
-from leaderboard import catalogue, rank, review
-from leaderboard.inert import is_inert
-from leaderboard.record import content_id, parse
-from leaderboard.render import markdown, plain, terminal
-from leaderboard.row import row
+from leaderboard import index, rank, validate
+from leaderboard.render import json as plain
+from leaderboard.render import markdown, terminal
 from leaderboard.store import Store
 from leaderboard.submit import candidate, opened_data, submit
+from speedrun.records.sanitize import is_inert
+from speedrun.records.schema import content_id, parse
+from speedrun.records.summary import row
 
 VALID = [made(0.75, 0).content(), made(1.25, 3, BOUND).content()]
 FOLDER = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
@@ -33,7 +34,7 @@ REAL = sorted(path for path in FOLDER.glob("*.json") if len(path.stem) == 64)
 VALID += [json.loads(path.read_text(encoding="utf-8")) for path in REAL[:2]]
 KNOWN = {
     (d.train_fingerprint, d.heldout_fingerprint, d.num_docs, d.num_bytes)
-    for d in catalogue.known_data(Store("memory://none"))
+    for d in index.known_data(Store("memory://none"))
 }
 
 VALUES = st.one_of(
@@ -167,7 +168,7 @@ def check(raw: bytes, folder: Path) -> bool:
     store = Store(url)
     try:
         found = candidate(run)
-        opens = opened_data(found, catalogue.known_data(store), new_data=False)
+        opens = opened_data(found, index.known_data(store), new_data=False)
         submit(found, store, name=None, author=None, opens=opens)
     except ValueError as error:
         line = str(error)
@@ -177,8 +178,8 @@ def check(raw: bytes, folder: Path) -> bool:
     content = json.loads(raw)
     assert wrong(content) == []
     record = parse(raw, "")
-    assert not review.objections(record)
-    read = catalogue.read(store, None)
+    assert not validate.objections(record)
+    read = index.read(store, None)
     assert read.problems == [] and len(read.rows) == 1
     # Three of it, as an entry with a spread.
     rows = [row(record)._replace(seed=k, weights_sha256=str(k)) for k in range(3)]

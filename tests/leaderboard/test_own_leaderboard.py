@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard import catalogue, rank
-from leaderboard.render import cells, markdown
-from leaderboard.significance import Spread
+from leaderboard import index, rank
+from leaderboard.render import columns, markdown
 from leaderboard.store import open_store
+from speedrun.records.statistics import Spread
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Entries that the project promises: five-minute runs under at least three seeds.
@@ -18,7 +18,7 @@ PROMISED = {("transformer", "default"), ("transformer", "goedecke"), ("lstm", "d
 
 @pytest.fixture(scope="module")
 def found():
-    return catalogue.read(open_store(None), None)
+    return index.read(open_store(None), None)
 
 
 @pytest.fixture(scope="module")
@@ -58,4 +58,4 @@ def test_no_mean_in_a_readme_is_written_by_hand(boards, readme):
 
 
 def _plain(value: Spread) -> str:
-    return cells.spread(value, 4)
+    return columns.spread(value, 4)

@@ -8,15 +8,16 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
-import page_store
 import pytest
-from made_records import add
+from helpers import page_store
+from helpers.made_records import add
 
-from leaderboard import catalogue, rank
-from leaderboard.record import seal
-from leaderboard.render import curves, facts, plots
-from leaderboard.render.page import write_page
+from leaderboard import index as catalogue
+from leaderboard import rank
+from leaderboard.render.html import curves, facts, plots
+from leaderboard.render.html.page import write_page
 from leaderboard.store import Store
+from speedrun.records.schema import seal
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 VOID = {"meta", "link", "input", "br", "img", "hr"}
@@ -195,7 +196,7 @@ def test_a_place_that_cannot_be_written_is_one_line_and_exit_code_2(tmp_path):
 
 
 def test_the_page_needs_no_framework():
-    code = "import sys, leaderboard.render.page; print({'torch', 'mlx'} & {*sys.modules})"
+    code = "import sys, leaderboard.render.html.page; print({'torch', 'mlx'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import scipy.stats
-from made_records import BOUND, made
+from helpers.made_records import BOUND, made
 
-from leaderboard.notes import Rerun, Rescored, Submission, Verification
+from leaderboard.attestations import Rerun, Rescored, Submission, Verification
 from leaderboard.rank import boards, over_seeds
-from leaderboard.render import cells
-from leaderboard.row import Row, row
-from leaderboard.significance import Spread, welch, welch_interval
+from leaderboard.render import columns
+from speedrun.records.statistics import Spread, welch, welch_interval
+from speedrun.records.summary import Row, row
 
 
 def rows(*scores: float, day: int = 1, first_seed: int = 0, **changes) -> list[Row]:
@@ -250,10 +250,10 @@ def test_the_mark_is_the_most_that_was_verified(said, mark):
 def test_verified_runs_are_counted():
     notes = {row.id: [verification(row.id, True, False)] * 2 for row in OLD[:2]}
     entry = only(OLD, verifications=notes).entries[0]
-    assert (entry.num_verified, cells.verified(entry)) == (2, "✓ 2 of 3")
+    assert (entry.num_verified, columns.verified(entry)) == (2, "✓ 2 of 3")
     notes[OLD[2].id] = [verification(OLD[2].id, True, True)]
     entry = only(OLD, verifications=notes).entries[0]
-    assert (entry.num_verified, cells.verified(entry)) == (3, "✓✓")
+    assert (entry.num_verified, columns.verified(entry)) == (3, "✓✓")
 
 
 def test_the_order_of_reading_does_not_matter():

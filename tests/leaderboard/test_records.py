@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard import catalogue, record, review
-from leaderboard.row import row, unranked_because
+from leaderboard import index, validate
 from leaderboard.store import Store
+from speedrun.records import schema
+from speedrun.records.summary import row, unranked_because
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "leaderboard" / "records"
@@ -15,17 +16,17 @@ RECORDS = sorted(path for path in FOLDER.glob("*.json") if len(path.stem) == 64)
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem[:8])
 def test_a_record_is_whole_clean_and_ranks(path):
-    found = record.load(path)
+    found = schema.load(path)
     assert found.id == path.stem
     assert found.code.dirty is False
     assert unranked_because(found) is None
-    assert not review.objections(found)
-    assert not review.data_objections(row(found), catalogue.known_data(Store(str(path.parent))))
+    assert not validate.objections(found)
+    assert not validate.data_objections(row(found), index.known_data(Store(str(path.parent))))
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem[:8])
 def test_its_headline_follows_from_its_parts(path):
-    found = record.load(path)
+    found = schema.load(path)
     assert found.score is not None
     per_byte = found.score.nats / found.score.num_bytes
     assert found.score.bits_per_byte == pytest.approx(per_byte / 0.6931471805599453)

@@ -5,15 +5,16 @@ import json
 import re
 
 import pytest
-from made_records import BOUND, made
+from helpers.made_records import BOUND, made
 from rich.console import Console
 
-from leaderboard.inert import is_inert
-from leaderboard.notes import Submission
+from leaderboard.attestations import Submission
 from leaderboard.rank import Board, boards
-from leaderboard.render import cells, markdown, plain, terminal
-from leaderboard.row import row
-from leaderboard.significance import Spread
+from leaderboard.render import columns, markdown, terminal
+from leaderboard.render import json as plain
+from speedrun.records.sanitize import is_inert
+from speedrun.records.statistics import Spread
+from speedrun.records.summary import row
 
 HOSTILE = [
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "a | b", "`rm -rf`", "**bold**",
@@ -94,7 +95,7 @@ def test_nothing_of_a_strangers_acts_in_markdown(name):
     assert not re.search(r"[<>`]|!\[|\]\(http|https?:", plain_text.replace(_frame(), ""))
     rows = [line for line in plain_text.splitlines() if line.startswith("|")]
     assert len(rows) == 3
-    assert {row.count("|") for row in rows} == {len(cells.COLUMNS) + 3}
+    assert {row.count("|") for row in rows} == {len(columns.COLUMNS) + 3}
 
 
 def _frame() -> str:
@@ -161,11 +162,11 @@ def test_the_best_few_are_shown_and_the_rest_counted():
 
 
 def test_numbers_read_well():
-    assert cells.spread(Spread(1234.5678, None, 1), 2) == "1,234.57"
-    assert cells.spread(Spread(0.71, 0.0123, 3), 4) == "0.7100 ± 0.0123"
-    assert [cells.p_value(p) for p in (0.0312, 0.004, 3e-5, 1e-12)] == [
+    assert columns.spread(Spread(1234.5678, None, 1), 2) == "1,234.57"
+    assert columns.spread(Spread(0.71, 0.0123, 3), 4) == "0.7100 ± 0.0123"
+    assert [columns.p_value(p) for p in (0.0312, 0.004, 3e-5, 1e-12)] == [
         "0.031", "0.004", "3e-5", "1e-12",
     ]  # fmt: skip
     (found,) = board(*three(), *three("lstm", 0.6, created="2026-02-02T00:00:00Z"))
-    assert "it beat transformer, default (0.7100 ± 0.0100) with p = " in cells.record_line(found)
-    assert "No record yet: one needs 3 seeds" in cells.record_line(board(made())[0])
+    assert "it beat transformer, default (0.7100 ± 0.0100) with p = " in columns.record_line(found)
+    assert "No record yet: one needs 3 seeds" in columns.record_line(board(made())[0])

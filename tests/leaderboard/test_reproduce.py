@@ -3,15 +3,17 @@
 import json
 import shlex
 
-import page_store
 import pytest
+from helpers import page_store
 
-from leaderboard import record as records
 from leaderboard import reproduce
-from leaderboard.record import seal
-from speedrun import cli, commands, discover
-from speedrun.asked import Asked, resolve
+from speedrun.cli import app
+from speedrun.cli import race as commands
 from speedrun.config import Data
+from speedrun.models import loader
+from speedrun.records import schema as records
+from speedrun.records.schema import seal
+from speedrun.training.request import Asked, resolve
 
 REAL = sorted(p for p in page_store.REAL.glob("*.json") if len(p.stem) == 64)
 
@@ -33,7 +35,7 @@ def typed(monkeypatch):
         words = shlex.split(line)
         assert words[:2] == ["python", "run.py"]
         with pytest.raises(Caught):
-            cli.app(words[2:], exit_on_error=False, print_error=False)
+            app.app(words[2:], exit_on_error=False, print_error=False)
         return found[0]
 
     return typed
@@ -41,7 +43,7 @@ def typed(monkeypatch):
 
 def transformer(params="1M", recipe="default", settings=(), **data):
     """A record of a race that was asked for this way."""
-    architecture = discover.architecture("transformer")
+    architecture = loader.architecture("transformer")
     asked = Asked(params=params, recipe=recipe, settings=tuple(settings), data=Data(**data))
     run = resolve(architecture, asked, asked.data.vocab)
     made = page_store.content(config=json.loads(json.dumps(run.as_dict())))
@@ -53,7 +55,7 @@ def transformer(params="1M", recipe="default", settings=(), **data):
 
 def same(record, line, typed):
     asked = typed(line.replace("\\\n", " "))
-    run = resolve(discover.architecture(asked.arch), asked, asked.data.vocab)
+    run = resolve(loader.architecture(asked.arch), asked, asked.data.vocab)
     assert json.loads(json.dumps(run.as_dict())) == record.config
     assert asked.backend == record.device
 

@@ -3,7 +3,7 @@
 import pytest
 
 from leaderboard.rank import standing, track
-from leaderboard.row import MAX_OVERSHOOT, row, unranked_because
+from speedrun.records.summary import MAX_OVERSHOOT, row, unranked_because
 
 
 @pytest.fixture

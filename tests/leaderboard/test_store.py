@@ -6,7 +6,7 @@ import uuid
 
 import fsspec
 import pytest
-from made_records import snapshot
+from helpers.made_records import snapshot
 
 from leaderboard.store import Store
 

@@ -6,12 +6,12 @@ import sys
 import uuid
 
 import pytest
-from made_records import CONTENT, WEIGHTS, made, put, snapshot, write_run
+from helpers.made_records import CONTENT, WEIGHTS, made, put, snapshot, write_run
 
-from leaderboard import catalogue
-from leaderboard.notes import Verification
-from leaderboard.record import seal
+from leaderboard import index
+from leaderboard.attestations import Verification
 from leaderboard.store import Store
+from speedrun.records.schema import seal
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_run_becomes_a_record_with_a_note(command, run, tmp_path):
     assert done.out == f"added {record.id[:12]} to {store} as 'more heads' by Ann\n"
     assert names(store) == [f"{record.id}.json", f"{record.id}.submission.json"]
     assert (store / f"{record.id}.json").read_bytes() == (run / "record.json").read_bytes()
-    found = catalogue.read(Store(str(store)), None)
+    found = index.read(Store(str(store)), None)
     assert found.submissions[record.id].author == "Ann" and not found.problems
 
 
@@ -74,7 +74,7 @@ def test_weights_are_stored_beside_the_record(command, run, tmp_path):
     before = snapshot(store)
     assert "nothing changed" in command("submit", run, "--to", store, "--with-weights").out
     assert snapshot(store) == before
-    assert not catalogue.read(Store(str(store)), None).problems
+    assert not index.read(Store(str(store)), None).problems
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_new_data_open_a_track_only_if_asked(command, refused, tmp_path):
     second = write_run(tmp_path / "second", made(0.51, 1, changes))
     assert command("submit", second, "--to", store).code == 0
     assert [name for name in names(store) if name.endswith(".data.json")] == [note]
-    found = catalogue.read(Store(str(store)), None)
+    found = index.read(Store(str(store)), None)
     assert {one.data_name for one in found.rows} == {"fables"} and len(found.rows) == 2
 
 
@@ -163,7 +163,7 @@ def test_verifications_come_along(command, refused, run, tmp_path):
     (run / "verification-2.json").write_text(verification("f" * 64).to_json())  # of another
     done = command("submit", run, "--to", store)
     assert "was there already; 1 verification(s) added" in done.out
-    assert list(catalogue.read(Store(str(store)), None).verifications) == [record.id]
+    assert list(index.read(Store(str(store)), None).verifications) == [record.id]
     assert "nothing changed" in command("submit", run, "--to", store).out
     (run / "verification-3.json").write_text("[" * 60_000)
     refused("not a verification note", "submit", run, "--to", store)
@@ -173,7 +173,7 @@ def test_a_store_in_memory_does_as_well(command, run):
     url = f"memory://{uuid.uuid4().hex}"
     assert "added" in command("submit", run, "--to", url, "--with-weights").out
     assert "nothing changed" in command("submit", run, "--to", url, "--with-weights").out
-    assert len(catalogue.read(Store(url), None).rows) == 1
+    assert len(index.read(Store(url), None).rows) == 1
     assert command("leaderboard", "--from", url, "--check").code == 0
 
 
@@ -206,4 +206,4 @@ def test_an_interrupted_submission_is_made_whole(command, run, tmp_path):
     (store / f"{record.id}.json").unlink()
     done = command("submit", run, "--to", store, "--name", "second")
     assert "added" in done.out and "as 'first'" in done.out  # what the store says
-    assert not catalogue.read(Store(str(store)), None).problems
+    assert not index.read(Store(str(store)), None).problems

@@ -8,8 +8,8 @@ from typing import Any
 
 from speedrun.backends import common
 from speedrun.config import ModelConfig, Recipe
+from speedrun.distributed.group import Team
 from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
-from speedrun.team import Team
 
 
 class MlxBackend:
@@ -54,7 +54,7 @@ class MlxBackend:
         return devices.prepare()
 
     def join(self, device: Device, patience_s: float) -> Team:
-        from speedrun.backends.mlx.team import MlxTeam
+        from speedrun.backends.mlx.process_group import MlxTeam
 
         return MlxTeam()  # it gives nobody up: mlx.launch ends the others when one ends
 

@@ -9,12 +9,12 @@ import numpy as np
 from mlx.utils import tree_flatten, tree_unflatten
 from numpy.typing import NDArray
 
-from speedrun import shapes
-from speedrun.backends import common
-from speedrun.backends.mlx import devices, objectives, profiling
-from speedrun.backends.mlx.compiling import Proven
+from speedrun.backends import common, contract
+from speedrun.backends.mlx import devices, losses, profiler
+from speedrun.backends.mlx.compile import Proven
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
 from speedrun.config import ModelConfig, Recipe
+from speedrun.distributed.group import Team
 from speedrun.protocols import (
     AS_IT_COMES,
     Architecture,
@@ -26,7 +26,6 @@ from speedrun.protocols import (
     Settings,
     Weights,
 )
-from speedrun.team import Team
 
 
 class MlxEngine:
@@ -60,16 +59,16 @@ class MlxEngine:
         self._model: Any = architecture.model("mlx")(config)
         parameters: Any = tree_flatten(self._model.parameters())
         self._shapes = {name: parameter.shape for name, parameter in parameters}
-        shapes.expect_methods(self._model, architecture.LIKELIHOOD)
+        contract.expect_methods(self._model, architecture.LIKELIHOOD)
         self._initial = architecture.initial(config, seed)
-        shapes.expect_same(self._initial, dict(parameters), "mlx_model.py")
-        self._objective = objectives.of(architecture, config)
+        contract.expect_same(self._initial, dict(parameters), "mlx_model.py")
+        self._objective = losses.of(architecture, config)
         half = mx.float32 if precision == "fp32" else mx.bfloat16
         self._optimizers = Grouped(self._shapes, architecture.PARAM_GROUPS, recipe, half)
         self._loss_scaling = LossScaling(enabled=precision == "fp16")
         self._gradients = Proven(self._piece_gradients, precision, self._facts)
         self._update = Proven(self._updated, precision, self._facts)
-        self._mark: profiling.Mark = profiling.unmarked
+        self._mark: profiler.Mark = profiler.unmarked
         self._fitting_rows: set[int] = set()  # sizes of pieces that memory is known to hold
         self.reset()
 
@@ -79,10 +78,10 @@ class MlxEngine:
         loss, grads = common.on_every_rank(self._team, lambda: self._own_gradients(rows))
         # After the exchange the other ranks take this step, so trying again would be another.
         with self._watching_memory(OutOfMemory if self._team.size == 1 else MemoryError):
-            self._mark(profiling.EXCHANGE, loss, grads)
+            self._mark(profiler.EXCHANGE, loss, grads)
             if self._team.size > 1:
                 loss, grads = self._averaged(loss, grads)
-            self._mark(profiling.OPTIMIZER, loss, grads)
+            self._mark(profiler.OPTIMIZER, loss, grads)
             self._apply(loss, grads, lr_scale)
 
     @contextlib.contextmanager
@@ -98,29 +97,29 @@ class MlxEngine:
     def _own_gradients(self, rows: Rows) -> tuple[mx.array, Named]:
         """This rank's share of the mean loss, and its gradients, both times the ranks."""
         with self._watching_memory(OutOfMemory):
-            self._mark(profiling.DATA)
+            self._mark(profiler.DATA)
             batch = self._objective.batch(rows, self._noise)  # of all ranks, so noise is the same
             num_terms = max(1, self._objective.num_terms(batch)) / self._team.size
             size, own = self._micro_batch_rows, self._team.part(len(rows))
             loss, grads = mx.zeros(()), None
             for start in range(own.start, own.stop, size):
                 piece = batch[start : min(start + size, own.stop)]
-                self._mark(profiling.DATA)
+                self._mark(profiler.DATA)
                 arrays, scale = self._objective.arrays(piece), self._scaling["scale"]
-                self._mark(profiling.MODEL, *arrays)
+                self._mark(profiler.MODEL, *arrays)
                 part, more = self._gradients(self._params, mx.array(num_terms), scale, *arrays)
                 loss = loss + part
                 grads = more if grads is None else {n: grads[n] + g for n, g in more.items()}
                 if size < len(own):
                     mx.eval(loss, grads)  # before the next piece takes memory
-                self._mark(profiling.REST, loss, grads)
+                self._mark(profiler.REST, loss, grads)
             assert grads is not None, "a step without rows"
             if self._team.size > 1 and size not in self._fitting_rows:
                 mx.eval(loss, grads)  # or memory would run out after the exchange
             return loss, grads
 
     def _averaged(self, loss: mx.array, grads: Named) -> tuple[mx.array, Named]:
-        from speedrun.backends.mlx.team import averaged
+        from speedrun.backends.mlx.process_group import averaged
 
         return averaged(loss, grads)
 
@@ -128,7 +127,7 @@ class MlxEngine:
         after = self._update(
             self._params, self._states, self._scaling, grads, mx.array(float(lr_scale))
         )
-        self._mark(profiling.REST, after)
+        self._mark(profiler.REST, after)
         loss_sum = self._loss_sum + loss
         with self._waiting():
             if self._micro_batch_rows in self._fitting_rows:
@@ -191,16 +190,16 @@ class MlxEngine:
         return self._micro_batch_rows
 
     def profile(self, batches: Sequence[Rows]) -> Profile:
-        def steps(mark: profiling.Mark) -> int:
+        def steps(mark: profiler.Mark) -> int:
             self._mark = mark
             try:
                 for rows in batches:
                     self.step(rows, 1.0)
             finally:
-                self._mark = profiling.unmarked
+                self._mark = profiler.unmarked
             return len(batches)
 
-        return profiling.profile(steps)
+        return profiler.profile(steps)
 
     # -- scoring
 
@@ -224,7 +223,7 @@ class MlxEngine:
         return common.TextReader(self._next_logits, self._context, new_cache)
 
     def _next_logits(self, tokens: NDArray[np.int32], cache: Any) -> NDArray[np.float32]:
-        assert isinstance(self._objective, objectives.Exact), "a bound does not read on"
+        assert isinstance(self._objective, losses.Exact), "a bound does not read on"
         model = self._with(self._params)
         return np.array(self._objective.next_logits(model, tokens, cache))
 

@@ -10,8 +10,8 @@ import psutil
 
 from speedrun.backends.numpy.engine import NumpyEngine
 from speedrun.config import ModelConfig, Recipe
+from speedrun.distributed.group import Team
 from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
-from speedrun.team import Team
 
 _PROBE_SIZE = 1024
 _PROBE_TIMES = 5

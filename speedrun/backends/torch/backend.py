@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
-from speedrun.backends.torch import candidates, devices
+from speedrun.backends.torch import devices, tuning_space
 from speedrun.backends.torch.engine import TorchEngine
 from speedrun.config import ModelConfig, Recipe
+from speedrun.distributed.group import Team
 from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
-from speedrun.team import Team
 
 
 class TorchBackend:
@@ -33,13 +33,13 @@ class TorchBackend:
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
     ) -> Mapping[str, Sequence[Any]]:
-        return candidates.of(architecture, recipe, device)
+        return tuning_space.of(architecture, recipe, device)
 
     def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
         return devices.prepare(device.name, settings)
 
     def join(self, device: Device, patience_s: float) -> Team:
-        from speedrun.backends.torch.team import TorchTeam
+        from speedrun.backends.torch.process_group import TorchTeam
 
         return TorchTeam(device, patience_s)
 

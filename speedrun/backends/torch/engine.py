@@ -10,18 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from speedrun import shapes
-from speedrun.backends import common
-from speedrun.backends.torch import (
-    attention,
-    devices,
-    lookups,
-    objectives,
-    optimizers,
-    profiling,
-)
-from speedrun.backends.torch.compiling import Proven
+from speedrun.backends import common, contract
+from speedrun.backends.torch import attention, devices, embedding, losses, optimizers, profiler
+from speedrun.backends.torch.compile import Proven
 from speedrun.config import ModelConfig, Recipe
+from speedrun.distributed.group import Team
 from speedrun.protocols import (
     AS_IT_COMES,
     Architecture,
@@ -33,7 +26,6 @@ from speedrun.protocols import (
     Settings,
     Weights,
 )
-from speedrun.team import Team
 
 
 class TorchEngine:
@@ -61,7 +53,7 @@ class TorchEngine:
         self._micro_batch_rows = common.rows_at_once(recipe, team)
         self._model: Any = architecture.model("torch")(config).to(self._device)
         if device.name == "cpu" and recipe.compile:  # GPUs add atomically by themselves
-            lookups.keep_plain(self._model)
+            embedding.keep_plain(self._model)
         self._initial = architecture.initial(config, seed)
         self._patterns = architecture.PARAM_GROUPS
         self._scaler = torch.amp.GradScaler(device.name, enabled=self._precision == "fp16")
@@ -70,12 +62,12 @@ class TorchEngine:
             "compiled": recipe.compile,
             "num_threads": torch.get_num_threads() if device.name == "cpu" else None,
         }
-        self._objective = objectives.of(self._model, self._placed, architecture, config)
+        self._objective = losses.of(self._model, self._placed, architecture, config)
         self._run = Proven(
             self._model, self._objective.method, self._precision, self._facts, settings.compile
         )
-        self._mark: profiling.Mark = _unmarked
-        shapes.expect_same(self._initial, self.weights(), "torch_model.py")
+        self._mark: profiler.Mark = _unmarked
+        contract.expect_same(self._initial, self.weights(), "torch_model.py")
         self.reset()
 
     # -- training
@@ -89,11 +81,11 @@ class TorchEngine:
         # After the exchange the other ranks take this step, so trying again would be another.
         with self._watching_memory(OutOfMemory if self._team.size == 1 else MemoryError):
             if self._team.size > 1:
-                self._mark(profiling.EXCHANGE)
+                self._mark(profiler.EXCHANGE)
                 self._add_up(loss)
-            self._mark(profiling.OPTIMIZER)
+            self._mark(profiler.OPTIMIZER)
             self._update(lr_scale)
-            self._mark(profiling.REST)
+            self._mark(profiler.REST)
         self._loss_sum += loss
         self._num_losses += 1
 
@@ -113,13 +105,13 @@ class TorchEngine:
     def _gradients(self, rows: Rows) -> Tensor:
         """Accumulate gradients of this rank's rows; return their share of the mean loss."""
         with self._watching_memory(OutOfMemory):
-            self._mark(profiling.DATA)
+            self._mark(profiler.DATA)
             batch = self._objective.batch(rows, self._noise)  # of all ranks, so noise is the same
             num_terms = max(1, self._objective.num_terms(batch))
             loss, own = torch.zeros((), device=self._device), self._team.part(len(rows))
             for start in range(own.start, own.stop, self._micro_batch_rows):
                 piece = batch[start : min(start + self._micro_batch_rows, own.stop)]
-                self._mark(profiling.DATA)
+                self._mark(profiler.DATA)
                 part = self._loss(piece) * (self._objective.num_terms(piece) / num_terms)
                 self._scaler.scale(part).backward()
                 loss += part.detach()
@@ -127,7 +119,7 @@ class TorchEngine:
 
     def _add_up(self, loss: Tensor) -> None:
         """Make of every rank's gradients and loss their sums over the ranks."""
-        from speedrun.backends.torch.team import add_up
+        from speedrun.backends.torch.process_group import add_up
 
         for param in self._model.parameters():
             if param.grad is None:  # of no use to this rank's rows; perhaps to another's
@@ -186,7 +178,7 @@ class TorchEngine:
         return self._micro_batch_rows
 
     def profile(self, batches: Sequence[Rows]) -> Profile:
-        def steps(run: profiling.Run, mark: profiling.Mark) -> int:
+        def steps(run: profiler.Run, mark: profiler.Mark) -> int:
             kept = self._run
             self._run, self._mark = run, mark
             try:
@@ -196,7 +188,7 @@ class TorchEngine:
                 self._run, self._mark = kept, _unmarked
             return len(batches)
 
-        return profiling.profile(
+        return profiler.profile(
             self._model, self._run, self._run.eager, self._row, steps,
             is_compiled=bool(self._facts["compiled"]),
         )  # fmt: skip
@@ -225,7 +217,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def _next_logits(self, tokens: NDArray[np.int32], cache: Any) -> NDArray[np.float32]:
-        assert isinstance(self._objective, objectives.Exact), "a bound does not read on"
+        assert isinstance(self._objective, losses.Exact), "a bound does not read on"
         return self._objective.next_logits(tokens, cache).cpu().numpy()
 
     # -- state

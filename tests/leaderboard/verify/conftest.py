@@ -3,10 +3,9 @@
 import json
 from pathlib import Path
 
-import folders
-import forged
 import pytest
-from command_line import command
+from helpers import folders, forged
+from helpers.command_line import command
 
 TINY = ["--params", "60K", "--vocab", "300", "--set", "model.context=32"]
 NUM_DOCS = {"transformer": 20, "ngram": 20, "d3pm": 6}  # bounds are drawn many times

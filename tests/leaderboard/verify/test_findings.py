@@ -2,14 +2,13 @@
 
 from pathlib import Path
 
-import folders
-import forged
 import pytest
 import safetensors.numpy
-from command_line import command
-from forged import note_in
+from helpers import folders, forged
+from helpers.command_line import command
+from helpers.forged import note_in
 
-from leaderboard.notes import Verification
+from leaderboard.attestations import Verification
 
 
 def finding(run: Path, stories: Path) -> tuple[Verification, str]:

@@ -2,18 +2,18 @@
 
 import json
 
-import forged
 import pytest
-from command_line import command, refused
-from forged import note_in
+from helpers import forged
+from helpers.command_line import command, refused
+from helpers.forged import note_in
 
-from leaderboard import catalogue
+from leaderboard import index
 from leaderboard.rank import boards
-from leaderboard.record import load
 from leaderboard.store import Store
-from speedrun import discover
 from speedrun.data.local import LocalFiles
-from speedrun.data.sources import SourceUnavailable
+from speedrun.data.source import SourceUnavailable
+from speedrun.models import loader
+from speedrun.records.schema import load
 
 
 @pytest.mark.parametrize("arch", ["transformer", "ngram"])
@@ -47,7 +47,7 @@ def test_a_bound_holds_within_the_error_of_its_draws(raced, stories, tmp_path):
 
 
 def test_another_backend_has_an_allowance_of_its_own(run, stories):
-    if not discover.device("mlx", discover.architecture("transformer")).available:
+    if not loader.device("mlx", loader.architecture("transformer")).available:
         pytest.skip("mlx is not here")
     code, shown, errors = command("verify", run, "--data", stories, "--backend", "mlx")
     assert code == 0, shown + errors
@@ -76,7 +76,7 @@ def test_a_record_in_a_store_is_verified_by_its_id(run, stories, tmp_path):
         "verify", record.id[:8], "--from", store, "--data", stories, "--by", "B"
     )
     assert code == 0, shown + errors
-    found = catalogue.read(Store(str(store)), None)
+    found = index.read(Store(str(store)), None)
     assert not found.problems
     (note,) = found.verifications[record.id]
     assert note.by == "B" and note.agrees

@@ -4,15 +4,14 @@ import json
 import os
 from pathlib import Path
 
-import folders
-import forged
 import numpy as np
 import pytest
 import safetensors.numpy
-from command_line import command, refused
+from helpers import folders, forged
+from helpers.command_line import command, refused
 
-from leaderboard.record import load
 from leaderboard.submit import VERIFICATION
+from speedrun.records.schema import load
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(run, stories, monkeypatch):

@@ -1,0 +1,207 @@
+"""What is checked before a record is taken: its numbers follow from each other and can be true.
+
+The headline of a record proves nothing by itself, so everything is worked out again from its
+parts. Needs the record alone; `verify` goes further, with the weights.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from leaderboard.attestations import DataSet, moment
+from speedrun.records.sanitize import brief
+from speedrun.records.schema import Record, Score
+from speedrun.records.summary import MAX_OVERSHOOT, Row, unranked_because
+
+_CLOCK_SKEW = timedelta(minutes=10)
+_FIRST_RACE = datetime(2025, 1, 1, tzinfo=UTC)
+_ROUNDING = 1e-9  # float64 sums, worked out in another order
+_CLOCK_S = 0.05  # clock readings are apart by this much
+_MIN_SPENT_S = 1e-3
+_MAX_BUDGET_S = 24 * 3600.0
+_MAX_SEED = (1 << 64) - 1
+_MAX_WORD = 200  # characters of what tables show
+_MAX_NATS = 100.0  # of a token; guessing costs less than 12
+_MAX_LOSS = 1e30  # means of more are not finite
+
+
+def objections(record: Record, *, now: datetime | None = None) -> list[str]:
+    """Everything that speaks against a record, in words; empty if nothing does."""
+    found = [] if (why := unranked_because(record)) is None else [f"it does not rank: {why}"]
+    found += _dates(record.created, now or datetime.now(UTC))
+    for check in (_clock, _training, _settings, _code, _words):
+        found += check(record)
+    if record.score is not None:
+        found += _score(record.score, record.schema_version)
+    return found
+
+
+def data_objections(row: Row, known: Iterable[DataSet]) -> list[str]:
+    """What speaks against the data of a record, given the data sets that are known."""
+    if not row.num_docs:
+        return []
+    same = [d for d in known if d.train_fingerprint == row.train_fingerprint]
+    short = row.train_fingerprint[:12]
+    if not same:
+        return [f"the data {brief(row.data_name)} ({short}) is not known there"]
+    held = [d for d in same if d.heldout_fingerprint == row.heldout_fingerprint]
+    if not held:
+        sizes = ", ".join(f"the first {d.num_docs}" for d in same[:5])
+        return [
+            f"its {row.num_docs} held-out documents are not those known of {same[0].name!r}"
+            f" (known: {sizes})"
+        ]
+    if (row.num_docs, row.num_bytes) != (held[0].num_docs, held[0].num_bytes):
+        return [
+            f"it divides by {row.num_bytes} bytes of {row.num_docs} documents, but the"
+            f" held-out text has {held[0].num_bytes} bytes in {held[0].num_docs}"
+        ]
+    return []
+
+
+def _dates(created: str, now: datetime) -> Iterator[str]:
+    try:
+        moment(created)
+    except ValueError as error:
+        yield f"created: {error}"
+        return
+    when = datetime.fromisoformat(created)
+    if when > now + _CLOCK_SKEW:
+        yield f"created {brief(created)}: that is in the future"
+    if when < _FIRST_RACE:
+        yield f"created {brief(created)}: that is before the first race"
+
+
+def _clock(record: Record) -> Iterator[str]:
+    clock, train = record.clock, record.train
+    spent_s = clock.train_s + clock.data_wait_s
+    if not 0 < record.budget_s <= _MAX_BUDGET_S:
+        yield f"its budget is {record.budget_s:g} s; a race lasts at most a day"
+        return
+    if abs(max(0.0, spent_s - record.budget_s) - clock.overshoot_s) > _CLOCK_S:
+        yield (
+            f"training and waiting took {spent_s:.2f} s of {record.budget_s:g} s, which does not"
+            f" fit an overshoot of {clock.overshoot_s:.2f} s"
+        )
+    if spent_s >= _MIN_SPENT_S and not _close(train.tokens_per_s, train.num_tokens / spent_s, 1e-3):
+        yield (
+            f"{train.num_tokens} tokens in {spent_s:.2f} s are"
+            f" {train.num_tokens / spent_s:,.0f} tokens/s, not {train.tokens_per_s:,.0f}"
+        )
+    if spent_s < _MIN_SPENT_S or train.num_steps == 0:
+        yield "no step was trained"
+
+
+def _training(record: Record) -> Iterator[str]:
+    train, config = record.train, record.config
+    shares = [share for share, _ in train.loss_curve]
+    nats = [loss for _, loss in train.loss_curve if loss is not None]
+    ends = 1 + 2 * MAX_OVERSHOOT
+    if shares and (shares != sorted(shares) or shares[0] < 0 or shares[-1] > ends):
+        yield "the shares of its loss curve do not run from 0 to 1"
+    if nats and not 0 <= min(nats) <= max(nats) <= _MAX_LOSS:
+        yield f"its loss curve leaves the range from 0 to {_MAX_LOSS:g} nats"
+    if train.epochs is not None and train.epochs <= 0:
+        yield f"it made {train.epochs:g} epochs"
+    rows = _number(config, "recipe", "batch_rows")
+    context = _number(config, "model", "context")
+    if rows and context and train.num_tokens > train.num_steps * rows * context:
+        yield (
+            f"{train.num_steps} steps of {rows} rows with {context} tokens cannot have seen"
+            f" {train.num_tokens} tokens"
+        )
+    if record.num_params == 0 or record.num_params_non_embedding > record.num_params:
+        yield (
+            f"{record.num_params_non_embedding} of {record.num_params} parameters outside the"
+            " embedding"
+        )
+
+
+def _settings(record: Record) -> Iterator[str]:
+    """The config says the same as the headline."""
+    pairs: list[tuple[str, object, object]] = [
+        ("arch", record.config.get("arch"), record.arch),
+        ("seed", record.config.get("seed"), record.seed),
+        ("budget_s", record.config.get("budget_s"), record.budget_s),
+        ("model.vocab", _number(record.config, "model", "vocab"), record.tokenizer.vocab),
+    ]
+    if record.score is not None:
+        model, data = ("model", "context"), ("data", "stride")
+        pairs += [
+            ("model.context", _number(record.config, *model), record.score.window),
+            ("data.stride", _number(record.config, *data), record.score.stride),
+        ]
+    for name, said, found in pairs:
+        if said != found or isinstance(said, bool):
+            yield f"its config has {name} {brief(said)}, its headline {brief(found)}"
+    if not 0 <= record.seed <= _MAX_SEED:
+        yield f"seed {brief(record.seed)} is not within 0 to 2^64 - 1"
+
+
+def _code(record: Record) -> Iterator[str]:
+    if record.code.commit is None or record.code.dirty is None:
+        yield "it does not say which code made it; race from a git checkout of the project"
+
+
+def _words(record: Record) -> Iterator[str]:
+    """What tables show of it fits a table."""
+    shown = {
+        "arch": record.arch,
+        "backend": record.backend,
+        "device": record.device,
+        "config.recipe_name": str(record.config.get("recipe_name", "")),
+        "code.commit": record.code.commit or "",
+        "code.version": record.code.version,
+        "data.name": record.data.name,
+        "hardware.class": record.hardware.hardware_class,
+    }
+    for name, text in shown.items():
+        if len(text) > _MAX_WORD:
+            yield f"{name} has {len(text)} characters; allowed are {_MAX_WORD}"
+
+
+def _score(score: Score, schema: int) -> Iterator[str]:
+    if min(score.num_docs - 1, score.num_bytes, score.num_tokens) < 1:
+        yield "it was scored on fewer than two documents"
+        return
+    # A document of n bytes has at most n tokens and its end-of-text.
+    if score.num_tokens > score.num_bytes + score.num_docs:
+        yield f"{score.num_tokens} tokens cannot come from {score.num_bytes} bytes"
+    if score.nats <= 0 or not 0 < score.stride <= score.window:
+        yield "its nats, window and stride must be above 0, the stride at most the window"
+        return
+    per_token = score.nats / score.num_tokens
+    if per_token > _MAX_NATS:
+        yield f"{per_token:.3g} nats for a token are more than any guess costs"
+        return
+    worked_out = (
+        ("nats_per_token", score.nats_per_token, per_token),
+        ("perplexity", score.perplexity, math.exp(per_token)),
+        ("bits_per_byte", score.bits_per_byte, score.nats / math.log(2) / score.num_bytes),
+    )
+    for name, claimed, expected in worked_out:
+        if not _close(claimed, expected, _ROUNDING):
+            yield f"{name} is {claimed!r}, but its parts give {expected!r}"
+    # All of a sum in one document is the most uneven that documents can be.
+    most = (2 * score.bits_per_byte, 2 * score.perplexity * per_token)
+    errors = (score.bits_per_byte_se, score.perplexity_se)
+    if any(not 0 <= error <= top for error, top in zip(errors, most, strict=True)):
+        yield "a standard error is below 0, or larger than documents can make it"
+    about = (score.num_draws, score.bits_per_byte_mc_se, score.length_nats)
+    if score.likelihood == "exact" and any(part is not None for part in about):
+        yield "an exact score has no noise draws"
+    if score.likelihood == "bound":
+        if schema >= 2 and any(part is None or part < 0 for part in about):
+            yield "a bound needs its noise draws, their error and the price of lengths"
+        if (score.length_nats or 0.0) >= score.nats:
+            yield "the price of lengths is more than the whole score"
+
+
+def _number(config: dict, section: str, name: str) -> int | None:
+    inner = config.get(section)
+    value = inner.get(name) if isinstance(inner, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _close(claimed: float, expected: float, relative: float) -> bool:
+    return math.isclose(claimed, expected, rel_tol=relative, abs_tol=1e-12)

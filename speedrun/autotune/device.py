@@ -1,0 +1,77 @@
+"""`auto` where several backends drive one accelerator: a few real steps on each decide."""
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from speedrun.config import Run
+from speedrun.models import loader
+from speedrun.protocols import Architecture, Device, OutOfMemory, Rows
+
+NUM_STEPS = 3  # timed, after one that compiles
+
+Times = dict[str, float | str]  # seconds of a step by device, or why there are none
+
+
+def rivals(device: Device, architecture: Architecture) -> list[Device]:
+    """Devices that are this accelerator under another framework, and `device` itself first."""
+    if device.shared is None:
+        return [device]
+    written = architecture.backends()
+    same = [d for d in loader.devices() if d.available and d.shared == device.shared]
+    others = [d for d in same if d.name != device.name and d.backend in written]
+    return [device, *others]
+
+
+def quickest(
+    devices: Sequence[Device],
+    architecture: Architecture,
+    run: Run,
+    now: Callable[[], float] = time.perf_counter,
+) -> tuple[Device, Times]:
+    """The device whose training step takes the least time, and the times of all.
+
+    One that fails is out of the running; where all fail the first error is raised.
+    """
+    times: Times = {}
+    errors: list[Exception] = []
+    measured: list[tuple[float, Device]] = []
+    for device in devices:
+        try:
+            step_s = _step_s(device, architecture, run, now)
+        except (RuntimeError, MemoryError, ValueError) as error:
+            errors.append(error)
+            times[device.name] = f"{type(error).__name__}: {error}"[:200]
+        else:
+            measured.append((step_s, device))
+            times[device.name] = round(step_s, 6)
+    if not measured:
+        raise errors[0]
+    return min(measured, key=lambda pair: pair[0])[1], times
+
+
+def _step_s(
+    device: Device, architecture: Architecture, run: Run, now: Callable[[], float]
+) -> float:
+    """Seconds of the fastest of a few steps on dummy rows."""
+    backend = loader.backend(device.backend)
+    engine = backend.engine(architecture, run.model, run.recipe, run.seed, device)
+    shape = (run.recipe.batch_rows, run.model.context + 1)
+    rng = np.random.default_rng(run.seed)
+    rows: Rows = rng.integers(0, run.model.vocab, shape, dtype=np.int32)
+    times_s: list[float] = []
+    while len(times_s) <= NUM_STEPS:
+        start_s = now()
+        try:
+            engine.step(rows, 1.0)
+        except OutOfMemory:
+            engine.halve_micro_batch()
+            times_s.clear()
+            continue
+        engine.sync()
+        times_s.append(now() - start_s)
+    del engine  # its memory is the next one's
+    gc.collect()
+    return min(times_s[1:])

@@ -1,0 +1,54 @@
+"""Processes that train together through `mx.distributed`."""
+
+import os
+import platform
+import signal
+from typing import Any
+
+import mlx.core as mx
+import numpy as np
+from mlx.nn import average_gradients
+
+from speedrun.backends.mlx.optimizers import Named
+from speedrun.distributed import launcher
+from speedrun.distributed.group import Buffer, Team
+
+
+class MlxTeam(Team):
+    """See `speedrun.distributed.group.Team`; joins the processes that mlx.launch started."""
+
+    # mlx.launch sends SIGTERM only when a process has failed. MLX 0.32 may then wait for it for
+    # ever, where Python hears no signal: it must end the process by itself.
+    stop_signals = (signal.SIGINT,)
+
+    def __init__(self) -> None:
+        started = launcher.launched()
+        assert started is not None and started.backend == "mlx", "mlx.launch started nothing"
+        try:
+            group = mx.distributed.init(strict=True)
+        except (RuntimeError, ValueError) as error:  # all that MLX raises
+            raise ValueError(
+                f"the {started.size} processes of {started.by} did not find each other"
+                f" ({str(error).splitlines()[0]:.200})"
+            ) from error
+        self.rank, self.size = group.rank(), group.size()
+        # Under NCCL each process is given a GPU of its own; elsewhere a machine has one device.
+        self.place = f"{platform.node()}/{os.environ.get('CUDA_VISIBLE_DEVICES', '')}"
+
+    def facts(self) -> dict[str, Any]:
+        return {"world_size": self.size, "exchange": "mx.distributed"}
+
+    def _spread(self, data: Buffer) -> Buffer:
+        return np.array(mx.distributed.all_sum(mx.array(data)))  # zeros but for rank 0's
+
+    def _collected(self, data: Buffer) -> Buffer:
+        return np.array(mx.distributed.all_gather(mx.array(data))).reshape(self.size, -1)
+
+
+def averaged(loss: mx.array, grads: Named) -> tuple[mx.array, Named]:
+    """Means over the ranks, in as few exchanges as 32 MiB each make.
+
+    A list goes in, because the names have dots, which MLX would take for branches of a tree.
+    """
+    found: Any = average_gradients([loss, *grads.values()])
+    return found[0], dict(zip(grads, found[1:], strict=True))

@@ -1,0 +1,111 @@
+"""Processes that train together through `torch.distributed`: gloo, and NCCL between GPUs."""
+
+import os
+import platform
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from speedrun.distributed import launcher
+from speedrun.distributed.group import Buffer, Team
+from speedrun.distributed.launcher import Launched
+from speedrun.protocols import Device
+from speedrun.system import hardware
+
+# What is told travels through memory, even where gradients go from GPU to GPU: no rank waits for
+# its device to hear what to do next.
+_EXCHANGES = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
+
+
+class TorchTeam(Team):
+    """See `speedrun.distributed.group.Team`; joins the processes that torchrun started."""
+
+    def __init__(self, device: Device, patience_s: float) -> None:
+        started = launcher.launched()
+        assert started is not None and started.backend == "torch", "torchrun started nothing"
+        _check_device(device, started)
+        self.rank, self.size = started.rank, started.size
+        self.place = platform.node()
+        if device.name == "cuda":
+            torch.cuda.set_device(started.local_rank)
+            self.place += f"/{started.local_rank}"
+        else:
+            self.remarks = _divide_cores(started)
+        self._exchange = _EXCHANGES[device.name]
+        try:
+            dist.init_process_group(self._exchange, timeout=timedelta(seconds=patience_s))
+        except RuntimeError as error:
+            raise ValueError(
+                f"the {self.size} processes of {started.by} did not find each other"
+                f" ({str(error).splitlines()[0]:.200})"
+            ) from error
+
+    def facts(self) -> dict[str, Any]:
+        return {"world_size": self.size, "exchange": self._exchange}
+
+    def leave(self) -> None:
+        if not self.is_broken:
+            dist.destroy_process_group()
+
+    def _spread(self, data: Buffer) -> Buffer:
+        dist.broadcast(torch.from_numpy(data), 0)
+        return data
+
+    def _collected(self, data: Buffer) -> Buffer:
+        found = [torch.empty(data.shape, dtype=torch.uint8) for _ in range(self.size)]
+        dist.all_gather(found, torch.from_numpy(data.copy()))
+        return torch.stack(found).numpy()
+
+
+def _check_device(device: Device, started: Launched) -> None:
+    if device.name not in _EXCHANGES:
+        raise ValueError(
+            f"--backend {device.name}: {started.by} joins processes on cuda or on cpu only;"
+            " several Macs race together under mlx.launch, with --backend mlx"
+        )
+    if not dist.is_available():
+        raise ValueError(f"this PyTorch is built without torch.distributed: no {started.by} here")
+    if device.name == "cuda" and started.local_size > torch.cuda.device_count():
+        num_devices = torch.cuda.device_count()
+        raise ValueError(
+            f"{started.local_size} processes on a machine with {num_devices} CUDA device(s): start"
+            f" at most {num_devices} (--nproc-per-node {num_devices}), or race with --backend cpu"
+        )
+
+
+def _divide_cores(started: Launched) -> tuple[str, ...]:
+    """Give each process its share of the cores, unless OMP_NUM_THREADS says what it gets.
+
+    torchrun sets that to 1 where nobody else did; then it is respected, and said.
+    """
+    own = max(1, hardware.usable_cores() // started.local_size)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(own)
+    num_threads = torch.get_num_threads()
+    if num_threads >= own:
+        return ()
+    return (
+        f"each of {started.local_size} processes here has {num_threads} thread(s);"
+        f" OMP_NUM_THREADS={own} before {started.by} would use all cores",
+    )
+
+
+def add_up(team: Team, tensors: Sequence[Tensor]) -> None:
+    """Add up tensors over the ranks, in place, by one exchange of one flat vector.
+
+    Not DistributedDataParallel: that wraps a module's `forward` and means over ranks. Here a
+    compiled method is called and the loss made outside it, and a bound's terms are not as many
+    on each rank, so gradients are those of shares of one global mean, and are summed. Once a
+    step, whatever pieces it was cut into: what `no_sync` is for. The models are small, and
+    exchange has little to hide behind the backward pass.
+    """
+    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+    with team.guarding():
+        dist.all_reduce(flat)
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    for tensor, part in zip(tensors, parts, strict=True):
+        tensor.copy_(part.view_as(tensor))

@@ -1,0 +1,163 @@
+"""What this machine is and can do, for `run.py doctor`."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from speedrun.data import hub, source
+from speedrun.models import loader
+from speedrun.protocols import Device
+from speedrun.system import hardware
+
+
+def doctor_command(*, as_json: bool) -> None:
+    """Measure, ask and print."""
+    findings = examine()
+    if as_json:
+        print(json.dumps(findings, indent=1, ensure_ascii=False))
+    else:
+        _print(Console(), findings)
+
+
+def examine() -> dict[str, Any]:
+    """All findings as plain values; rates in GFLOP/s, sizes in bytes."""
+    machine = hardware.machine()
+    chosen = loader.device("auto")
+    devices = loader.devices()
+    # Those on one accelerator: a race times a few steps on each.
+    rivals = [d.name for d in devices if d.available and d.shared and d.shared == chosen.shared]
+    unreachable = hub.unreachable()
+    return {
+        "machine": {
+            "cpu": machine.cpu,
+            "cores": machine.cores,
+            "memory_bytes": machine.memory_bytes,
+            "features": list(machine.features),
+            "class": hardware.hardware_class(machine, chosen),
+            "load_per_core": hardware.load_per_core(),
+        },
+        "auto": chosen.name,
+        "auto_among": rivals or [chosen.name],
+        "devices": [_device(device) for device in devices],
+        "versions": {
+            "python": hardware.python_version(),
+            "os": hardware.operating_system(),
+            **{k: v for b in loader.backend_names() for k, v in _versions(b).items()},
+        },
+        "architectures": loader.architecture_names(),
+        "remarks": list(_remarks()),
+        "hub": "answers" if unreachable is None else f"does not answer: {unreachable}",
+        "caches": [_cache(path) for path in _cache_paths()],
+    }
+
+
+def _versions(backend: str) -> dict[str, str]:
+    return loader.backend(backend).versions()
+
+
+def _device(device: Device) -> dict[str, Any]:
+    rates = {}
+    if device.available:
+        backend = loader.backend(device.backend)
+        rates = {p: backend.matmul_gflops(device, p) for p in ("fp32", "bf16")}
+    return {
+        "name": device.name,
+        "backend": device.backend,
+        "available": device.available,
+        "detail": device.detail,
+        "accelerator": device.accelerator,
+        "memory_bytes": device.memory_bytes,
+        "precisions": list(device.precisions),
+        "matmul_gflops": rates,
+        "warnings": list(device.warnings),
+    }
+
+
+def _remarks() -> Iterator[dict[str, str]]:
+    """What architectures say about running on the devices found, such as a slower path."""
+    for name in loader.architecture_names():
+        try:
+            architecture = loader.architecture(name)
+            for device in filter(lambda device: device.available, loader.devices()):
+                for text in architecture.remarks(device):
+                    yield {"architecture": name, "device": device.name, "text": text}
+        except ValueError as error:  # an installed package's; the others are still worth knowing
+            yield {"architecture": name, "device": "any device", "text": f"fails: {error}"}
+
+
+def _cache_paths() -> Iterator[Path]:
+    yield source.cache_dir()
+    yield Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+
+
+def _cache(path: Path) -> dict[str, Any]:
+    files = [f for f in path.rglob("*") if f.is_file()] if path.is_dir() else []
+    return {"path": str(path), "num_files": len(files), "bytes": sum(_size(f) for f in files)}
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:  # gone between the listing and now
+        return 0
+
+
+def _print(console: Console, findings: dict[str, Any]) -> None:
+    machine = findings["machine"]
+    features = ", ".join(machine["features"]) or "none known"
+    facts = Table.grid(padding=(0, 2))
+    rows = [
+        ("machine", f"{machine['cpu']}, {machine['cores']} cores ({features})"),
+        ("class", machine["class"]),
+        ("memory", f"{machine['memory_bytes'] / 2**30:.1f} GiB"),
+        ("load", _load(machine["load_per_core"])),
+        ("versions", ", ".join(f"{k} {v}" for k, v in findings["versions"].items())),
+        ("architectures", ", ".join(findings["architectures"])),
+        ("hub", findings["hub"]),
+    ]
+    rows += [
+        ("cache", f"{c['path']}: {c['bytes'] / 2**20:.1f} MiB in {c['num_files']} files")
+        for c in findings["caches"]
+    ]
+    for remark in findings["remarks"]:
+        where = f"{remark['architecture']} on {remark['device']}"
+        rows.append(("remark", f"{where}: {remark['text']}"))
+    for device in findings["devices"]:
+        rows += [("warning", f"{device['name']}: {warning}") for warning in device["warnings"]]
+        if not device["available"]:
+            rows.append(("missing", f"{device['name']}: {device['detail']}"))
+    for label, value in rows:
+        facts.add_row(Text(label, style="dim"), Text(value))
+    console.print(facts)
+    console.print(_device_table(findings))
+
+
+def _load(load: float | None) -> str:
+    if load is None:
+        return "unknown"
+    return f"{load:.2f} per core" + (": busy, races would suffer" if load > 0.5 else "")
+
+
+def _device_table(findings: dict[str, Any]) -> Table:
+    table = Table(title="what can train here", title_justify="left")
+    for column in ("--backend", "what", "precision", "GFLOP/s fp32", "bf16"):
+        table.add_column(column)
+    for device in findings["devices"]:
+        if not device["available"]:
+            continue
+        name = device["name"] + (" (auto)" if device["name"] in findings["auto_among"] else "")
+        what = ", ".join(filter(None, (device["accelerator"], device["detail"], device["backend"])))
+        rates = [device["matmul_gflops"].get(p) for p in ("fp32", "bf16")]
+        table.add_row(
+            Text(name),
+            Text(what),
+            Text(", ".join(device["precisions"])),
+            *("-" if rate is None else f"{rate:,.0f}" for rate in rates),
+        )
+    return table

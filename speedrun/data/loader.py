@@ -1,0 +1,150 @@
+"""Documents to rows: tokenized and packed by a background worker, no further than its queue."""
+
+import contextlib
+import hashlib
+import itertools
+import queue
+import threading
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speedrun.data.heldout import HeldOut
+from speedrun.data.source import Documents, Source, SourceUnavailable
+from speedrun.data.token_cache import TokenCache
+from speedrun.data.tokenizer import EOT, Tokenizer
+from speedrun.protocols import Rows
+
+QUEUE_BATCHES = 8
+_CHUNK_DOCS = 16  # tokenized in one go: about 3,000 tokens of TinyStories
+_SAVE_EVERY_DOCS = 4096
+
+
+class TokenStream:
+    """Batches of rows [batch_rows, context + 1] in the data set's own order.
+
+    The tokens are end-of-text, document, end-of-text, document, … without padding; a row
+    begins with the last token of the row before, so that every token is a target once.
+    When the documents end, the stream goes round again and `epochs` says how often.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        heldout: HeldOut,
+        tokenizer: Tokenizer,
+        cache: Path,
+        *,
+        context: int,
+        batch_rows: int,
+    ) -> None:
+        self._source, self._heldout, self._tokenizer = source, heldout, tokenizer
+        self._context, self._batch_rows = context, batch_rows
+        parts = (source.train_fingerprint, heldout.fingerprint, tokenizer.fingerprint)
+        key = hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
+        self._cache = TokenCache(cache / f"{source.name}-{tokenizer.vocab}-{key}")
+        self.num_cached_at_start = self._cache.num_tokens
+        self.num_consumed = 0  # target tokens handed out
+        self.failure: str | None = None  # why the source stopped early, if it did
+        self._documents: Documents | None = None
+        self._ended = self._cache.exhausted
+        self._num_unsaved = 0  # documents tokenized since the cache state was saved
+        self._queue: queue.Queue[Rows | Exception] = queue.Queue(QUEUE_BATCHES)
+        self._closing = threading.Event()
+        self._worker = threading.Thread(target=self._produce, name="token-stream", daemon=True)
+
+    def __enter__(self) -> "TokenStream":
+        self._worker.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._closing.set()
+        self._worker.join()
+        # A full disk costs the next run its head start; it must not cost this one its record.
+        with contextlib.suppress(OSError):
+            self._cache.save()
+        self._cache.close()
+        if self._documents is not None:
+            self._documents.close()
+
+    def next_rows(self, patience_s: float | None = None) -> Rows | None:
+        """The next batch; None if the worker has none within `patience_s` (None: wait for it).
+
+        Raises what the worker died of.
+        """
+        try:
+            item = self._queue.get(timeout=patience_s)
+        except queue.Empty:
+            return None
+        if isinstance(item, Exception):
+            raise item
+        self.num_consumed += item.shape[0] * self._context
+        return item
+
+    @property
+    def num_dropped(self) -> int:
+        """Training documents left out because they equal a held-out one."""
+        return self._cache.num_dropped
+
+    @property
+    def epochs(self) -> float | None:
+        """Rounds through the documents; None while their end was not reached."""
+        return self.num_consumed / max(1, self._cache.num_tokens - 1) if self._ended else None
+
+    def _produce(self) -> None:
+        per_batch = self._batch_rows * self._context
+        try:
+            for start in itertools.count(0, per_batch):
+                tokens = self._tokens(start, start + per_batch + 1).astype(np.int32)
+                rows = np.lib.stride_tricks.sliding_window_view(tokens, self._context + 1)
+                if not self._put(np.ascontiguousarray(rows[:: self._context])):
+                    return
+        except Exception as error:  # handed to the trainer, whatever it is
+            self._put(error)
+
+    def _put(self, item: Rows | Exception) -> bool:
+        while not self._closing.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def _tokens(self, start: int, stop: int) -> NDArray[np.uint16]:
+        while not self._ended and self._cache.num_tokens < stop and not self._closing.is_set():
+            self._tokenize_more()
+        total = self._cache.num_tokens
+        if stop <= total:
+            return self._cache.read(start, stop)
+        if self._ended and total < 2:
+            raise SourceUnavailable(self.failure or "the training documents are all empty")
+        # The closing end-of-text opens the next round, so that it is no target twice.
+        return self._cache.read(0, total)[np.arange(start, stop) % max(1, total - 1)]
+
+    def _tokenize_more(self) -> None:
+        cache = self._cache
+        try:
+            if self._documents is None:
+                self._documents = self._source.train(cache.source_state)
+            documents = list(itertools.islice(self._documents, _CHUNK_DOCS))
+        except (SourceUnavailable, ValueError, OSError) as error:
+            # Goes round again over what is there; the race says so and the record keeps it.
+            self.failure, self._ended = str(error), True
+            return
+        kept = [document for document in documents if document.strip()]
+        fresh = [document for document in kept if not self._heldout.has(document)]
+        mark = np.array([EOT], dtype=np.uint16)
+        pieces = [mark] if cache.num_tokens == 0 else []
+        for document in fresh:
+            pieces += [self._tokenizer.encode(document), mark]
+        cache.append(np.concatenate(pieces) if pieces else np.empty(0, dtype=np.uint16))
+        cache.num_dropped += len(kept) - len(fresh)
+        cache.source_state = self._documents.state()
+        if len(documents) < _CHUNK_DOCS:
+            cache.exhausted = self._ended = True
+        self._num_unsaved += len(documents)
+        if self._num_unsaved >= _SAVE_EVERY_DOCS or self._ended:
+            cache.save()
+            self._num_unsaved = 0

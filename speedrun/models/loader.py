@@ -1,0 +1,189 @@
+"""Folder names become architectures and backends; nothing is registered anywhere."""
+
+import contextlib
+import functools
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import architectures
+from speedrun import backends
+from speedrun.config import ModelConfig, nearest
+from speedrun.models import contract, plugins
+from speedrun.protocols import (
+    Architecture,
+    Backend,
+    Corrupted,
+    Device,
+    Likelihood,
+    Rows,
+    Weights,
+)
+
+
+class LoadedArchitecture:
+    """An architecture's package behind the Architecture protocol."""
+
+    def __init__(self, name: str, package: ModuleType) -> None:
+        contract.check(name, package)
+        self.NAME = name
+        self.package = package
+        self.Config: type[ModelConfig] = package.Config
+        self.LIKELIHOOD: Likelihood = package.LIKELIHOOD
+        self.RECIPES: Mapping[str, Mapping[str, Mapping[str, Any]]] = contract.recipes(package)
+        self.PARAM_GROUPS: Sequence[tuple[str, str]] = contract.param_groups(package)
+        self.PRESETS: Mapping[str, Mapping[str, Any]] = getattr(package, "PRESETS", {})
+        self.EPOCHS: int | None = getattr(package, "EPOCHS", None)
+        self.RECIPE_FIELDS: Sequence[str] | None = getattr(package, "RECIPE_FIELDS", None)
+
+    def for_params(self, target: int, vocab: int, **fixed: Any) -> ModelConfig:
+        return contract.sized(self.NAME, self.package, target, vocab, fixed)
+
+    def preset(self, name: str, vocab: int, **fixed: Any) -> ModelConfig:
+        return contract.preset(self.package, name, vocab, fixed)
+
+    def forward_flops(self, config: ModelConfig, rare_share: float) -> Mapping[str, float] | None:
+        count = getattr(self.package, "forward_flops", None)
+        return None if count is None else count(config, rare_share)
+
+    def initial(self, config: ModelConfig, seed: int) -> Weights:
+        weights = self.package.initial(config, seed)
+        contract.check_initial(self.NAME, config, weights, self.PARAM_GROUPS)
+        return weights
+
+    def corrupt(
+        self,
+        config: ModelConfig,
+        rows: Rows,
+        shares: NDArray[np.float64],
+        rng: np.random.Generator,
+        num_given: int | None = None,
+    ) -> Corrupted:
+        return self.package.corrupt(config, rows, shares, rng, num_given)
+
+    def denoise(
+        self,
+        config: ModelConfig,
+        tokens: NDArray[np.int32],
+        num_given: int,
+        num_steps: int,
+        probs: Callable[[NDArray[np.int32], int], NDArray[np.float64]],
+        rng: np.random.Generator,
+    ) -> NDArray[np.int32]:
+        return self.package.denoise(config, tokens, num_given, num_steps, probs, rng)
+
+    def model(self, backend: str) -> type:
+        module = f"{self.package.__name__}.{backend}_model"
+        file = f"{backend}_model.py"
+        # Looked for before it is imported, so that an ImportError inside it is shown as it is.
+        if importlib.util.find_spec(module) is None:
+            raise ValueError(
+                f"architecture {self.NAME!r} has no {file}:"
+                f" it runs on {' and '.join(self.backends())} only"
+            )
+        written = plugins.imported(self.NAME, file, lambda: importlib.import_module(module))
+        if not hasattr(written, "Model"):
+            raise ValueError(f"architecture {self.NAME!r}: {file} has no class Model")
+        return written.Model
+
+    def backends(self) -> list[str]:
+        """The backends that it is written for, by its `<backend>_model.py` files."""
+        return contract.frameworks(self.package)
+
+    def remarks(self, device: Device) -> tuple[str, ...]:
+        """What its model has to say about running on this device, if it says anything."""
+        if device.backend not in self.backends():
+            return ()
+        model = self.model(device.backend)
+        return tuple(model.remarks(device.name)) if hasattr(model, "remarks") else ()
+
+    def blamed(self) -> contextlib.AbstractContextManager[None]:
+        """Inside it, what code from outside the project raises becomes one line naming it."""
+        if self.package.__name__.startswith(f"{architectures.__name__}."):
+            return contextlib.nullcontext()
+        return plugins.blaming(self.NAME, self.package)
+
+
+def _own_names() -> list[str]:
+    return [module.name for module in pkgutil.iter_modules(architectures.__path__) if module.ispkg]
+
+
+def architecture_names() -> list[str]:
+    """Names of the architectures that `--arch` takes, besides folders."""
+    return sorted({*_own_names(), *plugins.entry_points()})
+
+
+def is_path(arch: str) -> bool:
+    """Whether `--arch` means a folder."""
+    return "/" in arch or "\\" in arch or arch.startswith(".")
+
+
+def architecture(name: str) -> LoadedArchitecture:
+    """The architecture of this name, or in this folder if the name is a path.
+
+    A name of the project's own cannot be taken over by an installed package.
+    """
+    if is_path(name):
+        folder = Path(name)
+        return LoadedArchitecture(folder.resolve().name, plugins.from_folder(folder))
+    if name in _own_names():
+        module = f"architectures.{name}"
+        load = functools.partial(importlib.import_module, module)
+        return LoadedArchitecture(name, plugins.imported(name, "__init__.py", load))
+    if (entry := plugins.entry_points().get(name)) is not None:
+        return LoadedArchitecture(name, plugins.from_entry_point(entry))
+    unknown = nearest(name, architecture_names(), "architecture")
+    if Path(name).is_dir():
+        unknown = LookupError(f"{unknown}; the folder of that name here is --arch ./{name}")
+    raise unknown
+
+
+@functools.cache
+def backend(name: str) -> Backend:
+    """The backend in the folder of this name."""
+    return importlib.import_module(f"speedrun.backends.{name}").BACKEND
+
+
+def backend_names() -> list[str]:
+    return sorted(m.name for m in pkgutil.iter_modules(backends.__path__) if m.ispkg)
+
+
+def devices() -> list[Device]:
+    """Every device of every backend, the one `auto` prefers first."""
+    rows = [row for name in backend_names() for row in backend(name).devices()]
+    return sorted(rows, key=lambda row: (-row.available, -row.priority))
+
+
+def device(choice: str, architecture: Architecture | None = None) -> Device:
+    """The device `--backend` asks for; `auto` is the best that the architecture runs on."""
+    rows = devices()
+    written = backend_names() if architecture is None else architecture.backends()
+    if choice == "auto":
+        here = [row for row in rows if row.available and row.backend in written]
+        if here or architecture is None:
+            return here[0]
+        raise ValueError(
+            f"architecture {architecture.NAME!r} runs on {', '.join(written) or 'nothing yet'},"
+            f" and there is only: {', '.join(row.name for row in rows if row.available)}"
+        )
+    named = [row for row in rows if choice in (row.name, row.backend)]
+    if not named:
+        raise nearest(choice, {"auto"} | {row.name for row in rows}, "backend")
+    if architecture is not None and named[0].backend not in written:
+        fitting = ", ".join(row.name for row in rows if row.available and row.backend in written)
+        raise ValueError(
+            f"--backend {choice}: architecture {architecture.NAME!r} has no"
+            f" {named[0].backend}_model.py, only {' and '.join(f'{w}_model.py' for w in written)};"
+            f" it runs here on: {fitting or 'nothing'}"
+        )
+    if not named[0].available:
+        there = ", ".join(row.name for row in rows if row.available)
+        raise ValueError(f"--backend {choice} is not here: {named[0].detail}; there is: {there}")
+    return named[0]

@@ -1,0 +1,100 @@
+"""From options to a plan."""
+
+import dataclasses
+
+from speedrun.models import loader
+from speedrun.plan import cluster, flops, hardware, hints, probe, request, space
+from speedrun.plan import compute as work
+from speedrun.plan.hardware import Hardware
+from speedrun.plan.options import Options
+from speedrun.plan.probe import Probe
+from speedrun.plan.request import Question
+from speedrun.plan.sheet import NO_GO, Sheet, count
+from speedrun.scaling_laws.published import Law
+from speedrun.system import hardware as telemetry
+
+BUSY = 0.5  # load per core before anything is measured; `doctor` warns there too
+
+
+def answer(options: Options) -> Sheet:
+    """Work the whole plan out; raises ValueError or LookupError for what a person can mend."""
+    load = telemetry.load_per_core() or 0.0
+    asked = request.ask(options)
+    if options.data is not None and not options.data.exists():
+        raise ValueError(f"--data {options.data}: no such file or folder")
+    on = hardware.choose(options, asked)
+    with asked.architecture.blamed():
+        return _answer(options, asked, on, load)
+
+
+def _answer(options: Options, asked: Question, on: Hardware, load: float) -> Sheet:
+    sheet = Sheet(title=_title(asked, on))
+    space.add_model(sheet, asked)
+    space.add_memory(sheet, asked, on)
+    measured = _measure(sheet, asked, on) if options.measure else None
+    speed = work.speed(asked, on, measured)
+    on = on if measured is None else _as_measured(asked, on, measured)
+    num_tokens = work.num_tokens(asked, speed)
+    forward = sum(work.forward_parts(asked, on)[0].values())
+    work.add_compute(sheet, asked, on, num_tokens)
+    work.add_time(sheet, asked, on, speed, num_tokens, forward, is_measured=measured is not None)
+    if measured is not None:
+        work.add_probe(sheet, asked, measured, forward)
+    work.add_data(sheet, asked, speed, num_tokens)
+    hints.add_epochs(sheet, options.data, num_tokens)
+    hints.add_hints(sheet, asked, num_tokens)
+    hints.add_go_small(sheet, asked, num_tokens)
+    cluster.add_cluster(sheet, asked, num_tokens, has_copy=options.data is not None)
+    _note(sheet, asked, on, load)
+    return sheet
+
+
+def _title(asked: Question, on: Hardware) -> str:
+    name = asked.preset or count(asked.num_params)
+    return f"{asked.architecture.NAME} {name} on {on.title}"
+
+
+def _measure(sheet: Sheet, asked: Question, on: Hardware) -> Probe:
+    (memory,) = (verdict for verdict in sheet.verdicts if verdict.what == "memory")
+    if memory.answer == NO_GO:
+        raise ValueError(f"--measure: would not fit this machine, {memory.why}")
+    assert on.here is not None, "--measure excludes --device and --tflops"
+    recipe = probe.recipe_of(asked.recipe, asked.batch_rows, asked.optimizer, asked.dtype)
+    return probe.measure(asked.architecture, asked.model, recipe, on.here)
+
+
+def _as_measured(asked: Question, on: Hardware, measured: Probe) -> Hardware:
+    """The hardware with the rate that training reached instead of an assumed one."""
+    reached = flops.train_flop(asked.num_params, measured.tokens_per_s)
+    return dataclasses.replace(
+        on,
+        spec_flop_s=max(on.spec_flop_s, measured.matmul_flop_s),
+        effective_flop_s=reached,
+        effective_formula="6·N · tokens/s, measured just now",
+    )
+
+
+def _note(sheet: Sheet, asked: Question, on: Hardware, load: float) -> None:
+    if on.note is not None:
+        sheet.notes.append(on.note)
+    if asked.optimizer != asked.recipe.optimizer:
+        sheet.notes.append(
+            f"States are those of {asked.optimizer}; the default recipe of"
+            f" {asked.architecture.NAME} trains with {asked.recipe.optimizer} (--optimizer)."
+        )
+    if on.here is not None and load > BUSY:
+        sheet.notes.append(
+            f"This machine is busy (load {load:.1f} per core): rates measured now are too low."
+        )
+    if (warning := _foreign(asked.law)) is not None:
+        sheet.notes.append(warning)
+
+
+def _foreign(law: Law) -> str | None:
+    """A warning where the law was fitted on another class of hardware."""
+    if law.hardware_class is None:
+        return None
+    here = telemetry.hardware_class(telemetry.machine(), loader.device("auto"))
+    if law.hardware_class == here:
+        return None
+    return f"Warning: the law was fitted on {law.hardware_class}; this machine is {here}."

@@ -1,0 +1,127 @@
+"""The weights and the tokenizer beside a record: read bounded, and believed in nothing.
+
+Both may come from a stranger. What is checked here needs the record alone; that they fit a model
+is for `speedrun.training.restore` to see.
+"""
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from speedrun.records.sanitize import is_inert
+from speedrun.records.schema import Record, strict_json
+
+MAX_TOKENIZER_BYTES = 16 << 20
+WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
+_BYTES_PER_NUMBER, _SPARE_BYTES = 8, 1 << 20
+_MAX_HEADER_BYTES = 4 << 20  # a few thousand arrays
+_MAX_NAME = 200
+_DTYPES = ("F32", "I64")  # what is trained, what is counted
+
+
+def weights_name(record: Record) -> str:
+    """The file in a store."""
+    return f"weights/{record.weights_sha256}.safetensors"
+
+
+def tokenizer_name(record: Record) -> str:
+    """The file in a store."""
+    return f"tokenizers/{record.tokenizer.fingerprint}.json"
+
+
+def max_weights_bytes(record: Record) -> int:
+    """Most bytes that a safetensors file of the record's parameters can have."""
+    return _BYTES_PER_NUMBER * record.num_params + _SPARE_BYTES
+
+
+def read_weights(folder: Path, record: Record) -> bytes:
+    """The weights beside a record, no larger than its parameters can be, and those it names."""
+    path = folder / WEIGHTS
+    raw = _read(path, max_weights_bytes(record))
+    check_weights(raw, record, str(path))
+    return raw
+
+
+def check_weights(raw: bytes, record: Record, where: str) -> None:
+    """Refuse weights that are not those that the record names: raises ValueError."""
+    if len(raw) > max_weights_bytes(record):
+        raise ValueError(f"{where}: larger than {record.num_params} parameters can be")
+    if hashlib.sha256(raw).hexdigest() != record.weights_sha256:
+        raise ValueError(f"{where}: not the weights that the record names (SHA-256 differs)")
+
+
+def read_tokenizer(folder: Path) -> bytes:
+    """The tokenizer beside a record, no larger than one may be."""
+    return _read(folder / TOKENIZER, MAX_TOKENIZER_BYTES)
+
+
+def check_tokenizer_size(raw: bytes, where: str) -> None:
+    if len(raw) > MAX_TOKENIZER_BYTES:
+        raise ValueError(f"{where}: larger than a tokenizer may be ({MAX_TOKENIZER_BYTES} bytes)")
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        # Not simply up to the limit: that follows from a number that a record claims.
+        if (size := path.stat().st_size) > limit:
+            raise ValueError(f"{path}: larger than it may be ({size} bytes, at most {limit})")
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def arrays(raw: bytes, record: Record, where: str) -> dict[str, NDArray[Any]]:
+    """The arrays of a safetensors file, finite and as many numbers as the record has.
+
+    Its header is read before the library does, which would believe what it claims.
+    """
+    num_numbers = 0
+    for name, entry in _header(raw, where).items():
+        if name == "__metadata__":
+            continue
+        if not 0 < len(name) <= _MAX_NAME or not is_inert(name):
+            raise ValueError(f"{where}: an array in it has no plain name")
+        num_numbers += _size(entry, f"{where}: weight {name!r}")
+    if num_numbers != record.num_params:
+        raise ValueError(
+            f"{where}: holds {num_numbers} numbers, the record has {record.num_params} parameters"
+        )
+    try:
+        found = safetensors.numpy.load(raw)
+    except (safetensors.SafetensorError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"{where}: not a whole safetensors file ({error})") from None
+    for name, array in found.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{where}: weight {name!r} holds numbers that are not finite")
+    return found
+
+
+def _header(raw: bytes, where: str) -> dict[str, Any]:
+    length = int.from_bytes(raw[:8], "little")
+    if len(raw) < 8 or length > min(len(raw) - 8, _MAX_HEADER_BYTES):
+        raise ValueError(
+            f"{where}: not a safetensors file ({len(raw)} bytes, of which its header claims"
+            f" {length}; allowed are {_MAX_HEADER_BYTES})"
+        )
+    try:
+        return strict_json(raw[8 : 8 + length])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: not a safetensors file (its header: {error})") from None
+
+
+def _size(entry: Any, what: str) -> int:
+    """Numbers of one array, by its header."""
+    dtype = entry.get("dtype") if isinstance(entry, dict) else None
+    shape = entry.get("shape") if isinstance(entry, dict) else None
+    if dtype not in _DTYPES:
+        raise ValueError(f"{what} has the type {dtype!r:.40}: allowed are {', '.join(_DTYPES)}")
+    if not isinstance(shape, list) or any(type(n) is not int or n < 0 for n in shape):
+        raise ValueError(f"{what} has no shape")
+    return math.prod(shape)

@@ -1,0 +1,238 @@
+"""The record of a run: one versioned schema, immutable, named by the hash of its content.
+
+This module imports nothing of the harness, so that records can be read without it.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from speedrun.records.sanitize import inert
+
+SCHEMA = 2
+MAX_RECORD_BYTES = 1 << 20
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+# What a double holds exactly is more than enough, and arithmetic with it cannot overflow.
+Count = Annotated[int, Field(ge=0, le=1 << 53)]
+Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Section(BaseModel):
+    """Strict and frozen: an unknown or missing field is an error."""
+
+    # constants: NaN must reach `content_id`, which refuses it, not turn into null on the way.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, ser_json_inf_nan="constants"
+    )
+
+
+class Code(Section):
+    commit: str | None
+    dirty: bool | None
+    version: str
+
+
+class Data(Section):
+    name: str
+    source: Literal["hub", "local", "storybook"]
+    train_fingerprint: Fingerprint
+    heldout_fingerprint: Fingerprint
+    num_dropped_duplicates: Count
+
+
+class Tokenizer(Section):
+    vocab: Count
+    fingerprint: Fingerprint
+
+
+class MatmulGflops(Section):
+    fp32: Finite | None
+    bf16: Finite | None
+
+
+class Hardware(Section):
+    hardware_class: Annotated[str, Field(alias="class")]
+    cpu: str
+    cores: Count
+    memory_bytes: Count
+    accelerator: str | None
+    matmul_gflops: MatmulGflops
+
+
+# Accounts that the budget does not pay for.
+OFF_CLOCK = (
+    "startup_s", "tokenizer_s", "build_s", "compile_s", "warmup_s", "checkpoint_s", "evaluate_s",
+    "sample_s",
+)  # fmt: skip
+
+
+class Clock(Section):
+    """Seconds by account; train_s and data_wait_s together are the budget spent.
+
+    warmup_s has the timing of settings in it, too, which `train.engine.tuning` tells apart.
+    """
+
+    startup_s: Seconds
+    tokenizer_s: Seconds
+    build_s: Seconds
+    compile_s: Seconds
+    warmup_s: Seconds
+    train_s: Seconds
+    data_wait_s: Seconds
+    checkpoint_s: Seconds
+    evaluate_s: Seconds
+    sample_s: Seconds
+    overshoot_s: Seconds
+    suspended_s: Seconds
+
+
+class Event(Section):
+    """Something that happened during training: less memory, a stall, the data's end."""
+
+    share: Finite
+    what: str
+
+
+class Train(Section):
+    num_tokens: Count
+    num_steps: Count
+    epochs: Finite | None  # None: the end of the documents was not reached
+    tokens_per_s: Finite
+    micro_batch_rows: Count
+    peak_bytes: Count
+    loss_curve: list[tuple[Finite, Finite | None]]  # share, nats; None where not finite
+    engine: dict[str, Any]  # what the backend chose: precision, compiled, threads, …
+    events: list[Event]
+
+
+class Score(Section):
+    bits_per_byte: Finite
+    bits_per_byte_se: Finite
+    perplexity: Finite
+    perplexity_se: Finite
+    nats: Finite
+    nats_per_token: Finite
+    likelihood: Literal["exact", "bound"]
+    window: Count
+    stride: Count
+    num_docs: Count
+    num_bytes: Count
+    num_tokens: Count
+    # Of a bound only, since schema 2.
+    num_draws: Count | None = None
+    bits_per_byte_mc_se: Finite | None = None
+    length_nats: Finite | None = None
+
+
+class Sample(Section):
+    prompt: str
+    text: str
+    temperature: Finite
+    seed: int
+
+
+class Record(Section):
+    """One run. `score` and `sample` are missing only where training diverged."""
+
+    schema_version: Annotated[Literal[1, 2], Field(alias="schema")] = SCHEMA
+    id: Fingerprint | Literal[""] = ""
+    created: str
+    status: Literal["complete", "interrupted", "diverged"]
+    arch: str
+    backend: str
+    device: str
+    seed: int
+    num_params: Count
+    num_params_non_embedding: Count
+    budget_s: Seconds
+    config: dict[str, Any]
+    code: Code
+    data: Data
+    tokenizer: Tokenizer
+    hardware: Hardware
+    versions: dict[str, str]
+    clock: Clock
+    train: Train
+    score: Score | None
+    sample: Sample | None
+    weights_sha256: Fingerprint
+
+    def content(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_json(self) -> str:
+        return json.dumps(self.content(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def content_id(content: dict[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of everything but the id."""
+    rest = {key: value for key, value in content.items() if key != "id"}
+    canonical = json.dumps(
+        rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
+
+
+def seal(content: dict[str, Any]) -> Record:
+    """The record of this content, with its id."""
+    unsealed = Record.model_validate({**content, "schema": SCHEMA, "id": ""}, strict=False)
+    plain = unsealed.content()
+    return Record.model_validate({**plain, "id": content_id(plain)}, strict=False)
+
+
+def load(path: Path) -> Record:
+    """The record in a file. Raises ValueError where it is not a whole, untouched record."""
+    with path.open("rb") as file:
+        return parse(file.read(MAX_RECORD_BYTES + 1), str(path))
+
+
+def parse(raw: bytes, where: str) -> Record:
+    """The record in these bytes; `where` names them in the ValueError of what is none."""
+    if len(raw) > MAX_RECORD_BYTES:
+        raise ValueError(f"{where}: larger than a record may be ({MAX_RECORD_BYTES} bytes)")
+    try:
+        # The id is that of the file as it stands, not of what the schema makes of it.
+        own_id = content_id(strict_json(raw))
+        record = Record.model_validate_json(raw)
+    except ValidationError as error:
+        raise ValueError(f"{where}: not a record ({first_wrong(error)})") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: not a record ({error})") from None
+    if record.id != own_id:
+        raise ValueError(f"{where}: its id does not match its content; it was changed afterwards")
+    return record
+
+
+def first_wrong(error: ValidationError) -> str:
+    """Where and what the schema first objects to; short, for keys may be anybody's."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    path = inert(".".join(str(part) for part in first["loc"])) or "file"
+    return f"{path[:80]}: {first['msg']}"
+
+
+def strict_json(raw: bytes) -> dict[str, Any]:
+    """The one JSON object in these bytes; raises ValueError for all that JSON leaves open."""
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    content = json.loads(text, parse_constant=_refuse, object_pairs_hook=_without_twins)
+    if not isinstance(content, dict):
+        raise ValueError("not one JSON object")
+    return content
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is not a number")
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return content

@@ -1,0 +1,292 @@
+"""From a sweep's records to laws: one track, one recipe an architecture, `laws.json`."""
+
+import collections
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from leaderboard.rank import over_seeds
+from speedrun.records.sanitize import inert
+from speedrun.records.schema import Record, strict_json
+from speedrun.records.summary import Row, row
+from speedrun.scaling_laws import fit, law
+from speedrun.scaling_laws.law import Array, Laws, LossLaw, Optimum, Points, SpeedLaw
+from speedrun.sweep import sweep_dir as sweep_folder
+
+UNIT = (
+    "loss: bits per byte = E + A / N^alpha + B / D^beta, N parameters, D training tokens;"
+    " speed: seconds per token = fixed + scale * N^power"
+)
+PREDICTED_MINUTES = (2.0, 5.0, 10.0, 30.0)
+_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One size under one budget: all its seeds."""
+
+    params: int
+    minutes: float
+    rows: tuple[Row, ...]
+
+    @property
+    def bits_per_byte(self):
+        return over_seeds(self.rows, [row.bits_per_byte for row in self.rows])
+
+    @property
+    def num_tokens(self) -> float:
+        return statistics.median(row.num_tokens for row in self.rows)
+
+    @property
+    def tokens_per_s(self) -> float:
+        return statistics.median(row.tokens_per_s for row in self.rows)
+
+
+@dataclass(frozen=True)
+class ArchSweep:
+    """One architecture's runs in a folder, those of held-out budgets apart."""
+
+    arch: str
+    recipe: str
+    rows: tuple[Row, ...]
+    held_out: tuple[Row, ...]
+
+    @property
+    def is_bound(self) -> bool:
+        return self.rows[0].likelihood == "bound"
+
+    @property
+    def cells(self) -> list[Cell]:
+        return cells(self.rows)
+
+    @property
+    def minutes(self) -> list[float]:
+        return sorted({row.budget_s / 60 for row in self.rows})
+
+    @cached_property
+    def laws(self) -> Laws | None:
+        """Fitted to all budgets that are not held out; None with too few sizes."""
+        return self._fitted(self.rows)
+
+    @cached_property
+    def measured(self) -> dict[float, Optimum]:
+        """The optimum of each budget by a fit to that budget's runs alone, where they suffice."""
+        found = {}
+        for minutes in self.minutes:
+            rows = [row for row in self.rows if row.budget_s == 60 * minutes]
+            laws = self.laws if len(rows) == len(self.rows) else self._fitted(rows)
+            if laws is not None:
+                found[minutes] = law.optimum(laws, minutes, is_swept=True)
+        return found
+
+    @cached_property
+    def predicted(self) -> dict[float, Optimum]:
+        """The optimum of budgets without enough runs of their own, from the laws."""
+        if self.laws is None:
+            return {}
+        held_out = {row.budget_s / 60 for row in self.held_out}
+        wanted = {*PREDICTED_MINUTES, *held_out, *self.minutes} - self.measured.keys()
+        return {m: law.optimum(self.laws, m, is_swept=False) for m in sorted(wanted)}
+
+    def equal_tokens(self) -> tuple[Array, Array, float]:
+        """Parameters, and losses as if each run had seen the same tokens; and how many."""
+        assert self.laws is not None
+        runs, loss = self.laws.points, self.laws.loss
+        middle = float(np.exp(np.mean(np.log(runs.tokens))))
+        moved = runs.loss * loss(runs.params, middle) / loss(runs.params, runs.tokens)
+        return runs.params, moved, middle
+
+    def _fitted(self, rows: Sequence[Row]) -> Laws | None:
+        found = points(rows)
+        if found.num_sizes < fit.MIN_SIZES:
+            return None
+        return fit.fit(found, num_resamples=fit.NUM_RESAMPLES)
+
+
+def points(rows: Sequence[Row]) -> Points:
+    columns = ("num_params", "num_tokens", "tokens_per_s", "budget_s", "bits_per_byte")
+    return Points.of(*([getattr(row, name) for row in rows] for name in columns))
+
+
+def cells(rows: Iterable[Row]) -> list[Cell]:
+    """By budget, then size."""
+    found: dict[tuple[float, int], list[Row]] = {}
+    for one in rows:
+        found.setdefault((one.budget_s, one.num_params), []).append(one)
+    return [
+        Cell(params, budget_s / 60, tuple(rows))
+        for (budget_s, params), rows in sorted(found.items())
+    ]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a sweep's folder holds: the runs of one track, and what is left out."""
+
+    archs: tuple[ArchSweep, ...]
+    left_out: tuple[str, ...]  # one line each
+    num_corrupt: int
+    failures: tuple[sweep_folder.Failure, ...]
+
+    @property
+    def first(self) -> Row:
+        return self.archs[0].rows[0]
+
+
+def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Folder:
+    """The runs of a folder. ValueError for none, and for such as do not compare."""
+    records, problems = sweep_folder.records(folder)
+    scored = [record for record in records if record.score is not None]
+    rows = {record.id: row(record) for record in scored}
+    counted = [record for record in scored if rows[record.id].unranked_because is None]
+    one_track([rows[record.id] for record in counted], str(folder))
+    left_out = [f"no record: {inert(problem)}" for problem in problems]
+    for record in records:
+        if (why := row(record).unranked_because) is not None:
+            left_out.append(f"{record.id[:12]} ({record.arch}, seed {record.seed}): {why}")
+    archs = []
+    for arch in sorted({record.arch for record in counted}):
+        mine = [record for record in counted if record.arch == arch]
+        recipe = _one_recipe(arch, mine)
+        all_rows = [rows[record.id] for record in mine]
+        kept = tuple(r for r in all_rows if r.budget_s / 60 not in held_out_minutes)
+        apart = tuple(r for r in all_rows if r.budget_s / 60 in held_out_minutes)
+        if kept:
+            archs.append(ArchSweep(arch, recipe, kept, apart))
+    if not archs:
+        failed = [one.error for one in sweep_folder.failures(folder).values()]
+        why = [*left_out, *(f"failed: {inert(error)}" for error in failed)]
+        extra = f" ({'; '.join(why[:3])})" if why else ""
+        held = " outside the held-out budgets" if held_out_minutes and counted else ""
+        raise ValueError(f"{folder}: no run there counts{held}{extra}; sweep first")
+    failures = tuple(sweep_folder.failures(folder).values())
+    return Folder(tuple(archs), tuple(left_out), len(problems), failures)
+
+
+def track(one: Row) -> tuple[str, str, str, int, str]:
+    """What scores must share to be fitted together: a track, whatever the budget."""
+    return (
+        one.data_name,
+        one.train_fingerprint,
+        one.heldout_fingerprint,
+        one.num_docs,
+        one.hardware_class,
+    )
+
+
+def one_track(rows: Sequence[Row], where: str) -> None:
+    """Raises ValueError naming the tracks where there are several."""
+    found = collections.Counter(track(one) for one in rows)
+    if len(found) > 1:
+        parts = (
+            f"{inert(name)}@{train[:4]}/{heldout[:4]} · {num_docs} documents · {inert(hardware)}"
+            f" ({count} runs)"
+            for (name, train, heldout, num_docs, hardware), count in found.most_common()
+        )
+        raise ValueError(
+            f"{where}: runs of different tracks do not compare: {'; '.join(parts)};"
+            " give each a folder of its own"
+        )
+
+
+def _one_recipe(arch: str, records: Sequence[Record]) -> str:
+    kinds = {
+        json.dumps([r.config.get(key) for key in ("recipe_name", "recipe", "data")], sort_keys=True)
+        for r in records
+    }
+    if len(kinds) > 1:
+        raise ValueError(
+            f"{arch} was raced with {len(kinds)} different recipes there, which one law cannot"
+            " describe; give each a folder of its own"
+        )
+    return str(records[0].config.get("recipe_name", ""))
+
+
+def laws_json(swept: ArchSweep) -> dict[str, Any]:
+    """The laws as other commands read them. Numbers in the units that `unit` names."""
+    laws = swept.laws
+    assert laws is not None
+    first = swept.rows[0]
+    optima = sorted(
+        [*swept.measured.values(), *swept.predicted.values()], key=lambda one: one.minutes
+    )
+    return {
+        "schema": _SCHEMA,
+        "hardware_class": first.hardware_class,
+        "track": {
+            "data_name": first.data_name,
+            "train_fingerprint": first.train_fingerprint,
+            "heldout_fingerprint": first.heldout_fingerprint,
+            "num_docs": first.num_docs,
+            "hardware_class": first.hardware_class,
+        },
+        "arch": swept.arch,
+        "recipe": swept.recipe,
+        "unit": UNIT,
+        "laws": {
+            "loss": asdict(laws.loss),
+            "speed": asdict(laws.speed),
+            "optimum": [_plain(one) for one in optima],
+        },
+        "num_runs": len(swept.rows),
+        "created_from": sorted(row.id for row in swept.rows),
+    }
+
+
+def _plain(one: Optimum) -> dict[str, Any]:
+    sizes = {"params": one.params, "low": one.low, "high": one.high}
+    return {
+        "minutes": one.minutes,
+        **{name: round(value) for name, value in sizes.items()},
+        "bits_per_byte": one.bits_per_byte,
+        "is_edge": one.is_edge,
+    }
+
+
+@dataclass(frozen=True)
+class KnownLaws:
+    """A `laws.json`, read back."""
+
+    path: Path
+    hardware_class: str
+    train_fingerprint: str
+    arch: str
+    recipe: str
+    num_runs: int
+    loss: LossLaw
+    speed: SpeedLaw
+    sizes: tuple[float, float]  # smallest and largest that its optima and their intervals name
+
+
+def load(path: Path) -> KnownLaws:
+    """Raises ValueError for a file that holds no laws."""
+    try:
+        content = strict_json(path.read_bytes())
+        laws = content["laws"]
+        found = KnownLaws(
+            path,
+            str(content["hardware_class"]),
+            str(content["track"]["train_fingerprint"]),
+            str(content["arch"]),
+            str(content["recipe"]),
+            int(content["num_runs"]),
+            LossLaw(**{k: float(v) for k, v in laws["loss"].items()}),
+            SpeedLaw(**{k: float(v) for k, v in laws["speed"].items()}),
+            (
+                min(float(one["low"]) for one in laws["optimum"]),
+                max(float(one["high"]) for one in laws["optimum"]),
+            ),
+        )
+        numbers = [*asdict(found.loss).values(), *asdict(found.speed).values()]
+        is_sound = all(0 <= number < float("inf") for number in numbers)
+        if content["schema"] != _SCHEMA or not is_sound:
+            raise ValueError("another schema, or numbers that no law has")
+    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path}: no laws ({type(error).__name__}: {error})") from None
+    return found

@@ -1,0 +1,135 @@
+"""`auto` among frameworks that share an accelerator: the measurement decides, off the clock."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+from helpers.fakes import FakeEngine, run_of
+
+from speedrun.autotune import device as quickest
+from speedrun.models import loader
+from speedrun.protocols import Device
+
+
+def device(name: str, **fields) -> Device:
+    given = {"available": True, "detail": "", "shared": "gpu", **fields}
+    return Device(name=name, backend=name, **given)
+
+
+class Backend:
+    """Makes one engine of a given speed, or fails."""
+
+    def __init__(self, fake_time, step_s: float, error: Exception | None = None) -> None:
+        self.made = FakeEngine(fake_time, step_s)
+        self.error = error
+
+    def engine(self, *asked):
+        if self.error:
+            raise self.error
+        return self.made
+
+
+class Architecture:
+    """Written for every backend but one."""
+
+    def backends(self) -> list[str]:
+        return ["mlx", "mps", "cpu", "gone", "cuda"]
+
+
+ARCHITECTURE: Any = Architecture()
+
+
+@pytest.fixture
+def found(monkeypatch):
+    def find(backends: dict[str, Any], *devices: Device) -> None:
+        monkeypatch.setattr(loader, "backend", backends.__getitem__)
+        monkeypatch.setattr(loader, "devices", lambda: list(devices))
+
+    return find
+
+
+def test_rivals_share_an_accelerator_and_can_run(found):
+    mine = device("mlx")
+    found({}, mine, device("mps"), device("cpu", shared=None), device("unwritten"),
+          device("gone", available=False), device("cuda", shared="another"))  # fmt: skip
+    assert [d.name for d in quickest.rivals(mine, ARCHITECTURE)] == ["mlx", "mps"]
+    assert [d.name for d in quickest.rivals(device("cpu", shared=None), ARCHITECTURE)] == ["cpu"]
+
+
+@pytest.mark.parametrize(("mlx_s", "mps_s", "winner"), [(2.0, 1.0, "mps"), (1.0, 2.0, "mlx")])
+def test_the_faster_one_is_chosen_whatever_the_order(fake_time, found, mlx_s, mps_s, winner):
+    backends = {"mlx": Backend(fake_time, mlx_s), "mps": Backend(fake_time, mps_s)}
+    found(backends)
+    pair = [device("mlx"), device("mps")]
+    for order in (pair, pair[::-1]):
+        chosen, times = quickest.quickest(order, ARCHITECTURE, run_of(1.0), now=fake_time)
+        assert chosen.name == winner
+        assert times == {"mlx": mlx_s, "mps": mps_s}
+
+
+def test_the_first_step_compiles_and_does_not_count(fake_time, found):
+    slow_start = Backend(fake_time, 1.0)
+    real = slow_start.made.step
+
+    def step(rows, lr_scale):
+        fake_time.advance(60.0 if slow_start.made.num_steps == 0 else 0.0)
+        real(rows, lr_scale)
+
+    slow_start.made.step = step
+    found({"mlx": slow_start, "mps": Backend(fake_time, 2.0)})
+    chosen, _ = quickest.quickest(
+        [device("mlx"), device("mps")], ARCHITECTURE, run_of(1.0), now=fake_time
+    )
+    assert chosen.name == "mlx"
+
+
+def test_one_that_fails_is_out_with_its_reason(fake_time, found):
+    broken = Backend(fake_time, 1.0, RuntimeError("no kernel"))
+    found({"mlx": broken, "mps": Backend(fake_time, 2.0)})
+    run = run_of(1.0)
+    both = [device("mlx"), device("mps")]
+    chosen, times = quickest.quickest(both, ARCHITECTURE, run, now=fake_time)
+    assert chosen.name == "mps" and times == {"mlx": "RuntimeError: no kernel", "mps": 2.0}
+    with pytest.raises(RuntimeError, match="no kernel"):
+        quickest.quickest(both[:1], ARCHITECTURE, run, now=fake_time)
+
+
+def test_one_without_room_takes_smaller_pieces(fake_time, found):
+    tight = Backend(fake_time, 1.0)
+    tight.made.fits_rows = 2
+    found({"mlx": tight})
+    _, times = quickest.quickest([device("mlx")], ARCHITECTURE, run_of(1.0), now=fake_time)
+    assert times == {"mlx": 1.0} and tight.made.micro_batch_rows == 2
+
+
+@pytest.mark.parametrize("backend", ["auto", "cpu"])
+def test_a_race_records_the_times_and_a_device_that_was_named_is_not_timed(
+    tmp_path, monkeypatch, backend
+):
+    """As on Apple silicon, with the processor as what two frameworks share."""
+    pytest.importorskip("mlx.core")
+    from rich.console import Console
+
+    from speedrun.config import Data
+    from speedrun.training.race import race
+    from speedrun.training.request import Asked
+    from speedrun.training.signals import StopSignal
+    from speedrun.ui.live import PlainView
+
+    pair = [dataclasses.replace(loader.device(n), shared="here") for n in ("cpu", "mlx")]
+    monkeypatch.setattr(loader, "devices", lambda: pair)
+    data = tmp_path / "data.jsonl"
+    data.write_text("\n".join(json.dumps({"text": f"Story {i} ends."}) for i in range(400)))
+    asked = Asked(
+        params="60K", budget_s=0.5, data=Data(path=str(data), vocab=300, eval_docs=2),
+        settings=("recipe.compile=false", "model.context=32"), backend=backend,
+        out=tmp_path / "runs",
+    )  # fmt: skip
+    record = race(asked, PlainView(Console(quiet=True)), StopSignal()).record
+    times = record.train.engine.get("auto_step_s")
+    if backend == "auto":
+        assert times is not None and times.keys() == {"cpu", "mlx"}
+        assert record.device == min(times, key=times.__getitem__)
+    else:
+        assert times is None and record.device == "cpu"

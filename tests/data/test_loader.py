@@ -1,0 +1,269 @@
+"""The stream: rows tile the tokens, nothing runs ahead, and a second run goes on from the cache."""
+
+import itertools
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from speedrun.data import loader as module
+from speedrun.data.heldout import HeldOut
+from speedrun.data.loader import QUEUE_BATCHES
+from speedrun.data.source import SourceUnavailable
+from speedrun.data.tokenizer import EOT, train
+
+CONTEXT, ROWS = 8, 3  # as `open_stream` makes them
+PER_BATCH = CONTEXT * ROWS
+
+
+def stories(count: int) -> list[str]:
+    return [f"Story {i}: the {'big ' * (i % 7)}dog ran home." for i in range(count)]
+
+
+def targets(batches) -> np.ndarray:
+    """Targets of the batches in order, after checking that the rows tile."""
+    rows = np.concatenate(list(batches))
+    assert rows.shape[1] == CONTEXT + 1
+    assert (rows[1:, 0] == rows[:-1, -1]).all()
+    return rows[:, 1:].ravel()
+
+
+def until_idle(source) -> int:
+    """Wait until the worker draws no more; return how many documents it has drawn."""
+    before = -1
+    while source.drawn != before:
+        before = source.drawn
+        time.sleep(0.25)
+    return before
+
+
+def test_every_token_is_a_target_exactly_once(open_stream, fake_source, tokens_of):
+    documents = stories(400)
+    expected = tokens_of(documents)
+    num_batches = (len(expected) - 1) // PER_BATCH
+    with open_stream(fake_source(documents)) as stream:
+        batches = [stream.next_rows() for _ in range(num_batches)]
+    for rows in batches:
+        assert rows.shape == (ROWS, CONTEXT + 1)
+        assert rows.dtype == np.int32
+        assert rows.flags.c_contiguous
+    assert batches[0][0, 0] == EOT
+    # Equality leaves no room for padding, gaps or repeats.
+    assert (targets(batches) == expected[1 : 1 + num_batches * PER_BATCH]).all()
+    assert stream.num_consumed == num_batches * PER_BATCH
+    assert stream.failure is None
+
+
+def test_the_stream_goes_round_when_the_documents_end(open_stream, fake_source, tokens_of):
+    documents = stories(10)
+    round_once = tokens_of(documents)[1:]
+    with open_stream(fake_source(documents)) as stream:
+        got = targets(stream.next_rows() for _ in range(3 * len(round_once) // PER_BATCH))
+    # In each round every token is a target once: the closing mark opens the next round.
+    assert (got == np.resize(round_once, len(got))).all()
+    assert stream.epochs == pytest.approx(len(got) / len(round_once))
+    assert stream.failure is None
+
+
+def test_epochs_are_unknown_before_the_end_is_reached(open_stream, fake_source):
+    with open_stream(fake_source(stories(5000))) as stream:
+        stream.next_rows()
+        assert stream.epochs is None
+
+
+def test_a_batch_may_be_longer_than_all_documents(open_stream, fake_source, tokens_of):
+    round_once = tokens_of(["Hi."])[1:]
+    assert len(round_once) < PER_BATCH
+    with open_stream(fake_source(["Hi."])) as stream:
+        got = targets([stream.next_rows(), stream.next_rows()])
+    assert (got == np.resize(round_once, len(got))).all()
+
+
+def test_nothing_is_tokenized_beyond_the_queue(open_stream, fake_source, tokens_of):
+    documents = stories(5000)
+    lengths = [len(tokens_of([document])) - 1 for document in documents]
+    source = fake_source(documents)
+    with open_stream(source) as stream:
+        for num_taken in (0, 1, 30):
+            while stream.num_consumed < num_taken * PER_BATCH:
+                stream.next_rows()
+            drawn = until_idle(source)
+            # The queue, the batch in the worker's hand, and the chunk that filled it.
+            needed = (num_taken + QUEUE_BATCHES + 1) * PER_BATCH + 1
+            enough = next(i for i, n in enumerate(itertools.accumulate(lengths), 1) if n >= needed)
+            assert drawn <= enough + 16
+
+
+def test_a_second_run_starts_from_the_cache_and_goes_on_where_it_ends(
+    open_stream, fake_source, tokens_of
+):
+    documents = stories(600)
+    first = fake_source(documents)
+    with open_stream(first) as stream:
+        for _ in range(20):
+            stream.next_rows()
+    second = fake_source(documents)
+    with open_stream(second) as stream:
+        assert stream.num_cached_at_start >= 20 * PER_BATCH
+        batches = [stream.next_rows() for _ in range(5)]
+        until_idle(second)
+        assert second.resumed == []  # not even opened
+        batches += [stream.next_rows() for _ in range(60)]
+    assert second.resumed == [{"doc": first.drawn}]
+    expected = tokens_of(documents)
+    assert (targets(batches) == expected[1 : 1 + 65 * PER_BATCH]).all()
+
+
+def test_a_source_that_was_exhausted_is_not_opened_again(open_stream, fake_source):
+    with open_stream(fake_source(stories(10))) as stream:
+        first = [stream.next_rows() for _ in range(10)]
+    source = fake_source(stories(10))
+    with open_stream(source) as stream:
+        assert all((stream.next_rows() == rows).all() for rows in first)
+    assert source.resumed == []
+
+
+def test_patience_ends_the_wait_and_loses_nothing(open_stream, fake_source):
+    source = fake_source(stories(10))
+    gate, train_documents = threading.Event(), source.train
+
+    def gated(state=None):
+        gate.wait()
+        return train_documents(state)
+
+    source.train = gated
+    with open_stream(source) as stream:
+        assert stream.next_rows(0.01) is None
+        assert stream.num_consumed == 0
+        gate.set()
+        late = stream.next_rows()
+    with open_stream(fake_source(stories(10))) as stream:
+        assert (stream.next_rows(5.0) == late).all()
+
+
+def test_the_cache_belongs_to_data_split_and_vocabulary(open_stream, fake_source):
+    with open_stream(fake_source(stories(10))) as stream:
+        stream.next_rows()
+    other_data, other_split, other_vocab = (fake_source(stories(10)) for _ in range(3))
+    other_data.train_fingerprint = "1" * 64
+    with open_stream(other_data) as stream:
+        stream.next_rows()
+    with open_stream(other_split, heldout=HeldOut(["one", "two"])) as stream:
+        stream.next_rows()
+    with open_stream(other_vocab, tokenizer=train(iter(stories(10)), 300)) as stream:
+        stream.next_rows()
+    assert other_data.resumed == other_split.resumed == other_vocab.resumed == [None]
+
+
+def test_two_streams_at_once_leave_one_whole_cache(open_stream, fake_source, tokens_of):
+    documents = stories(600)
+    expected = tokens_of(documents)[1:]
+    with open_stream(fake_source(documents)) as one, open_stream(fake_source(documents)) as two:
+        batches = [(one.next_rows(), two.next_rows()) for _ in range(20)]
+        assert two.num_cached_at_start == 0
+    for got in (targets(pair[0] for pair in batches), targets(pair[1] for pair in batches)):
+        assert (got == expected[: len(got)]).all()
+    with open_stream(fake_source(documents)) as three:
+        assert three.num_cached_at_start > 0
+        got = targets(three.next_rows() for _ in range(80))
+    assert (got == expected[: len(got)]).all()
+
+
+def test_equals_of_held_out_documents_are_dropped_and_counted(open_stream, fake_source, tokens_of):
+    documents = stories(40)
+    poisoned = [*documents[:7], "A HELD-OUT  story\n", *documents[7:], "another held-out story"]
+    poisoned[20:20] = ["", " \n"]  # empty ones are passed by, not counted
+    expected = tokens_of(documents)[1:]
+    for _ in range(2):  # the second run counts what the first one dropped
+        with open_stream(fake_source(poisoned)) as stream:
+            got = targets(stream.next_rows() for _ in range(2 * len(expected) // PER_BATCH))
+        assert (got == np.resize(expected, len(got))).all()
+        assert stream.num_dropped == 2
+
+
+def test_a_source_that_fails_midway_is_gone_round_again(open_stream, fake_source, tokens_of):
+    documents = stories(600)
+    source = fake_source(documents, fails_at=40)
+    with open_stream(source) as stream:
+        got = targets(stream.next_rows() for _ in range(100))
+    assert stream.failure == "the line was cut"
+    # The chunk in which it failed is left out: 32 whole documents stay.
+    round_once = tokens_of(documents[:32])[1:]
+    assert (got == np.resize(round_once, len(got))).all()
+    assert stream.epochs == pytest.approx(len(got) / len(round_once))
+    # The next run tries again from there.
+    healed = fake_source(documents)
+    with open_stream(healed) as stream:
+        got = targets(stream.next_rows() for _ in range(100))
+    assert healed.resumed == [{"doc": 32}]
+    assert stream.failure is None
+    assert (got == tokens_of(documents)[1 : 1 + len(got)]).all()
+
+
+def test_a_source_that_fails_at_once_is_an_error_a_person_can_read(open_stream, fake_source):
+    with (
+        open_stream(fake_source(stories(5), fails_at=0)) as stream,
+        pytest.raises(SourceUnavailable, match="the line was cut") as caught,
+    ):
+        stream.next_rows()
+    assert isinstance(caught.value, ValueError)
+
+
+def test_documents_that_are_all_empty_are_an_error(open_stream, fake_source):
+    with (
+        open_stream(fake_source(["", " \n"] * 20)) as stream,
+        pytest.raises(SourceUnavailable, match="all empty"),
+    ):
+        stream.next_rows()
+
+
+def test_an_error_in_the_worker_reaches_the_trainer(open_stream, fake_source, monkeypatch):
+    def broken(self, text):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(module.Tokenizer, "encode", broken)
+    with (
+        open_stream(fake_source(stories(5))) as stream,
+        pytest.raises(RuntimeError, match="a bug"),
+    ):
+        stream.next_rows()
+
+
+@pytest.mark.parametrize("num_taken", [0, 3])
+def test_the_worker_stops_promptly_and_lets_the_source_go(
+    open_stream, fake_source, monkeypatch, num_taken
+):
+    closed = []
+    source = fake_source(stories(100_000))
+    make = source.train
+
+    def train(state=None):
+        documents = make(state)
+        monkeypatch.setattr(documents, "close", lambda: closed.append(True))
+        return documents
+
+    source.train = train
+    started_s = 0.0
+    with pytest.raises(KeyboardInterrupt), open_stream(source) as stream:
+        for _ in range(num_taken):
+            stream.next_rows()
+        until_idle(source)
+        started_s = time.monotonic()
+        raise KeyboardInterrupt
+    assert time.monotonic() - started_s < 1.0
+    assert closed == [True]
+    assert "token-stream" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_full_disk_at_the_end_does_not_cost_the_run(open_stream, fake_source, monkeypatch):
+    tried = []
+
+    def save(self):
+        tried.append(self)
+        raise OSError(28, "No space left on device")
+
+    with open_stream(fake_source(stories(5000))) as stream:
+        stream.next_rows()
+        monkeypatch.setattr(module.TokenCache, "save", save)
+    assert tried

@@ -1,0 +1,336 @@
+"""Ranks that tell each other what to do, as threads of one process."""
+
+import contextlib
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.fakes import CONTEXT, ROWS, FakeEngine, FakeStream, TableEngine, run_of
+from helpers.teams import on_threads
+
+from speedrun.backends import common
+from speedrun.backends.coordinator import Job, Leader, each_nats, obey
+from speedrun.config import Recipe
+from speedrun.distributed import launcher
+from speedrun.distributed.group import Lost, Team, pack, unpack
+from speedrun.models import loader
+from speedrun.protocols import Device, OutOfMemory
+from speedrun.training import distributed
+from speedrun.training.clock import BudgetClock
+from speedrun.training.request import Asked, resolve
+from speedrun.training.trainer import train
+
+
+def test_a_message_comes_back_as_it_was():
+    arrays = [
+        np.arange(12, dtype=np.int32).reshape(3, 4)[:, ::2],
+        np.array([[0.1, -np.inf]]),
+        np.zeros((0, 5), dtype=np.float32),
+        np.array(2.5),
+    ]
+    found = unpack(pack("what", {"a": [1, None, "ü"], "x": 0.1}, *arrays))
+    assert (found.what, found.values) == ("what", {"a": [1, None, "ü"], "x": 0.1})
+    for array, back in zip(arrays, found.arrays, strict=True):
+        assert (array.dtype, array.shape) == (back.dtype, back.shape)
+        np.testing.assert_array_equal(array, back)
+        back[...] = 0  # can be written to
+
+
+def test_what_rank_0_tells_arrives_whatever_its_length():
+    messages = [b"", b"x", bytes(range(256)) * 40, b"short", b"\0" * 3_000_000, b"end"]
+
+    def work(team):
+        return [team.told(message if team.rank == 0 else b"") for message in messages]
+
+    assert on_threads(3, work) == [messages] * 3
+
+
+def test_a_message_no_longer_than_one_before_takes_one_exchange():
+    def work(team):
+        counts = []
+        for _ in range(3):
+            before = team.exchanges
+            team.told(b"x" * 500 if team.rank == 0 else b"")
+            counts.append(team.exchanges - before)
+        return counts
+
+    assert on_threads(2, work) == [[2, 1, 1]] * 2
+
+
+def test_every_rank_collects_what_all_said_in_order():
+    def work(team):
+        return team.collected(b"rank" * (team.rank + 1)), team.any(team.rank == 2), team.any(False)
+
+    said = [b"rank", b"rank" * 2, b"rank" * 3]
+    assert on_threads(3, work) == [(said, True, False)] * 3
+
+
+def test_parts_cover_the_rows_without_overlap():
+    parts = on_threads(4, lambda team: team.part(12))
+    assert [row for part in parts for row in part] == list(range(12))
+    assert Team().part(5) == range(5)
+
+
+def test_one_process_is_a_team_that_says_nothing():
+    team = Team()
+    assert (team.told(b"x"), team.collected(b"y"), team.any(True)) == (b"x", [b"y"], True)
+    assert team.facts() == {}
+
+
+def test_a_broken_exchange_is_named_and_remembered():
+    class Broken(Team):
+        def _spread(self, data):
+            raise RuntimeError("Connection closed by peer\nand much more")
+
+    team = Broken()
+    with pytest.raises(Lost, match=r"another process .* is gone \(Connection closed by peer\)$"):
+        team.told(b"x")
+    assert team.is_broken
+
+
+# -- leading
+
+
+def with_followers(size: int, engines, lead):
+    """What `lead(Leader)` returns on rank 0; the other ranks obey until it is done."""
+
+    def work(team):
+        engine = engines[team.rank]
+        if team.rank == 0:
+            result = lead(Leader(engine, team))
+            team.told(pack("leave"))
+            return result
+        while (told := unpack(team.told())).what != "leave":
+            obey(engine, team, told)
+        return None
+
+    return on_threads(size, work)[0]
+
+
+class _TeamEngine:
+    """A fake engine whose step is agreed on, as a backend's is."""
+
+    def __init__(self, fake: Any, team: Team, fits_rows: int) -> None:
+        self.fake, self.team = fake, team
+        fake.fits_rows = fits_rows
+
+    def step(self, rows, lr_scale):
+        common.on_every_rank(self.team, lambda: self.fake.step(rows, lr_scale))
+
+    def __getattr__(self, name):
+        return getattr(self.fake, name)
+
+
+def test_all_ranks_take_the_steps_that_the_clock_of_rank_0_allows(fake_time):
+    clock = BudgetClock(30.0, now=fake_time, wall=fake_time.wall)
+    engines = [FakeEngine(fake_time, 1.0), FakeEngine(_NoTime(), 1.0)]
+    training = with_followers(
+        2, engines, lambda leader: train(leader, FakeStream(fake_time), clock, run_of(30.0))
+    )
+    assert training.num_steps == engines[0].num_steps == engines[1].num_steps > 20
+    assert engines[0].scales == engines[1].scales
+    assert [engine.num_resets for engine in engines] == [1, 1], "a warm-up step was kept"
+
+
+def test_one_rank_without_room_halves_the_pieces_of_all(fake_time):
+    clock = BudgetClock(30.0, now=fake_time, wall=fake_time.wall)
+    fakes = [FakeEngine(fake_time, 1.0), FakeEngine(_NoTime(), 1.0)]
+
+    def work(team):
+        engine: Any = _TeamEngine(fakes[team.rank], team, fits_rows=[ROWS, 1][team.rank])
+        if team.rank == 0:
+            done = train(Leader(engine, team), FakeStream(fake_time), clock, run_of(30.0))
+            team.told(pack("leave"))
+            return done
+        while (told := unpack(team.told())).what != "leave":
+            obey(engine, team, told)
+        return None
+
+    training = on_threads(2, work)[0]
+    assert [fake.micro_batch_rows for fake in fakes] == [1, 1]
+    assert fakes[1].num_steps == training.num_steps
+    assert [event["what"] for event in training.events] == [
+        "out of memory (another process has no room); micro-batch now 2 rows",
+        "out of memory (another process has no room); micro-batch now 1 rows",
+    ]
+
+
+class _NoTime:
+    """Where only rank 0's time counts."""
+
+    def advance(self, seconds: float) -> None: ...
+
+
+def test_scores_of_a_team_are_those_of_one_process_to_the_last_bit():
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(16, 16))
+    jobs = [Job(rows=rng.integers(0, 16, (3, 9), dtype=np.int32), seed=seed) for seed in range(7)]
+    engines = [TableEngine(table) for _ in range(3)]
+    expected = list(each_nats(TableEngine(table), iter(jobs)))
+    found = with_followers(3, engines, lambda leader: list(each_nats(leader, iter(jobs))))
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert [len(engine.shapes) for engine in engines] == [3, 2, 2], "ranks did not take turns"
+
+
+def test_rows_share_noise_draws_and_given_tokens_with_their_job():
+    class Recording:
+        def __init__(self) -> None:
+            self.calls: list[tuple] = []
+
+        def nats(self, rows, seed, num_given=0, shares=None):
+            self.calls.append((seed, num_given, None if shares is None else shares.tolist()))
+            return np.zeros((len(rows), rows.shape[1] - 1))
+
+    engines: Any = [Recording(), Recording()]
+    rows = np.zeros((2, CONTEXT + 1), dtype=np.int32)
+    jobs = [
+        Job(rows=rows, seed=5),
+        Job(rows=rows, seed=6, num_given=3, shares=np.array([0.25, 1.0])),
+    ]
+    with_followers(2, engines, lambda leader: list(each_nats(leader, jobs)))
+    assert [engine.calls for engine in engines] == [[(5, 0, None)], [(6, 3, [0.25, 1.0])]]
+
+
+def test_scored_are_the_weights_of_rank_0_and_the_record_says_how_far_others_were_off():
+    class Weighted:
+        def __init__(self, value: float) -> None:
+            self.kept = {"w": np.full((2, 2), value, dtype=np.float32)}
+
+        def weights(self):
+            return self.kept
+
+        def load(self, weights):
+            self.kept = weights
+
+        def facts(self):
+            return {"precision": "fp32"}
+
+    engines: Any = [Weighted(1.0), Weighted(1.25), Weighted(1.0)]
+
+    def lead(leader):
+        leader.share_weights()
+        return leader.facts()
+
+    facts = with_followers(3, engines, lead)
+    assert facts == {"precision": "fp32", "world_size": 3, "weights_apart": 0.25}
+    assert all((engine.kept["w"] == 1.0).all() for engine in engines)
+
+
+def test_rows_at_once_are_of_this_ranks_part():
+    recipe = Recipe(batch_rows=8, micro_batch_rows=4)
+    two = on_threads(2, lambda team: common.rows_at_once(recipe, team))
+    eight = on_threads(8, lambda team: common.rows_at_once(recipe, team))
+    assert (two, eight) == ([4] * 2, [1] * 8)
+    assert common.rows_at_once(Recipe(batch_rows=8), Team()) == 8
+
+
+def test_alone_running_out_of_memory_is_as_it_was():
+    def work():
+        raise OutOfMemory("no room")
+
+    with pytest.raises(OutOfMemory, match="no room"):
+        common.on_every_rank(Team(), work)
+
+
+@pytest.mark.parametrize(
+    ("places", "num_devices"),
+    [(["a", "a"], 1), (["a/0", "a/1", "b/0", "b/1"], 4), (["a", "a", "b"], 2)],
+)
+def test_ranks_that_share_a_device_count_once(places, num_devices):
+    def work(team):
+        team.place = places[team.rank]
+        distributed._check_alike(team, card("NVIDIA H200"))
+        return team.num_devices
+
+    assert on_threads(len(places), work) == [num_devices] * len(places)
+
+
+def test_ranks_on_unlike_devices_are_refused_on_all():
+    def work(team):
+        with pytest.raises(ValueError, match="rank 1 has NVIDIA T4, rank 0 NVIDIA H200: one race"):
+            distributed._check_alike(team, card(["NVIDIA H200", "NVIDIA T4"][team.rank]))
+
+    on_threads(2, work)
+
+
+def card(model: str) -> Device:
+    return Device(name="cuda", backend="torch", available=True, detail="", accelerator=model)
+
+
+def test_what_a_rank_cannot_build_is_said_by_rank_0():
+    """Such as an architecture's folder that is not on the other machine."""
+    run = resolve(loader.architecture("transformer"), Asked(params="60K"), 300)
+
+    def work(team):
+        if team.rank == 0:
+            with (
+                pytest.raises(ValueError, match="rank 1: unknown architecture"),
+                distributed.leading(team),
+            ):
+                distributed.assembled(FakeEngine(_NoTime(), 1.0), team, run)
+            return None
+        told = unpack(team.told())
+        assert distributed._built(Asked(arch="nowhere"), team, told) is None
+        return unpack(team.told())
+
+    _, told = on_threads(2, work)
+    assert (told.what, told.values) == ("leave", {"code": 2})
+
+
+@pytest.mark.parametrize(
+    ("ends_by", "code"), [(None, 0), (KeyboardInterrupt(), 130), (SystemExit(1), 1)]
+)
+def test_the_others_are_told_to_leave_however_it_ends(ends_by, code):
+    def work(team):
+        if team.rank:
+            return unpack(team.told())
+        with contextlib.suppress(BaseException), distributed.leading(team):
+            if ends_by is not None:
+                raise ends_by
+        return None
+
+    assert on_threads(2, work)[1].values == {"code": code}
+
+
+# -- launchers
+
+TORCHRUN = {
+    "RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2",
+    "MASTER_ADDR": "localhost", "MASTER_PORT": "1",
+}  # fmt: skip
+
+
+def test_torchrun_is_known_by_what_it_sets():
+    found = launcher.launched(TORCHRUN)
+    assert found is not None
+    assert (found.by, found.backend) == ("torchrun", "torch")
+    assert (found.rank, found.size, found.local_rank, found.local_size) == (3, 4, 1, 2)
+    assert launcher.launched({**TORCHRUN, "WORLD_SIZE": "1", "RANK": "0"}) is None
+    # A variable that is called RANK for another reason starts no team.
+    assert launcher.launched({"RANK": "3", "WORLD_SIZE": "4"}) is None
+    assert launcher.launched({}) is None
+
+
+def test_mlx_launch_is_known_by_its_list_of_hosts(tmp_path):
+    hosts = tmp_path / "hosts"
+    hosts.write_text('[["127.0.0.1:32323"], ["127.0.0.1:32324"], ["127.0.0.1:32325"]]')
+    found = launcher.launched({"MLX_RANK": "2", "MLX_HOSTFILE": str(hosts)})
+    assert found is not None
+    assert (found.by, found.backend, found.rank, found.size) == ("mlx.launch", "mlx", 2, 3)
+    by_number = launcher.launched({"MLX_RANK": "1", "MLX_WORLD_SIZE": "2"})
+    assert by_number is not None and by_number.size == 2
+    hosts.write_text("\n")  # what it leaves for one process
+    assert launcher.launched({"MLX_RANK": "0", "MLX_HOSTFILE": str(hosts)}) is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "says"),
+    [
+        ({**TORCHRUN, "RANK": "first"}, "RANK is 'first', not a number"),
+        ({"MLX_RANK": "0", "MLX_HOSTFILE": "/no/such/file"}, "cannot be read"),
+    ],
+)
+def test_a_launcher_that_says_nonsense_is_named(environment, says):
+    with pytest.raises(ValueError, match=says):
+        launcher.launched(environment)

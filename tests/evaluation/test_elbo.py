@@ -1,0 +1,92 @@
+"""Bounds from noise draws: unbiased, precise enough, and charged for the lengths they are told."""
+
+import math
+
+import numpy as np
+import pytest
+from helpers.fakes import BoundEngine
+
+from speedrun.data import tokenizer
+from speedrun.data.heldout import HeldOut
+from speedrun.evaluation import elbo
+from speedrun.evaluation import score as evaluate
+from speedrun.evaluation.timesteps import stratified_shares
+from speedrun.evaluation.windows import windows
+
+VOCAB = 50
+
+
+def documents(num: int, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 60, num)
+    return [np.concatenate(([0], rng.integers(1, VOCAB, n), [0])).astype(np.int32) for n in lengths]
+
+
+def drawn(docs, engine=None, seed=0, num_bytes=None):
+    todo = windows([len(doc) for doc in docs], 16, 8)
+    num_bytes = np.array([4.0 * len(doc) for doc in docs]) if num_bytes is None else num_bytes
+    engine = engine or BoundEngine(VOCAB)
+    return elbo.draw(engine, docs, todo, num_bytes, seed, lambda share: None)
+
+
+def test_the_mean_over_draws_is_the_bound_and_its_error_is_the_real_one():
+    docs = documents(60)
+    truth = sum(len(doc) - 1 for doc in docs) * math.log(VOCAB)
+    runs = [drawn(docs, seed=seed) for seed in range(40)]
+    off = np.array([run.nats.sum() - truth for run in runs])
+    claimed = np.sqrt(np.mean([run.mc_se**2 for run in runs]))
+    assert abs(off.mean()) < 4 * claimed / math.sqrt(len(runs))
+    assert np.std(off) == pytest.approx(claimed, rel=0.35)
+
+
+def test_replicates_are_added_until_the_draws_matter_little():
+    even = [np.concatenate(([0], np.full(20, 3), [0])).astype(np.int32)] * 30
+    many = drawn(even)  # documents do not differ, so only draws are left and the limit ends it
+    assert many.num_draws == elbo.STRATA * elbo.MAX_REPLICATES
+    differing = np.random.default_rng(0).uniform(10, 1000, 200)  # bytes, whatever the tokens
+    mixed = drawn(documents(200), num_bytes=differing)
+    assert mixed.num_draws < many.num_draws
+
+
+def test_context_is_given_and_rows_are_never_padded():
+    engine, docs = BoundEngine(VOCAB), documents(20)
+    drawn(docs, engine)
+    lengths = {len(doc) for doc in docs}
+    for (_, length), num_given, _ in engine.calls:
+        assert num_given in (0, 8)
+        assert length in lengths or length == 17 or num_given
+
+
+def test_draws_lie_in_every_part_of_the_noise_process():
+    shares = stratified_shares(8, np.random.default_rng(0))
+    assert sorted(np.ceil(shares * 8)) == list(range(1, 9))
+    means = [stratified_shares(8, np.random.default_rng(s)).mean() for s in range(300)]
+    assert np.mean(means) == pytest.approx(0.5, abs=0.01)
+    assert np.std(means) < 0.5 * math.sqrt(1 / 12 / 8)
+
+
+def test_lengths_have_a_price_and_their_prices_are_a_distribution():
+    n = np.arange(1.0, 1_000_001.0)
+    paid = np.exp(-elbo.length_nats(n)).sum()
+    assert 0.9 < paid <= 1.0
+    assert elbo.length_nats(np.array([200.0]))[0] == pytest.approx(8.0, abs=0.1)
+
+
+def test_a_bound_is_scored_with_its_lengths_draws_and_error(monkeypatch):
+    bpe = tokenizer.shipped()
+    heldout = HeldOut(["One day Tom ran.", "The end of it all.", "x" * 200])
+
+    def scored():
+        engine = BoundEngine(bpe.vocab)
+        return evaluate.score(engine, heldout, bpe, context=64, stride=32, likelihood="bound")
+
+    score = scored()
+    assert score.likelihood == "bound" and score.num_draws and score.length_nats
+    assert score.bits_per_byte_mc_se is not None and score.bits_per_byte_mc_se > 0
+    num_tokens = [len(bpe.encode(d)) + 1 for d in heldout.documents]
+    lengths = elbo.length_nats(np.array(num_tokens, dtype=float)).sum()
+    assert score.length_nats == pytest.approx(lengths)
+    least = sum(num_tokens) * math.log(bpe.vocab) + lengths
+    assert score.nats == pytest.approx(least, rel=0.15)
+    monkeypatch.setattr(elbo, "length_nats", np.zeros_like)
+    assert score.nats == pytest.approx(scored().nats + lengths, rel=1e-9)

@@ -1,0 +1,116 @@
+"""Stories from logits that are known."""
+
+import numpy as np
+import pytest
+from helpers.fakes import TableEngine
+
+from speedrun.data import tokenizer
+from speedrun.evaluation import generate
+from speedrun.evaluation.generate import Sampling, story, tell
+from speedrun.models import loader
+
+BPE = tokenizer.shipped()
+
+
+def chain(*texts: str, end: bool = True):
+    """An engine that says these one-token texts one after another, then ends."""
+    ids = [int(BPE.encode(text)[0]) for text in texts]
+    table = np.zeros((BPE.vocab, BPE.vocab))
+    for now, then in zip(ids, [*ids[1:], tokenizer.EOT if end else ids[0]], strict=True):
+        table[now, then] = 50.0
+    return TableEngine(table)
+
+
+def test_a_story_follows_the_likeliest_tokens_up_to_the_end():
+    engine = chain(" the", " and", " to")
+    assert story(engine, BPE, " the", Sampling(temperature=0)) == " the and to"
+
+
+def test_a_story_ends_at_its_limit_and_the_context_slides():
+    engine = chain(" the", " and", end=False)
+    text = story(engine, BPE, " the", Sampling(temperature=0, max_tokens=9))
+    assert text == " the" + " and the" * 4 + " and"
+
+
+def test_the_seed_decides_the_draws():
+    engine = TableEngine(np.zeros((BPE.vocab, BPE.vocab)))
+    told = [story(engine, BPE, "a", Sampling(seed=s, max_tokens=8)) for s in (0, 0, 1)]
+    assert told[0] == told[1] != told[2]
+
+
+@pytest.mark.parametrize("top_p", [1e-9, 0.5])
+def test_top_p_keeps_the_likeliest_only(top_p):
+    logits = np.log(np.array([0.05, 0.6, 0.3, 0.05], dtype=np.float32))
+    rng = np.random.default_rng(0)
+    sampling = Sampling(temperature=1.0, top_p=top_p)
+    assert {generate._draw(logits, sampling, rng) for _ in range(200)} == {1}
+
+
+def test_top_p_of_one_reaches_everything():
+    logits = np.log(np.array([0.1, 0.4, 0.4, 0.1], dtype=np.float32))
+    rng = np.random.default_rng(0)
+    sampling = Sampling(temperature=1.0, top_p=1.0)
+    assert {generate._draw(logits, sampling, rng) for _ in range(500)} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("top_p", [1e-9, 0.3, 0.9, 0.95, 0.9999, 1 - 1e-15])
+@pytest.mark.parametrize("spread", [0.0, 0.1, 3.0, 30.0])
+def test_top_p_is_what_sorting_everything_gives(top_p, spread):
+    rng = np.random.default_rng(0)
+    logits = (spread * rng.normal(size=500)).round(1).astype(np.float32)  # with ties
+    for temperature in (0.5, 1.0):
+        scaled = logits.astype(np.float64) / temperature
+        probs = np.exp(scaled - scaled.max())
+        order = np.argsort(-probs, kind="stable")
+        reached = np.cumsum(probs[order]) / probs.sum() >= top_p
+        probs[order[int(reached.argmax()) + 1 if reached.any() else len(order) :]] = 0.0
+        sampling = Sampling(temperature=temperature, top_p=top_p)
+        expected = probs / probs.sum()
+        drawn_with = generate._probs(logits, sampling)
+        np.testing.assert_allclose(drawn_with, expected, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "change", [{"temperature": -1}, {"top_p": 0}, {"top_p": 1.1}, {"max_tokens": 0}]
+)
+def test_sampling_that_cannot_be_is_refused(change):
+    with pytest.raises(ValueError, match=r"allowed|must be"):
+        Sampling(**change)
+
+
+class Revealing:
+    """A bound that is sure of one text, whatever the noise."""
+
+    def __init__(self, text: str) -> None:
+        self.ids = [tokenizer.EOT, *BPE.encode(text).tolist(), tokenizer.EOT]
+        self.num_calls = 0
+
+    def logits(self, tokens, steps):
+        self.num_calls += 1
+        logits = np.zeros((*tokens.shape, BPE.vocab), dtype=np.float32)
+        for place in range(tokens.shape[1]):
+            logits[:, place, self.ids[place] if place < len(self.ids) else 17] = 50.0
+        return logits
+
+
+D3PM = loader.architecture("d3pm")
+SMALL = D3PM.for_params(100_000, 4096, context=32)
+
+
+def test_a_diffused_story_keeps_its_prompt_and_ends_at_end_of_text():
+    engine = Revealing("Once upon a time there was a cat.")
+    sampling = Sampling(steps=5)
+    told = tell(engine, D3PM, SMALL, BPE, "Once upon a time", sampling)  # type: ignore[arg-type]
+    assert told == "Once upon a time there was a cat."
+    assert engine.num_calls == 5
+
+
+def test_a_prompt_that_fills_the_context_is_refused():
+    with pytest.raises(ValueError, match="leave no room in a context of 32"):
+        tell(Revealing(""), D3PM, SMALL, BPE, "Once " * 40, Sampling())  # type: ignore[arg-type]
+
+
+def test_steps_are_for_diffusion_only():
+    transformer = loader.architecture("transformer")
+    with pytest.raises(ValueError, match="only diffusion"):
+        tell(chain(" the"), transformer, SMALL, BPE, " the", Sampling(steps=4))

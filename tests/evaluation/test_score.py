@@ -1,0 +1,78 @@
+"""Scores on models whose likelihood is known, and checks on models that break a rule."""
+
+import math
+
+import numpy as np
+import pytest
+from helpers.fakes import TableEngine, uniform_engine
+
+from speedrun.data import tokenizer
+from speedrun.data.heldout import HeldOut
+from speedrun.evaluation import score as evaluate
+from speedrun.evaluation.score import document_nats
+from speedrun.evaluation.windows import ratio, windows
+
+VOCAB = 12
+
+
+def random_table(seed=0):
+    return np.random.default_rng(seed).normal(size=(VOCAB, VOCAB))
+
+
+@pytest.mark.parametrize("context", [4, 8])
+@pytest.mark.parametrize("stride", [1, 3, 4])
+def test_windows_score_every_target_once_with_full_context(context, stride):
+    lengths = list(range(2, 40))
+    scored = {doc: [] for doc in range(len(lengths))}
+    for w in windows(lengths, context, stride):
+        assert 1 < w.stop - w.start <= context + 1
+        first = w.start + w.first
+        assert w.start == 0 or w.first >= context - stride
+        scored[w.doc] += range(first + 1, w.stop)
+    for doc, targets in scored.items():
+        assert targets == list(range(1, lengths[doc])), "each target once, in order"
+
+
+def test_a_uniform_model_has_the_entropy_of_its_vocabulary():
+    bpe = tokenizer.shipped()
+    heldout = HeldOut(["One day.", "Tom ran — naïve 🐶!", "x" * 500])
+    score = evaluate.score(uniform_engine(bpe.vocab), heldout, bpe, context=64, stride=32)
+    num_tokens = sum(len(bpe.encode(d)) + 1 for d in heldout.documents)
+    num_bytes = sum(len(d.encode()) for d in heldout.documents)
+    assert score.num_tokens == num_tokens and score.num_bytes == num_bytes
+    assert score.perplexity == pytest.approx(bpe.vocab)
+    assert score.perplexity_se == pytest.approx(0, abs=1e-6)
+    expected = num_tokens * math.log2(bpe.vocab) / num_bytes
+    assert score.bits_per_byte == pytest.approx(expected, rel=1e-12)
+
+
+def test_documents_are_scored_alone_whatever_the_batch():
+    rng = np.random.default_rng(1)
+    docs = [
+        np.concatenate(([0], rng.integers(1, VOCAB, n), [0])).astype(np.int32)
+        for n in (1, 3, 30, 7, 50)
+    ]
+    engine = TableEngine(random_table())
+    together = document_nats(engine, docs, 16, 8, 0)
+    alone = [document_nats(engine, [doc], 16, 8, 0)[0] for doc in docs]
+    np.testing.assert_allclose(together, alone, rtol=1e-12)
+    # The table sees one token back, so windows change nothing and the sum is known.
+    table = engine.table.astype(np.float64)
+    logp = table - np.log(np.exp(table).sum(-1, keepdims=True))
+    np.testing.assert_allclose(together, [-logp[d[:-1], d[1:]].sum() for d in docs], rtol=1e-6)
+
+
+def test_row_lengths_are_few():
+    engine = uniform_engine(VOCAB)
+    document_nats(engine, [np.zeros(n, dtype=np.int32) for n in range(2, 200)], 64, 32, 0)
+    assert {shape[1] for shape in engine.shapes} <= {33, 65}
+
+
+def test_standard_error_matches_resampling():
+    rng = np.random.default_rng(0)
+    num_bytes = rng.integers(200, 1200, 400).astype(float)
+    nats = num_bytes * rng.normal(0.7, 0.1, 400)
+    _, se = ratio(nats, num_bytes)
+    draws = [rng.integers(0, 400, 400) for _ in range(2000)]
+    resampled = np.std([nats[d].sum() / num_bytes[d].sum() for d in draws])
+    assert se == pytest.approx(resampled, rel=0.08)

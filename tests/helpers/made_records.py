@@ -1,0 +1,178 @@
+"""Valid records made up for tests, changes to them, and runs and stores on disk."""
+
+import copy
+import hashlib
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from leaderboard.attestations import Submission
+from speedrun.records.schema import Record, Score, content_id, seal
+
+NUM_BYTES, NUM_TOKENS = 1_602_449, 400_000
+WEIGHTS, TOKENIZER = b"weights of a model", b'{"a": "tokenizer"}'
+
+CONTENT: dict[str, Any] = {
+    "created": "2026-01-02T03:04:05+00:00",
+    "status": "complete",
+    "arch": "transformer",
+    "backend": "torch",
+    "device": "cpu",
+    "seed": 0,
+    "num_params": 2_004_288,
+    "num_params_non_embedding": 1_217_856,
+    "budget_s": 300.0,
+    "config": {
+        "arch": "transformer", "recipe_name": "default", "budget_s": 300.0, "seed": 0,
+        "model": {"vocab": 4096, "context": 256, "width": 128},
+        "recipe": {"lr": 0.003, "batch_rows": 8, "compile": True},
+        "data": {"vocab": 4096, "stride": 128}, "name": "für",
+    },
+    "code": {"commit": "0" * 40, "dirty": False, "version": "0.1.0"},
+    "data": {
+        "name": "tinystories",
+        "source": "local",
+        "train_fingerprint": "ff162777879ac30bc67d8a7838bb9c795315452fd08522734319b4c0e8f5927b",
+        "heldout_fingerprint": "2ef0107d4687d76d8b1d96da8f3a9bdf5d1f7d99adb03bb85a2a42b08ceceabc",
+        "num_dropped_duplicates": 3,
+    },
+    "tokenizer": {"vocab": 4096, "fingerprint": "c" * 64},
+    "hardware": {
+        "class": "cpu-x86_64-2c-amx",
+        "cpu": "A processor",
+        "cores": 2,
+        "memory_bytes": 8 << 30,
+        "accelerator": None,
+        "matmul_gflops": {"fp32": 100.5, "bf16": None},
+    },
+    "versions": {"python": "3.11.7", "torch": "2.13.0"},
+    "clock": {
+        "startup_s": 1.0, "tokenizer_s": 0.0, "build_s": 0.1, "compile_s": 10.0, "warmup_s": 1.0,
+        "train_s": 299.0, "data_wait_s": 1.0, "checkpoint_s": 0.1, "evaluate_s": 9.0,
+        "sample_s": 1.0, "overshoot_s": 0.01, "suspended_s": 0.0,
+    },
+    "train": {
+        "num_tokens": 1_000_000,
+        "num_steps": 500,
+        "epochs": None,
+        "tokens_per_s": 1_000_000 / 300,
+        "micro_batch_rows": 8,
+        "peak_bytes": 1 << 30,
+        "loss_curve": [[0.0, 8.3], [0.5, None], [1.0, 2.1]],
+        "engine": {"precision": "bf16", "threads": 2},
+        "events": [{"share": 0.5, "what": "a stall"}],
+    },
+    "score": {
+        "bits_per_byte": 0.75,
+        "bits_per_byte_se": 0.001,
+        "perplexity_se": 0.05,
+        "likelihood": "exact",
+        "window": 256,
+        "stride": 128,
+        "num_docs": 2000,
+        "num_bytes": NUM_BYTES,
+        "num_tokens": NUM_TOKENS,
+    },
+    "sample": {"prompt": "Once", "text": "Once, a fox 🦊", "temperature": 0.8, "seed": 0},
+    "weights_sha256": hashlib.sha256(WEIGHTS).hexdigest(),
+}  # fmt: skip
+BOUND = {
+    "score.likelihood": "bound", "score.num_draws": 16, "score.bits_per_byte_mc_se": 0.001,
+    "score.length_nats": 15_000.0,
+}  # fmt: skip
+
+
+def rescore(content: dict[str, Any], bits_per_byte: float) -> None:
+    """Give a content this score, with all its parts."""
+    score = content["score"]
+    score["bits_per_byte"] = bits_per_byte
+    score["nats"] = bits_per_byte * math.log(2) * score["num_bytes"]
+    score["nats_per_token"] = score["nats"] / score["num_tokens"]
+    score["perplexity"] = math.exp(score["nats_per_token"])
+
+
+rescore(CONTENT, 0.75)
+
+
+def put(content: Any, path: str, value: object) -> None:
+    """Set `"train.loss_curve.0.1"` of plain values."""
+    *sections, name = (int(part) if part.isdecimal() else part for part in path.split("."))
+    for section in sections:
+        content = content[section]
+    content[name] = value
+
+
+def changed(changes: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """The content of a record with these changes by path, and nothing else made to fit."""
+    content = copy.deepcopy(CONTENT)
+    for path, value in (changes or {}).items():
+        put(content, path, value)
+    return content
+
+
+def made(
+    bits_per_byte: float = 0.75, seed: int = 0, changes: Mapping[str, object] | None = None
+) -> Record:
+    """A valid record of this score and seed, with weights of its own."""
+    content = copy.deepcopy(CONTENT)
+    rescore(content, bits_per_byte)
+    content["seed"] = content["config"]["seed"] = seed
+    told = f"{bits_per_byte} {seed} {sorted((changes or {}).items())}"
+    content["weights_sha256"] = hashlib.sha256(told.encode()).hexdigest()
+    for path, value in (changes or {}).items():
+        put(content, path, value)
+    return seal(content)
+
+
+def resealed(content: dict[str, Any]) -> str:
+    """The text of a record file of any content, under the id that belongs to it."""
+    rest = {key: value for key, value in content.items() if key != "id"}
+    rest.setdefault("schema", 2)
+    return json.dumps({**rest, "id": content_id(rest)})
+
+
+def score(record: Record) -> Score:
+    assert record.score is not None
+    return record.score
+
+
+def write_run(folder: Path, record: Record | str) -> Path:
+    """The folder of a finished run, as `race` leaves it, with the weights of `CONTENT`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = record if isinstance(record, str) else record.to_json()
+    (folder / "record.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    (folder / "model.safetensors").write_bytes(WEIGHTS)
+    (folder / "tokenizer.json").write_bytes(TOKENIZER)
+    return folder
+
+
+def add(store: Path, record: Record, **note: Any) -> None:
+    """Put a record and, if it has a name or an author, its note into a local store."""
+    store.mkdir(parents=True, exist_ok=True)
+    (store / f"{record.id}.json").write_text(record.to_json(), encoding="utf-8")
+    if note:
+        said = {"name": None, "author": None, "submitted": "2026-01-03T00:00:00+00:00", **note}
+        submission = Submission(record=record.id, **said)
+        file = store / f"{record.id}.submission.json"
+        file.write_text(submission.to_json(), encoding="utf-8")
+
+
+def snapshot(folder: Path) -> dict[str, bytes | str]:
+    """Everything in a folder, to tell whether anything changed."""
+    return {
+        str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink()
+        else path.read_bytes() if path.is_file() else "folder"
+        for path in sorted(folder.rglob("*"))
+    }  # fmt: skip
+
+
+def leaves(value: Any, path: str = "") -> Iterator[str]:
+    """Paths of all plain values, list items included."""
+    if isinstance(value, dict | list) and value:
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in items:
+            yield from leaves(inner, f"{path}.{key}" if path else str(key))
+    else:
+        yield path

@@ -1,0 +1,116 @@
+"""Notes: strict, small, dated; what is none is refused with one line."""
+
+import json
+
+import pytest
+
+from leaderboard.attestations import (
+    MAX_NOTE_BYTES,
+    DataSet,
+    Rescored,
+    Submission,
+    Verification,
+    one_line,
+    parse_note,
+)
+
+NOTE = {
+    "record": "a" * 64,
+    "name": "more heads",
+    "author": "Ann",
+    "submitted": "2026-01-02T03:04+00:00",
+}
+
+
+def refusal(content: object, kind: type = Submission) -> str:
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    with pytest.raises(ValueError) as caught:
+        parse_note(kind, raw, "there")
+    line = str(caught.value)
+    assert line.startswith("there: ") and line.isprintable() and len(line) < 400
+    return line
+
+
+def test_a_note_comes_back_as_it_was():
+    note = Submission.model_validate(NOTE)
+    assert parse_note(Submission, note.to_json().encode(), "there") == note
+    assert json.loads(note.to_json()) == {"schema": 1, **NOTE}
+
+
+def test_the_digest_is_that_of_the_content():
+    facts = {"name": "x", "train_fingerprint": "a" * 64, "heldout_fingerprint": "b" * 64}
+    one, two = (DataSet.model_validate({**facts, "num_docs": n, "num_bytes": 9}) for n in (2, 3))
+    assert one.digest() != two.digest() and len(one.digest()) == 12
+    assert one.digest() == parse_note(DataSet, one.to_json().encode(), "").digest()
+    assert one.heldout == two.heldout and one.size != two.size
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", " a", "a ", "x" * 101, "a\nb", "\x1b[31m", "\u202ea", "a\u200bb", "\ud800"]
+)
+def test_names_are_one_plain_line(name):
+    with pytest.raises(ValueError):
+        one_line(name)
+    refusal({**NOTE, "name": name})
+    refusal({**NOTE, "author": name})
+
+
+@pytest.mark.parametrize("name", ["x" * 100, "größere Köpfe", "注意力", "<b>", "a | b", "🦊"])
+def test_other_names_are_free(name):
+    assert one_line(name) == name
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"rank": 1}, "rank: Extra"),
+        ({"record": "../x"}, "record: String should match"),
+        ({"record": "A" * 64}, "record: "),
+        ({"submitted": "yesterday"}, "not a date"),
+        ({"submitted": "2026-01-02T03:04"}, "offset"),
+        ({"submitted": "x\x1b" * 999}, "not a date"),
+        ({"schema": 2}, "schema: "),
+        ({"name": 1}, "name: "),
+        ({"x\x1b\n" * 5000: 1}, "Extra"),
+    ],
+)
+def test_a_note_is_strict(change, says):
+    assert says in refusal({**NOTE, **change})
+
+
+@pytest.mark.parametrize("name", NOTE)
+def test_nothing_may_be_missing(name):
+    assert f"{name}: Field required" in refusal({k: v for k, v in NOTE.items() if k != name})
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"[]", b"null", b"[" * 60_000, b'{"a":' * 9000, b"\xff", b'{"a": NaN}']
+)
+def test_what_is_no_note_is_refused(raw):
+    assert "not a submission note" in refusal(raw)
+
+
+def test_a_key_that_stands_twice_is_refused():
+    text = json.dumps(NOTE)[:-1] + ', "name": "other"}'
+    assert "twice" in refusal(text.encode())
+
+
+def test_a_large_file_is_refused_with_its_limit():
+    assert str(MAX_NOTE_BYTES) in refusal({**NOTE, "name": "x" * MAX_NOTE_BYTES})
+
+
+def test_a_verification_agrees_if_all_its_parts_do():
+    rescored = Rescored(
+        agrees=True, backend="torch", device="cpu", claimed_nats=1.0, found_nats=1.0,
+        difference=0.0, allowed=0.01, checks=["normalised"], failed=[],
+    )  # fmt: skip
+    note = Verification(
+        record="a" * 64, by="Ann", verified="2026-01-02T03:04:05+00:00", hardware_class="cpu",
+        versions={}, code="0" * 40, rescored=rescored, leaks=None, rerun=None,
+    )  # fmt: skip
+    assert note.agrees
+    bad = rescored.model_copy(update={"agrees": False})
+    assert not note.model_copy(update={"rescored": bad}).agrees
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(ValueError):
+            Rescored.model_validate({**rescored.model_dump(), "found_nats": value})

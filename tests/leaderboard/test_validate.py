@@ -1,0 +1,154 @@
+"""The review: a valid record has nothing against it; one wrong number, and something has."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from helpers.made_records import BOUND, NUM_BYTES, NUM_TOKENS, changed, made
+
+from leaderboard.attestations import DataSet
+from leaderboard.validate import data_objections, objections
+from speedrun.records.schema import Record, content_id, seal
+from speedrun.records.summary import row
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def found(changes, **kw) -> str:
+    return "; ".join(objections(seal(changed(changes)), **kw))
+
+
+def test_a_valid_record_has_nothing_against_it():
+    assert objections(made()) == []
+    assert objections(made(1.2, 7, BOUND)) == []
+    assert objections(made(changes={"code.dirty": True})) == []
+
+
+WRONG = [
+    ({"status": "interrupted"}, "does not rank: the run is interrupted"),
+    ({"status": "diverged", "score": None}, "does not rank: the run is diverged"),
+    ({"clock.suspended_s": 2.0}, "slept or stood still"),
+    ({"clock.overshoot_s": 1.6, "clock.train_s": 300.6}, "past its budget"),
+    ({"created": "soon"}, "not a date"),
+    ({"created": "2026-01-02T03:04:05"}, "offset"),
+    ({"created": "2024-12-31T23:59:59+00:00"}, "before the first race"),
+    ({"created": "0001-01-01T00:00:00+23:59"}, "before the first race"),
+    ({"created": "9999-12-31T23:59:59-23:59"}, "in the future"),
+    ({"budget_s": 0.0, "config.budget_s": 0.0}, "its budget is 0"),
+    ({"budget_s": 1e6, "config.budget_s": 1e6}, "at most a day"),
+    ({"clock.train_s": 320.0, "train.tokens_per_s": 1e6 / 321}, "does not fit an overshoot"),
+    ({"clock.overshoot_s": 0.5}, "does not fit an overshoot"),
+    ({"train.tokens_per_s": 3400.0}, "tokens/s, not 3,400"),
+    ({"train.num_tokens": 1_020_000}, "tokens/s, not 3,333"),
+    ({"clock.train_s": 0.0, "clock.data_wait_s": 0.0, "clock.overshoot_s": 0.0}, "no step"),
+    ({"train.num_steps": 0}, "no step was trained"),
+    ({"train.num_steps": 480}, "cannot have seen 1000000 tokens"),
+    ({"train.loss_curve": [[0.5, 2.0], [0.4, 2.0]]}, "do not run from 0 to 1"),
+    ({"train.loss_curve": [[-0.1, 2.0]]}, "do not run from 0 to 1"),
+    ({"train.loss_curve": [[1.1, 2.0]]}, "do not run from 0 to 1"),
+    ({"train.loss_curve": [[0.5, -0.1]]}, "loss curve leaves"),
+    ({"train.loss_curve": [[0.5, 1e308]]}, "loss curve leaves"),
+    ({"train.epochs": 0.0}, "0 epochs"),
+    ({"num_params": 0, "num_params_non_embedding": 0}, "0 of 0 parameters"),
+    ({"num_params_non_embedding": 2_004_289}, "outside the embedding"),
+    ({"arch": "lstm"}, "its config has arch 'transformer', its headline 'lstm'"),
+    ({"seed": 1}, "its config has seed 0, its headline 1"),
+    ({"config.seed": False}, "its config has seed False"),
+    ({"seed": -1, "config.seed": -1}, "not within 0"),
+    ({"seed": 1 << 64, "config.seed": 1 << 64}, "not within 0"),
+    ({"budget_s": 300.1}, "its config has budget_s 300.0"),
+    ({"tokenizer.vocab": 257}, "model.vocab 4096, its headline 257"),
+    ({"score.window": 128}, "model.context 256, its headline 128"),
+    ({"score.stride": 64}, "data.stride 128, its headline 64"),
+    ({"config.model": {}}, "model.vocab None"),
+    ({"config.model": {"x": {"y": ["z" * 99999] * 9}}}, "model.vocab None"),
+    ({"config.arch": {"x": ["\x1b" * 99999]}}, "its config has arch"),
+    ({"code.commit": None}, "which code made it"),
+    ({"code.dirty": None}, "which code made it"),
+    ({"arch": "x" * 201, "config.arch": "x" * 201}, "arch has 201 characters"),
+    ({"config.recipe_name": "x" * 201}, "recipe_name has 201"),
+    ({"backend": "x" * 201}, "backend has"),
+    ({"device": "x" * 201}, "device has"),
+    ({"hardware.class": "x" * 201}, "hardware.class has"),
+    ({"data.name": "x" * 201}, "data.name has"),
+    ({"code.commit": "x" * 201}, "code.commit has"),
+    ({"code.version": "x" * 201}, "code.version has"),
+    ({"score.num_docs": 1}, "fewer than two documents"),
+    ({"score.num_bytes": 0}, "fewer than two documents"),
+    ({"score.num_tokens": 0}, "fewer than two documents"),
+    ({"score.num_tokens": NUM_BYTES + 2001}, "cannot come from"),
+    ({"score.nats": 0.0}, "must be above 0"),
+    ({"score.nats": -1.0}, "must be above 0"),
+    ({"score.stride": 0, "config.data.stride": 0}, "must be above 0"),
+    ({"score.stride": 512, "config.data.stride": 512}, "at most the window"),
+    ({"score.nats": 101.0 * NUM_TOKENS}, "more than any guess"),
+    ({"score.bits_per_byte": 0.7499999}, "bits_per_byte is 0.7499999, but its parts give 0.75"),
+    ({"score.perplexity": 8.0}, "perplexity is 8.0, but"),
+    ({"score.nats_per_token": 2.0}, "nats_per_token is 2.0, but"),
+    ({"score.nats": 800_000.0}, "bits_per_byte is 0.75, but"),
+    ({"score.num_bytes": NUM_BYTES + 1}, "bits_per_byte is 0.75, but"),
+    ({"score.num_tokens": NUM_TOKENS + 1}, "perplexity is"),
+    ({"score.bits_per_byte_se": -0.1}, "a standard error is below 0"),
+    ({"score.perplexity_se": -0.1}, "a standard error is below 0"),
+    ({"score.bits_per_byte_se": 1e300}, "larger than documents can make it"),
+    ({"score.perplexity_se": 1e300}, "larger than documents can make it"),
+    ({"score.num_draws": 4}, "an exact score has no noise draws"),
+    ({"score.length_nats": 4.0}, "an exact score has no noise draws"),
+    ({**BOUND, "score.num_draws": None}, "a bound needs its noise draws"),
+    ({**BOUND, "score.bits_per_byte_mc_se": None}, "a bound needs its noise draws"),
+    ({**BOUND, "score.length_nats": None}, "a bound needs its noise draws"),
+    ({**BOUND, "score.length_nats": -1.0}, "a bound needs its noise draws"),
+    ({**BOUND, "score.length_nats": 1e6}, "more than the whole score"),
+]
+
+
+@pytest.mark.parametrize(("changes", "says"), WRONG)
+def test_one_wrong_number_is_objected_to(changes, says):
+    line = found(changes, now=NOW)
+    assert says in line
+    assert line.isprintable() and len(line) < 1500
+
+
+def test_a_date_in_the_future_is_objected_to_from_the_clocks_tolerance_on():
+    for minutes, is_wrong in ((9, False), (11, True)):
+        created = (NOW + timedelta(minutes=minutes)).isoformat()
+        assert ("in the future" in found({"created": created}, now=NOW)) == is_wrong
+
+
+def test_everything_wrong_is_named_at_once():
+    line = found({"seed": 3, "train.epochs": -1.0, "created": "soon"})
+    assert "seed" in line and "epochs" in line and "not a date" in line
+
+
+def test_a_bound_of_the_first_schema_needs_no_draws():
+    record = seal(changed({"score.likelihood": "bound"}))
+    plain = {**record.content(), "schema": 1}
+    for name in ("num_draws", "bits_per_byte_mc_se", "length_nats"):
+        del plain["score"][name]
+    old = Record.model_validate({**plain, "id": content_id(plain)}, strict=False)
+    assert objections(old) == []
+    assert "a bound needs" in "; ".join(objections(record))
+
+
+KNOWN = DataSet(
+    name="tinystories", train_fingerprint=made().data.train_fingerprint,
+    heldout_fingerprint=made().data.heldout_fingerprint, num_docs=2000, num_bytes=NUM_BYTES,
+)  # fmt: skip
+
+
+def test_known_data_are_not_objected_to():
+    assert data_objections(row(made()), [KNOWN]) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"data.train_fingerprint": "e" * 64}, "is not known there"),
+        ({"data.heldout_fingerprint": "e" * 64}, "are not those known of 'tinystories'"),
+        ({"score.num_bytes": NUM_BYTES + 1}, f"divides by {NUM_BYTES + 1} bytes"),
+        ({"score.num_docs": 1999}, "of 1999 documents"),
+        ({"data.train_fingerprint": "e" * 64, "data.name": "\x1b" * 999}, "is not known"),
+    ],
+)
+def test_other_data_are_objected_to(changes, says):
+    (line,) = data_objections(row(seal(changed(changes))), [KNOWN])
+    assert says in line and line.isprintable() and len(line) < 400

@@ -1,0 +1,252 @@
+"""Every mistake in a folder of one's own ends in one clear line, and leaves nothing behind."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import folders
+from helpers.command_line import command
+
+from speedrun.cli import app
+from speedrun.models import loader
+
+INIT, MODEL = "__init__.py", "torch_model.py"
+RETURN = "return F.linear(torch.tanh(self.mix(recent)), self.embed.weight)"
+LOGITS = RETURN.removeprefix("return ")
+
+
+def race(arch: str, out: Path, *args: str) -> str:
+    """The one line that a refused race says."""
+    stories = folders.write_stories(out.parent / "stories.jsonl")
+    done = command(
+        "--arch", arch, "--minutes", "0.2", "--params", "60K", "--vocab", "300",
+        "--eval-docs", "20", "--data", stories, "--out", out,
+        "--set", "model.context=32", "--set", "recipe.compile=false", "--tune", "off",
+        *(args if "--backend" in args else ("--backend", "cpu", *args)),
+    )  # fmt: skip
+    line = done.err
+    assert done.code == 2, line
+    assert line.startswith("error: ") and line.count("\n") == 1
+    assert not out.exists() or not list(out.iterdir()), "a refused race leaves nothing behind"
+    return line
+
+
+def broken(tmp_path: Path, file: str, old: str, new: str) -> str:
+    """README's example in a folder, with one thing in it replaced."""
+    files = folders.readme_example()
+    assert old in files[file]
+    files[file] = files[file].replace(old, new)
+    return str(folders.write(tmp_path / "mine", files))
+
+
+# Seen before anything is opened: file, what is replaced, by what, what is said.
+IN_THE_FOLDER = {
+    "no Config": (INIT, "class Config", "class Configuration", ["lacks Config"]),
+    "no initial": (INIT, "def initial", "def first", ["lacks initial"]),
+    "no likelihood": (INIT, "LIKELIHOOD", "LIKELYHOOD", ["lacks LIKELIHOOD"]),
+    "likelihood misspelt": (INIT, '"exact"', '"exakt"', ["'exakt'", "exact and bound"]),
+    "a bound without noise": (INIT, '"exact"', '"bound"', ["lacks corrupt, denoise"]),
+    "Config no dataclass": (INIT, "@dataclass(frozen=True)", "", ["no dataclass"]),
+    "Config without vocab": (INIT, "    vocab: int = 4096\n", "", ["Config lacks vocab"]),
+    "Config without context": (INIT, "    context: int = 128\n", "", ["Config lacks context"]),
+    "Config without num_params": (INIT, "def num_params(", "def size(", ["lacks num_params"]),
+    "a field without default": (INIT, "vocab: int = 4096", "vocab: int", ["no default to vocab"]),
+    "no default recipe": (
+        INIT, "LIKELIHOOD =", "RECIPES = {'fast': {}}\nLIKELIHOOD =",
+        ["RECIPES has no 'default', only fast"],
+    ),
+    "a recipe misspelt": (
+        INIT, "LIKELIHOOD =", "RECIPES = {'default': {'recipe': {'lrr': 1}}}\nLIKELIHOOD =",
+        ["'lrr'", "did you mean lr"],
+    ),
+    "a group misspelt": (
+        INIT, "LIKELIHOOD =", "PARAM_GROUPS = [('*', 'matrices')]\nLIKELIHOOD =",
+        ["'matrices'", "matrix, embedding, vector"],
+    ),
+    "a size too far off": (
+        INIT, "def initial",
+        "def for_params(target, vocab, **fixed):\n    return Config(vocab=vocab, **fixed)\n\n\n"
+        "def initial", ["35,584", "-40.7%", "3%"],
+    ),
+    "a size that cannot be counted": (
+        INIT, "width: int", "breadth: int",
+        ["'mine' failed at __init__.py:", "AttributeError", "no attribute 'width'"],
+    ),
+    "for_params gives nothing": (
+        INIT, "def initial",
+        "def for_params(target, vocab, **fixed):\n    pass\n\n\ndef initial",
+        ["for_params gave NoneType"],
+    ),
+    "an import that fails": (
+        INIT, "import numpy", "import no_such_thing\nimport numpy",
+        ["__init__.py:3", "No module named 'no_such_thing'"],
+    ),
+    "a syntax error": (INIT, "def initial(", "def initial((", ["__init__.py:", "SyntaxError"]),
+    "the model's import fails": (
+        MODEL, "import torch\n", "import no_such_thing\nimport torch\n",
+        ["torch_model.py could not be imported", "No module named 'no_such_thing'"],
+    ),
+    "the model's syntax": (MODEL, "class Model(", "class Model((", ["torch_model.py:", "Syntax"]),
+    "no Model": (MODEL, "class Model", "class Modell", ["torch_model.py has no class Model"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", IN_THE_FOLDER)
+def test_a_mistake_in_the_folder_is_said_before_anything_is_opened(mistake, tmp_path):
+    *replaced, says = IN_THE_FOLDER[mistake]
+    line = race(broken(tmp_path, *replaced), tmp_path / "runs")
+    assert all(part in line for part in says), line
+    assert "mine" in line and "unknown architecture" not in line
+    assert not (tmp_path / "runs").exists()
+
+
+# Seen when the model is built and checked.
+IN_THE_MODEL = {
+    "initial has another shape": (INIT, "(config.vocab, D)", "(config.vocab, D + 1)", ["numbers"]),
+    "shapes that cancel out": (
+        INIT, '(D, config.num_words * D)}', '(config.num_words * D, D)}', ["'mix.weight'", "shape"],
+    ),
+    "initial has another name": (INIT, '"mix.weight"', '"mixed.weight"', ["'mix.weight'"]),
+    "a matrix of three axes": (
+        INIT, "(D, config.num_words * D)}", "(D, config.num_words, D)}", ["mix.weight", "two axes"],
+    ),
+    "initial gives no arrays": (INIT, '.astype("float32")', ".tolist()", ["gave list"]),
+    "another vocabulary": (MODEL, RETURN, f"return {LOGITS}[..., 1:]", ["299", "(4, 32, 300)"]),
+    "two axes only": (MODEL, RETURN, f"return {LOGITS}.flatten(0, 1)", ["(128, 300)", "(4, 32,"]),
+    "a tuple": (MODEL, RETURN, f"return {LOGITS}, None", ["logits gave tuple"]),
+    "no way to logits": (MODEL, "def logits", "def forward", ["features and output, or logits"]),
+    "looks ahead": (
+        MODEL, "(0, 0, self.num_words - 1, 0))", "(0, 0, self.num_words - 2, 1))",
+        ["not causal", "nats (allowed 0.001)"],
+    ),
+    "mixes rows": (
+        MODEL, RETURN, f"return {LOGITS} + self.embed(tokens_BT[-1, :1]) @ self.embed.weight.T",
+        ["rows of a batch affect each other by"],
+    ),
+    "not a number": (MODEL, RETURN, f"return {LOGITS}.log()", ["scores", "not finite"]),
+    "dropout": (MODEL, RETURN, f"return F.dropout({LOGITS})", ["not repeatable", "dropout"]),
+    "raises": (
+        MODEL, RETURN, "return torch.tanh(self.mix)",
+        ["'mine' failed at torch_model.py:17", "TypeError", "SPEEDRUN_TRACEBACK=1"],
+    ),
+    "raises where initial is": (
+        INIT, "rng.normal(0, 0.1, shape)", "shapes[shape]",
+        ["'mine' failed at __init__.py:", "KeyError"],
+    ),
+    "backward fails": (
+        MODEL, RETURN, f"x = {LOGITS}.exp()\n        x *= 2\n        return x",
+        ["architecture 'mine' failed", "RuntimeError"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", IN_THE_MODEL)
+def test_a_mistake_in_the_model_is_said_before_the_clock_starts(mistake, tmp_path):
+    *replaced, says = IN_THE_MODEL[mistake]
+    line = race(broken(tmp_path, *replaced), tmp_path / "runs")
+    assert all(part in line for part in says), line
+
+
+FEATURES = """x = torch.tanh(self.mix(recent))
+        return x
+
+    def output(self):
+        return OUTPUT"""
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ("self.embed.weight, None", ["must give", "2 things"]),
+        ("self.embed.weight", ["must give", "Parameter"]),
+        ("self.embed.weight[1:], None, 0", ["(299, ", "(300, "]),
+        ("self.embed.weight[:, 1:], None, 0", ["features has shape (4, 32, ", "expected rows"]),
+        ("self.embed.weight, self.embed.weight[0], 9", ["rare entry has shape"]),
+        ("self.embed.weight, self.embed.weight[:1], 300", ["not normalised", "nats"]),
+    ],
+)
+def test_a_mistake_in_features_and_output(output, says, tmp_path):
+    code = FEATURES.replace("OUTPUT", output)
+    files = folders.readme_example()
+    files[MODEL] = files[MODEL].replace("def logits", "def features").replace(RETURN, code)
+    line = race(str(folders.write(tmp_path / "mine", files)), tmp_path / "runs")
+    assert all(part in line for part in says), line
+
+
+@pytest.mark.parametrize(
+    ("left", "says"),
+    [
+        ([MODEL], "no __init__.py there"),
+        ([INIT], "lacks a model file (torch_model.py or mlx_model.py)"),
+        ([], "no __init__.py there"),
+        (None, "no such folder"),
+    ],
+)
+def test_a_file_that_is_missing_is_named(left, says, tmp_path):
+    files = folders.readme_example()
+    if left is not None:
+        folders.write(tmp_path / "mine", {name: files[name] for name in left})
+    assert says in race(str(tmp_path / "mine"), tmp_path / "runs")
+
+
+def test_a_folder_given_without_a_slash_is_pointed_to(tmp_path, monkeypatch):
+    folders.write(tmp_path / "mine", folders.readme_example())
+    monkeypatch.chdir(tmp_path)
+    assert "--arch ./mine" in race("mine", tmp_path / "runs")
+
+
+def test_what_the_folder_says_to_a_person_keeps_its_words(tmp_path):
+    line = race(str(folders.PLUGIN), tmp_path / "runs", "--set", "model.num_bags=0")
+    assert line == (
+        "error: architecture 'recent_words': model.num_bags=0: must divide model.width=1\n"
+    )
+
+
+def test_a_width_that_was_fixed_is_not_varied(tmp_path):
+    folder = folders.write(tmp_path / "mine", folders.readme_example())
+    line = race(str(folder), tmp_path / "runs", "--set", "model.width=8")
+    assert "came to 2,656" in line and "--set model" in line
+
+
+def test_the_whole_traceback_can_be_had(tmp_path, monkeypatch):
+    monkeypatch.setitem(os.environ, "SPEEDRUN_TRACEBACK", "1")
+    folder = broken(tmp_path, MODEL, RETURN, "return torch.tanh(self.mix)")
+    with pytest.raises(ValueError, match="torch_model") as caught:
+        app.main(
+            ["--arch", folder, "--params", "60K", "--vocab", "300", "--backend", "cpu",
+             "--data", str(folders.write_stories(tmp_path / "stories.jsonl")),
+             "--out", str(tmp_path / "runs")]
+        )  # fmt: skip
+    assert isinstance(caught.value.__cause__, TypeError)
+
+
+def test_a_folder_that_was_mended_can_be_imported(tmp_path):
+    """A failed import leaves nothing half-made for the next one."""
+    folder = broken(tmp_path, INIT, "import numpy", "import no_such_thing\nimport numpy")
+    race(folder, tmp_path / "runs")
+    assert not [name for name in sys.modules if name.startswith("speedrun_plugin_mine")
+                and str(tmp_path) in str(sys.modules[name].__file__)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("return self.embed.weight, None, 0", "return self.embed.weight[1:], None, 0", "(299, "),
+        ("return self.embed.weight,", "return self.embed.weight[:, 1:],", "features has shape (4"),
+        ("return _rms_norm(x_BTD + self", "return self.down @ _rms_norm(x_BTD + self",
+         "failed at mlx_model.py:"),
+        ("def output", "def outputs", "features and output, or logits"),
+        ("self.speeds =", "self.paces = mx.zeros(1)\n        self.speeds =", "'paces'"),
+        ("ages_TT >= 0", "ages_TT >= -1", "not causal"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_mlx(old, new, says, tmp_path):
+    if not any(row.backend == "mlx" and row.available for row in loader.devices()):
+        pytest.skip("mlx: not here")
+    files = {f.name: f.read_text(encoding="utf-8") for f in folders.PLUGIN.glob("*.py")}
+    assert old in files["mlx_model.py"]
+    files["mlx_model.py"] = files["mlx_model.py"].replace(old, new)
+    folder = str(folders.write(tmp_path / "mine", files))
+    line = race(folder, tmp_path / "runs", "--backend", "mlx")
+    assert says in line, line

@@ -1,0 +1,198 @@
+"""Architectures from outside the project race through the real command line, nothing edited."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import folders
+from helpers.command_line import FAST, TINY, one_line_error, run
+
+from speedrun.config import Recipe
+from speedrun.evaluation import fairness
+from speedrun.models import loader, plugins
+from speedrun.records.schema import load
+
+
+def race(arch: str, stories: Path, out: Path, *args: str, path: str = ""):
+    return run(
+        "--arch", arch, "--minutes", "0.05", "--data", str(stories), "--out", str(out),
+        *TINY, *FAST, *args, PYTHONPATH=path,
+    )  # fmt: skip
+
+
+def only_run(out: Path) -> Path:
+    (folder,) = (f for f in out.iterdir() if not f.name.startswith("."))
+    return folder
+
+
+def mlx_or_skip() -> str:
+    here = [d for d in loader.devices() if d.backend == "mlx" and d.available]
+    if not here:
+        why = [d.detail for d in loader.devices() if d.backend == "mlx"]
+        pytest.skip(f"mlx: {why[0] if why else 'no such backend yet'}")
+    return here[0].name
+
+
+@pytest.mark.parametrize("backend", ["torch", "mlx"])
+def test_a_folder_outside_races_and_tells_stories(backend, stories, tmp_path):
+    name = "cpu" if backend == "torch" else mlx_or_skip()
+    done = race(str(folders.PLUGIN), stories, tmp_path, "--backend", name)
+    assert done.returncode == 0, done.stderr
+    folder = only_run(tmp_path)
+    record = load(folder / "record.json")
+    assert (record.arch, record.backend, record.status) == ("recent_words", backend, "complete")
+    assert record.num_params == pytest.approx(60_000, rel=0.03)
+    assert record.score is not None and record.score.bits_per_byte < 1.5
+    assert str(folders.ROOT) not in (folder / "record.json").read_text()
+
+    sampled = ("sample", str(folder), "--prompt", "Tom saw", "--max-tokens", "10")
+    told = run(*sampled, "--arch", str(folders.PLUGIN), "--backend", name)
+    assert told.returncode == 0 and told.stdout.startswith("Tom saw"), told.stderr
+    assert "give its folder: --arch" in one_line_error(run(*sampled))
+    other = one_line_error(run(*sampled, "--arch", "transformer"))
+    assert "another architecture than transformer" in other and "num_bags" in other
+
+
+def test_the_example_of_the_readme_is_short_and_runs(stories, tmp_path):
+    files = folders.readme_example()
+    assert files.keys() == {"__init__.py", "torch_model.py"}
+    assert sum(text.count("\n") for text in files.values()) < 50
+    # A folder name that is no identifier, seen from where it lies.
+    folders.write(tmp_path / "four-words.v2", files)
+    done = run(
+        "--arch", "./four-words.v2", "--minutes", "0.05", "--data", str(stories), *TINY, *FAST,
+        "--set", "model.num_words=3", cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = load(only_run(tmp_path / "runs") / "record.json")
+    assert record.arch == "four-words.v2" and record.config["model"]["num_words"] == 3
+    assert record.score is not None and record.score.bits_per_byte < 1.5
+
+
+def install(site: Path, name: str, target: str) -> str:
+    """What pip would leave in `site` for a package that offers one architecture."""
+    info = site / "word_models-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: word-models\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{plugins.ENTRY_POINTS}]\n{name} = {target}\n")
+    return str(site)
+
+
+def test_an_installed_package_offers_an_architecture(stories, tmp_path):
+    path = install(tmp_path / "site", "four_words", "word_models.four_words")
+    folders.write(tmp_path / "site" / "word_models", {"__init__.py": ""})
+    folders.write(tmp_path / "site" / "word_models" / "four_words", folders.readme_example())
+    done = race("four_words", stories, tmp_path / "runs", path=path)
+    assert done.returncode == 0, done.stderr
+    folder = only_run(tmp_path / "runs")
+    assert load(folder / "record.json").arch == "four_words"
+    told = run("sample", str(folder), "--prompt", "Tom", "--max-tokens", "5", PYTHONPATH=path)
+    assert told.returncode == 0 and told.stdout.startswith("Tom"), told.stderr
+    near = one_line_error(
+        run("--arch", "fuor_words", "--out", str(tmp_path / "none"), PYTHONPATH=path)
+    )
+    assert "did you mean four_words" in near
+
+
+def test_an_installed_package_that_fails_shows_its_own_error(tmp_path):
+    path = install(tmp_path / "site", "broken", "word_models")
+    folders.write(tmp_path / "site" / "word_models", {"__init__.py": "import no_such_thing\n"})
+    line = one_line_error(run("--arch", "broken", "--out", str(tmp_path / "runs"), PYTHONPATH=path))
+    assert "'broken'" in line and "No module named 'no_such_thing'" in line
+    assert "unknown architecture" not in line and not (tmp_path / "runs").exists()
+
+
+def test_an_installed_package_cannot_take_a_name_of_the_projects(tmp_path, monkeypatch):
+    install(tmp_path, "transformer", "word_models")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    ours = loader.architecture("transformer").package
+    assert ours.__name__ == "architectures.transformer"
+
+
+@pytest.mark.parametrize(
+    ("written", "asked", "other"), [("mlx", "cpu", "torch"), ("torch", "mlx", "mlx")]
+)
+def test_written_for_one_framework_it_says_so_on_the_other(written, asked, other, tmp_path):
+    files = folders.readme_example()
+    files[f"{written}_model.py"] = files.pop("torch_model.py")
+    folder = str(folders.write(tmp_path / "mine", files))
+    with pytest.raises(ValueError, match=f"no {other}_model.py: it runs on {written} only"):
+        loader.architecture(folder).model(other)
+    done = run("--arch", folder, "--backend", asked, "--out", str(tmp_path / "runs"))
+    assert f"has no {other}_model.py, only {written}_model.py" in one_line_error(done)
+    assert not (tmp_path / "runs").exists()
+
+
+def small_engine(recipe: str = "default"):
+    architecture = loader.architecture(str(folders.PLUGIN))
+    config = architecture.for_params(20_000, 32, context=16)
+    chosen = Recipe(compile=False, precision="fp32", **architecture.RECIPES[recipe]["recipe"])
+    device = loader.device("cpu")
+    return loader.backend("torch").engine(architecture, config, chosen, 0, device), config
+
+
+@pytest.mark.parametrize("recipe", ["default", "adamw"])
+def test_every_parameter_of_the_plugin_learns(recipe):
+    engine, config = small_engine(recipe)
+    before, rng = engine.weights(), np.random.default_rng(0)
+    for _ in range(5):
+        engine.step(rng.integers(0, 32, (8, 17), dtype=np.int32), 1.0)
+    assert all(np.any(value != before[name]) for name, value in engine.weights().items())
+    fairness.check(engine, 32, config.context, "exact")
+
+
+def engine_in(folder: Path):
+    architecture = loader.architecture(str(folder))
+    config = architecture.for_params(10_000, 32, context=16)
+    recipe, device = Recipe(compile=False, precision="fp32"), loader.device("cpu")
+    return loader.backend("torch").engine(architecture, config, recipe, 0, device)
+
+
+def test_a_plugin_without_a_cache_reads_on_all_the_same():
+    engine, config = small_engine()
+    tokens = np.random.default_rng(0).integers(0, 32, config.context + 5, dtype=np.int32)
+    reader = engine.reader()
+    for stop in range(1, len(tokens) + 1):
+        whole = engine.logits(tokens[None, max(0, stop - config.context) : stop])[0, -1]
+        np.testing.assert_allclose(reader.feed(tokens[stop - 1 : stop]), whole, atol=1e-5)
+
+
+CACHED_LOGITS = """
+    def new_cache(self):
+        return []
+
+    def logits(self, tokens_BT, cache=None):
+        if cache is None:
+            return self.all_logits(tokens_BT)
+        cache.append(tokens_BT)
+        return self.all_logits(torch.cat(cache, dim=1)[:, -self.num_words - tokens_BT.shape[1] :])[
+            :, -tokens_BT.shape[1] :
+        ]
+"""
+
+
+def test_a_plugin_that_gives_logits_may_have_a_cache(tmp_path):
+    files = folders.readme_example()
+    model = files["torch_model.py"].replace("def logits", "def all_logits")
+    files["torch_model.py"] = model + CACHED_LOGITS
+    engine = engine_in(folders.write(tmp_path / "cached", files))
+    tokens = np.random.default_rng(0).integers(0, 32, 20, dtype=np.int32)
+    reader = engine.reader()
+    for stop in range(1, len(tokens) + 1):
+        whole = engine.logits(tokens[None, max(0, stop - 16) : stop])[0, -1]
+        np.testing.assert_allclose(reader.feed(tokens[stop - 1 : stop]), whole, atol=1e-5)
+
+
+def test_the_twins_of_the_plugin_agree():
+    mx = pytest.importorskip("mlx.core", reason="mlx: not installed")
+    utils = pytest.importorskip("mlx.utils")
+    engine, config = small_engine()
+    weights = {name: value * 1.5 for name, value in engine.weights().items()}
+    engine.load(weights)
+    twin = loader.architecture(str(folders.PLUGIN)).model("mlx")(config)
+    shapes = {n: v.shape for n, v in dict(utils.tree_flatten(twin.parameters())).items()}
+    assert shapes == {name: value.shape for name, value in weights.items()}
+    twin.load_weights([(name, mx.array(value)) for name, value in weights.items()])
+    tokens = np.random.default_rng(0).integers(0, 32, (4, 16), dtype=np.int32)
+    logits = twin.features(mx.array(tokens)) @ twin.output()[0].T
+    np.testing.assert_allclose(np.array(logits), engine.logits(tokens), atol=1e-5)

@@ -1,0 +1,58 @@
+"""Text of strangers: what acts is shown, what is seen stays."""
+
+import pytest
+
+from speedrun.records.sanitize import brief, inert, is_inert, markdown
+
+ACTING = {
+    "escape": "\x1b[31m", "bell": "\a", "newline": "a\nb", "return": "\r", "tab": "\t",
+    "delete": "\x7f", "C1": "\x9b31m", "right-to-left": "\u202eabc", "isolate": "\u2066x",
+    "zero width": "a\u200bb", "joiner": "\u200d", "soft hyphen": "\u00ad", "order mark": "\ufeff",
+    "line separator": "\u2028", "paragraph": "\u2029", "private": "\ue000", "lone": "\ud800",
+    "tag": "\U000e0041", "filler": "\u3164", "variation": "\ufe0f", "grapheme": "\u034f",
+    "blank": "\u2800", "Zalgo": "Z" + "\u0301" * 8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ACTING.values(), ids=ACTING)
+def test_what_acts_is_shown_as_what_it_is(text):
+    shown = inert(text)
+    assert shown != text and not is_inert(text)
+    assert is_inert(shown) and shown.isprintable()
+    assert "\\" in shown
+    shown.encode("utf-8")
+
+
+@pytest.mark.parametrize("text", ["", "plain", "für", "狐狸", "🦊", "e\u0301", "שלום", "a|b`c`<b>"])
+def test_what_is_seen_stays(text):
+    assert inert(text) == text and is_inert(text)
+
+
+def test_lines_stay_only_where_they_may():
+    assert inert("a\nb\x1b", lines=True) == "a\nb\\x1b"
+    assert inert("a\nb") == "a\\nb"
+
+
+def test_marks_on_one_letter_are_counted_anew_for_each():
+    assert inert("e\u0301\u0302e\u0301\u0302") == "e\u0301\u0302e\u0301\u0302"
+    assert inert("e" + "\u0301" * 3) == "e\u0301\u0301\\u0301"
+
+
+def test_markdown_shows_its_signs():
+    assert markdown("a|b") == "a\\|b"
+    assert markdown("<script>") == "\\<script\\>"
+    assert markdown("[x](https://y)") == "\\[x\\](https\\://y)"
+    assert markdown("`*_~#$ www.x.y") == "\\`\\*\\_\\~\\#\\$ www\\.x.y"
+    assert markdown("2026-11-22, p = 0.01 (2M)") == "2026-11-22, p = 0.01 (2M)"
+    assert "\n" not in markdown("a\n# b") and markdown("\u202e") == "\\\\u202e"
+
+
+@pytest.mark.parametrize("value", ["x" * 10**6, {"a": [{"b": "\x1b"}] * 9999}, 10**400, "\u202e"])
+def test_a_value_in_an_error_is_short_and_inert(value):
+    assert len(brief(value)) <= 81 and is_inert(brief(value))
+
+
+def test_markdown_calls_nobody_and_links_no_issue():
+    assert markdown("by @someone, see #12") == "by @&#8203;someone, see \\#&#8203;12"
+    assert markdown("tinystories@ff16") == "tinystories@ff16"
+    assert markdown("") == ""

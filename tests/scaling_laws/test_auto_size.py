@@ -1,0 +1,146 @@
+"""What `auto` stands for: the law that fits, the most of them, and a guess without one."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from helpers.sweeps import SIZES, fill, record
+from rich.console import Console
+
+from speedrun.cli import app
+from speedrun.cli import race as commands
+from speedrun.config import Data, parse_size
+from speedrun.models import loader as found
+from speedrun.scaling_laws import auto_size, fit, law
+from speedrun.sweep import report as sweep_report
+from speedrun.sweep import sweep_dir as sweep_folder
+from speedrun.sweep.results import read
+from speedrun.system import hardware
+from speedrun.training.request import Asked
+
+CLASS = hardware.hardware_class(hardware.machine(), found.device("cpu"))
+
+
+@pytest.fixture(autouse=True)
+def apart(tmp_path, monkeypatch):
+    """No sweeps but a test's own, and quick reports."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(auto_size, "SHIPPED", tmp_path / "docs")
+    monkeypatch.setattr(fit, "NUM_RESAMPLES", 4)
+    monkeypatch.setattr("speedrun.sweep.figures.draw", lambda folder, swept: [])
+
+
+@pytest.fixture
+def asked(stories, tmp_path) -> Asked:
+    return Asked(
+        params="auto", backend="cpu", data=Data(path=str(stories)), out=tmp_path / "runs"
+    )  # fmt: skip
+
+
+def sweep(folder: Path, keep: bool = False, **changes) -> Path:
+    """A finished sweep of this machine class, with its laws."""
+    fill(folder, **{"hardware__class": CLASS, "seeds": 1, **changes})
+    sweep_folder.agree(folder, {"--set": [], "vocabulary": 4096}, {})
+    sweep_report.report(folder, [], [], keep=keep, console=Console(quiet=True))
+    return folder
+
+
+def chosen(asked: Asked) -> tuple[Asked, str]:
+    told: list[str] = []
+    return auto_size.chosen(asked, told.append), " ".join(told)
+
+
+def test_the_size_is_the_time_optimal_one_by_the_law_of_ones_own_sweep(asked):
+    folder = sweep(asked.out / "mine")
+    laws = read(folder).archs[0].laws
+    assert laws is not None
+    for minutes in (1, 5):
+        picked, told = chosen(dataclasses.replace(asked, budget_s=60 * minutes))
+        best = law.minimum(laws.loss, laws.speed, 60 * minutes, 1e4, 1e8)[0]
+        assert parse_size(picked.params) == pytest.approx(best, rel=0.05)
+        assert str(folder / "laws.json") in told and "6 runs" in told and "of other data" in told
+
+
+def test_a_copy_in_the_cache_serves_later_races(asked, tmp_path):
+    sweep(tmp_path / "elsewhere", keep=True)
+    assert str(sweep_report.kept_laws()) in chosen(asked)[1]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"hardware__class": "cuda-h200"}, {"config": {"recipe_name": "goedecke"}}]
+)
+def test_a_law_of_another_machine_class_or_recipe_does_not_count(asked, changes, monkeypatch):
+    sweep(asked.out / "other", **changes)
+    monkeypatch.setattr(
+        auto_size, "_probe", lambda *_: law.SpeedLaw(fixed=1e-5, scale=2e-11, power=1)
+    )
+    assert "is a guess" in chosen(asked)[1]
+
+
+def test_a_law_of_other_settings_does_not_count(asked):
+    folder = sweep(asked.out / "mine")
+    assert list(auto_size._known(asked))
+    assert not list(auto_size._known(dataclasses.replace(asked, settings=("model.context=64",))))
+    manifest = json.loads((folder / "sweep.json").read_text())
+    manifest["shared"]["vocabulary"] = 300
+    (folder / "sweep.json").write_text(json.dumps(manifest))
+    assert not list(auto_size._known(asked))
+
+
+def test_the_same_data_comes_first_then_more_runs(asked, stories):
+    from speedrun.data.source import open_source
+
+    same = open_source(str(stories), print).train_fingerprint
+    sweep(asked.out / "other data", seeds=3)
+    assert "18 runs" in chosen(asked)[1]
+    sweep(asked.out / "same data", data__train_fingerprint=same)
+    assert "6 runs" in chosen(asked)[1] and "of other data" not in chosen(asked)[1]
+
+
+def test_without_a_law_a_few_steps_give_a_guess(asked, monkeypatch):
+    monkeypatch.setattr(auto_size, "PROBED", (20_000, 40_000, 80_000))
+    settings = ("model.context=32",)
+    data = dataclasses.replace(asked.data, vocab=300)
+    picked, told = chosen(dataclasses.replace(asked, settings=settings, data=data, budget_s=6))
+    assert 5_000 <= parse_size(picked.params) <= 320_000
+    assert "is a guess" in told and told.count("--params auto") == 1
+
+
+def test_counted_models_are_not_guessed(asked):
+    with pytest.raises(ValueError, match="give a size"):
+        chosen(dataclasses.replace(asked, arch="ngram", backend="numpy"))
+
+
+def test_the_architecture_is_the_one_whose_law_predicts_least(asked):
+    asked = dataclasses.replace(asked, arch="auto", params="1M", backend="cpu")
+    picked, told = chosen(asked)
+    assert picked.arch == "transformer" and "has none" in told
+    sweep(asked.out / "transformer")
+    assert "only one, of transformer" in chosen(asked)[1]
+    better = {}
+    for size in SIZES:
+        made = record(size, 1.0, 0)
+        assert made.score is not None
+        better[size] = {**made.score.model_dump(), "bits_per_byte": 0.9 * made.score.bits_per_byte}
+    for size in SIZES:
+        fill(asked.out / "lstm", sizes=[size], seeds=1, arch="lstm", score=better[size],
+             hardware__class=CLASS)  # fmt: skip
+    sweep(asked.out / "lstm", sizes=[])
+    picked, told = chosen(asked)
+    assert picked.arch == "lstm" and picked.params == "1M"
+    assert "lstm 0." in told and "transformer 0." in told
+
+
+def test_a_race_takes_what_auto_chose(asked, stories, monkeypatch):
+    class Enough(ValueError): ...
+
+    def race(asked, *_, **__):
+        raise Enough(f"{asked.arch} {asked.params}")
+
+    monkeypatch.setattr(commands, "race", race)
+    sweep(asked.out / "mine")
+    monkeypatch.setenv("SPEEDRUN_TRACEBACK", "1")
+    with pytest.raises(Enough, match=r"transformer \d+"):
+        app.main(["--params", "auto", "--backend", "cpu", "--data", str(stories), "--out",
+                  str(asked.out)])  # fmt: skip

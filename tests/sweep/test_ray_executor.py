@@ -1,0 +1,300 @@
+"""A sweep on a real Ray cluster: three nodes on this machine, one of which is killed."""
+
+import contextlib
+import importlib.util
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from helpers.folders import write_stories
+
+from speedrun.cli import app
+from speedrun.records.schema import load
+from speedrun.sweep import sweep_dir as sweep_folder
+
+ROOT = Path(__file__).resolve().parents[2]
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray is not installed: pip install -e '.[ray]'"
+)
+needs_loopback = pytest.mark.skipif(
+    sys.platform != "linux", reason="nodes with addresses of their own on one machine: Linux only"
+)
+# Runs in every Python of a node; in that of a race it notes that it is alive, until it is not.
+MARKER = """
+import json, os, sys, threading, time
+
+def mark():
+    words = sys.orig_argv
+    race = [words[words.index(name) + 1] for name in ("--params", "--seed")]
+    with open(os.environ["RACES_OF_NODE"], "a") as file:
+        while True:
+            file.write(json.dumps([os.getpid(), race, time.time()]) + "\\n")
+            file.flush()
+            time.sleep(0.02)
+
+if "speedrun.sweep.child_main" in sys.orig_argv and "RACES_OF_NODE" in os.environ:
+    threading.Thread(target=mark, daemon=True).start()
+"""
+RACES = [
+    "--arch", "transformer", "--params", "20K,40K", "--seeds", "2", "--backend", "cpu",
+    "--vocab", "300", "--eval-docs", "20", "--set", "model.context=32",
+    "--set", "recipe.compile=false",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A race's process on a node, from its first sign of life to its last."""
+
+    race: tuple[str, str]
+    start: float
+    end: float
+
+
+class Nodes:
+    """A Ray cluster: a head that races nothing and, on addresses of their own, nodes that do."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._started: dict[str, subprocess.Popen[bytes]] = {}
+        with socket.socket() as free:
+            free.bind(("127.0.0.10", 0))
+            self._port = free.getsockname()[1]
+        self.address = f"127.0.0.10:{self._port}"
+        self.rooms = folder / "rooms"  # of races, on all nodes
+        self.rooms.mkdir()
+        (folder / "site").mkdir()
+        (folder / "site" / "sitecustomize.py").write_text(MARKER)
+        self._start(
+            "127.0.0.10", "--head", "--port", str(self._port), "--num-cpus", "0",
+            "--include-dashboard", "false", "--temp-dir", str(folder),
+        )  # fmt: skip
+
+    def add(self, address: str) -> None:
+        """Wait until it is there; on a busy machine Ray gives a node up that starts slowly."""
+        for _ in range(3):
+            self._start(address, "--address", self.address, "--num-cpus", "1")
+            while self._started[address].poll() is None:
+                if address in self.alive():
+                    return
+                time.sleep(1)
+        raise AssertionError((self._folder / f"{address}.txt").read_text())
+
+    def _start(self, address: str, *words: str) -> None:
+        env = {
+            **os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RACES_OF_NODE": str(self._log(address)),
+            "PYTHONPATH": os.pathsep.join([str(self._folder / "site"), str(ROOT)]),
+            # Ray would end races, too; that they end by themselves is to be seen.
+            "RAY_kill_child_processes_on_worker_exit": "false", "TMPDIR": str(self.rooms),
+        }  # fmt: skip
+        command = [
+            sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address",
+            address, "--object-store-memory", "80000000", *words,
+        ]  # fmt: skip
+        with (self._folder / f"{address}.txt").open("wb") as output:
+            self._started[address] = subprocess.Popen(
+                command, env=env, stdout=output, stderr=subprocess.STDOUT, cwd=self._folder
+            )
+
+    def _log(self, address: str) -> Path:
+        return self._folder / f"{address}.jsonl"
+
+    def kill(self, address: str) -> None:
+        """The node's daemon alone, at once: what it started has to notice."""
+        (daemon,) = [
+            child for child in psutil.Process(self._started[address].pid).children(recursive=True)
+            if child.name() == "raylet"
+        ]  # fmt: skip
+        daemon.kill()
+
+    def intervals(self, address: str) -> list[Interval]:
+        seen: dict[tuple[int, str, str], list[float]] = {}
+        with contextlib.suppress(FileNotFoundError):
+            for line in self._log(address).read_text().splitlines():
+                with contextlib.suppress(ValueError):  # cut short by a kill
+                    pid, race, when = json.loads(line)
+                    seen.setdefault((pid, *race), []).append(when)
+        return [Interval(key[1:], min(times), max(times)) for key, times in seen.items()]
+
+    def alive(self) -> set[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", ALIVE, self.address], capture_output=True, text=True,
+            env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
+        )  # fmt: skip
+        return set(done.stdout.split())
+
+    def stop(self) -> None:
+        for process in reversed(self._started.values()):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                parent = psutil.Process(process.pid)
+                for one in [*parent.children(recursive=True), parent]:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        one.kill()
+            process.wait()
+
+
+ALIVE = (
+    "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='CRITICAL');"
+    " print(*(node['NodeManagerAddress'] for node in ray.nodes() if node['Alive']))"
+)
+
+
+@pytest.fixture
+def nodes() -> Iterator[Nodes]:
+    # Ray's sockets want a short path.
+    with tempfile.TemporaryDirectory(prefix="ray-test-") as folder:
+        started = Nodes(Path(folder))
+        try:
+            wait_until(started.alive)
+            started.add("127.0.0.11")
+            started.add("127.0.0.12")
+            yield started
+        finally:
+            started.stop()
+
+
+def wait_until(holds, timeout_s: float = 90.0) -> None:
+    end_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.2)
+
+
+def start(nodes: Nodes, tmp_path: Path, *words: str) -> subprocess.Popen[str]:
+    stories = tmp_path / "stories.jsonl"
+    if not stories.exists():
+        write_stories(stories)
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "run.py"), "sweep", "--on", "ray", "--address", nodes.address,
+         *RACES, "--data", str(stories), "--out", str(tmp_path / "sweep"), *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def read_until(sweep: subprocess.Popen[str], *words: str) -> str:
+    assert sweep.stdout is not None and sweep.stderr is not None
+    shown = ""
+    while line := sweep.stdout.readline():
+        shown += line
+        if all(word in line for word in words):
+            return shown
+    raise AssertionError(shown + sweep.stderr.read())
+
+
+def tried(nodes: Nodes) -> Counter[tuple[str, str]]:
+    return Counter(
+        one.race for node in ("127.0.0.11", "127.0.0.12") for one in nodes.intervals(node)
+    )
+
+
+def assert_one_at_a_time(nodes: Nodes) -> None:
+    for address in ("127.0.0.11", "127.0.0.12"):
+        in_turn = sorted(nodes.intervals(address), key=lambda one: one.start)
+        assert in_turn, f"{address} raced nothing"
+        for before, after in itertools.pairwise(in_turn):
+            assert before.end < after.start, f"{before} and {after} on {address}"
+
+
+@needs_ray
+@needs_loopback
+def test_a_node_that_is_killed_costs_no_race(nodes, tmp_path):
+    sweep = start(nodes, tmp_path, "--minutes", "0.03")
+    shown = read_until(sweep, "racing", "on 127.0.0.12")
+    wait_until(lambda: nodes.intervals("127.0.0.12"))
+    nodes.kill("127.0.0.12")
+    killed = time.time()
+    rest, errors = sweep.communicate(timeout=240)
+    shown += rest
+    assert sweep.returncode == 0, shown + errors
+    assert "was lost with 127.0.0.12" in shown and "4 of 4 done" in shown
+    records = [load(path) for path in (tmp_path / "sweep").glob("*/record.json")]
+    assert sorted((r.config["seed"], r.num_params) for r in records) == sorted(
+        {(r.config["seed"], r.num_params) for r in records}
+    ), "a race was raced twice"
+    assert len(records) == 4 and not sweep_folder.failures(tmp_path / "sweep")
+    assert all(path.parent.joinpath("model.safetensors").exists()
+               for path in (tmp_path / "sweep").glob("*/record.json"))  # fmt: skip
+    tries = tried(nodes)
+    assert len(tries) == 4 and sorted(tries.values()) == [1, 1, 1, 2], tries
+    assert_one_at_a_time(nodes)
+    assert max(one.end for one in nodes.intervals("127.0.0.12")) < killed + 8, "it raced on"
+    assert not errors and "raylet" not in shown, "Ray talks"
+
+
+@needs_ray
+@needs_loopback
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_sweep_that_is_stopped_takes_its_races_along_and_goes_on_later(nodes, tmp_path, how):
+    # Five minutes: nothing is said for half a minute, so that no broken pipe ends a race.
+    sweep = start(nodes, tmp_path, "--minutes", "5")
+    read_until(sweep, "racing", "on 127.0.0.11")
+    wait_until(lambda: is_training(nodes))
+    sweep.send_signal(how)
+    _, errors = sweep.communicate(timeout=60)
+    assert sweep.returncode == (130 if how == signal.SIGINT else -9)
+    assert how == signal.SIGKILL or "the same command goes on where this one was" in errors
+    wait_until(lambda: not races_alive(tmp_path), 10)
+    assert not list((tmp_path / "sweep").glob("*/record.json"))
+    ended = time.time()
+    sweep = start(nodes, tmp_path, "--minutes", "5")
+    read_until(sweep, "racing", "on 127.0.0.11")
+    wait_until(lambda: any(one.start > ended for one in nodes.intervals("127.0.0.11")))
+    sweep.send_signal(signal.SIGINT)
+    sweep.communicate(timeout=60)
+
+
+def is_training(nodes: Nodes) -> bool:
+    return any(log.stat().st_size > 1 for log in nodes.rooms.glob("*/.*/log.jsonl"))
+
+
+def races_alive(tmp_path: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            words = process.cmdline()
+            if "speedrun.sweep.child_main" in words and str(tmp_path / "stories.jsonl") in words:
+                found.append(process)
+    return found
+
+
+@needs_ray
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("127.0.0.1:1", "no Ray cluster answers there"),
+        ("10.255.255.1:6379", "Ray cluster"),  # swallowed by the network, or taken by a proxy
+        ("ray://127.0.0.1:10001", "give host:port"),
+        ("127.0.0.1", "give host:port"),
+        ("127.0.0.1:99999", "no Ray cluster answers there"),
+    ],
+)
+def test_an_address_that_does_not_answer_is_one_line_in_seconds(address, says, tmp_path, capsys):
+    began_s = time.monotonic()
+    with pytest.raises(SystemExit) as stopped:
+        app.main(["sweep", "--on", "ray", "--address", address, "--out", str(tmp_path / "sweep")])
+    assert stopped.value.code == 2 and time.monotonic() - began_s < 30
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"error: --address {address}: ") and shown.count("\n") == 1
+    assert says in shown and not list(tmp_path.iterdir())
+
+
+def test_without_ray_one_line_says_how_to_get_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(SystemExit) as stopped:
+        app.main(["sweep", "--on", "ray", "--out", str(tmp_path / "sweep")])
+    shown = capsys.readouterr().err
+    assert stopped.value.code == 2 and shown.count("\n") == 1
+    assert "Ray is not installed here" in shown and ".[ray]" in shown
+    assert not list(tmp_path.iterdir())

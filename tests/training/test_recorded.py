@@ -1,0 +1,159 @@
+"""Settings of strangers: typed, known, of the size claimed, and of one that fits."""
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from speedrun.models import loader
+from speedrun.training import recorded
+from speedrun.training.request import Asked, resolve
+
+TRANSFORMER, NGRAM = loader.architecture("transformer"), loader.architecture("ngram")
+SMALL = ("model.context=32",)
+RUN = resolve(TRANSFORMER, Asked(params="60K", settings=SMALL), 300)
+COUNTED = resolve(NGRAM, Asked(params="60K", settings=SMALL), 300)
+ROOT = Path(__file__).resolve().parent.parent.parent
+HUGE = 2**31 - 1
+
+
+@pytest.fixture
+def record(make_record):
+    """`record(model={"depth": 9})` is a record with its config changed so; `...` takes away."""
+
+    def made(run=RUN, num_params=None, seed=0, budget_s=300.0, vocab=300, **changes):
+        config = run.as_dict()
+        for name, change in changes.items():
+            if not isinstance(change, dict):
+                config[name] = change
+                continue
+            section = config[name] | change
+            config[name] = {key: value for key, value in section.items() if value is not ...}
+        return make_record({
+            "num_params": num_params or run.model.num_params, "config": config, "seed": seed,
+            "tokenizer.vocab": vocab, "budget_s": budget_s,
+        })  # fmt: skip
+
+    return made
+
+
+def refusal(do, *args) -> str:
+    with pytest.raises(ValueError) as caught:
+        do(*args)
+    line = str(caught.value)
+    assert "\n" not in line and len(line) < 400
+    return line
+
+
+def model(record):
+    return recorded.model(TRANSFORMER, record, "there")
+
+
+def test_a_race_s_own_settings_come_back(record):
+    assert model(record()) == RUN.model
+    again = recorded.run(TRANSFORMER, record(), "a/path", "there")
+    assert again == dataclasses.replace(RUN, data=dataclasses.replace(RUN.data, path="a/path"))
+
+
+def test_a_counted_model_may_store_less_than_its_most(record):
+    fewer = record(COUNTED, num_params=1000)
+    assert recorded.model(NGRAM, fewer, "there") == COUNTED.model
+    more = record(COUNTED, num_params=60_001)
+    assert "its config makes 60,000 parameters" in refusal(recorded.model, NGRAM, more, "there")
+
+
+WRONG = {
+    "text for a number": ({"width": "16"}, "config.model.width"),
+    "a list": ({"width": [16]}, "config.model.width"),
+    "a fraction": ({"depth": 1.0}, "config.model.depth"),
+    "a truth for a number": ({"depth": True}, "config.model.depth"),
+    "a number for a truth": ({"tied": 1}, "config.model.tied"),
+    "nothing": ({"width": None}, "config.model.width"),
+    "no choice": ({"mlp": "relu"}, "config.model.mlp"),
+    "a choice as a list": ({"mlp": ["relu2"]}, "config.model.mlp"),
+    "huge": ({"width": 10**4000}, "config.model.width"),
+    "negative": ({"width": -16}, "must be 1 or more"),
+    "zero heads": ({"heads": 0}, "must be 1 or more"),
+    "unknown": ({"widht": 16}, "widht"),
+    "missing": ({"width": ...}, "width"),
+    "another size": ({"depth": 7}, "parameters, the record has"),
+    "a billion parameters": ({"width": 2**15, "hidden": 2**15}, "parameters, the record has"),
+    "a giant context": ({"context": HUGE}, "GiB of memory"),
+    "another vocabulary": ({"vocab": 301}, "the tokenizer's 300"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG, ids=str)
+def test_a_config_that_cannot_be_is_one_line(record, case):
+    change, says = WRONG[case]
+    assert says in refusal(model, record(model=change))
+
+
+# In a process of its own: what counts for hours can only be left, and would go on here.
+CHILD = """
+import sys
+from pathlib import Path
+from speedrun.records.schema import load
+from speedrun import discover, recorded
+recorded.PATIENCE_S = 0.3
+try:
+    recorded.model(discover.architecture("transformer"), load(Path(sys.argv[1])), "there")
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("change", [{"depth": HUGE}, {"width": HUGE, "heads": HUGE - 1}], ids=str)
+def test_a_config_that_takes_forever_is_left(record, change, tmp_path):
+    path = tmp_path / "record.json"
+    path.write_text(record(model=change).to_json(), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(path)], capture_output=True, text=True, timeout=30,
+        cwd=ROOT,
+    )  # fmt: skip
+    assert "its size is not told within 0.3 s" in done.stdout, done.stderr
+
+
+def test_no_model_section_is_one_line(record):
+    for value in (None, [], "model", 3):
+        assert "config.model: expected settings" in refusal(model, record(model=value))
+
+
+def test_a_giant_vocabulary_is_refused(record):
+    wide = record(model={"vocab": 10**6, "num_common": 0}, vocab=10**6)
+    assert "allowed are 257 to 65536" in refusal(model, wide)
+
+
+def test_what_does_not_fit_the_memory_is_not_built(record, monkeypatch):
+    class Full:
+        available = 1 << 20
+
+    monkeypatch.setattr(psutil, "virtual_memory", Full)
+    assert "GiB are free" in refusal(model, record())
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"recipe": {"lr": "fast"}}, "config.recipe.lr"),
+        ({"recipe": {"lr": -1.0}}, "must be above 0"),
+        ({"recipe": {"lr": ...}}, "is missing"),
+        ({"recipe": {"batch_rows": 10**30}}, "config.recipe.batch_rows"),
+        ({"recipe": {"batch_rows": 10**8}}, "GiB of memory"),
+        ({"recipe": None}, "expected settings"),
+        ({"data": {"eval_docs": 2.5}}, "config.data.eval_docs"),
+        ({"data": {"stride": 33}}, "1 to the context"),
+        ({"data": {"stride": 0}}, "1 to the context"),
+        ({"data": []}, "expected settings"),
+        ({"recipe_name": 3}, "no budget, seed and recipe"),
+        ({"seed": -1}, "no budget, seed and recipe"),
+        ({"budget_s": 0.0}, "no budget, seed and recipe"),
+        ({"budget_s": 1e8}, "no budget, seed and recipe"),
+    ],
+    ids=str,
+)
+def test_a_run_that_cannot_be_raced_again_is_one_line(record, changes, says):
+    assert says in refusal(recorded.run, TRANSFORMER, record(**changes), None, "there")
