@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from speedrun.records.sanitize import brief, is_inert
+from speedrun.records.sanitize import brief, is_sanitized
 from speedrun.records.schema import Count, Fingerprint, Finite, Section, first_wrong, strict_json
 
 MAX_NOTE_BYTES = 64 << 10
@@ -23,7 +23,7 @@ def one_line(text: str) -> str:
         raise ValueError("must not be empty or begin or end with a space")
     if len(text) > MAX_LINE:
         raise ValueError(f"has {len(text)} characters; allowed are {MAX_LINE}")
-    if not is_inert(text):
+    if not is_sanitized(text):
         raise ValueError("control characters and direction marks are not allowed in it")
     return text
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from speedrun.text import Whole
+from speedrun.text import StrictInt
 
 
 def submit(
@@ -94,7 +94,7 @@ def leaderboard(
     track: str | None = None,
     format_: Annotated[str, Parameter(name="--format")] = "table",
     to: Path | None = None,
-    top: Whole = 20,
+    top: StrictInt = 20,
     check: Annotated[bool, Parameter(negative="")] = False,
 ) -> None:
     """Rank the records of a leaderboard: see `speedrun.cli.app`.

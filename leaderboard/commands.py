@@ -17,9 +17,9 @@ from leaderboard.render import markdown, terminal
 from leaderboard.store import Store, open_store, runs
 from leaderboard.submit import Submitted, candidate, check_store, opened_data, submit
 from leaderboard.submit import plain as plain_submitted
-from speedrun.data.source import cache_dir
-from speedrun.records.sanitize import brief, inert
+from speedrun.records.sanitize import brief, sanitize
 from speedrun.records.summary import row
+from speedrun.system.paths import cache_dir
 
 FORMATS = ("table", "markdown", "json", "html")
 MAX_PROBLEMS = 10
@@ -86,7 +86,7 @@ def leaderboard_command(
 ) -> None:
     """Show the tracks of a store; with `check`, also fail for anything in it that is not right."""
     if format_ not in FORMATS:
-        raise ValueError(f"--format {inert(format_)}: allowed are {', '.join(FORMATS)}")
+        raise ValueError(f"--format {sanitize(format_)}: allowed are {', '.join(FORMATS)}")
     if format_ == "html" and to is None:
         raise ValueError("--format html: say where the page goes with --to FOLDER")
     if format_ == "table" and to is not None:
@@ -125,11 +125,13 @@ def _own_runs(store: Store, needs_records: bool) -> Catalogue:
 def _chosen(boards: list[Board], words: str | None) -> list[Board]:
     if words is None:
         return boards
-    asked = words.lower().split()
-    chosen = [b for b in boards if all(_has(b.track.label.lower(), word) for word in asked)]
+    request = words.lower().split()
+    chosen = [b for b in boards if all(_has(b.track.label.lower(), word) for word in request)]
     if not chosen:
         known = "; ".join(board.track.label for board in boards[:10])
-        raise LookupError(inert(f"--track {words}: no track has these words; there are: {known}"))
+        raise LookupError(
+            sanitize(f"--track {words}: no track has these words; there are: {known}")
+        )
     return chosen
 
 
@@ -143,7 +145,7 @@ def _tell(problems: Sequence[str], num_records: int, check: bool) -> None:
     errors = Console(stderr=True)
     shown = problems if check else problems[:MAX_PROBLEMS]
     for line in shown:
-        errors.print(Text(f"left out: {inert(line)}"), style="yellow", soft_wrap=True)
+        errors.print(Text(f"left out: {sanitize(line)}"), style="yellow", soft_wrap=True)
     if len(shown) < len(problems):
         errors.print(f"and {len(problems) - len(shown)} more; --check shows all", style="yellow")
     if check and not problems:

@@ -19,12 +19,12 @@ from leaderboard.index import Catalogue
 from leaderboard.rank import Track
 from leaderboard.render import comparison
 from leaderboard.store import ID_PREFIX, RECORD, Store, open_store
-from speedrun.config import format_size
-from speedrun.data.source import cache_dir
 from speedrun.records import statistics as significance
 from speedrun.records.schema import Record, load
 from speedrun.records.statistics import Spread
 from speedrun.records.summary import Row, row
+from speedrun.system.paths import cache_dir
+from speedrun.text import format_size
 
 NUM_POINTS = 20  # of a curve, evenly up to the end of the longer one
 SMOOTHING = 0.05  # share of the budget that a loss is averaged over: single steps are noise
@@ -103,7 +103,7 @@ class _Finder:
             return _ranked(text, _run_label(record := load(file)), [record])
         if not ID_PREFIX.fullmatch(text):
             raise ValueError(
-                f"{text!r}: no such folder, and not an id; give the folder of a finished run or at"
+                f"{text!r}: no such folder and no id; give the folder of a finished run or at"
                 " least four digits of an id that `leaderboard` shows"
             )
         return self._by_id(text)
@@ -177,8 +177,8 @@ def _caveats(a: Side, b: Side) -> list[str]:
     out = []
     for letter, side in (("A", a), ("B", b)):
         for found in side.records:
-            if objections := validate.objections(found):
-                out.append(f"{letter} would not be accepted: {'; '.join(objections)}")
+            if problems := validate.problems(found):
+                out.append(f"{letter} would not be accepted: {'; '.join(problems)}")
     # The name of a local copy is that of its folder; the fingerprints say what it is.
     track_a, track_b = (side.track._replace(data_name="") for side in (a, b))
     if track_a != track_b:

@@ -136,8 +136,8 @@ def _examine_one(store: Store, name: str) -> tuple[str, Any]:
         if kind == "json":
             raw = store.read(name, MAX_RECORD_BYTES)
             found = _named(parse(raw, where), name[:-5], store)
-            if objections := validate.objections(found):
-                return "problem", f"{where}: {'; '.join(objections)}"
+            if problems := validate.problems(found):
+                return "problem", f"{where}: {'; '.join(problems)}"
             return "record", list(row(found)._replace(file_sha256=hashlib.sha256(raw).hexdigest()))
         raw = store.read(name, MAX_NOTE_BYTES)
         note = parse_note(_NOTES[kind], raw, where)
@@ -199,8 +199,8 @@ def _sorted_out(store: Store, found: dict[str, tuple[str, Any]]) -> Catalogue:
             # One data set has one name, whatever the folder was called that it was read from.
             out.rows.append(candidate._replace(data_name=name))
         else:
-            objections = validate.data_objections(candidate, out.data)
-            out.problems.append(f"{store / candidate.id}.json: {'; '.join(objections)}")
+            problems = validate.data_objections(candidate, out.data)
+            out.problems.append(f"{store / candidate.id}.json: {'; '.join(problems)}")
     ids = {found_row.id for found_row in out.rows}
     for noted in sorted({*out.submissions, *verifications} - ids):
         out.problems.append(f"{store / noted}: a note on a record that is not there or not taken")

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from speedrun import config
+from speedrun import text as text_
 from speedrun.config import Data
 from speedrun.models import loader
 from speedrun.records.schema import Record
-from speedrun.training.request import Asked, resolve
+from speedrun.training.request import RunRequest, resolve
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _MAX_PARAMS = 10**10  # above these, working a size out may take for ever
@@ -42,12 +42,12 @@ class Flags:
     settings: tuple[str, ...] = ()
     is_checked: bool = False  # they resolve, in this code, to the record's config
 
-    def asked(self) -> Asked:
+    def request(self) -> RunRequest:
         """Without the data's path, which no config keeps."""
-        return Asked(
+        return RunRequest(
             arch=self.arch,
             params=self.params,
-            budget_s=config.parse_minutes(self.minutes),
+            budget_s=text_.parse_minutes(self.minutes),
             backend=self.backend,
             recipe=self.recipe,
             data=Data(vocab=self.vocab, eval_docs=self.eval_docs),
@@ -78,18 +78,18 @@ class Flags:
 def flags(record: Record) -> Flags:
     """What to type for a race of this config; raises ValueError where it cannot be said."""
     try:
-        asked = _headline(record)
+        request = _headline(record)
         if record.arch in _names():  # by name alone: a path would be run
-            if (found := _fewest(record, asked)) is not None:
+            if (found := _fewest(record, request)) is not None:
                 return found
         else:
-            asked = replace(asked, arch=f"./{record.arch}")
-        return replace(asked, settings=_every_setting(record))
+            request = replace(request, arch=f"./{record.arch}")
+        return replace(request, settings=_every_setting(record))
     except _ODD as error:
         raise ValueError(f"its config is not that of a race ({error})") from None
 
 
-def script(asked: Flags, runs: Sequence[tuple[str | None, int]]) -> str:
+def script(request: Flags, runs: Sequence[tuple[str | None, int]]) -> str:
     """Shell lines that race these (commit, seed) again, each commit checked out once."""
     seeds: dict[str | None, list[int]] = {}
     for commit, seed in runs:
@@ -99,7 +99,7 @@ def script(asked: Flags, runs: Sequence[tuple[str | None, int]]) -> str:
         if commit is not None and _COMMIT.fullmatch(commit):
             lines.append(f"git checkout {commit}")
         for first, num_seeds in _stretches(found):
-            words = asked.words(first, num_seeds)
+            words = request.words(first, num_seeds)
             lines.append(" \\\n    ".join(_folded([shlex.join(part) for part in words])))
     return "\n".join(lines)
 
@@ -145,7 +145,7 @@ def _headline(record: Record) -> Flags:
 
 def _minutes(budget_s: float) -> str:
     for text in (f"{budget_s / 60:g}", repr(budget_s / 60)):
-        if config.parse_minutes(text) == budget_s:
+        if text_.parse_minutes(text) == budget_s:
             return text
     return repr(budget_s / 60)
 
@@ -171,14 +171,14 @@ def _sizes(record: Record) -> Iterator[str]:
     yield from dict.fromkeys(_size_text(n) for n in (*rounded, *exact))
 
 
-def _fewest(record: Record, asked: Flags) -> Flags | None:
+def _fewest(record: Record, request: Flags) -> Flags | None:
     """The first size that says the model by itself, else the one that leaves least to set."""
     known = {field.name for field in dataclasses.fields(_architecture(record.arch).Config)}
     if _section(record, "model").keys() != known:
         return None  # made by other code; and working sizes out for nothing takes long
     best = None
     for params in _sizes(record):
-        found = _checked(record, asked, params)
+        found = _checked(record, request, params)
         if found and not any(setting.startswith("model.") for setting in found.settings):
             return found
         if found and (best is None or len(found.settings) < len(best.settings)):
@@ -193,17 +193,17 @@ def _size_text(number: int) -> str:
     return str(number)
 
 
-def _checked(record: Record, asked: Flags, params: str) -> Flags | None:
+def _checked(record: Record, request: Flags, params: str) -> Flags | None:
     """The flags with this size and the fewest settings; None where they come to another config."""
     wanted = {key: value for key, value in record.config.items() if key != "seed"}
-    asked = replace(asked, params=params)
+    request = replace(request, params=params)
     try:
         architecture = _architecture(record.arch)
-        settings = _differences(wanted, _resolved(architecture, asked))
-        asked = replace(asked, settings=settings, is_checked=True)
+        settings = _differences(wanted, _resolved(architecture, request))
+        request = replace(request, settings=settings, is_checked=True)
         if settings and any(_is_vast(value) for value in _section(record, "model").values()):
             return None
-        return asked if _resolved(architecture, asked) == wanted else None
+        return request if _resolved(architecture, request) == wanted else None
     except _ODD:
         return None
 
@@ -212,9 +212,9 @@ def _is_vast(value: Any) -> bool:
     return isinstance(value, int) and not -_MAX_DIMENSION <= value <= _MAX_DIMENSION
 
 
-def _resolved(architecture: Any, asked: Flags) -> dict[str, Any]:
-    with architecture.blamed():
-        run = resolve(architecture, asked.asked(), asked.vocab)
+def _resolved(architecture: Any, request: Flags) -> dict[str, Any]:
+    with architecture.plugin_errors():
+        run = resolve(architecture, request.request(), request.vocab)
         plain = json.loads(json.dumps(run.as_dict()))
     del plain["seed"]
     return plain

@@ -59,8 +59,8 @@ def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
         raise ValueError(f"{run}: no {RECORD} there; give the folder of a finished run")
     raw = _read(file, MAX_RECORD_BYTES)
     found = parse(raw, str(file))  # these very bytes are added, whatever the file becomes
-    if objections := validate.objections(found):
-        raise ValueError(f"{run}: not accepted: {'; '.join(objections)}")
+    if problems := validate.problems(found):
+        raise ValueError(f"{run}: not accepted: {'; '.join(problems)}")
     weights = tokenizer = None
     if with_weights:
         weights, tokenizer = read_weights(file.parent, found), read_tokenizer(file.parent)
@@ -86,15 +86,15 @@ def opened_data(found: Candidate, known: Sequence[DataSet], *, new_data: bool) -
 
     Raises ValueError for data that the store does not know, unless `new_data` is asked for.
     """
-    objections = validate.data_objections(row(found.record), known)
-    if not objections:
+    problems = validate.data_objections(row(found.record), known)
+    if not problems:
         return None
     opened = _data_set(found)
     wrong_size = opened.heldout in {data.heldout for data in known}
     if new_data and not wrong_size:
         return opened
     hint = "" if wrong_size else "; --new-data opens a track for it"
-    raise ValueError(f"{found.folder}: not accepted: {'; '.join(objections)}{hint}")
+    raise ValueError(f"{found.folder}: not accepted: {'; '.join(problems)}{hint}")
 
 
 def check_store(found: Candidate, store: Store) -> None:

@@ -25,7 +25,7 @@ _MAX_NATS = 100.0  # of a token; guessing costs less than 12
 _MAX_LOSS = 1e30  # means of more are not finite
 
 
-def objections(record: Record, *, now: datetime | None = None) -> list[str]:
+def problems(record: Record, *, now: datetime | None = None) -> list[str]:
     """Everything that speaks against a record, in words; empty if nothing does."""
     found = [] if (why := unranked_because(record)) is None else [f"it does not rank: {why}"]
     found += _dates(record.created, now or datetime.now(UTC))

@@ -1,15 +1,13 @@
 """Frozen settings of a run: sizes such as 2M, `--set key=value`, and their typed checks."""
 
 import dataclasses
-import difflib
-import itertools
-import re
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from speedrun.schedule import SCHEDULES
+from speedrun.text import nearest
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -117,62 +115,6 @@ class Run:
         out = dataclasses.asdict(self)
         del out["data"]["path"]
         return out
-
-
-N = TypeVar("N", int, float)
-
-_SIZE = re.compile(r"([0-9]*\.?[0-9]+)\s*([kmb]?)", re.IGNORECASE)
-_LARGEST = 1e18
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
-
-
-def parse_size(text: str) -> int:
-    """`2M`, `250k`, `1.5m` or `2000000` as a number."""
-    match = _SIZE.fullmatch(str(text).strip())
-    number = 0.0 if match is None else float(match[1]) * _UNITS[match[2].lower()]
-    if not 0 < number < _LARGEST:
-        raise ValueError(f"size {text!r}: give a number above 0 such as 250K, 2M or 2000000")
-    return round(number)
-
-
-def parse_sizes(text: str) -> tuple[int, ...]:
-    """`250K,500K,1M` as numbers."""
-    sizes = tuple(parse_size(part) for part in text.split(","))
-    return ascending(sizes, f"--params {text}", "sizes such as 250K,500K,1M")
-
-
-def ascending(values: tuple[N, ...], given: str, wanted: str) -> tuple[N, ...]:
-    """`values`, or ValueError unless each is larger than the one before."""
-    if any(a >= b for a, b in itertools.pairwise(values)):
-        raise ValueError(f"{given}: give {wanted}, each larger than the one before")
-    return values
-
-
-def format_size(number: float) -> str:
-    """2_031_616 as `2.03M`."""
-    for unit, scale in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
-        if number >= scale:
-            return f"{number / scale:.3g}{unit}"
-    return f"{number:.3g}"
-
-
-def parse_minutes(text: str) -> float:
-    """Minutes as seconds."""
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = float("nan")
-    if not 0 < minutes <= 24 * 60:
-        raise ValueError(f"--minutes {text}: give a number above 0, at most 1440, such as 5 or 0.5")
-    return minutes * 60.0
-
-
-def nearest(name: str, known: Iterable[str], what: str) -> LookupError:
-    """An error for an unknown name that offers the nearest known ones."""
-    known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
-    return LookupError(f"unknown {what} {name!r}: {hint}known: {', '.join(known)}")
 
 
 T = TypeVar("T")

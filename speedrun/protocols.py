@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.config import ModelConfig, Recipe
-from speedrun.distributed.group import Team
+from speedrun.distributed.group import ProcessGroup
 
 Rows = NDArray[np.int32]  # [rows, context + 1]: inputs are [:, :-1], targets are [:, 1:]
 # Trained numbers are float32, what is counted and looked up by key is int64.
@@ -23,7 +23,7 @@ Likelihood = Literal["exact", "bound"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Corrupted:
+class NoisedBatch:
     """Rows under noise, drawn in NumPy so that every framework sees the same."""
 
     noisy: NDArray[np.int32]  # [rows, context + 1]: what the network reads
@@ -66,7 +66,7 @@ class Device:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class ExecutionConfig:
     """How a step is computed, never what it computes: `speedrun.autotune` finds the fastest.
 
     None leaves a field to the recipe and to the backend.
@@ -81,7 +81,7 @@ class Settings:
     compile: str | None = None  # "off", "default" or another mode of the compiler
 
 
-AS_IT_COMES = Settings()
+DEFAULT_EXECUTION = ExecutionConfig()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +115,11 @@ class Engine(Protocol):
         """Wait until the device has finished."""
         ...
 
-    def finish_s(self) -> float:
-        """Seconds that `finish` would take now, rather too many; 0 where nothing is left."""
+    def finalize_s(self) -> float:
+        """Seconds that `finalize` would take now, rather too many; 0 where nothing is left."""
         ...
 
-    def finish(self) -> None:
+    def finalize(self) -> None:
         """Do what training has put off; on the clock, after the last step."""
         ...
 
@@ -127,18 +127,18 @@ class Engine(Protocol):
         """Mean loss in nats per token over the steps since the last call; synchronises."""
         ...
 
-    def nats(
+    def nll(
         self,
         rows: Rows,
         seed: int,
-        num_given: int = 0,
+        prefix_length: int = 0,
         shares: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         """Nats of each target [rows, context], in float64 and full precision.
 
         An exact model has no use for the rest. Of a bound these are one draw for each row,
         right in the mean over `seed` and over `shares` [rows], the places of the draws in the
-        noise process, uniform in (0, 1] (None: spread evenly). The first `num_given` targets
+        noise process, uniform in (0, 1] (None: spread evenly). The first `prefix_length` targets
         are context: shown without noise, and free.
         """
         ...
@@ -173,7 +173,7 @@ class Engine(Protocol):
 
     def peak_bytes(self) -> int: ...
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What the engine chose: precision, micro-batch, compiled or not, threads, fallbacks."""
         ...
 
@@ -198,16 +198,16 @@ class Backend(Protocol):
         recipe: Recipe,
         seed: int,
         device: Device,
-        team: Team | None = None,
-        settings: Settings = AS_IT_COMES,
+        group: ProcessGroup | None = None,
+        settings: ExecutionConfig = DEFAULT_EXECUTION,
     ) -> Engine:
-        """An engine; each of a `team` takes its part of a step's rows, and all the same step."""
+        """An engine; each of a `group` takes its part of a step's rows, and all the same step."""
         ...
 
-    def join(self, device: Device, patience_s: float) -> Team:
+    def join(self, device: Device, timeout_s: float) -> ProcessGroup:
         """The team of the processes that a launcher of this framework started.
 
-        One that does not answer for `patience_s` is given up. ValueError where several
+        One that does not answer for `timeout_s` is given up. ValueError where several
         processes cannot train together on this device.
         """
         ...
@@ -222,7 +222,7 @@ class Backend(Protocol):
         """
         ...
 
-    def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
+    def prepare(self, device: Device, settings: ExecutionConfig) -> Mapping[str, Any]:
         """Set what the whole process shares, threads say; facts of it. An engine does it, too."""
         ...
 
@@ -272,41 +272,41 @@ class Architecture(Protocol):
         """The model class for a backend; ValueError where it is not written."""
         ...
 
-    def remarks(self, device: Device) -> tuple[str, ...]:
+    def warnings(self, device: Device) -> tuple[str, ...]:
         """What a person should know before racing it on this device, such as a slower path."""
         ...
 
-    def blamed(self) -> contextlib.AbstractContextManager[None]:
+    def plugin_errors(self) -> contextlib.AbstractContextManager[None]:
         """Inside it, what code from outside the project raises becomes one line naming it."""
         ...
 
     # A bound (diffusion) has these too, in NumPy.
 
-    def corrupt(
+    def q_sample(
         self,
         config: ModelConfig,
         rows: Rows,
         shares: NDArray[np.float64],
         rng: np.random.Generator,
-        num_given: int | None = None,
-    ) -> Corrupted:
+        prefix_length: int | None = None,
+    ) -> NoisedBatch:
         """Rows under noise, at places `shares` [rows] in (0, 1] of the noise process.
 
-        For training; or, with the first `num_given` targets as context, for scoring: then the
+        For training; or, with the first `prefix_length` targets as context, for scoring: then the
         architecture may draw some steps more often and weight their terms less.
         """
         ...
 
-    def denoise(
+    def p_sample(
         self,
         config: ModelConfig,
         tokens: NDArray[np.int32],
-        num_given: int,
+        prefix_length: int,
         num_steps: int,
         probs: Callable[[NDArray[np.int32], int], NDArray[np.float64]],
         rng: np.random.Generator,
     ) -> NDArray[np.int32]:
-        """Draw tokens [length] after the first `num_given` by the reverse process.
+        """Draw tokens [length] after the first `prefix_length` by the reverse process.
 
         `probs(noisy, step)` are the model's probabilities [length, vocab] of the clean tokens.
         """

@@ -1,7 +1,14 @@
 """Whole numbers on the command line."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+import difflib
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from typing import (
+    Annotated,
+    Any,
+    TypeVar,
+)
 
 from cyclopts import Parameter
 
@@ -14,4 +21,106 @@ def _whole(kind: type, tokens: Sequence[Any]) -> int:
         raise ValueError(f"{tokens[0].value!r} is not a whole number") from None
 
 
-Whole = Annotated[int, Parameter(converter=_whole)]
+StrictInt = Annotated[int, Parameter(converter=_whole)]
+
+
+def size(num_bytes: float) -> str:
+    """Bytes in decimal units, as the published tables have them: `0.14 GB`."""
+    if num_bytes < 0.0995e6:
+        return f"{num_bytes / 1e3:.3g} kB"
+    if num_bytes < 0.0995e9:
+        return f"{num_bytes / 1e6:.3g} MB"
+    gigabytes = num_bytes / 1e9
+    if gigabytes < 10:
+        return f"{gigabytes:.2f} GB"
+    return f"{gigabytes:.3g} GB" if gigabytes < 1000 else f"{gigabytes:,.0f} GB"
+
+
+def flop(number: float) -> str:
+    """`1.20e16 FLOP`."""
+    mantissa, exponent = f"{number:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)} FLOP"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that a person would choose: `1.11 h`."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    if seconds < 0.1 * 3600:
+        return f"{seconds / 60:.3g} min"
+    if seconds < 72 * 3600:
+        return f"{seconds / 3600:.2f} h"
+    return f"{seconds / 86400:,.1f} days"
+
+
+def count(number: float) -> str:
+    """`1.7B`; trillions as such."""
+    return f"{number / 1e12:.3g}T" if number >= 1e12 else format_size(number)
+
+
+def rate(flop_per_s: float) -> str:
+    """`20 TFLOP/s`, `173 GFLOP/s`."""
+    if flop_per_s < 1e12:
+        return f"{flop_per_s / 1e9:.3g} GFLOP/s"
+    return f"{flop_per_s / 1e12:.3g} TFLOP/s"
+
+
+N = TypeVar("N", int, float)
+
+
+_SIZE = re.compile(r"([0-9]*\.?[0-9]+)\s*([kmb]?)", re.IGNORECASE)
+
+
+_LARGEST = 1e18
+
+
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
+
+
+def parse_size(text: str) -> int:
+    """`2M`, `250k`, `1.5m` or `2000000` as a number."""
+    match = _SIZE.fullmatch(str(text).strip())
+    number = 0.0 if match is None else float(match[1]) * _UNITS[match[2].lower()]
+    if not 0 < number < _LARGEST:
+        raise ValueError(f"size {text!r}: give a number above 0 such as 250K, 2M or 2000000")
+    return round(number)
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """`250K,500K,1M` as numbers."""
+    sizes = tuple(parse_size(part) for part in text.split(","))
+    return ascending(sizes, f"--params {text}", "sizes such as 250K,500K,1M")
+
+
+def ascending(values: tuple[N, ...], given: str, wanted: str) -> tuple[N, ...]:
+    """`values`, or ValueError unless each is larger than the one before."""
+    if any(a >= b for a, b in itertools.pairwise(values)):
+        raise ValueError(f"{given}: give {wanted}, each larger than the one before")
+    return values
+
+
+def format_size(number: float) -> str:
+    """2_031_616 as `2.03M`."""
+    for unit, scale in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
+        if number >= scale:
+            return f"{number / scale:.3g}{unit}"
+    return f"{number:.3g}"
+
+
+def parse_minutes(text: str) -> float:
+    """Minutes as seconds."""
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = float("nan")
+    if not 0 < minutes <= 24 * 60:
+        raise ValueError(f"--minutes {text}: give a number above 0, at most 1440, such as 5 or 0.5")
+    return minutes * 60.0
+
+
+def nearest(name: str, known: Iterable[str], what: str) -> LookupError:
+    """An error for an unknown name that offers the nearest known ones."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}? " if close else ""
+    return LookupError(f"unknown {what} {name!r}: {hint}known: {', '.join(known)}")

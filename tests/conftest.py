@@ -12,6 +12,8 @@ if not any("benchmarks" in argument for argument in sys.argv):  # those run as r
 import pytest
 from helpers.folders import write_stories
 
+pytest_plugins = ["helpers.fixtures"]
+
 
 @pytest.fixture(autouse=True)
 def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -3,15 +3,8 @@
 import pytest
 
 from architectures.transformer import Config
-from speedrun.config import (
-    Data,
-    Recipe,
-    format_size,
-    nearest,
-    parse_minutes,
-    parse_settings,
-    parse_size,
-)
+from speedrun.config import Data, Recipe, parse_settings
+from speedrun.text import format_size, nearest, parse_minutes, parse_size
 
 SECTIONS = {"recipe": Recipe, "model": Config, "data": Data}
 

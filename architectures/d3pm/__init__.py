@@ -194,15 +194,15 @@ def forward_flops(config: Config, rare_share: float) -> dict[str, float]:
     return flops.count(config, rare_share)
 
 
-def corrupt(*args: Any, **kwargs: Any):
-    """See `architectures.d3pm.diffusion.corrupt`."""
+def q_sample(*args: Any, **kwargs: Any):
+    """See `architectures.d3pm.diffusion.q_sample`."""
     from architectures.d3pm import diffusion
 
-    return diffusion.corrupt(*args, **kwargs)
+    return diffusion.q_sample(*args, **kwargs)
 
 
-def denoise(*args: Any, **kwargs: Any):
-    """See `architectures.d3pm.diffusion.denoise`."""
+def p_sample(*args: Any, **kwargs: Any):
+    """See `architectures.d3pm.diffusion.p_sample`."""
     from architectures.d3pm import diffusion
 
-    return diffusion.denoise(*args, **kwargs)
+    return diffusion.p_sample(*args, **kwargs)

@@ -12,26 +12,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from architectures.d3pm import Config
-from speedrun.protocols import Corrupted
+from speedrun.protocols import NoisedBatch
 
 Probs = Callable[[NDArray[np.int32], int], NDArray[np.float64]]
 
 
-def corrupt(
+def q_sample(
     config: Config,
     rows: NDArray[np.int32],
     shares: NDArray[np.float64],
     rng: np.random.Generator,
-    num_given: int | None = None,
-) -> Corrupted:
+    prefix_length: int | None = None,
+) -> NoisedBatch:
     """Rows [B, T + 1] at noise steps `ceil(shares * num_steps)`.
 
-    To be scored, the first token and the `num_given` after it are context, never noisy, and
+    To be scored, the first token and the `prefix_length` after it are context, never noisy, and
     steps of the uniform transition are drawn at the square of `shares`: early ones, whose terms
     are rare and large, more often and with less weight. (The absorbing one's need more draws
     that way, not fewer.) A row's noise is the same whatever rows stand behind it.
     """
-    is_scored, num_given = num_given is not None, num_given or 0
+    is_scored, prefix_length = prefix_length is not None, prefix_length or 0
     power = 2.0 if is_scored and config.transition == "uniform" else 1.0
     steps_B = np.ceil(shares**power * config.num_steps)
     steps_B = np.clip(steps_B, 1, config.num_steps).astype(np.int32)
@@ -39,15 +39,15 @@ def corrupt(
     weights_B = 1 / (config.num_steps * np.diff(root_T)[steps_B - 1])
     uniform_BT2 = rng.random((*rows.shape, 2))
     hit_BT = uniform_BT2[..., 0] < (steps_B / config.num_steps)[:, None]
-    hit_BT[:, : 1 + num_given] = False
+    hit_BT[:, : 1 + prefix_length] = False
     if config.transition == "absorbing":
         noise_BT, active_BT = np.int32(config.vocab), hit_BT
     else:
         noise_BT = (uniform_BT2[..., 1] * config.vocab).astype(np.int32)
         active_BT = np.ones_like(hit_BT)
-        active_BT[:, : 1 + num_given] = False
+        active_BT[:, : 1 + prefix_length] = False
     noisy_BT = np.where(hit_BT, noise_BT, rows).astype(np.int32)
-    return Corrupted(
+    return NoisedBatch(
         noisy=noisy_BT,
         clean=rows,
         steps=steps_B,
@@ -56,10 +56,10 @@ def corrupt(
     )
 
 
-def denoise(
+def p_sample(
     config: Config,
     tokens: NDArray[np.int32],
-    num_given: int,
+    prefix_length: int,
     num_steps: int,
     probs: Probs,
     rng: np.random.Generator,
@@ -72,11 +72,11 @@ def denoise(
     T = config.num_steps
     grid = np.unique(np.round(np.linspace(0, T, min(num_steps, T) + 1)).astype(int))[::-1]
     drawn = tokens.astype(np.int32).copy()
-    rest = slice(num_given, None)
+    rest = slice(prefix_length, None)
     if config.transition == "absorbing":
         drawn[rest] = config.vocab
     else:
-        drawn[rest] = rng.integers(0, config.vocab, len(tokens) - num_given)
+        drawn[rest] = rng.integers(0, config.vocab, len(tokens) - prefix_length)
     for step, earlier in zip(grid[:-1].tolist(), grid[1:].tolist(), strict=True):
         clean_TV = probs(drawn, step)[rest]
         if config.transition == "absorbing":

@@ -111,7 +111,7 @@ class Model(nn.Module):
         return self.embed.weight, self.rare, self.config.num_common
 
     @staticmethod
-    def remarks(device: str) -> tuple[str, ...]:
+    def warnings(device: str) -> tuple[str, ...]:
         """Which path the recurrence takes, where that is not to be taken for granted."""
         choice = choose(device)
         if device in ("cpu", "cuda") and choice.name == "fused":

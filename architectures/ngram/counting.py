@@ -100,7 +100,7 @@ class Counter:
     def num_waiting(self) -> int:
         return self._num_buffered
 
-    def finish(self) -> Table:
+    def finalize(self) -> Table:
         """Everything counted so far in one table."""
         if self._num_buffered:
             self._sort_chunk()

@@ -23,7 +23,7 @@ _PRIOR = 12.0  # tokens that the next shorter history's word is worth in the run
 
 
 class Model:
-    """Counts, and the probabilities that `finish` makes of them."""
+    """Counts, and the probabilities that `finalize` makes of them."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -53,7 +53,7 @@ class Model:
 
     @property
     def num_entries(self) -> int:
-        """What `finish` has to work through."""
+        """What `finalize` has to work through."""
         return len(self._counter) + self._counter.num_waiting
 
     def make_room(self) -> None:
@@ -65,7 +65,7 @@ class Model:
 
         Each history's counts take the shorter history's word as so many tokens more (MacKay &
         Peto 1995): no discounts are needed, so it can be had at any time. A little worse than
-        what `finish` will make of the same counts.
+        what `finalize` will make of the same counts.
         """
         tokens = rows.astype(np.int64)
         targets = tokens[:, 1:].ravel()
@@ -87,12 +87,12 @@ class Model:
                 is_whole &= history[0] != EOT + FIRST
         return float(-np.log(word).mean())
 
-    def finish(self) -> None:
+    def finalize(self) -> None:
         """Turn the counts into probabilities; they stay as they are until more is counted."""
         if self._is_finished:
             return
         vocab = self._config.vocab
-        whole = smoothed(self._counter.finish(), self._packing, vocab)
+        whole = smoothed(self._counter.finalize(), self._packing, vocab)
         self._set(stored(fitted(whole, vocab, self._config.max_params)))
         self._is_finished = True
 
@@ -103,9 +103,9 @@ class Model:
         """Tokens that a prediction looks back on at most."""
         return self._config.order - 1
 
-    def nats(self, rows: NDArray[np.int32]) -> Floats:
+    def nll(self, rows: NDArray[np.int32]) -> Floats:
         """Nats of the targets [B, T] of rows [B, T + 1]."""
-        self.finish()
+        self.finalize()
         tokens, histories = rows.astype(np.int64), self._histories(rows)
         targets = tokens[:, 1:]
         probability = self._unigram[targets]
@@ -117,7 +117,7 @@ class Model:
 
     def log_probs(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
         """Log-probabilities [B, T, V] of the tokens that follow."""
-        self.finish()
+        self.finalize()
         vocab, places = self._config.vocab, tokens.size
         probability = np.tile(self._unigram, (places, 1))
         for keys, share, backoff, history in self._levels(self._histories(tokens)):
@@ -151,7 +151,7 @@ class Model:
     # -- state
 
     def weights(self) -> dict[str, NDArray[Any]]:
-        self.finish()
+        self.finalize()
         return {name: array.copy() for name, array in self._arrays.items()}
 
     def load(self, weights: Mapping[str, NDArray[Any]]) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from leaderboard.rank import MIN_SEEDS, Board, Entry
-from speedrun.config import format_size
 from speedrun.records.statistics import Spread
 from speedrun.records.summary import Row
+from speedrun.text import format_size
 
 MARKS = {"": "", "rescored": "✓", "rerun": "✓✓", "failed": "✗"}
 LEGEND = (

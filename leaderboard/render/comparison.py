@@ -8,9 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboard.render.columns import p_value, spread
-from speedrun.config import format_size
-from speedrun.records.sanitize import inert
+from speedrun.records.sanitize import sanitize
 from speedrun.records.statistics import SIGNIFICANCE, Spread
+from speedrun.text import format_size
 
 _MISSING = "-"
 MAX_CELL = 200  # characters; a setting may be anything
@@ -19,7 +19,7 @@ MAX_CELL = 200  # characters; a setting may be anything
 def show(console: Console, found: dict[str, Any]) -> None:
     """Print what `leaderboard.compare.compared` found."""
     for caveat in found["caveats"]:
-        console.print(Text(inert(f"careful: {caveat}"), style="yellow"), soft_wrap=True)
+        console.print(Text(sanitize(f"careful: {caveat}"), style="yellow"), soft_wrap=True)
     console.print(_facts_table(found))
     console.print()
     if found["settings"]:
@@ -32,7 +32,7 @@ def show(console: Console, found: dict[str, Any]) -> None:
     console.print()
     console.print(Text(_verdict(found["score"])), soft_wrap=True)
     if found["curves"] is None:
-        console.print(Text(inert(f"No curves: {found['no_curves']}.")), soft_wrap=True)
+        console.print(Text(sanitize(f"No curves: {found['no_curves']}.")), soft_wrap=True)
         return
     for line in _equal_lines(found["time_to_equal_loss"]):
         console.print(Text(line), soft_wrap=True)
@@ -50,7 +50,7 @@ def show(console: Console, found: dict[str, Any]) -> None:
 
 
 def _cell(value: object) -> str:
-    shown = inert(str(value))
+    shown = sanitize(str(value))
     return shown if len(shown) <= MAX_CELL else f"{shown[:MAX_CELL]}…"
 
 
@@ -59,7 +59,7 @@ def _facts_table(found: dict[str, Any]) -> Table:
     a, b = found["a"], found["b"]
     numbers = (("bits per byte", "bits_per_byte", 4), ("perplexity", "perplexity", 2),
                ("tokens", "num_tokens", 0), ("tokens/s", "tokens_per_s", 0))  # fmt: skip
-    table.add_row("", *(Text(inert(side["label"]), style="bold") for side in (a, b)))
+    table.add_row("", *(Text(sanitize(side["label"]), style="bold") for side in (a, b)))
     for title, name, digits in numbers:
         signs = ["≤ " if s["likelihood"] == "bound" and digits else "" for s in (a, b)]
         cells = [

@@ -10,7 +10,7 @@ from rich.text import Text
 from leaderboard.rank import Board, Entry
 from leaderboard.render import columns as cells
 from leaderboard.render.columns import COLUMNS, Column
-from speedrun.records.sanitize import inert
+from speedrun.records.sanitize import sanitize
 
 # What a narrow terminal does without, the most dispensable first.
 _DISPENSABLE = (
@@ -28,15 +28,15 @@ def show(console: Console, boards: Sequence[Board], top: int) -> None:
         entries = board.entries[: top or None]
         columns = _fitting(entries, console.width)
         left_out += [column.title for column in COLUMNS if column not in columns]
-        console.print(Text(inert(board.track.label), style="bold"))
-        console.print(Text(inert(cells.record_line(board))), soft_wrap=True)
+        console.print(Text(sanitize(board.track.label), style="bold"))
+        console.print(Text(sanitize(cells.record_line(board))), soft_wrap=True)
         console.print(_table(entries, columns))
         left = len(board.entries) - len(entries)
         if left > 0:
             console.print(Text(f"and {left:,} more: --top 0 shows all", style="dim"))
         for row in board.unranked[: top or None]:
             what = f"not ranked: {row.arch}, seed {row.seed} ({row.unranked_because})"
-            console.print(Text(inert(what), style="dim"))
+            console.print(Text(sanitize(what), style="dim"))
         console.print()
     if left_out:
         titles = ", ".join(dict.fromkeys(left_out))
@@ -50,7 +50,7 @@ def _fitting(entries: Sequence[Entry], width: int) -> list[Column]:
     wanted = {
         column.title: max(
             cell_len(text)
-            for text in (column.title, *(inert(column.cell(entry)) for entry in entries))
+            for text in (column.title, *(sanitize(column.cell(entry)) for entry in entries))
         )
         for column in COLUMNS
     }
@@ -74,7 +74,7 @@ def _table(entries: Sequence[Entry], columns: Sequence[Column]) -> Table:
     for place, entry in enumerate(entries, start=1):
         values = (cells.label(entry), *(column.cell(entry) for column in columns))
         table.add_row(
-            Text(str(place)), *(Text(inert(value)) for value in values),
+            Text(str(place)), *(Text(sanitize(value)) for value in values),
             style=_STYLES.get(entry.status, ""),
         )  # fmt: skip
     return table

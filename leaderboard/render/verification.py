@@ -7,12 +7,12 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboard.attestations import Leaks, Rerun, Rescored, Verification
-from speedrun.config import format_size
-from speedrun.records.sanitize import inert
+from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
+from speedrun.text import format_size
 
 
-def show(console: Console, note: Verification, record: Record, remarks: list[str]) -> None:
+def show(console: Console, note: Verification, record: Record, warnings: list[str]) -> None:
     """Print what was checked and found, and the verdict."""
     table = Table.grid(padding=(0, 2))
     lines = [("record", f"{record.id[:12]}  {record.arch} {format_size(record.num_params)},"
@@ -23,9 +23,9 @@ def show(console: Console, note: Verification, record: Record, remarks: list[str
         lines += _leaks(note.leaks, record)
     if note.rerun is not None:
         lines += _rerun(note.rerun, record)
-    lines += [("note", remark) for remark in remarks]
+    lines += [("note", remark) for remark in warnings]
     for label, text in lines:
-        table.add_row(Text(label, style="dim"), Text(inert(text)))
+        table.add_row(Text(label, style="dim"), Text(sanitize(text)))
     console.print(table)
     holds = note.agrees
     verdict = "The record holds." if holds else "The record does not hold."

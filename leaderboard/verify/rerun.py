@@ -18,8 +18,8 @@ from speedrun.records.statistics import Spread
 from speedrun.records.summary import Row, row
 from speedrun.training import race, recorded
 from speedrun.training.race import Finished, Watcher
-from speedrun.training.request import Asked
-from speedrun.training.signals import StopSignal
+from speedrun.training.request import RunRequest
+from speedrun.training.signals import StopFlag
 
 LEAST_P = 0.01  # a rerun less likely than this, given the noise, refutes the claim
 # Without noise of its own an entry cannot be refuted by a little. Seeds of the runs that come
@@ -40,12 +40,12 @@ def raced_again(
 ) -> Finished:
     """A new run of the record's settings. Raises ValueError where it ends without a score."""
     run = recorded.run(architecture, record, data, where)
-    asked = Asked(
+    request = RunRequest(
         arch=arch or record.arch, budget_s=run.budget_s, backend=backend, seed=run.seed,
         data=run.data, out=out, tune=tune_of(record), again=run,
     )  # fmt: skip
-    with StopSignal() as stop:
-        finished = race.race(asked, watcher, stop)
+    with StopFlag() as stop:
+        finished = race.race(request, watcher, stop)
     if finished.record.status != "complete" or finished.record.score is None:
         raise ValueError(
             f"{finished.folder}: the race anew is {finished.record.status}; there is nothing to"

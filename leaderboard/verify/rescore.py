@@ -8,7 +8,7 @@ from speedrun.data.heldout import HeldOut
 from speedrun.data.tokenizer import Tokenizer
 from speedrun.evaluation import fairness
 from speedrun.evaluation import score as evaluate
-from speedrun.evaluation.fairness import UnfairModel
+from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.records.schema import Score
 from speedrun.training.restore import Restored, in_one_line
 
@@ -118,7 +118,7 @@ def _model(found: Restored, where: str) -> tuple[str, str]:
     try:
         with in_one_line(found.architecture, where):
             fairness.check(found.engine, found.model.vocab, found.model.context, likelihood)
-    except UnfairModel as error:
+    except UnfairModelError as error:
         return f"the model is {error}", ""
     what = "causal, normalised" if likelihood == "exact" else "a bound, given tokens free"
     return "", f"the model is fair: {what}, rows apart"

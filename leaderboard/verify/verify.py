@@ -19,15 +19,16 @@ from leaderboard.store import ID_PREFIX, RECORD, Store, open_store
 from leaderboard.verify import contamination, rerun, rescore
 from speedrun import __version__
 from speedrun.data import heldout as splits
-from speedrun.data import source as sources
+from speedrun.data import open
 from speedrun.data.heldout import HeldOut
-from speedrun.data.source import Source, SourceUnavailable, cache_dir
+from speedrun.data.source import Source, SourceUnavailable
 from speedrun.models import loader
 from speedrun.protocols import Architecture, Device
 from speedrun.records import artifacts
-from speedrun.records.sanitize import inert
+from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record, load
 from speedrun.system import hardware
+from speedrun.system.paths import cache_dir
 from speedrun.training import record as recording
 from speedrun.training import restore
 from speedrun.training.race import Watcher
@@ -63,14 +64,14 @@ def verify_command(
     name = _name(by)
     case = find(run, from_, needs_files=not rerun)
     console = Console(stderr=as_json)
-    remarks: list[str] = []
+    warnings: list[str] = []
     with live.view(console) as view:
         note = verified(
-            case, view, remarks, by=name, data=data, backend=backend, arch=arch, again=rerun
+            case, view, warnings, by=name, data=data, backend=backend, arch=arch, again=rerun
         )
     if as_json:
         print(json.dumps(note.model_dump(mode="json", by_alias=True)), flush=True)
-    report.show(console, note, case.record, remarks)
+    report.show(console, note, case.record, warnings)
     console.print(Text(f"saved as {_save(case, note)}"), soft_wrap=True)
     if not note.agrees:
         sys.exit(1)
@@ -80,7 +81,7 @@ def _name(by: str | None) -> str:
     try:
         return one_line(by if by is not None else getpass.getuser())
     except ValueError as error:
-        raise ValueError(f"--by {inert(by or '')!r}: {error}") from None
+        raise ValueError(f"--by {sanitize(by or '')!r}: {error}") from None
     except (OSError, KeyError, ImportError):  # what getpass raises differs by version
         raise ValueError("--by NAME: this machine's user has no name; give yours") from None
 
@@ -99,7 +100,7 @@ def find(run: str, url: str | None, *, needs_files: bool) -> Case:
         where = store / record.id
     else:
         raise ValueError(
-            f"{inert(run)!r}: no such folder, and not an id; give the folder of a finished run or"
+            f"{sanitize(run)!r}: no such folder and no id; give the folder of a finished run or"
             " at least four hex digits of the id of a record"
         )
     if record.score is None:
@@ -149,7 +150,7 @@ def _files(record: Record, folder: Path | None, store: Store) -> tuple[bytes, by
 def verified(
     case: Case,
     watcher: Watcher,
-    remarks: list[str],
+    warnings: list[str],
     *,
     by: str,
     data: str | None,
@@ -157,20 +158,20 @@ def verified(
     arch: str | None,
     again: bool,
 ) -> Verification:
-    """Everything that can be found out about a record; `remarks` takes what could not."""
+    """Everything that can be found out about a record; `warnings` takes what could not."""
     record = case.record
     architecture = restore.architecture_of(record, arch, case.where)
     device = _device(record, architecture, backend)
     source, heldout = _open(record, data, watcher)
     rescored = leaked = raced = None
     if case.files is None:
-        remarks.append("no weights are there: the record was only raced again")
+        warnings.append("no weights are there: the record was only raced again")
     else:
         rescored, leaked = _from_weights(
-            case, case.files, source, heldout, watcher, remarks, backend=device.name, arch=arch
+            case, case.files, source, heldout, watcher, warnings, backend=device.name, arch=arch
         )
     if again:
-        raced = _again(case, architecture, source, watcher, remarks,
+        raced = _again(case, architecture, source, watcher, warnings,
                        data=data, backend=device.name, arch=arch)  # fmt: skip
     commit, is_dirty = hardware.code_version(Path(__file__).resolve().parents[2])
     return Verification(
@@ -211,12 +212,12 @@ def _open(record: Record, data: str | None, watcher: Watcher) -> tuple[Source, H
 
         source = Storybook()
     else:
-        source = sources.open_source(data, watcher.notice)
+        source = open.open_source(data, watcher.notice)
     heldout = splits.pin(source, record.score.num_docs)
     if heldout.fingerprint != record.data.heldout_fingerprint:
         raise ValueError(
-            f"{inert(source.name)}: its held-out documents are not those of the record"
-            f" ({inert(record.data.name)}, {record.score.num_docs} documents);"
+            f"{sanitize(source.name)}: its held-out documents are not those of the record"
+            f" ({sanitize(record.data.name)}, {record.score.num_docs} documents);"
             " give its data with --data PATH"
         )
     return source, heldout
@@ -228,7 +229,7 @@ def _from_weights(
     source: Source,
     heldout: HeldOut,
     watcher: Watcher,
-    remarks: list[str],
+    warnings: list[str],
     *,
     backend: str,
     arch: str | None,
@@ -239,7 +240,7 @@ def _from_weights(
     watcher.phase("scoring the held-out documents")
     rescored = rescore.rescored(restored, heldout, case.where, watcher.scoring)
     if source.train_fingerprint != record.data.train_fingerprint:
-        remarks.append(
+        warnings.append(
             "the training documents at hand are not those of the record (same held-out ones):"
             " they were not searched for held-out text"
         )
@@ -248,7 +249,7 @@ def _from_weights(
     try:
         found = contamination.search(source, heldout, restored.tokenizer, record, watcher.scoring)
     except SourceUnavailable as error:  # the scores stand all the same
-        remarks.append(f"the training documents were not searched to the end: {error}")
+        warnings.append(f"the training documents were not searched to the end: {error}")
         return rescored, None
     return rescored, Leaks(
         num_documents=found.num_documents,
@@ -263,7 +264,7 @@ def _again(
     architecture: Architecture,
     source: Source,
     watcher: Watcher,
-    remarks: list[str],
+    warnings: list[str],
     *,
     data: str | None,
     backend: str,
@@ -272,13 +273,13 @@ def _again(
     record = case.record
     if source.train_fingerprint != record.data.train_fingerprint:
         raise ValueError(
-            f"--rerun: {inert(source.name)} is not the data that the record was raced on"
-            f" ({inert(record.data.name)}); give that with --data PATH"
+            f"--rerun: {sanitize(source.name)} is not the data that the record was raced on"
+            f" ({sanitize(record.data.name)}); give that with --data PATH"
         )
     finished = rerun.raced_again(
         record, architecture, case.where, watcher, data=data, backend=backend, arch=arch, out=_OUT
     )
-    remarks.append(f"the race anew is in {finished.folder}")
+    warnings.append(f"the race anew is in {finished.folder}")
     return rerun.compared(record, finished.record, index.read(case.store, cache_dir()).rows)
 
 

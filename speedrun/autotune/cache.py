@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from speedrun.config import Run
-from speedrun.protocols import Architecture, Backend, Device, Settings
+from speedrun.protocols import Architecture, Backend, Device, ExecutionConfig
 from speedrun.system.hardware import Machine
 from speedrun.training import record
 
@@ -23,7 +23,7 @@ _SCHEMA = 1
 class Kept:
     """A choice, how it was found, and whether another race should go on with what it left out."""
 
-    settings: Settings
+    settings: ExecutionConfig
     facts: dict[str, Any]
     is_thorough: bool
     is_unfinished: bool
@@ -62,7 +62,7 @@ def load(folder: Path, key: Mapping[str, Any]) -> Kept | None:
     """What is kept for this key; None where that is nothing, or not what `save` writes."""
     try:
         content = json.loads(_path(folder, key).read_text(encoding="utf-8"))
-        settings = Settings(**content["settings"])
+        settings = ExecutionConfig(**content["settings"])
         if content["schema"] != _SCHEMA or not _fits(settings, key["space"]):
             return None
         return Kept(
@@ -73,7 +73,7 @@ def load(folder: Path, key: Mapping[str, Any]) -> Kept | None:
         return None
 
 
-def _fits(settings: Settings, space: Mapping[str, Sequence[Any]]) -> bool:
+def _fits(settings: ExecutionConfig, space: Mapping[str, Sequence[Any]]) -> bool:
     """Whether each value is a candidate, one left to the recipe, or what memory had room for."""
     return all(
         value is None or value in space.get(name, ()) for name, value in vars(settings).items()

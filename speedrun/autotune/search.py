@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from speedrun.autotune.worker_client import Bench, Built, Failed, TimedOut
-from speedrun.protocols import Settings
+from speedrun.protocols import ExecutionConfig
 
 # Relative difference of a step's loss that another order of rounding explains.
 TOLERANCE = {"fp32": 1e-3, "bf16": 2e-2, "fp16": 2e-2}
@@ -54,7 +54,7 @@ class Trial:
 class Found:
     """What came of a search; fields that nothing was found out about are None in `settings`."""
 
-    settings: Settings
+    settings: ExecutionConfig
     plain_s: float | None = None
     best_s: float | None = None
     trials: list[Trial] = field(default_factory=list)
@@ -69,7 +69,7 @@ class _Runner:
     """A candidate that is built, right, and can be timed."""
 
     name: str
-    settings: Settings
+    settings: ExecutionConfig
     step_s: float = 0.0  # the least
     usual_s: float = 0.0  # the median
 
@@ -85,11 +85,11 @@ class Search:
         self,
         bench: Bench,
         space: Mapping[str, Sequence[Any]],
-        plain: Settings,
+        plain: ExecutionConfig,
         *,
         limit_s: float,
         compile_limit_s: float,
-        start: Settings | None = None,
+        start: ExecutionConfig | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`start` are settings to go on from, known from an earlier search."""
@@ -99,7 +99,7 @@ class Search:
         self._compile_limit_s = compile_limit_s
         self._deadline_s = now() + limit_s
         self._found = Found(settings=plain)
-        self._seen: set[Settings] = {plain}
+        self._seen: set[ExecutionConfig] = {plain}
         self._decided: set[str] = set()  # fields
         self._num_names = 0
 
@@ -163,7 +163,7 @@ class Search:
                     break
         return self._best.settings != before
 
-    def _try(self, name: str, settings: Settings, value: Any) -> bool:
+    def _try(self, name: str, settings: ExecutionConfig, value: Any) -> bool:
         """One candidate against the best; whether it is the best now."""
         label = f"{name}={value}" if value != "" else name
         is_compiling = settings.compile not in (None, "off")
@@ -203,7 +203,7 @@ class Search:
         return trial.is_kept
 
     def _built(
-        self, label: str, settings: Settings, limit_s: float, is_compiling: bool
+        self, label: str, settings: ExecutionConfig, limit_s: float, is_compiling: bool
     ) -> _Runner | None:
         """The candidate, if it is right and not far too slow."""
         self._num_names += 1
@@ -229,7 +229,7 @@ class Search:
             return None
         return _timed(runner, built.times_s[1:])
 
-    def _what_is_wrong(self, settings: Settings, built: Built) -> str | None:
+    def _what_is_wrong(self, settings: ExecutionConfig, built: Built) -> str | None:
         if settings.compile not in (None, "off") and not built.facts.get("compiled", True):
             return str(built.facts.get("compile_error", "it was not compiled"))
         tolerance = TOLERANCE[settings.precision or "fp32"]
@@ -305,7 +305,7 @@ class Search:
         """Fields that no value was tried of stay as they come, not as plain settings have them."""
         found = self._found
         if found.plain_s is None:
-            found.settings = self._plain if self._decided else Settings()
+            found.settings = self._plain if self._decided else ExecutionConfig()
             return
         found.best_s = self._best.step_s
         open_fields = {name: None for name in self._space if name not in self._decided}

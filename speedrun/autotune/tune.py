@@ -12,9 +12,8 @@ from speedrun.autotune.search import EARLIER, Found, Search
 from speedrun.autotune.worker import subject
 from speedrun.autotune.worker_client import Bench, ProcessBench
 from speedrun.config import Recipe, Run
-from speedrun.data import source
-from speedrun.protocols import AS_IT_COMES, Architecture, Backend, Device, Settings
-from speedrun.system import hardware
+from speedrun.protocols import DEFAULT_EXECUTION, Architecture, Backend, Device, ExecutionConfig
+from speedrun.system import hardware, paths
 
 Mode = Literal["off", "quick", "full"]
 # Of all, the start of the child process counted in, and of one compilation.
@@ -28,7 +27,7 @@ DISTURBED = 0.25
 class Tuned:
     """The settings of a race and what its record says about them."""
 
-    settings: Settings
+    settings: ExecutionConfig
     facts: dict[str, Any]
 
 
@@ -65,8 +64,8 @@ def tune(
     candidates = subject.backend.candidates(subject.architecture, run.recipe, device)
     space = left_open(candidates, run.recipe, subject.said)
     if mode == "off" or not any(len(values) > 1 for values in space.values()):
-        return Tuned(settings=AS_IT_COMES, facts={"mode": mode})
-    folder = source.cache_dir() / "tuning"
+        return Tuned(settings=DEFAULT_EXECUTION, facts={"mode": mode})
+    folder = paths.cache_dir() / "tuning"
     key = cache.key(
         subject.machine, device, subject.backend, subject.architecture, run, space
     )  # fmt: skip
@@ -132,7 +131,7 @@ def _search(
     now: Callable[[], float],
 ) -> Found:
     """All fields; after an earlier search those that it did not get to."""
-    plain = Settings(**{name: values[0] for name, values in space.items()})
+    plain = ExecutionConfig(**{name: values[0] for name, values in space.items()})
     start = plain
     if earlier is not None:
         known = {name: value for name, value in vars(earlier.settings).items() if value is not None}
@@ -163,11 +162,11 @@ def _facts(mode: Mode, found: Found, spent_s: float, earlier: cache.Kept | None)
     return facts | ({"problem": found.problem} if found.problem else {})
 
 
-def _chosen(settings: Settings) -> dict[str, Any]:
+def _chosen(settings: ExecutionConfig) -> dict[str, Any]:
     return {name: value for name, value in vars(settings).items() if value is not None}
 
 
-def _told(settings: Settings) -> str:
+def _told(settings: ExecutionConfig) -> str:
     chosen = _chosen(settings)
     return ", ".join(f"{name}={value}" for name, value in chosen.items()) or "as they come"
 

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 from speedrun.autotune import synthetic_batch
 from speedrun.config import Recipe
 from speedrun.models import loader
-from speedrun.protocols import Engine, OutOfMemory, Settings
+from speedrun.protocols import Engine, ExecutionConfig, OutOfMemory
 from speedrun.system import subprocesses
 
 CHECK_STEPS = 4  # whose loss must be right; the first one also compiles
@@ -35,7 +35,7 @@ class Worker:
         self._recipe = Recipe(**subject["recipe"])
         self._seed = subject["seed"]
         self._rows = synthetic_batch.rows(self._recipe.batch_rows, self._model)
-        self._engines: dict[str, tuple[Engine, Settings]] = {}
+        self._engines: dict[str, tuple[Engine, ExecutionConfig]] = {}
 
     def build(self, order: dict[str, Any]) -> dict[str, Any]:
         """Make an engine and take its first steps: their losses, seconds, and what it made of it.
@@ -43,7 +43,7 @@ class Worker:
         They end early where they are slower than asked for.
         """
         self.drop(order)
-        settings = Settings(**order["settings"])
+        settings = ExecutionConfig(**order["settings"])
         engine = self._backend.engine(
             self._architecture, self._model, self._recipe, self._seed, self._device,
             settings=settings,
@@ -59,7 +59,7 @@ class Worker:
         if not is_slow:
             self._engines[order["name"]] = engine, settings
         return {
-            "losses": losses, "times_s": times_s, "is_slow": is_slow, "facts": engine.facts(),
+            "losses": losses, "times_s": times_s, "is_slow": is_slow, "facts": engine.metadata(),
         }  # fmt: skip
 
     def time(self, order: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
-from speedrun.protocols import Settings
+from speedrun.protocols import ExecutionConfig
 from speedrun.system import subprocesses
 
 WORKER = ("-m", "speedrun.autotune.worker")
@@ -43,7 +43,7 @@ class Bench(Protocol):
     def build(
         self,
         name: str,
-        settings: Settings,
+        settings: ExecutionConfig,
         *,
         limit_s: float,
         first_limit_s: float | None = None,
@@ -80,7 +80,7 @@ class ProcessBench:
     def build(
         self,
         name: str,
-        settings: Settings,
+        settings: ExecutionConfig,
         *,
         limit_s: float,
         first_limit_s: float | None = None,

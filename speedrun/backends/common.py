@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.config import Recipe
-from speedrun.distributed.group import Team
-from speedrun.protocols import Device, OutOfMemory, Settings
+from speedrun.distributed.group import ProcessGroup
+from speedrun.protocols import Device, ExecutionConfig, OutOfMemory
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ def precision(wanted: str, device: Device, rate: Callable[[str], float | None]) 
     return wanted
 
 
-def tuned(recipe: Recipe, settings: Settings) -> Recipe:
+def tuned(recipe: Recipe, settings: ExecutionConfig) -> Recipe:
     """The recipe with what was found fastest for what it leaves open."""
     changes: dict[str, Any] = {
         "precision": settings.precision,
@@ -105,24 +105,24 @@ class TextReader:
         return self._next_logits(tokens, self._cache)
 
 
-def on_every_rank(team: Team, work: Callable[[], T]) -> T:
+def on_every_rank(group: ProcessGroup, work: Callable[[], T]) -> T:
     """What `work` returns; OutOfMemory on all ranks where one has no room for its part.
 
     One that gave up alone would leave the others waiting for its gradients.
     """
-    if team.size == 1:
+    if group.size == 1:
         return work()
     result, failure = None, None
     try:
         result = work()
     except OutOfMemory as error:
         failure = error
-    if team.any(failure is not None):
+    if group.any(failure is not None):
         raise failure or OutOfMemory("another process has no room")
     return result  # type: ignore[return-value]
 
 
-def rows_at_once(recipe: Recipe, team: Team) -> int:
+def rows_at_once(recipe: Recipe, group: ProcessGroup) -> int:
     """Rows of one forward pass: what the recipe asks for, of those that are this rank's."""
-    own = recipe.batch_rows // team.size
+    own = recipe.batch_rows // group.size
     return min(recipe.micro_batch_rows or own, own)

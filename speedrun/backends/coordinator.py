@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.distributed.group import Message, Team, pack, unpack
+from speedrun.distributed.group import Message, ProcessGroup, pack, unpack
 from speedrun.protocols import Engine, OutOfMemory, Reader, Rows, Weights
 
 
@@ -23,19 +23,19 @@ class Job:
 
     rows: Rows
     seed: int
-    num_given: int = 0
+    prefix_length: int = 0
     shares: NDArray[np.float64] | None = None
 
-    def nats(self, engine: Engine) -> NDArray[np.float64]:
-        return engine.nats(self.rows, self.seed, self.num_given, self.shares)
+    def nll(self, engine: Engine) -> NDArray[np.float64]:
+        return engine.nll(self.rows, self.seed, self.prefix_length, self.shares)
 
 
 class Leader:
     """See `speedrun.protocols.Engine`."""
 
-    def __init__(self, engine: Engine, team: Team) -> None:
-        self._engine, self._team = engine, team
-        self._facts: dict[str, Any] = team.facts()
+    def __init__(self, engine: Engine, group: ProcessGroup) -> None:
+        self._engine, self._team = engine, group
+        self._facts: dict[str, Any] = group.metadata()
 
     # -- what every rank does
 
@@ -59,7 +59,7 @@ class Leader:
         """
         weights = self._engine.weights()
         with self._together("weights", {"names": list(weights)}, *weights.values()):
-            found = self._team.collected(pack("apart", {"apart": 0.0}))
+            found = self._team.all_gather(pack("apart", {"apart": 0.0}))
         apart = max(unpack(answer).values["apart"] for answer in found)
         self._facts["weights_apart"] = apart
 
@@ -69,7 +69,11 @@ class Leader:
         rest = iter(jobs)
         while group := list(itertools.islice(rest, self._team.size)):
             described = [
-                {"seed": job.seed, "num_given": job.num_given, "drawn": job.shares is not None}
+                {
+                    "seed": job.seed,
+                    "prefix_length": job.prefix_length,
+                    "drawn": job.shares is not None,
+                }
                 for job in group
             ]
             arrays = [a for job in group for a in (job.rows, job.shares) if a is not None]
@@ -87,23 +91,23 @@ class Leader:
     def sync(self) -> None:
         self._engine.sync()  # its last exchange waits for the others'
 
-    def finish_s(self) -> float:
-        return self._engine.finish_s()
+    def finalize_s(self) -> float:
+        return self._engine.finalize_s()
 
-    def finish(self) -> None:
-        self._engine.finish()
+    def finalize(self) -> None:
+        self._engine.finalize()
 
     def train_loss(self) -> float:
         return self._engine.train_loss()  # summed over the ranks in every step
 
-    def nats(
+    def nll(
         self,
         rows: Rows,
         seed: int,
-        num_given: int = 0,
+        prefix_length: int = 0,
         shares: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
-        return self._engine.nats(rows, seed, num_given, shares)
+        return self._engine.nll(rows, seed, prefix_length, shares)
 
     def logits(
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
@@ -120,15 +124,15 @@ class Leader:
         """For rank 0 alone, as in its checks; `reset` or `share_weights` brings all together."""
         self._engine.load(weights)
 
-    def facts(self) -> dict[str, Any]:
-        return self._engine.facts() | self._facts
+    def metadata(self) -> dict[str, Any]:
+        return self._engine.metadata() | self._facts
 
     @contextlib.contextmanager
     def _together(
         self, what: str, values: Mapping[str, Any] | None = None, *arrays: NDArray[Any]
     ) -> Iterator[None]:
         """Tell the others, then do it here too; what goes wrong here alone breaks the team."""
-        self._team.told(pack(what, values, *arrays))
+        self._team.broadcast(pack(what, values, *arrays))
         try:
             yield
         except OutOfMemory:  # agreed on: all ranks are at the same point
@@ -138,45 +142,48 @@ class Leader:
             raise
 
 
-def obey(engine: Engine, team: Team, told: Message) -> None:
+def obey(engine: Engine, group: ProcessGroup, broadcast: Message) -> None:
     """Do on this rank what rank 0 told all to do."""
-    if told.what == "step":
+    if broadcast.what == "step":
         with contextlib.suppress(OutOfMemory):  # rank 0 has it too, and says what then
-            engine.step(told.arrays[0], told.values["lr_scale"])
-    elif told.what == "reset":
+            engine.step(broadcast.arrays[0], broadcast.values["lr_scale"])
+    elif broadcast.what == "reset":
         engine.reset()
-    elif told.what == "halve_micro_batch":
+    elif broadcast.what == "halve_micro_batch":
         engine.halve_micro_batch()
-    elif told.what == "weights":
-        given, own = dict(zip(told.values["names"], told.arrays, strict=True)), engine.weights()
+    elif broadcast.what == "weights":
+        given, own = (
+            dict(zip(broadcast.values["names"], broadcast.arrays, strict=True)),
+            engine.weights(),
+        )
         apart = max(float(np.abs(given[name] - own[name]).max()) for name in own)
         engine.load(given)
-        team.collected(pack("apart", {"apart": apart}))
-    elif told.what == "nats":
-        arrays = iter(told.arrays)
+        group.all_gather(pack("apart", {"apart": apart}))
+    elif broadcast.what == "nats":
+        arrays = iter(broadcast.arrays)
         jobs = [
             Job(
-                rows=next(arrays), seed=each["seed"], num_given=each["num_given"],
+                rows=next(arrays), seed=each["seed"], prefix_length=each["prefix_length"],
                 shares=next(arrays) if each["drawn"] else None,
             )
-            for each in told.values["jobs"]
+            for each in broadcast.values["jobs"]
         ]  # fmt: skip
-        _answers(engine, team, jobs)
-    elif told.what == "peak_bytes":
-        _peak_bytes(engine, team)
+        _answers(engine, group, jobs)
+    elif broadcast.what == "peak_bytes":
+        _peak_bytes(engine, group)
     else:
-        raise LookupError(f"rank 0 told {told.what!r}, which this code does not know")
+        raise LookupError(f"rank 0 told {broadcast.what!r}, which this code does not know")
 
 
-def _answers(engine: Engine, team: Team, jobs: list[Job]) -> list[NDArray[np.float64]]:
+def _answers(engine: Engine, group: ProcessGroup, jobs: list[Job]) -> list[NDArray[np.float64]]:
     """Nats of all jobs, of which each rank finds its own."""
-    own = [jobs[team.rank].nats(engine)] if team.rank < len(jobs) else []
-    found = team.collected(pack("nats", None, *own))
+    own = [jobs[group.rank].nll(engine)] if group.rank < len(jobs) else []
+    found = group.all_gather(pack("nats", None, *own))
     return [unpack(answer).arrays[0] for answer in found[: len(jobs)]]
 
 
-def _peak_bytes(engine: Engine, team: Team) -> int:
-    found = team.collected(pack("peak", {"bytes": engine.peak_bytes()}))
+def _peak_bytes(engine: Engine, group: ProcessGroup) -> int:
+    found = group.all_gather(pack("peak", {"bytes": engine.peak_bytes()}))
     return max(unpack(answer).values["bytes"] for answer in found)
 
 
@@ -192,4 +199,4 @@ def each_nats(engine: Engine, jobs: Iterable[Job]) -> Iterator[NDArray[np.float6
         yield from engine.each_nats(jobs)
     else:
         for job in jobs:
-            yield job.nats(engine)
+            yield job.nll(engine)

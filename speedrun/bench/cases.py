@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from speedrun import config
+from speedrun import text
 from speedrun.autotune import device as quickest
 from speedrun.config import Data
 from speedrun.models import loader
 from speedrun.protocols import Architecture, Device
-from speedrun.training.request import Asked, resolve
+from speedrun.training.request import RunRequest, resolve
 
 _VOCAB = Data().vocab
 
@@ -25,11 +25,11 @@ class Variant:
 
     @property
     def name(self) -> str:
-        return f"{Path(self.arch).name} {config.format_size(self.params)} {self.device}"
+        return f"{Path(self.arch).name} {text.format_size(self.params)} {self.device}"
 
     @property
-    def asked(self) -> Asked:
-        return Asked(
+    def request(self) -> RunRequest:
+        return RunRequest(
             arch=self.arch, params=str(self.params), backend=self.device, data=Data(path=self.data)
         )
 
@@ -41,7 +41,7 @@ def variants(
 
     Raises ValueError or LookupError for what cannot be meant or cannot run here.
     """
-    sizes = config.parse_sizes(params)
+    sizes = text.parse_sizes(params)
     left_out = []
     chosen: list[Variant] = []
     for arch in _names(archs):
@@ -57,7 +57,7 @@ def variants(
             architecture.model(device.backend)  # broken files are found before anything is timed
             for size in sizes:
                 variant = Variant(arch=arch, params=size, device=device.name, data=data)
-                resolve(architecture, variant.asked, _VOCAB)
+                resolve(architecture, variant.request, _VOCAB)
                 chosen.append(variant)
     if not chosen:
         raise ValueError("; ".join(left_out))

@@ -1,8 +1,8 @@
 """Whether a bench's numbers can be trusted, or the machine was busy with something else."""
 
-from speedrun import config
+from speedrun import text
 from speedrun.bench.result import KINDS, Bench, Row
-from speedrun.records.sanitize import inert
+from speedrun.records.sanitize import sanitize
 
 # What a quiet machine stays below.
 LOAD_PER_CORE = 0.5  # as `doctor` warns
@@ -14,7 +14,7 @@ _WORDS = {"train": "training", "score": "scoring", "sample": "sampling"}
 
 
 def name(row: Row) -> str:
-    return f"{inert(row.arch)} {config.format_size(row.params)} {inert(row.device)}"
+    return f"{sanitize(row.arch)} {text.format_size(row.params)} {sanitize(row.device)}"
 
 
 def reasons(bench: Bench) -> list[str]:

@@ -11,9 +11,8 @@ from rich.text import Text
 from speedrun.bench import noise
 from speedrun.bench.compare import FASTER, SLOWER, Comparison
 from speedrun.bench.result import KINDS, Bench, Kind, Row
-from speedrun.config import format_size
-from speedrun.plan.sheet import duration, rate, size
-from speedrun.records.sanitize import inert
+from speedrun.records.sanitize import sanitize
+from speedrun.text import duration, format_size, rate, size
 
 _BAR = 30
 _STYLES = {FASTER: "green", SLOWER: "red"}
@@ -58,9 +57,9 @@ def show(console: Console, bench: Bench, comparison: Comparison | None) -> None:
         if row.profile is not None:
             console.print(_profile(row))
             if row.profile.note:
-                console.print(Text(inert(row.profile.note), style="dim"), soft_wrap=False)
+                console.print(Text(sanitize(row.profile.note), style="dim"), soft_wrap=False)
     for failure in bench.failed:
-        text = f"{inert(failure.variant)} failed: {inert(failure.error)}"
+        text = f"{sanitize(failure.variant)} failed: {sanitize(failure.error)}"
         console.print(Text(text, style="red"), soft_wrap=True)
     if comparison is not None:
         _print_comparison(console, comparison)
@@ -68,12 +67,14 @@ def show(console: Console, bench: Bench, comparison: Comparison | None) -> None:
 
 def _print_machine(console: Console, bench: Bench) -> None:
     about = {row.device: row for row in reversed(bench.rows)}
-    console.print(Text(f"{inert(bench.cpu)}, {bench.cores} cores; data {inert(bench.data.name)}"))
+    console.print(
+        Text(f"{sanitize(bench.cpu)}, {bench.cores} cores; data {sanitize(bench.data.name)}")
+    )
     for device, row in about.items():
         rates = row.matmul_gflops
         known = {"fp32": rates.fp32, "bf16": rates.bf16}
         products = ", ".join(f"{rate(v * 1e9)} {k}" for k, v in known.items() if v)
-        where = f"{inert(device)} ({inert(row.hardware_class)})"
+        where = f"{sanitize(device)} ({sanitize(row.hardware_class)})"
         console.print(Text(f"{where}: matrix products {products}", style="dim"), soft_wrap=True)
 
 
@@ -133,7 +134,7 @@ def _profile(row: Row) -> Table:
     for part, part_s in sorted(parts_s.items(), key=lambda item: -item[1]):
         share = part_s / step_s if step_s else 0.0
         bar = "█" * round(_BAR * max(0.0, share))
-        table.add_row(Text(f"  {inert(part)}"), f"{part_s * 1e3:.2f} ms", f"{share:.1%}", bar)
+        table.add_row(Text(f"  {sanitize(part)}"), f"{part_s * 1e3:.2f} ms", f"{share:.1%}", bar)
     usual_s = row.batch_rows * row.context / row.median("train")
     usual = f"not profiled {usual_s * 1e3:.2f} ms"
     table.add_row("  sum", f"{step_s * 1e3:.2f} ms", "100%", usual, style="bold")
@@ -174,4 +175,4 @@ def _print_comparison(console: Console, comparison: Comparison) -> None:
 
 def _print_notes(console: Console, notes: Sequence[str]) -> None:
     for note in notes:
-        console.print(Text(f"  {inert(note)}", style="yellow"), soft_wrap=True)
+        console.print(Text(f"  {sanitize(note)}", style="yellow"), soft_wrap=True)

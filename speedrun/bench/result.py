@@ -30,7 +30,7 @@ class Data(Section):
     heldout_fingerprint: str
 
 
-class Settings(Section):
+class ExecutionConfig(Section):
     """What makes two benches comparable besides the code and the machine."""
 
     repeats: Annotated[int, Field(ge=1)]
@@ -118,7 +118,7 @@ class Bench(Section):
     cpu: str
     cores: Count
     data: Data
-    settings: Settings
+    settings: ExecutionConfig
     load: Load
     rows: Annotated[list[Row], Field(min_length=1)]
     failed: list[Failure]

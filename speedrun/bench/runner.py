@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from speedrun import config
+from speedrun import text as text_
 from speedrun.bench import workload
 from speedrun.bench.cases import Variant
 from speedrun.bench.load import Watch
 from speedrun.bench.result import SCHEMA, Bench
 from speedrun.bench.worker import Worker, WorkerFailed
 from speedrun.data import heldout as splits
-from speedrun.data import source as sources
+from speedrun.data import open
 from speedrun.system import hardware
 from speedrun.training import record
 
@@ -175,9 +175,9 @@ def _machine() -> dict[str, Any]:
 
 
 def _data(variant: Variant) -> dict[str, str]:
-    asked = variant.asked.data
-    source = sources.open_source(asked.path, lambda text: None)
-    heldout = splits.pin(source, asked.eval_docs)
+    request = variant.request.data
+    source = open.open_source(request.path, lambda text: None)
+    heldout = splits.pin(source, request.eval_docs)
     return {
         "name": source.name,
         "train_fingerprint": source.train_fingerprint,
@@ -190,7 +190,7 @@ def parse_repeats(repeats: int | None, minutes: str | None) -> tuple[int | None,
     if repeats is not None and minutes is not None:
         raise ValueError("--repeats and --minutes contradict each other: give one of them")
     if minutes is not None:
-        return None, config.parse_minutes(minutes)
+        return None, text_.parse_minutes(minutes)
     if repeats is not None and not 1 <= repeats <= 1000:
         raise ValueError(f"--repeats {repeats}: allowed are 1 to 1000")
     return repeats, None

@@ -12,18 +12,16 @@ from typing import Any, NamedTuple, cast
 
 from speedrun.bench.cases import Variant
 from speedrun.data import heldout as splits
-from speedrun.data import source as sources
-from speedrun.data import tokenizer
+from speedrun.data import open, tokenizer
 from speedrun.data.heldout import HeldOut
 from speedrun.data.loader import TokenStream
 from speedrun.data.tokenizer import Tokenizer
 from speedrun.evaluation import generate
 from speedrun.evaluation import score as evaluate
-from speedrun.models import loader
+from speedrun.models import flops, loader
 from speedrun.plan import compute as work
-from speedrun.plan import flops
 from speedrun.protocols import OutOfMemory, Profiled, Rows
-from speedrun.system import hardware
+from speedrun.system import hardware, paths
 from speedrun.training import record, trainer
 from speedrun.training.request import resolve
 
@@ -76,14 +74,14 @@ class Subject:
         self._architecture = loader.architecture(variant.arch)
         self._device = loader.device(variant.device, self._architecture)
         self._backend = loader.backend(self._device.backend)
-        data = variant.asked.data
-        source = sources.open_source(data.path, notice)
+        data = variant.request.data
+        source = open.open_source(data.path, notice)
         heldout = splits.pin(source, data.eval_docs)
         self._docs = HeldOut(heldout.documents[:NUM_DOCS])
         self._tokenizer = tokenizer.for_data(
-            source, heldout, data.vocab, data.tokenizer, sources.cache_dir() / "tokenizers", notice
+            source, heldout, data.vocab, data.tokenizer, paths.cache_dir() / "tokenizers", notice
         )
-        self._run = resolve(self._architecture, variant.asked, self._tokenizer.vocab)
+        self._run = resolve(self._architecture, variant.request, self._tokenizer.vocab)
         run = self._run
         # A cache of its own: what was tokenized before would make training faster than it is.
         self._stream = TokenStream(
@@ -114,7 +112,7 @@ class Subject:
         self._steps(1 + _NUM_WARM_UP_STEPS)
         self._engine.reset()
         self._steps(NUM_LEARNING_STEPS)
-        self._engine.finish()
+        self._engine.finalize()
         self._engine.sync()
         self._evaluate()
         self._choose_story()
@@ -138,7 +136,7 @@ class Subject:
 
     def score(self) -> float:
         """Score the same documents again; tokens per second."""
-        self._engine.finish()
+        self._engine.finalize()
         taken_s, score = self._evaluate()
         self._num_draws = score.num_draws
         self._score.append(score.num_tokens / taken_s)
@@ -146,7 +144,7 @@ class Subject:
 
     def sample(self) -> float:
         """Tell the same story again; tokens per second."""
-        self._engine.finish()
+        self._engine.finalize()
         taken_s, num_tokens = self._tell(self._story_seed)
         self._sample.append(num_tokens / taken_s)
         return self._sample[-1]
@@ -178,7 +176,7 @@ class Subject:
             "num_params": run.model.num_params,
             "context": run.model.context,
             "batch_rows": run.recipe.batch_rows,
-            "engine": self._engine.facts(),
+            "engine": self._engine.metadata(),
             "matmul_gflops": self._matmul_gflops,
             "flop": self._flop(),
             "train": self._train,

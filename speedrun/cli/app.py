@@ -12,7 +12,7 @@ from rich.console import Console
 from speedrun import __version__
 from speedrun.cli.plan import plan
 from speedrun.distributed import launcher
-from speedrun.text import Whole
+from speedrun.text import StrictInt
 
 _COMMANDS = "bench, compare, doctor, leaderboard, plan, sample, submit, sweep and verify"
 
@@ -32,10 +32,10 @@ def race(
     params: str = "2M",
     backend: str = "auto",
     recipe: str = "default",
-    seed: Whole = 0,
-    seeds: Whole = 1,
+    seed: StrictInt = 0,
+    seeds: StrictInt = 1,
     data: str | None = None,
-    vocab: Whole = 4096,
+    vocab: StrictInt = 4096,
     eval_docs: str = "2000",
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
     tune: Literal["off", "quick", "full"] = "quick",
@@ -95,9 +95,9 @@ def sample(
     prompt: str = "Once upon a time",
     temperature: float = 0.8,
     top_p: float = 0.95,
-    seed: Whole = 0,
-    max_tokens: Whole = 200,
-    steps: Whole | None = None,
+    seed: StrictInt = 0,
+    max_tokens: StrictInt = 200,
+    steps: StrictInt | None = None,
     backend: str = "auto",
     arch: str | None = None,
 ) -> None:

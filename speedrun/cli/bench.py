@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from speedrun.text import Whole
+from speedrun.text import StrictInt
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +41,7 @@ class Options:
     arch: str | None = None
     params: str = "2M"
     backend: str = "auto"
-    repeats: Whole | None = None
+    repeats: StrictInt | None = None
     minutes: str | None = None
     data: str | None = None
     profile: Annotated[bool, Parameter(negative="")] = False
@@ -102,7 +102,7 @@ def _measure(
     from rich.text import Text
 
     from speedrun.bench import cases, compare, runner
-    from speedrun.data import source
+    from speedrun.data import open
 
     def notice(text: str) -> None:
         console.print(f"notice: {text}", style="yellow", markup=False, soft_wrap=True)
@@ -116,7 +116,7 @@ def _measure(
     for line in left_out:
         notice(line)
     if options.data is not None:
-        source.open_source(options.data, notice)  # what cannot be read is said before building
+        open.open_source(options.data, notice)  # what cannot be read is said before building
     # Drawn twice a second, by a process that has nothing else to do.
     with Status("", console=console, refresh_per_second=2) as status:
 

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from speedrun.data import hub, source
+from speedrun.data import hub
 from speedrun.models import loader
 from speedrun.protocols import Device
-from speedrun.system import hardware
+from speedrun.system import hardware, paths
 
 
 def doctor_command(*, as_json: bool) -> None:
@@ -85,14 +85,14 @@ def _remarks() -> Iterator[dict[str, str]]:
         try:
             architecture = loader.architecture(name)
             for device in filter(lambda device: device.available, loader.devices()):
-                for text in architecture.remarks(device):
+                for text in architecture.warnings(device):
                     yield {"architecture": name, "device": device.name, "text": text}
         except ValueError as error:  # an installed package's; the others are still worth knowing
             yield {"architecture": name, "device": "any device", "text": f"fails: {error}"}
 
 
 def _cache_paths() -> Iterator[Path]:
-    yield source.cache_dir()
+    yield paths.cache_dir()
     yield Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
 
 

@@ -9,19 +9,19 @@ from rich.console import Console
 from rich.text import Text
 
 from leaderboard import rank, store
-from speedrun import config
+from speedrun import text as text_
 from speedrun.config import Data
 from speedrun.distributed import launcher
-from speedrun.distributed.group import Team
+from speedrun.distributed.group import ProcessGroup
 from speedrun.evaluation import generate
 from speedrun.records.schema import Record
 from speedrun.records.summary import row
 from speedrun.scaling_laws import auto_size
 from speedrun.training import distributed
 from speedrun.training.race import process_age_s, race
-from speedrun.training.request import Asked
+from speedrun.training.request import RunRequest
 from speedrun.training.restore import load_run
-from speedrun.training.signals import StopSignal
+from speedrun.training.signals import StopFlag
 from speedrun.ui import live, summary
 
 MAX_SEEDS = 100
@@ -49,10 +49,10 @@ def race_command(
         raise ValueError(f"--seeds {seeds}: allowed are 1 to {MAX_SEEDS}")
     if seed < 0:
         raise ValueError(f"--seed {seed}: must be 0 or more")
-    asked = Asked(
+    request = RunRequest(
         arch=arch,
         params=params,
-        budget_s=config.parse_minutes(minutes),
+        budget_s=text_.parse_minutes(minutes),
         backend=backend,
         recipe=recipe,
         seed=seed,
@@ -64,40 +64,40 @@ def race_command(
     # With --json standard output carries the record alone.
     console = Console(stderr=as_json)
     if auto_size.AUTO in (arch, params):
-        asked = _picked(asked, console)
-    asked, team = distributed.joined(asked)
-    if team.rank > 0:
-        distributed.follow_and_exit(asked, team)
-    distributed.outlast_launcher(team)
-    with distributed.leading(team):
-        _exit_code(_race_seeds(asked, seeds, team, console, as_json))
+        request = _picked(request, console)
+    request, group = distributed.joined(request)
+    if group.rank > 0:
+        distributed.follow_and_exit(request, group)
+    distributed.outlast_launcher(group)
+    with distributed.leading(group):
+        _exit_code(_race_seeds(request, seeds, group, console, as_json))
 
 
-def _picked(asked: Asked, console: Console) -> Asked:
+def _picked(request: RunRequest, console: Console) -> RunRequest:
     if (started := launcher.launched()) is not None:
         raise ValueError(
             f"auto knows one device, and {started.by} started {started.size} processes:"
             " name the architecture and give --params a size"
         )
     with live.view(console) as view:
-        picked = auto_size.chosen(asked, view.notice)
-    return dataclasses.replace(asked, arch=picked.arch, params=picked.params)
+        picked = auto_size.chosen(request, view.notice)
+    return dataclasses.replace(request, arch=picked.arch, params=picked.params)
 
 
 def _race_seeds(
-    asked: Asked, seeds: int, team: Team, console: Console, as_json: bool
+    request: RunRequest, seeds: int, group: ProcessGroup, console: Console, as_json: bool
 ) -> list[Record]:
     started_s, records = process_age_s(), []
-    with StopSignal(team.stop_signals) as stop:
-        for number in range(asked.seed, asked.seed + seeds):
-            each = dataclasses.replace(asked, seed=number)
+    with StopFlag(group.stop_signals) as stop:
+        for number in range(request.seed, request.seed + seeds):
+            each = dataclasses.replace(request, seed=number)
             with live.view(console) as view:
-                finished = race(each, view, stop, started_s=started_s, team=team)
+                finished = race(each, view, stop, started_s=started_s, group=group)
             started_s = 0.0
             records.append(finished.record)
             if as_json:
                 print(finished.record.to_json(), end="", flush=True)
-            others = (row(record) for _, record in store.runs(asked.out))
+            others = (row(record) for _, record in store.runs(request.out))
             standing = rank.standing(row(finished.record), others)
             summary.finished(console, finished.record, finished.folder, standing)
             if stop.requested:
@@ -139,7 +139,7 @@ def sample_command(
         temperature=temperature, top_p=top_p, seed=seed, max_tokens=max_tokens, steps=steps
     )
     restored = load_run(run, backend, arch)
-    with restored.architecture.blamed():
+    with restored.architecture.plugin_errors():
         text = generate.tell(
             restored.engine, restored.architecture, restored.model, restored.tokenizer, prompt,
             sampling,

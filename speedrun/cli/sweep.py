@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from speedrun.text import Whole
+from speedrun.text import StrictInt
 
 if TYPE_CHECKING:
     from speedrun.sweep.grid import Grid
@@ -53,11 +53,11 @@ class Races:
     arch: str = "transformer"
     params: str = "250K,500K,1M,2M,4M,8M"
     minutes: str = "1"
-    seeds: Whole = 3
+    seeds: StrictInt = 3
     backend: str = "auto"
     recipe: str = "default"
     data: str | None = None
-    vocab: Whole = 4096
+    vocab: StrictInt = 4096
     eval_docs: str = "2000"
     set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None
     tune: Literal["off", "quick", "full"] = "quick"
@@ -66,8 +66,9 @@ class Races:
     def grid(self) -> "Grid":
         """Raises ValueError for what cannot be meant."""
         from speedrun.cli.race import parse_eval_docs
-        from speedrun.config import Data, parse_sizes
+        from speedrun.config import Data
         from speedrun.sweep.grid import Grid
+        from speedrun.text import parse_sizes
 
         if not 1 <= self.seeds <= MAX_SEEDS:
             raise ValueError(f"--seeds {self.seeds}: allowed are 1 to {MAX_SEEDS}")
@@ -164,7 +165,7 @@ def _check_place(on: str, address: str | None) -> None:
 
 
 def _minutes(text: str, option: str) -> tuple[float, ...]:
-    from speedrun.config import ascending, parse_minutes
+    from speedrun.text import ascending, parse_minutes
 
     try:
         budgets = tuple(parse_minutes(part) / 60 for part in text.split(","))

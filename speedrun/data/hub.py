@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from speedrun.data.source import Documents, SourceUnavailable
-from speedrun.system.timeout import OutOfPatience, within
+from speedrun.system.timeout import CallTimedOut, call_with_timeout
 
 REPO = "roneneldan/TinyStories"
 REVISION = "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"
@@ -70,8 +70,8 @@ def _within(seconds: float, do: Callable[[], T]) -> T:
     silent or an answer that drips. A call that is given up ends by itself some time later.
     """
     try:
-        return within(seconds, do, thread=_THREAD)
-    except OutOfPatience:
+        return call_with_timeout(seconds, do, thread=_THREAD)
+    except CallTimedOut:
         _given_up.set()
         raise SourceUnavailable(f"no answer within {seconds:g} s") from None
 

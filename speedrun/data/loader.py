@@ -68,13 +68,13 @@ class TokenStream:
         if self._documents is not None:
             self._documents.close()
 
-    def next_rows(self, patience_s: float | None = None) -> Rows | None:
-        """The next batch; None if the worker has none within `patience_s` (None: wait for it).
+    def next_rows(self, timeout_s: float | None = None) -> Rows | None:
+        """The next batch; None if the worker has none within `timeout_s` (None: wait for it).
 
         Raises what the worker died of.
         """
         try:
-            item = self._queue.get(timeout=patience_s)
+            item = self._queue.get(timeout=timeout_s)
         except queue.Empty:
             return None
         if isinstance(item, Exception):

@@ -1,13 +1,7 @@
 """Where documents come from, and which source a run gets."""
 
-import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, Protocol
-
-import platformdirs
-
-CACHE_VARIABLE = "SPEEDRUN_CACHE"
 
 
 class SourceUnavailable(ValueError):
@@ -64,32 +58,3 @@ class Counted:
 
     def close(self) -> None:
         self._documents = iter(())
-
-
-def cache_dir() -> Path:
-    """Where tokens, tokenizers and held-out documents are kept between runs."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("speedrun"))
-
-
-def open_source(path: str | None, notice: Callable[[str], None]) -> Source:
-    """`path` if given, else TinyStories from the hub, else the storybook with a notice."""
-    if path is not None:
-        from speedrun.data.local import LocalFiles
-
-        return LocalFiles(Path(path))
-    from speedrun.data import hub
-
-    why = hub.unreachable()
-    if why is None:
-        return hub.TinyStories(cache_dir() / "hub")
-    if (cached := hub.TinyStories(cache_dir() / "hub", offline=why)).is_cached():
-        notice(f"The hub does not answer ({why}): racing on the TinyStories cached here.")
-        return cached
-    notice(
-        f"The hub does not answer ({why}): racing on the built-in storybook, a data set of its"
-        " own that is never ranked with TinyStories. --data PATH takes a local copy."
-    )
-    from speedrun.data.storybook_source import Storybook
-
-    return Storybook()

@@ -52,10 +52,10 @@ def unpack(data: bytes) -> Message:
     return Message(what, values, arrays)
 
 
-class Team:
+class ProcessGroup:
     """The processes that train one model together; this one alone, where no launcher started more.
 
-    A backend's team fills in `_spread` and `_collected` for the framework's own exchange.
+    A backend's team fills in `_broadcast` and `_all_gather` for the framework's own exchange.
     """
 
     rank = 0
@@ -63,12 +63,12 @@ class Team:
     place = ""  # of this rank's device: the same for ranks that share one
     num_devices = 1
     is_broken = False  # an exchange went wrong: the ranks are no longer at the same point
-    remarks: tuple[str, ...] = ()  # what a person should know before racing so
+    warnings: tuple[str, ...] = ()  # what a person should know before racing so
     # What asks a race to end early; rank 0 hears it, the others leave it to rank 0.
     stop_signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
     _room = 0
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What the record keeps of it; nothing of one process."""
         return {}
 
@@ -77,7 +77,7 @@ class Team:
         own = num_rows // self.size
         return range(self.rank * own, (self.rank + 1) * own)
 
-    def told(self, message: bytes = b"") -> bytes:
+    def broadcast(self, message: bytes = b"") -> bytes:
         """Rank 0's message, on every rank."""
         frame = np.zeros(_LENGTH_BYTES + self._room, dtype=np.uint8)
         if self.rank == 0:
@@ -85,7 +85,7 @@ class Team:
             start += message if len(message) <= self._room else b""
             frame[: len(start)] = np.frombuffer(start, np.uint8)
         with self.guarding():
-            frame = self._spread(frame)
+            frame = self._broadcast(frame)
         length = int.from_bytes(frame[:_LENGTH_BYTES].tobytes(), "little")
         if length <= self._room:
             return frame[_LENGTH_BYTES : _LENGTH_BYTES + length].tobytes()
@@ -94,23 +94,23 @@ class Team:
         if self.rank == 0:
             whole[:] = np.frombuffer(message, np.uint8)
         with self.guarding():
-            return self._spread(whole).tobytes()
+            return self._broadcast(whole).tobytes()
 
-    def collected(self, message: bytes) -> list[bytes]:
+    def all_gather(self, message: bytes) -> list[bytes]:
         """The messages of all ranks in their order, on every rank."""
         own = np.frombuffer(message, np.uint8)
         with self.guarding():
-            lengths = self._collected(np.array([len(own)], dtype=np.int64).view(np.uint8))
+            lengths = self._all_gather(np.array([len(own)], dtype=np.int64).view(np.uint8))
             lengths = lengths.view(np.int64)[:, 0]
             padded = np.zeros(int(lengths.max()), dtype=np.uint8)
             padded[: len(own)] = own
-            found = self._collected(padded)
+            found = self._all_gather(padded)
         return [row[:length].tobytes() for row, length in zip(found, lengths, strict=True)]
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is up on some rank; all ranks get the same answer."""
         with self.guarding():
-            return bool(self._collected(np.array([flag], dtype=np.uint8)).any())
+            return bool(self._all_gather(np.array([flag], dtype=np.uint8)).any())
 
     @contextlib.contextmanager
     def guarding(self) -> Iterator[None]:
@@ -127,10 +127,10 @@ class Team:
     def leave(self) -> None:
         """Close the connection; no rank can be told anything after this."""
 
-    def _spread(self, data: Buffer) -> Buffer:
+    def _broadcast(self, data: Buffer) -> Buffer:
         """Rank 0's data [n], on every rank; what the others give is zeros."""
         return data
 
-    def _collected(self, data: Buffer) -> Buffer:
+    def _all_gather(self, data: Buffer) -> Buffer:
         """Data of all ranks [size, n]."""
         return data[None]

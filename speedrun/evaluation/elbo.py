@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.backends.coordinator import Job, each_nats
-from speedrun.evaluation.timesteps import stratified_shares
+from speedrun.backends.timesteps import stratified_timesteps
 from speedrun.evaluation.windows import Window, ratio
 from speedrun.protocols import Engine
 
@@ -78,10 +78,10 @@ def _replicate(
     def jobs() -> Iterator[Job]:
         for batch in batches:
             rows = np.stack([docs[w.doc][w.start : w.stop] for w in batch])
-            shares = np.concatenate([stratified_shares(STRATA, rng) for _ in batch])
+            shares = np.concatenate([stratified_timesteps(STRATA, rng) for _ in batch])
             yield Job(
                 rows=np.repeat(rows, STRATA, axis=0), seed=int(rng.integers(2**31)),
-                num_given=batch[0].first, shares=shares,
+                prefix_length=batch[0].first, shares=shares,
             )  # fmt: skip
 
     done = 0

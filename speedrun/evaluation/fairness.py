@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.evaluation.timesteps import stratified_shares
+from speedrun.backends.timesteps import stratified_timesteps
 from speedrun.protocols import Engine, Likelihood
 
 # Largest difference in nats that rounding explains, in fp32 over different shapes.
@@ -19,7 +19,7 @@ _BOUND_DRAWS = 16
 _LUCK = 5.0
 
 
-class UnfairModel(ValueError):
+class UnfairModelError(ValueError):
     """The model failed a check that every record rests on."""
 
 
@@ -40,12 +40,12 @@ def _check_exact(engine: Engine, vocab: int, context: int, seed: int) -> None:
     rng = np.random.default_rng([seed, 0xC4EC])
     rows = rng.integers(0, vocab, (_NUM_ROWS, context + 1), dtype=np.int32)
     inputs = rows[:, :-1]
-    nats, logits = engine.nats(rows, seed), engine.logits(inputs)
+    nats, logits = engine.nll(rows, seed), engine.logits(inputs)
     _check_nats(nats, context)
     _check_logits(logits, (_NUM_ROWS, context, vocab), "rows x context x vocabulary")
     # Before the others, which would take dropout for looking ahead.
     if (moved := np.abs(engine.logits(inputs) - logits).max()) > CHECK_TOLERANCE_NATS:
-        raise UnfairModel(
+        raise UnfairModelError(
             f"not repeatable: the same tokens again give logits that differ by {moved:.2g} nats"
             " (dropout, or something kept between calls?)"
         )
@@ -54,15 +54,15 @@ def _check_exact(engine: Engine, vocab: int, context: int, seed: int) -> None:
         changed[:, position] = (changed[:, position] + 1 + rng.integers(vocab - 1)) % vocab
         moved = np.abs(engine.logits(changed) - logits)[:, :position].max()
         if moved > CHECK_TOLERANCE_NATS:
-            raise UnfairModel(
+            raise UnfairModelError(
                 f"not causal: changing token {position} moved an earlier prediction by"
                 f" {moved:.2g} nats (allowed {CHECK_TOLERANCE_NATS:g})"
             )
     if (moved := np.abs(engine.logits(inputs[:1]) - logits[:1]).max()) > CHECK_TOLERANCE_NATS:
-        raise UnfairModel(f"rows of a batch affect each other by {moved:.2g} nats")
+        raise UnfairModelError(f"rows of a batch affect each other by {moved:.2g} nats")
     off = np.abs(softmax_nats(logits, rows[:, 1:]) - nats).max()
     if off > CHECK_TOLERANCE_NATS:
-        raise UnfairModel(
+        raise UnfairModelError(
             f"not normalised: scores differ from the softmax of the logits by {off:.2g} nats"
         )
 
@@ -76,27 +76,29 @@ def _check_bound(engine: Engine, vocab: int, context: int, seed: int) -> None:
     """
     rng = np.random.default_rng([seed, 0xB0D])
     rows = rng.integers(0, vocab, (_NUM_ROWS, context + 1), dtype=np.int32)
-    shares = stratified_shares(_NUM_ROWS, rng)
-    nats = engine.nats(rows, seed, 0, shares)
+    shares = stratified_timesteps(_NUM_ROWS, rng)
+    nats = engine.nll(rows, seed, 0, shares)
     _check_nats(nats, context)
     logits = engine.logits(rows, np.ones(_NUM_ROWS, dtype=np.int32))
     _check_logits(logits, (_NUM_ROWS, context + 1, vocab), "rows x length x vocabulary")
-    moved = np.abs(engine.nats(rows[:1], seed, 0, shares[:1]) - nats[:1])
+    moved = np.abs(engine.nll(rows[:1], seed, 0, shares[:1]) - nats[:1])
     if (off := float((moved / np.maximum(1.0, nats[:1])).max())) > CHECK_TOLERANCE_NATS:
-        raise UnfairModel(f"rows of a batch affect each other by {off:.2g} of their nats")
+        raise UnfairModelError(f"rows of a batch affect each other by {off:.2g} of their nats")
     given = context // 2
-    if np.any(free := engine.nats(rows, seed, given, shares)[:, :given]):
-        raise UnfairModel(f"given tokens cost {np.abs(free).max():.2g} nats; they must be free")
+    if np.any(free := engine.nll(rows, seed, given, shares)[:, :given]):
+        raise UnfairModelError(
+            f"given tokens cost {np.abs(free).max():.2g} nats; they must be free"
+        )
     per_token = []
     for draw in range(_BOUND_DRAWS):
         rows = rng.integers(0, vocab, (_NUM_ROWS, context + 1), dtype=np.int32)
-        shares = (draw + 1.0 - stratified_shares(_NUM_ROWS, rng)) / _BOUND_DRAWS
+        shares = (draw + 1.0 - stratified_timesteps(_NUM_ROWS, rng)) / _BOUND_DRAWS
         shares = np.clip(shares, 1e-9, 1.0)
-        per_token.append(engine.nats(rows, seed + draw, 0, shares).mean())
+        per_token.append(engine.nll(rows, seed + draw, 0, shares).mean())
     mean, least = float(np.mean(per_token)), math.log(vocab)
     error = float(np.std(per_token, ddof=1)) / math.sqrt(_BOUND_DRAWS)
     if mean < least - _LUCK * error - CHECK_TOLERANCE_NATS:
-        raise UnfairModel(
+        raise UnfairModelError(
             f"not a bound: random tokens cost {mean:.3f} nats each, and no distribution can do"
             f" better than ln {vocab} = {least:.3f}"
         )
@@ -104,19 +106,19 @@ def _check_bound(engine: Engine, vocab: int, context: int, seed: int) -> None:
 
 def _check_nats(nats: NDArray[np.float64], context: int) -> None:
     if nats.shape != (_NUM_ROWS, context) or nats.dtype != np.float64:
-        raise UnfairModel(
+        raise UnfairModelError(
             f"nats has shape {nats.shape} and type {nats.dtype}, expected"
             f" ({_NUM_ROWS}, {context}) float64"
         )
     if num_bad := int((~np.isfinite(nats)).sum()):
-        raise UnfairModel(f"{num_bad} of {nats.size} scores of random tokens are not finite")
+        raise UnfairModelError(f"{num_bad} of {nats.size} scores of random tokens are not finite")
 
 
 def _check_logits(logits: NDArray[np.float32], expected: tuple[int, ...], axes: str) -> None:
     if logits.shape != expected:
-        raise UnfairModel(f"logits has shape {logits.shape}, expected {axes} = {expected}")
+        raise UnfairModelError(f"logits has shape {logits.shape}, expected {axes} = {expected}")
     if num_bad := int((~np.isfinite(logits)).sum()):
-        raise UnfairModel(f"{num_bad} of {logits.size} logits of random tokens are not finite")
+        raise UnfairModelError(f"{num_bad} of {logits.size} logits of random tokens are not finite")
 
 
 def softmax_nats(

@@ -79,7 +79,7 @@ def diffused_story(
 
     rng = np.random.default_rng(sampling.seed)
     steps = sampling.steps or _STEPS
-    drawn = architecture.denoise(model, tokens, len(given), steps, probs, rng).tolist()
+    drawn = architecture.p_sample(model, tokens, len(given), steps, probs, rng).tolist()
     rest = drawn[len(given) :]
     end = rest.index(EOT) if EOT in rest else len(rest)
     return tokenizer.decode(given[1:] + rest[:end])

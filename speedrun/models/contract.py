@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from speedrun.config import ModelConfig, Recipe, format_size, nearest
+from speedrun.config import ModelConfig, Recipe
 from speedrun.protocols import Weights
+from speedrun.text import format_size, nearest
 
 TOLERANCE = 0.03  # how far from the size asked for a configuration may be
 # For a folder without PARAM_GROUPS: by the names that layers usually have.
@@ -22,7 +23,7 @@ USUAL_GROUPS = (
     ("*", "vector"),
 )
 _REQUIRED = ("Config", "initial", "LIKELIHOOD")
-_REQUIRED_OF_BOUNDS = ("corrupt", "denoise")
+_REQUIRED_OF_BOUNDS = ("q_sample", "p_sample")
 _REQUIRED_OF_CONFIGS = ("vocab", "context", "num_params", "num_params_non_embedding")
 _LIKELIHOODS = ("exact", "bound")
 _GROUPS = ("matrix", "embedding", "vector")

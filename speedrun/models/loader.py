@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 
 import architectures
 from speedrun import backends
-from speedrun.config import ModelConfig, nearest
+from speedrun.config import ModelConfig
 from speedrun.models import contract, plugins
 from speedrun.protocols import (
     Architecture,
     Backend,
-    Corrupted,
     Device,
     Likelihood,
+    NoisedBatch,
     Rows,
     Weights,
 )
+from speedrun.text import nearest
 
 
 class LoadedArchitecture:
@@ -58,26 +59,26 @@ class LoadedArchitecture:
         contract.check_initial(self.NAME, config, weights, self.PARAM_GROUPS)
         return weights
 
-    def corrupt(
+    def q_sample(
         self,
         config: ModelConfig,
         rows: Rows,
         shares: NDArray[np.float64],
         rng: np.random.Generator,
-        num_given: int | None = None,
-    ) -> Corrupted:
-        return self.package.corrupt(config, rows, shares, rng, num_given)
+        prefix_length: int | None = None,
+    ) -> NoisedBatch:
+        return self.package.q_sample(config, rows, shares, rng, prefix_length)
 
-    def denoise(
+    def p_sample(
         self,
         config: ModelConfig,
         tokens: NDArray[np.int32],
-        num_given: int,
+        prefix_length: int,
         num_steps: int,
         probs: Callable[[NDArray[np.int32], int], NDArray[np.float64]],
         rng: np.random.Generator,
     ) -> NDArray[np.int32]:
-        return self.package.denoise(config, tokens, num_given, num_steps, probs, rng)
+        return self.package.p_sample(config, tokens, prefix_length, num_steps, probs, rng)
 
     def model(self, backend: str) -> type:
         module = f"{self.package.__name__}.{backend}_model"
@@ -97,14 +98,14 @@ class LoadedArchitecture:
         """The backends that it is written for, by its `<backend>_model.py` files."""
         return contract.frameworks(self.package)
 
-    def remarks(self, device: Device) -> tuple[str, ...]:
+    def warnings(self, device: Device) -> tuple[str, ...]:
         """What its model has to say about running on this device, if it says anything."""
         if device.backend not in self.backends():
             return ()
         model = self.model(device.backend)
-        return tuple(model.remarks(device.name)) if hasattr(model, "remarks") else ()
+        return tuple(model.warnings(device.name)) if hasattr(model, "warnings") else ()
 
-    def blamed(self) -> contextlib.AbstractContextManager[None]:
+    def plugin_errors(self) -> contextlib.AbstractContextManager[None]:
         """Inside it, what code from outside the project raises becomes one line naming it."""
         if self.package.__name__.startswith(f"{architectures.__name__}."):
             return contextlib.nullcontext()

@@ -6,25 +6,26 @@ from speedrun.plan.fleet import Fleet
 from speedrun.plan.hints import BYTES_PER_TOKEN, TINYSTORIES_BYTES
 from speedrun.plan.recorded import Recorded
 from speedrun.plan.request import Question
-from speedrun.plan.sheet import GO, NO_GO, Sheet, Verdict, count, duration, size
+from speedrun.plan.sheet import GO, NO_GO, Sheet, Verdict
+from speedrun.text import count, duration, size
 
 
 def add_cluster(sheet: Sheet, question: Question, D: float, *, has_copy: bool) -> None:
     """All of it; nothing where no cluster was asked for. `has_copy`: --data names the text."""
-    asked = question.cluster
-    if asked is None:
+    request = question.cluster
+    if request is None:
         return
     race = recorded.races(question.architecture.NAME)
     machines = Fleet(
-        num_machines=asked.num_machines, num_races=asked.num_races, budget_s=question.budget_s,
+        num_machines=request.num_machines, num_races=request.num_races, budget_s=question.budget_s,
         off_s=race.total_off_s,
     )  # fmt: skip
     _add_time(sheet, machines, race)
-    if asked.price is not None:
-        cost = asked.price * machines.held_s / 3600
+    if request.price is not None:
+        cost = request.price * machines.held_s / 3600
         sheet.add(
             "cluster", "cost", "cost", cost, f"{cost:,.2f}",
-            f"{asked.price:g} a machine-hour · machine-hours held",
+            f"{request.price:g} a machine-hour · machine-hours held",
         )  # fmt: skip
     num_tokens = min(D, TINYSTORIES_BYTES / BYTES_PER_TOKEN)
     if has_copy:

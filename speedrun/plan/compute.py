@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from speedrun.config import ModelConfig
-from speedrun.plan import flops
+from speedrun.models import flops
 from speedrun.plan.hardware import Hardware
 from speedrun.plan.memory import MARGIN
 from speedrun.plan.probe import Probe
 from speedrun.plan.request import Question
-from speedrun.plan.sheet import GO, NO_GO, Sheet, Verdict, count, duration, flop, rate, size
+from speedrun.plan.sheet import GO, NO_GO, Sheet, Verdict
 from speedrun.protocols import Architecture
+from speedrun.text import count, duration, flop, rate, size
 
 
 @dataclass(frozen=True, kw_only=True)

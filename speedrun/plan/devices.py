@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from speedrun.config import nearest
+from speedrun.text import nearest
 
 # Of training in mixed precision: "30 to 50 % of the spec is a conservative estimate".
 _COURSE = "desty.github.io/study-tiny-llm, chapter 3, table of devices"

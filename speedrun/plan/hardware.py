@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import psutil
 
 from speedrun.models import loader
+from speedrun.models.flops import USUAL_SHARE
 from speedrun.plan import devices
-from speedrun.plan.flops import USUAL_SHARE
 from speedrun.plan.options import Options
 from speedrun.plan.request import Question
 from speedrun.protocols import Device

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from speedrun.data.local import LocalFiles
-from speedrun.plan import flops
+from speedrun.models import flops
 from speedrun.plan.request import Question
-from speedrun.plan.sheet import Sheet, count
+from speedrun.plan.sheet import Sheet
+from speedrun.text import count
 
 # TinyStories-train.txt on the hub (Eldan & Li 2023): 2.1M stories.
 TINYSTORIES_BYTES = 1.92e9

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from speedrun.text import Whole
+from speedrun.text import StrictInt
 
 
 @Parameter(name="*")
@@ -66,16 +66,16 @@ class Options:
     arch: str = "transformer"
     dtype: str | None = None
     optimizer: str | None = None
-    batch: Whole | None = None
-    context: Whole | None = None
-    depth: Whole | None = None
-    width: Whole | None = None
-    vocab: Whole = 4096
+    batch: StrictInt | None = None
+    context: StrictInt | None = None
+    depth: StrictInt | None = None
+    width: StrictInt | None = None
+    vocab: StrictInt = 4096
     device: str | None = None
     tflops: float | None = None
     measure: Annotated[bool, Parameter(negative="")] = False
     law: Path | None = None
     data: Path | None = None
-    cluster: Whole | None = None
-    races: Whole | None = None
+    cluster: StrictInt | None = None
+    races: StrictInt | None = None
     price: float | None = None

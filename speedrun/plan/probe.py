@@ -48,7 +48,7 @@ def measure(
     while (spent_s := now() - started_s) < seconds or num_steps == 0:
         _step_s(engine, rows, now)
         num_steps += 1
-    facts = engine.facts()
+    facts = engine.metadata()
     precision = str(facts.get("precision", "fp32"))
     probe = Probe(
         device=device.name,

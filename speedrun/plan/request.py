@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from speedrun import config
+from speedrun import text
 from speedrun.config import Data, ModelConfig, Recipe
 from speedrun.models import loader
+from speedrun.models.flops import RATIO
 from speedrun.plan import memory
-from speedrun.plan.flops import RATIO
 from speedrun.plan.options import Options
 from speedrun.protocols import Architecture
 from speedrun.scaling_laws import published
@@ -64,9 +64,9 @@ def ask(options: Options) -> Question:
     for of_tokens in ("tokens", "ratio"):  # races are of minutes
         _only_one(options, ("cluster", of_tokens))
     if options.dtype is not None and options.dtype not in DTYPES:
-        raise config.nearest(options.dtype, DTYPES, "--dtype")
+        raise text.nearest(options.dtype, DTYPES, "--dtype")
     if options.optimizer is not None and options.optimizer not in OPTIMIZERS:
-        raise config.nearest(options.optimizer, OPTIMIZERS, "--optimizer")
+        raise text.nearest(options.optimizer, OPTIMIZERS, "--optimizer")
     if options.measure and options.optimizer not in (None, *MEASURABLE):
         raise ValueError(
             f"--measure with --optimizer {options.optimizer}: races train with"
@@ -77,10 +77,10 @@ def ask(options: Options) -> Question:
         if value is not None and not low <= value <= high:
             raise ValueError(f"--{name} {value:g}: allowed are {low:g} to {high:g}")
     architecture = loader.architecture(options.arch)
-    with architecture.blamed():
+    with architecture.plugin_errors():
         model = _model(architecture, options)
     preset = options.params if options.params in architecture.PRESETS else None
-    num_params = model.num_params if preset else config.parse_size(options.params)
+    num_params = model.num_params if preset else text.parse_size(options.params)
     recipe = Recipe(**architecture.RECIPES["default"]["recipe"])
     batch_rows = recipe.batch_rows if options.batch is None else options.batch
     return Question(
@@ -91,9 +91,7 @@ def ask(options: Options) -> Question:
         recipe=recipe,
         wanted=_wanted(options),
         num_tokens=_num_tokens(options, num_params),
-        budget_s=USUAL_BUDGET_S
-        if options.minutes is None
-        else config.parse_minutes(options.minutes),
+        budget_s=USUAL_BUDGET_S if options.minutes is None else text.parse_minutes(options.minutes),
         dtype=options.dtype,
         optimizer=options.optimizer or (recipe.optimizer if options.measure else "adamw"),
         batch_rows=batch_rows,
@@ -151,6 +149,6 @@ def _num_tokens(options: Options, num_params: int) -> float:
     if options.tokens is None:
         return (RATIO if options.ratio is None else options.ratio) * num_params
     try:
-        return config.parse_size(options.tokens)
+        return text.parse_size(options.tokens)
     except ValueError as error:
         raise ValueError(f"--tokens {options.tokens}: {error}") from None

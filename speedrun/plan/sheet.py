@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from speedrun.config import format_size
-
 SECTIONS = (
     "model", "memory", "compute", "time", "data", "hints", "go_small", "cluster", "shared",
 )  # fmt: skip
@@ -70,44 +68,3 @@ class Sheet:
             "notes": self.notes,
             "formulas": {f"{f.section}.{f.key}": f.formula for f in self.figures},
         }
-
-
-def size(num_bytes: float) -> str:
-    """Bytes in decimal units, as the published tables have them: `0.14 GB`."""
-    if num_bytes < 0.0995e6:
-        return f"{num_bytes / 1e3:.3g} kB"
-    if num_bytes < 0.0995e9:
-        return f"{num_bytes / 1e6:.3g} MB"
-    gigabytes = num_bytes / 1e9
-    if gigabytes < 10:
-        return f"{gigabytes:.2f} GB"
-    return f"{gigabytes:.3g} GB" if gigabytes < 1000 else f"{gigabytes:,.0f} GB"
-
-
-def flop(number: float) -> str:
-    """`1.20e16 FLOP`."""
-    mantissa, exponent = f"{number:.2e}".split("e")
-    return f"{mantissa}e{int(exponent)} FLOP"
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that a person would choose: `1.11 h`."""
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    if seconds < 0.1 * 3600:
-        return f"{seconds / 60:.3g} min"
-    if seconds < 72 * 3600:
-        return f"{seconds / 3600:.2f} h"
-    return f"{seconds / 86400:,.1f} days"
-
-
-def count(number: float) -> str:
-    """`1.7B`; trillions as such."""
-    return f"{number / 1e12:.3g}T" if number >= 1e12 else format_size(number)
-
-
-def rate(flop_per_s: float) -> str:
-    """`20 TFLOP/s`, `173 GFLOP/s`."""
-    if flop_per_s < 1e12:
-        return f"{flop_per_s / 1e9:.3g} GFLOP/s"
-    return f"{flop_per_s / 1e12:.3g} TFLOP/s"

@@ -6,7 +6,8 @@ from typing import Any
 from speedrun.plan import memory
 from speedrun.plan.hardware import Hardware
 from speedrun.plan.request import Question
-from speedrun.plan.sheet import GO, NO_GO, UNKNOWN, Sheet, Verdict, count, size
+from speedrun.plan.sheet import GO, NO_GO, UNKNOWN, Sheet, Verdict
+from speedrun.text import count, size
 
 PUBLISHED = {"tiny": 5e6, "small": 17e6, "medium": 85e6}  # what presets are called elsewhere
 _SHARDS = 8

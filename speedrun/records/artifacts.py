@@ -14,7 +14,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from speedrun.records.sanitize import is_inert
+from speedrun.records.sanitize import is_sanitized
 from speedrun.records.schema import Record, strict_json
 
 MAX_TOKENIZER_BYTES = 16 << 20
@@ -86,7 +86,7 @@ def arrays(raw: bytes, record: Record, where: str) -> dict[str, NDArray[Any]]:
     for name, entry in _header(raw, where).items():
         if name == "__metadata__":
             continue
-        if not 0 < len(name) <= _MAX_NAME or not is_inert(name):
+        if not 0 < len(name) <= _MAX_NAME or not is_sanitized(name):
             raise ValueError(f"{where}: an array in it has no plain name")
         num_numbers += _size(entry, f"{where}: weight {name!r}")
     if num_numbers != record.num_params:

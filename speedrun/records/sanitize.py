@@ -22,7 +22,7 @@ _REFERENCE = re.compile(r"(?<!\w)@(?=\w)|\\#(?=\d)")
 _MAX_COMBINING = 2  # marks piled on one letter overflow into other lines
 
 
-def inert(text: str, *, lines: bool = False) -> str:
+def sanitize(text: str, *, lines: bool = False) -> str:
     """`text` with every acting character escaped; line ends stay where `lines` is set."""
     if text.isascii() and text.isprintable():
         return text
@@ -39,18 +39,18 @@ def inert(text: str, *, lines: bool = False) -> str:
     return "".join(shown)
 
 
-def is_inert(text: str) -> bool:
+def is_sanitized(text: str) -> bool:
     """Whether `text` holds nothing that would have to be escaped."""
-    return inert(text) == text
+    return sanitize(text) == text
 
 
 def brief(value: object, limit: int = 80) -> str:
     """A stranger's value in an error line: inert, and cut where it is long."""
-    shown = inert(repr(value))
+    shown = sanitize(repr(value))
     return shown if len(shown) <= limit else f"{shown[:limit]}…"
 
 
 def markdown(text: str) -> str:
     """`text` as one line of Markdown that shows it literally, also inside a table's cell."""
-    shown = _MARKDOWN.sub(r"\\\1", inert(text))
+    shown = _MARKDOWN.sub(r"\\\1", sanitize(text))
     return _REFERENCE.sub(lambda found: f"{found[0]}&#8203;", shown)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from speedrun.records.sanitize import inert
+from speedrun.records.sanitize import sanitize
 
 SCHEMA = 2
 MAX_RECORD_BYTES = 1 << 20
@@ -211,7 +211,7 @@ def parse(raw: bytes, where: str) -> Record:
 def first_wrong(error: ValidationError) -> str:
     """Where and what the schema first objects to; short, for keys may be anybody's."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    path = inert(".".join(str(part) for part in first["loc"])) or "file"
+    path = sanitize(".".join(str(part) for part in first["loc"])) or "file"
     return f"{path[:80]}: {first['msg']}"
 
 

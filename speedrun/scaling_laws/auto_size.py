@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from speedrun.autotune import device as quickest
-from speedrun.config import Data, format_size
-from speedrun.data import source
+from speedrun.config import Data
+from speedrun.data import open
 from speedrun.models import loader
 from speedrun.protocols import Architecture, Device
 from speedrun.scaling_laws import fit, law
@@ -25,7 +25,8 @@ from speedrun.sweep import results as sweep_laws
 from speedrun.sweep import sweep_dir as sweep_folder
 from speedrun.sweep.results import KnownLaws
 from speedrun.system import hardware
-from speedrun.training.request import Asked, resolve
+from speedrun.text import format_size
+from speedrun.training.request import RunRequest, resolve
 
 AUTO = "auto"
 SHIPPED = Path(__file__).resolve().parents[2] / "docs"
@@ -38,29 +39,29 @@ PUBLISHED = LossLaw(E=1.69, A=406.4, B=410.7, alpha=0.34, beta=0.28)
 Notice = Callable[[str], None]
 
 
-def chosen(asked: Asked, notice: Notice) -> Asked:
+def chosen(request: RunRequest, notice: Notice) -> RunRequest:
     """What was asked for with every `auto` replaced; each choice is told in one line."""
-    if AUTO not in (asked.arch, asked.params):
-        return asked
-    fingerprint = source.open_source(asked.data.path, lambda text: None).train_fingerprint
-    if asked.arch == AUTO:
-        asked = replace(asked, arch=_arch(asked, fingerprint, notice))
-    if asked.params == AUTO:
-        asked = replace(asked, params=str(_params(asked, fingerprint, notice)))
-    return asked
+    if AUTO not in (request.arch, request.params):
+        return request
+    fingerprint = open.open_source(request.data.path, lambda text: None).train_fingerprint
+    if request.arch == AUTO:
+        request = replace(request, arch=_arch(request, fingerprint, notice))
+    if request.params == AUTO:
+        request = replace(request, params=str(_params(request, fingerprint, notice)))
+    return request
 
 
-def _arch(asked: Asked, fingerprint: str, notice: Notice) -> str:
+def _arch(request: RunRequest, fingerprint: str, notice: Notice) -> str:
     """The architecture whose law predicts the least for this budget; exact scores only."""
     predicted = {}
     for name in loader.architecture_names():
         architecture = loader.architecture(name)
         if architecture.LIKELIHOOD != "exact":
             continue
-        device = _device(asked, architecture)
-        known = None if device is None else _best(asked, name, device, fingerprint)
+        device = _device(request, architecture)
+        known = None if device is None else _best(request, name, device, fingerprint)
         if known is not None:
-            predicted[name] = _minimum(known, asked.budget_s)[1]
+            predicted[name] = _minimum(known, request.budget_s)[1]
     if len(predicted) < 2:
         have = f"only one, of {next(iter(predicted))}" if predicted else "none"
         notice(
@@ -74,41 +75,41 @@ def _arch(asked: Asked, fingerprint: str, notice: Notice) -> str:
     return best
 
 
-def _device(asked: Asked, architecture: Architecture) -> Device | None:
+def _device(request: RunRequest, architecture: Architecture) -> Device | None:
     try:
-        return loader.device(asked.backend, architecture)
+        return loader.device(request.backend, architecture)
     except ValueError:  # not written for this backend
         return None
 
 
-def _params(asked: Asked, fingerprint: str, notice: Notice) -> int:
+def _params(request: RunRequest, fingerprint: str, notice: Notice) -> int:
     """The predicted time-optimal size for this budget."""
-    architecture = loader.architecture(asked.arch)
-    device = loader.device(asked.backend, architecture)
-    minutes = f"{asked.budget_s / 60:g} min"
-    known = _best(asked, architecture.NAME, device, fingerprint)
+    architecture = loader.architecture(request.arch)
+    device = loader.device(request.backend, architecture)
+    minutes = f"{request.budget_s / 60:g} min"
+    known = _best(request, architecture.NAME, device, fingerprint)
     if known is not None:
-        size, loss = _minimum(known, asked.budget_s)
+        size, loss = _minimum(known, request.budget_s)
         other = "" if known.train_fingerprint == fingerprint else ", of other data"
         notice(
             f"--params auto: {format_size(size)}, time-optimal at {minutes} by the law of"
             f" {known.num_runs} runs in {known.path}{other}; it predicts {loss:.4f} bits per byte."
         )
-        return _buildable(architecture, asked, size)
+        return _buildable(architecture, request, size)
     if architecture.EPOCHS is not None:
         raise ValueError(
             f"--params auto: {architecture.NAME} is counted, not trained step by step, and no sweep"
             " of it is known; give a size"
         )
-    speed = _probe(asked, architecture, device)
+    speed = _probe(request, architecture, device)
     sizes = (PROBED[0] / _REACH, PROBED[-1] * _REACH)
-    size, _ = law.minimum(PUBLISHED, speed, asked.budget_s, *sizes)
+    size, _ = law.minimum(PUBLISHED, speed, request.budget_s, *sizes)
     notice(
         f"--params auto: {format_size(size)} is a guess for {minutes}: no sweep of this machine"
         f" class is known, so published constants and a probe of this machine's speed"
         f" ({float(speed.tokens_per_s(size)):,.0f} tokens/s) have to do; `sweep` measures it."
     )
-    return _buildable(architecture, asked, size)
+    return _buildable(architecture, request, size)
 
 
 def _minimum(known: KnownLaws, budget_s: float) -> tuple[float, float]:
@@ -116,46 +117,46 @@ def _minimum(known: KnownLaws, budget_s: float) -> tuple[float, float]:
     return law.minimum(known.loss, known.speed, budget_s, low / 2, high * 2)
 
 
-def _best(asked: Asked, arch: str, device: Device, fingerprint: str) -> KnownLaws | None:
+def _best(request: RunRequest, arch: str, device: Device, fingerprint: str) -> KnownLaws | None:
     """The law of most runs that fits; those of the same data come first."""
     hardware_class = hardware.hardware_class(hardware.machine(), device)
     candidates = []
-    for rank, known in _known(asked):
+    for rank, known in _known(request):
         if (known.hardware_class, known.arch, known.recipe) == (
-            hardware_class, arch, asked.recipe,
+            hardware_class, arch, request.recipe,
         ):  # fmt: skip
             is_same = known.train_fingerprint == fingerprint
             candidates.append((not is_same, rank, -known.num_runs, str(known.path), known))
     return min(candidates, key=lambda entry: entry[:4])[-1] if candidates else None
 
 
-def _known(asked: Asked) -> Iterator[tuple[int, KnownLaws]]:
+def _known(request: RunRequest) -> Iterator[tuple[int, KnownLaws]]:
     """Laws for these settings, those of one's own sweeps and their copies first."""
-    own = (asked.out, Path("sweeps"), sweep_report.kept_laws())
+    own = (request.out, Path("sweeps"), sweep_report.kept_laws())
     for rank, places in enumerate((own, (SHIPPED, SHIPPED / "sweeps"))):
         for place in places:
             for path in sorted([*place.glob("laws*.json"), *place.glob("*/laws*.json")]):
                 # One that cannot be read is not ours to judge: `plan --law` says what is wrong.
                 with contextlib.suppress(ValueError):
-                    if _is_for(asked, path.parent):
+                    if _is_for(request, path.parent):
                         yield rank, sweep_laws.load(path)
 
 
-def _is_for(asked: Asked, folder: Path) -> bool:
+def _is_for(request: RunRequest, folder: Path) -> bool:
     """Whether a sweep's settings are those asked for; laws alone are taken to be."""
     if not (folder / sweep_folder.MANIFEST).exists():
-        return not asked.settings and asked.data.vocab == Data().vocab
+        return not request.settings and request.data.vocab == Data().vocab
     shared = sweep_folder.manifest(folder)["shared"]
-    wanted = {"--set": sorted(asked.settings), "vocabulary": asked.data.vocab}
+    wanted = {"--set": sorted(request.settings), "vocabulary": request.data.vocab}
     return all(shared.get(key) == value for key, value in wanted.items())
 
 
-def _probe(asked: Asked, architecture: Architecture, device: Device) -> SpeedLaw:
+def _probe(request: RunRequest, architecture: Architecture, device: Device) -> SpeedLaw:
     """How fast a few steps at some sizes are."""
     sizes, rates = [], []
     for size in PROBED:
         try:
-            run = resolve(architecture, replace(asked, params=str(size)), asked.data.vocab)
+            run = resolve(architecture, replace(request, params=str(size)), request.data.vocab)
         except ValueError:  # a size that these settings do not allow
             continue
         run = replace(run, recipe=replace(run.recipe, compile=False))  # three compilations: minutes
@@ -169,13 +170,13 @@ def _probe(asked: Asked, architecture: Architecture, device: Device) -> SpeedLaw
     return fit.fit_speed(np.array(sizes, float), np.array(rates))
 
 
-def _buildable(architecture: Architecture, asked: Asked, size: float) -> int:
+def _buildable(architecture: Architecture, request: RunRequest, size: float) -> int:
     """The nearest size that the architecture can have, to two digits and then wider around."""
     problem = ValueError(f"--params auto: no size near {format_size(size)} can be built")
     for factor in (1.0, 1.1, 0.9, 1.25, 0.8, 1.6, 0.6, 2.0, 3.0, 5.0):
         target = round(size * factor)
         try:
-            resolve(architecture, replace(asked, params=str(target)), asked.data.vocab)
+            resolve(architecture, replace(request, params=str(target)), request.data.vocab)
         except ValueError as error:
             problem = error
         else:

@@ -67,17 +67,17 @@ def _drawn(
     num_cells = int(cells.max()) + 1
     counts = np.bincount(cells, minlength=num_cells)
     means = np.bincount(cells, residuals, num_cells) / counts
-    within = residuals - means[cells]
+    call_with_timeout = residuals - means[cells]
     freedom = len(residuals) - num_cells
-    within_var = float(within @ within) / freedom if freedom > 0 else 0.0
+    within_var = float(call_with_timeout @ call_with_timeout) / freedom if freedom > 0 else 0.0
     if freedom > 0:
-        within = within * np.sqrt(len(residuals) / freedom)
+        call_with_timeout = call_with_timeout * np.sqrt(len(residuals) / freedom)
     means = means * np.sqrt(num_cells / max(1, num_cells - num_fitted))
     between_var = float(np.mean(means**2))
     explained = within_var / float(np.mean(counts))
     kept = np.sqrt(max(0.0, 1 - explained / between_var)) if between_var > 0 else 0.0
     by_cell = rng.choice(means, num_cells) * rng.choice([-1.0, 1.0], num_cells) * kept
-    return np.asarray(by_cell[cells] + rng.choice(within, len(residuals)), float)
+    return np.asarray(by_cell[cells] + rng.choice(call_with_timeout, len(residuals)), float)
 
 
 def noise(points: Points) -> float:

@@ -6,23 +6,23 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from speedrun.config import format_size
-from speedrun.records.sanitize import inert
+from speedrun.records.sanitize import sanitize
 from speedrun.records.summary import Row
 from speedrun.scaling_laws import fit, law
 from speedrun.scaling_laws.law import Optimum
 from speedrun.sweep import results as sweep_laws
 from speedrun.sweep.results import ArchSweep, Folder
+from speedrun.text import format_size
 
 
 def document(found: Folder, checked: Sequence[Row]) -> Iterator[str]:
     """The lines of the report; `checked` are runs to compare with what the laws predict."""
     first = found.first
-    yield f"# Sweep: {inert(first.data_name)} on {inert(first.hardware_class)}"
+    yield f"# Sweep: {sanitize(first.data_name)} on {sanitize(first.hardware_class)}"
     yield ""
     num_runs = sum(len(swept.rows) for swept in found.archs)
     yield (
-        f"{num_runs} runs on {inert(first.data_name)}@{first.train_fingerprint[:4]}, scored on"
+        f"{num_runs} runs on {sanitize(first.data_name)}@{first.train_fingerprint[:4]}, scored on"
         f" {first.num_docs:,} held-out documents. Scores are held-out bits per byte, mean ± sd over"
         " seeds; tokens and tokens/s are medians, because a busy hour of the machine is no property"
         " of a size."
@@ -46,10 +46,10 @@ def _left_out(found: Folder) -> Iterator[str]:
             f" seed {failure.seed}"
         )
         if failure.stopped_at is not None:
-            yield f"- {run}: {inert(failure.error)}"
+            yield f"- {run}: {sanitize(failure.error)}"
             continue
         code = "" if failure.exit_code is None else f", exit code {failure.exit_code}"
-        yield f"- failed: {run}{code}: {inert(failure.error)}"
+        yield f"- failed: {run}{code}: {sanitize(failure.error)}"
     if any(failure.stopped_at is not None for failure in found.failures):
         yield (
             "\nRacing stopped runs that could not win: sizes with fewer seeds than others are known"
@@ -67,7 +67,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 def _arch(swept: ArchSweep, checked: Sequence[Row]) -> Iterator[str]:
     sign = "≤ " if swept.is_bound else ""
     yield ""
-    yield f"## {inert(swept.arch)}, recipe {inert(swept.recipe)}"
+    yield f"## {sanitize(swept.arch)}, recipe {sanitize(swept.recipe)}"
     for minutes in swept.minutes:
         yield ""
         yield f"### {minutes:g} min"
@@ -253,7 +253,7 @@ def _frontier(found: Folder) -> Iterator[str]:
             one = swept.measured.get(minutes)
             leads = min(best, key=lambda entry: entry[:2])[2] is swept
             rows.append(
-                (f"{minutes:g}", inert(swept.arch) + (" ←" if leads else ""),
+                (f"{minutes:g}", sanitize(swept.arch) + (" ←" if leads else ""),
                  format_size(cell.params), ("≤ " if swept.is_bound else "") + _spread_of(cell),
                  "-" if one is None else format_size(one.params) + _edge(one),
                  "-" if one is None else f"{one.bits_per_byte:.4f}")

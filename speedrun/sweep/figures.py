@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from speedrun.config import format_size
 from speedrun.scaling_laws import fit, law
 from speedrun.sweep.results import ArchSweep
+from speedrun.text import format_size
 
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "sweep", "svg.fonttype": "none", "font.size": 10, "figure.dpi": 100,

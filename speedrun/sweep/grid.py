@@ -12,17 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from speedrun import config
+from speedrun import config, text
 from speedrun.config import Data
 from speedrun.data import heldout as splits
-from speedrun.data import source as sources
-from speedrun.data import tokenizer
+from speedrun.data import open, tokenizer
 from speedrun.models import loader
 from speedrun.records.schema import Record
 from speedrun.records.summary import unranked_because
 from speedrun.sweep.sweep_dir import plain
-from speedrun.system import hardware
-from speedrun.training.request import Asked, resolve
+from speedrun.system import hardware, paths
+from speedrun.training.request import RunRequest, resolve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +57,7 @@ class Planned:
 
     @property
     def label(self) -> str:
-        size = config.format_size(self.params)
+        size = text.format_size(self.params)
         return f"{self.name} {size}, {self.minutes:g} min, seed {self.seed}"
 
 
@@ -132,14 +131,14 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
             f"--arch {','.join(grid.archs)}: they would run on {' and '.join(sorted(classes))},"
             " which are different tracks; fix --backend or sweep them one by one"
         )
-    source = sources.open_source(grid.data.path, notice)
+    source = open.open_source(grid.data.path, notice)
     heldout = splits.pin(source, grid.data.eval_docs)
     runs = []
     for arch, (architecture, _) in chosen.items():
         first = _resolved(grid, architecture, arch, grid.params[0], 60.0, 0, grid.data.vocab)
         learnt = tokenizer.for_data(
             source, heldout, grid.data.vocab, first.data.tokenizer,
-            sources.cache_dir() / "tokenizers", notice,
+            paths.cache_dir() / "tokenizers", notice,
         )  # fmt: skip
         for seed, minutes, params in itertools.product(
             range(grid.num_seeds), grid.minutes, grid.params
@@ -174,12 +173,12 @@ def _turn(run: Planned) -> tuple[float, ...]:
 def _resolved(
     grid: Grid, architecture: Any, arch: str, params: int, budget_s: float, seed: int, vocab: int
 ) -> config.Run:
-    asked = Asked(
+    request = RunRequest(
         arch=arch, params=str(params), budget_s=budget_s, backend=grid.backend, recipe=grid.recipe,
         seed=seed, data=grid.data, settings=grid.settings, out=grid.out,
     )  # fmt: skip
-    with architecture.blamed():
-        return resolve(architecture, asked, vocab)
+    with architecture.plugin_errors():
+        return resolve(architecture, request, vocab)
 
 
 def arguments(run: Planned, grid: Grid) -> list[str]:

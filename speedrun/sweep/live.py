@@ -8,11 +8,11 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from speedrun.config import format_size
 from speedrun.records.schema import Record
 from speedrun.sweep.executor import State, UnderWay
 from speedrun.sweep.grid import Planned
 from speedrun.sweep.sweep_dir import Failure
+from speedrun.text import format_size
 from speedrun.ui.console import PlainLines, Redrawn
 from speedrun.ui.live import clock_text
 from speedrun.ui.summary import spread

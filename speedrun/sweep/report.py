@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
-from speedrun.data.source import cache_dir
 from speedrun.records.summary import Row, row
 from speedrun.sweep import results as sweep_laws
 from speedrun.sweep import sweep_dir as sweep_folder
 from speedrun.sweep.document import document
 from speedrun.sweep.results import ArchSweep, Folder
+from speedrun.system.paths import cache_dir
 
 REPORT = "report.md"
 LAWS = "laws.json"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from leaderboard.rank import over_seeds
-from speedrun.records.sanitize import inert
+from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record, strict_json
 from speedrun.records.summary import Row, row
 from speedrun.scaling_laws import fit, law
@@ -146,7 +146,7 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Folder:
     rows = {record.id: row(record) for record in scored}
     counted = [record for record in scored if rows[record.id].unranked_because is None]
     one_track([rows[record.id] for record in counted], str(folder))
-    left_out = [f"no record: {inert(problem)}" for problem in problems]
+    left_out = [f"no record: {sanitize(problem)}" for problem in problems]
     for record in records:
         if (why := row(record).unranked_because) is not None:
             left_out.append(f"{record.id[:12]} ({record.arch}, seed {record.seed}): {why}")
@@ -161,7 +161,7 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Folder:
             archs.append(ArchSweep(arch, recipe, kept, apart))
     if not archs:
         failed = [one.error for one in sweep_folder.failures(folder).values()]
-        why = [*left_out, *(f"failed: {inert(error)}" for error in failed)]
+        why = [*left_out, *(f"failed: {sanitize(error)}" for error in failed)]
         extra = f" ({'; '.join(why[:3])})" if why else ""
         held = " outside the held-out budgets" if held_out_minutes and counted else ""
         raise ValueError(f"{folder}: no run there counts{held}{extra}; sweep first")
@@ -185,8 +185,8 @@ def one_track(rows: Sequence[Row], where: str) -> None:
     found = collections.Counter(track(one) for one in rows)
     if len(found) > 1:
         parts = (
-            f"{inert(name)}@{train[:4]}/{heldout[:4]} · {num_docs} documents · {inert(hardware)}"
-            f" ({count} runs)"
+            f"{sanitize(name)}@{train[:4]}/{heldout[:4]} · {num_docs} documents"
+            f" · {sanitize(hardware)} ({count} runs)"
             for (name, train, heldout, num_docs, hardware), count in found.most_common()
         )
         raise ValueError(

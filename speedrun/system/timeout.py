@@ -1,4 +1,4 @@
-"""Waiting for what may never come back."""
+"""Call a function with a timeout."""
 
 import threading
 from collections.abc import Callable
@@ -8,14 +8,14 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class OutOfPatience(Exception):
-    """The call goes on still."""
+class CallTimedOut(Exception):
+    """The call has not returned; not TimeoutError, which the call itself may raise."""
 
 
-def within(seconds: float, do: Callable[[], T], *, thread: str) -> T:
-    """What `do` returns or raises; OutOfPatience where it goes on and on.
+def call_with_timeout(seconds: float, do: Callable[[], T], *, thread: str) -> T:
+    """The result of `do`, or its exception; CallTimedOut after `seconds`.
 
-    It runs on a thread of this name, which cannot be ended, only left.
+    `do` runs on a daemon thread of this name, which cannot be ended and may go on.
     """
     answer: Future[T] = Future()
 
@@ -27,5 +27,5 @@ def within(seconds: float, do: Callable[[], T], *, thread: str) -> T:
 
     threading.Thread(target=work, name=thread, daemon=True).start()
     if wait([answer], seconds).not_done:
-        raise OutOfPatience
+        raise CallTimedOut
     return answer.result()

@@ -12,11 +12,11 @@ from typing import NoReturn
 from speedrun.backends.coordinator import Leader, obey
 from speedrun.config import Run
 from speedrun.distributed import launcher
-from speedrun.distributed.group import Lost, Message, Team, pack, unpack
+from speedrun.distributed.group import Lost, Message, ProcessGroup, pack, unpack
 from speedrun.distributed.launcher import Launched
 from speedrun.models import loader
 from speedrun.protocols import Device, Engine
-from speedrun.training.request import Asked, resolve
+from speedrun.training.request import RunRequest, resolve
 
 # Beyond the budget, for which rank 0 may wait for data: a process that says nothing for so long
 # is given up. One that has died is noticed at once.
@@ -27,29 +27,29 @@ _SOON_S, _AT_LAST_S = 1.0, 15.0
 _MENDABLE = (ValueError, LookupError, OSError, MemoryError)
 
 
-def joined(asked: Asked) -> tuple[Asked, Team]:
+def joined(request: RunRequest) -> tuple[RunRequest, ProcessGroup]:
     """What was asked, and the team that a launcher started this process for, if one did.
 
     Raises ValueError or LookupError, on all ranks alike, for what they cannot race together.
     """
     started = launcher.launched()
     if started is None:
-        return asked, Team()
-    if asked.backend == "auto":
-        asked = dataclasses.replace(asked, backend=started.backend)
-    architecture = loader.architecture(asked.arch)
-    device = loader.device(asked.backend, architecture)
+        return request, ProcessGroup()
+    if request.backend == "auto":
+        request = dataclasses.replace(request, backend=started.backend)
+    architecture = loader.architecture(request.arch)
+    device = loader.device(request.backend, architecture)
     if device.backend != started.backend:
         raise ValueError(
-            f"--backend {asked.backend}: {started.by} joins processes of {started.backend} only;"
+            f"--backend {request.backend}: {started.by} joins processes of {started.backend} only;"
             f" start it without {started.by}, or leave --backend out"
         )
-    with architecture.blamed():
-        run = resolve(architecture, asked, asked.data.vocab)
+    with architecture.plugin_errors():
+        run = resolve(architecture, request, request.data.vocab)
     _check_rows(run, started)
-    team = loader.backend(device.backend).join(device, asked.budget_s + PATIENCE_S)
-    _check_alike(team, device)
-    return asked, team
+    group = loader.backend(device.backend).join(device, request.budget_s + PATIENCE_S)
+    _check_alike(group, device)
+    return request, group
 
 
 def _check_rows(run: Run, started: Launched) -> None:
@@ -62,10 +62,10 @@ def _check_rows(run: Run, started: Launched) -> None:
         )
 
 
-def _check_alike(team: Team, device: Device) -> None:
+def _check_alike(group: ProcessGroup, device: Device) -> None:
     """One hardware class for all; and how many devices that is."""
-    own = pack("here", {"name": device.name, "model": device.accelerator, "place": team.place})
-    there = [unpack(answer).values for answer in team.collected(own)]
+    own = pack("here", {"name": device.name, "model": device.accelerator, "place": group.place})
+    there = [unpack(answer).values for answer in group.all_gather(own)]
     for rank, values in enumerate(there):
         for key in ("name", "model"):
             if values[key] != there[0][key]:
@@ -73,38 +73,38 @@ def _check_alike(team: Team, device: Device) -> None:
                     f"rank {rank} has {values['model'] or values['name']}, rank 0"
                     f" {there[0]['model'] or there[0]['name']}: one race, one hardware class"
                 )
-    team.num_devices = len({values["place"] for values in there})
+    group.num_devices = len({values["place"] for values in there})
 
 
-def assembled(engine: Engine, team: Team, run: Run) -> Engine:
+def assembled(engine: Engine, group: ProcessGroup, run: Run) -> Engine:
     """Rank 0's engine and its like on all ranks, as one."""
-    if team.size == 1:
+    if group.size == 1:
         return engine
     values = {
         "seed": run.seed,
         "vocab": run.model.vocab,
-        "precision": engine.facts()["precision"],  # measured, where asked for was auto
+        "precision": engine.metadata()["precision"],  # measured, where asked for was auto
     }
-    team.told(pack("build", values))
-    for rank, answer in enumerate(team.collected(pack("built", {"problem": ""}))):
+    group.broadcast(pack("build", values))
+    for rank, answer in enumerate(group.all_gather(pack("built", {"problem": ""}))):
         if problem := unpack(answer).values["problem"]:
             raise ValueError(f"rank {rank}: {problem}")
-    return Leader(engine, team)
+    return Leader(engine, group)
 
 
-def outlast_launcher(team: Team) -> None:
+def outlast_launcher(group: ProcessGroup) -> None:
     """Ignore its requests to end where the race itself does not listen to them: once it is over.
 
     A launcher that sees another rank gone makes one at that very moment, and how the race ended
     is still to be said.
     """
-    if team.size > 1:
-        for number in team.stop_signals:
+    if group.size > 1:
+        for number in group.stop_signals:
             signal.signal(number, signal.SIG_IGN)
 
 
 @contextlib.contextmanager
-def leading(team: Team) -> Iterator[None]:
+def leading(group: ProcessGroup) -> Iterator[None]:
     """Around all that rank 0 does: whatever ends it, the other ranks are told to leave."""
     code = 2
     try:
@@ -117,41 +117,41 @@ def leading(team: Team) -> Iterator[None]:
         code = leaving.code if isinstance(leaving.code, int) else 1
         raise
     finally:
-        if not team.is_broken:
+        if not group.is_broken:
             with contextlib.suppress(Lost):
-                team.told(pack("leave", {"code": code}))
-        team.leave()
+                group.broadcast(pack("leave", {"code": code}))
+        group.leave()
         if code in (0, 1) and launcher.launched() is not None:
             _exit_at_once(code)
 
 
-def follow(asked: Asked, team: Team) -> int:
+def follow(request: RunRequest, group: ProcessGroup) -> int:
     """Do as rank 0 says until it says to leave, with which exit code."""
     engine: Engine | None = None
-    for number in team.stop_signals:  # rank 0 hears them, too, and says what follows from them
+    for number in group.stop_signals:  # rank 0 hears them, too, and says what follows from them
         signal.signal(number, signal.SIG_IGN)
     try:
-        while (told := unpack(team.told())).what != "leave":
-            if told.what == "build":
-                engine = _built(asked, team, told)
+        while (broadcast := unpack(group.broadcast())).what != "leave":
+            if broadcast.what == "build":
+                engine = _built(request, group, broadcast)
             else:
                 assert engine is not None, "told to train before told what"
-                obey(engine, team, told)
+                obey(engine, group, broadcast)
     except (KeyError, IndexError):
         raise
     except _MENDABLE as error:
-        print(f"error: rank {team.rank}: {error}", file=sys.stderr, flush=True)
+        print(f"error: rank {group.rank}: {error}", file=sys.stderr, flush=True)
         return 1
-    team.leave()
-    code: int = told.values["code"]
+    group.leave()
+    code: int = broadcast.values["code"]
     if code:
         time.sleep(_SOON_S)
     return code
 
 
-def follow_and_exit(asked: Asked, team: Team) -> NoReturn:
+def follow_and_exit(request: RunRequest, group: ProcessGroup) -> NoReturn:
     """`follow` to the end of the process."""
-    _exit_at_once(follow(asked, team))
+    _exit_at_once(follow(request, group))
 
 
 def _exit_at_once(code: int) -> NoReturn:
@@ -165,22 +165,22 @@ def _exit_at_once(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _built(asked: Asked, team: Team, told: Message) -> Engine | None:
+def _built(request: RunRequest, group: ProcessGroup, broadcast: Message) -> Engine | None:
     """The engine that rank 0 has; None, and rank 0 is told why, if it cannot be built here."""
     engine, problem = None, ""
     try:
-        architecture = loader.architecture(asked.arch)
-        device = loader.device(asked.backend, architecture)
-        with architecture.blamed():
-            asked = dataclasses.replace(asked, seed=told.values["seed"])
-            run = resolve(architecture, asked, told.values["vocab"])
-            recipe = dataclasses.replace(run.recipe, precision=told.values["precision"])
+        architecture = loader.architecture(request.arch)
+        device = loader.device(request.backend, architecture)
+        with architecture.plugin_errors():
+            request = dataclasses.replace(request, seed=broadcast.values["seed"])
+            run = resolve(architecture, request, broadcast.values["vocab"])
+            recipe = dataclasses.replace(run.recipe, precision=broadcast.values["precision"])
             engine = loader.backend(device.backend).engine(
-                architecture, run.model, recipe, run.seed, device, team
+                architecture, run.model, recipe, run.seed, device, group
             )
     except _MENDABLE as error:
         problem = " ".join(str(error).split()) or type(error).__name__
-    team.collected(pack("built", {"problem": problem}))
+    group.all_gather(pack("built", {"problem": problem}))
     return engine
 
 

@@ -8,25 +8,25 @@ from typing import Any, Protocol
 import numpy as np
 import psutil
 
-from speedrun import config
+from speedrun import text as text_
 from speedrun.autotune import device as quickest
 from speedrun.autotune import tune
 from speedrun.backends import coordinator
 from speedrun.config import Run
-from speedrun.data import heldout, source, tokenizer
+from speedrun.data import heldout, open, tokenizer
 from speedrun.data.loader import TokenStream
-from speedrun.distributed.group import Team
+from speedrun.distributed.group import ProcessGroup
 from speedrun.evaluation import fairness, generate
 from speedrun.evaluation import score as evaluate
 from speedrun.models import loader
 from speedrun.protocols import Architecture, Backend, Device, Engine
 from speedrun.records.schema import Record, seal
-from speedrun.system import hardware
+from speedrun.system import hardware, paths
 from speedrun.training import distributed, run_dir, trainer
 from speedrun.training import record as recording
 from speedrun.training.clock import BudgetClock
-from speedrun.training.request import Asked, resolve
-from speedrun.training.signals import StopSignal
+from speedrun.training.request import RunRequest, resolve
+from speedrun.training.signals import StopFlag
 from speedrun.training.trainer import Tick, Training
 
 
@@ -49,38 +49,46 @@ class Finished:
 
 
 def race(
-    asked: Asked,
+    request: RunRequest,
     watcher: Watcher,
-    stop: StopSignal,
+    stop: StopFlag,
     *,
     started_s: float = 0.0,
-    team: Team | None = None,
+    group: ProcessGroup | None = None,
 ) -> Finished:
     """Run one race; `started_s` is what the process spent before it (imports, say).
 
-    Of a `team` this is rank 0, and the others `follow`.
+    Of a `group` this is rank 0, and the others `follow`.
 
     Raises ValueError or LookupError for what a person can mend, before the clock starts, and
     UnfairModel for a model that no record may rest on.
     """
-    clock = BudgetClock(asked.budget_s)
+    clock = BudgetClock(request.budget_s)
     clock.accounts["startup"] = started_s
     with clock.account("startup"):
-        architecture = loader.architecture(asked.arch)
-        device = loader.device(asked.backend, architecture)
+        architecture = loader.architecture(request.arch)
+        device = loader.device(request.backend, architecture)
         backend = loader.backend(device.backend)
         architecture.model(device.backend)  # not written for it: said before anything is opened
-        with architecture.blamed():
-            run = resolve(architecture, asked, asked.data.vocab)
-        size = config.format_size(run.model.num_params)
-        folder = run_dir.RunFolder(
-            asked.out, run_dir.run_name(run.arch, size, run.seed), 8 * run.model.num_params
+        with architecture.plugin_errors():
+            run = resolve(architecture, request, request.data.vocab)
+        size = text_.format_size(run.model.num_params)
+        folder = run_dir.RunDirectory(
+            request.out, run_dir.run_name(run.arch, size, run.seed), 8 * run.model.num_params
         )
     try:
         entry = _Race(
-            asked, architecture, device, backend, clock, folder, watcher, stop, team or Team()
+            request,
+            architecture,
+            device,
+            backend,
+            clock,
+            folder,
+            watcher,
+            stop,
+            group or ProcessGroup(),
         )
-        with architecture.blamed():
+        with architecture.plugin_errors():
             return entry.run()
     except BaseException:
         folder.discard()
@@ -92,20 +100,20 @@ class _Race:
 
     def __init__(
         self,
-        asked: Asked,
+        request: RunRequest,
         architecture: Architecture,
         device: Device,
         backend: Backend,
         clock: BudgetClock,
-        folder: run_dir.RunFolder,
+        folder: run_dir.RunDirectory,
         watcher: Watcher,
-        stop: StopSignal,
-        team: Team,
+        stop: StopFlag,
+        group: ProcessGroup,
     ) -> None:
-        self.asked, self.architecture = asked, architecture
+        self.request, self.architecture = request, architecture
         self.device, self.backend = device, backend
         self.clock, self.folder, self.watcher, self.stop = clock, folder, watcher, stop
-        self.team = team
+        self.group = group
 
     def run(self) -> Finished:
         self._open_data()
@@ -127,20 +135,20 @@ class _Race:
         return Finished(self.folder.publish(), record)
 
     def _open_data(self) -> None:
-        watcher, data = self.watcher, self.asked.data
+        watcher, data = self.watcher, self.request.data
         with self.clock.account("startup"):
             watcher.phase("opening the data")
-            self.source = source.open_source(data.path, watcher.notice)
+            self.source = open.open_source(data.path, watcher.notice)
             self.heldout = heldout.pin(self.source, data.eval_docs)
             self.machine = hardware.machine()
         with self.clock.account("tokenizer"):
             watcher.phase("preparing the tokenizer")
-            cache = source.cache_dir() / "tokenizers"
-            run = resolve(self.architecture, self.asked, data.vocab)
+            cache = paths.cache_dir() / "tokenizers"
+            run = resolve(self.architecture, self.request, data.vocab)
             self.tokenizer = tokenizer.for_data(
                 self.source, self.heldout, data.vocab, run.data.tokenizer, cache, watcher.notice
             )
-        self.settings = resolve(self.architecture, self.asked, self.tokenizer.vocab)
+        self.settings = resolve(self.architecture, self.request, self.tokenizer.vocab)
         if self.settings.model.vocab != self.tokenizer.vocab:  # of a record raced again
             raise ValueError(
                 f"the tokenizer of this data has {self.tokenizer.vocab} tokens, the model"
@@ -154,19 +162,19 @@ class _Race:
         self._tune()
         with self.clock.account("build"):
             self.watcher.phase("building the model")
-            for remark in self.architecture.remarks(self.device):
+            for remark in self.architecture.warnings(self.device):
                 self.watcher.notice(f"{self.architecture.NAME} on {self.device.name}: {remark}")
-            for remark in self.team.remarks:
+            for remark in self.group.warnings:
                 self.watcher.notice(remark)
             self.rates = {
                 precision: self.backend.matmul_gflops(self.device, precision)
                 for precision in ("fp32", "bf16")
             }
             engine = self.backend.engine(
-                self.architecture, run.model, run.recipe, run.seed, self.device, self.team,
+                self.architecture, run.model, run.recipe, run.seed, self.device, self.group,
                 settings=self.tuned.settings,
             )  # fmt: skip
-            engine = distributed.assembled(engine, self.team, run)
+            engine = distributed.assembled(engine, self.group, run)
             # Now, not after five minutes; and on random weights, because branches that start
             # at zero hide what they would leak.
             rng = np.random.default_rng(run.seed)
@@ -180,7 +188,7 @@ class _Race:
         """Where `auto` finds one accelerator under several frameworks, the faster one races."""
         self.step_s: quickest.Times = {}
         rivals = quickest.rivals(self.device, self.architecture)
-        if self.asked.backend != "auto" or len(rivals) == 1:
+        if self.request.backend != "auto" or len(rivals) == 1:
             return
         names = " and ".join(device.name for device in rivals)
         self.watcher.phase(f"timing a few steps on {names}")
@@ -194,21 +202,21 @@ class _Race:
 
     def _tune(self) -> None:
         """The probe is off the budget, as the warm-up is that it makes shorter."""
-        asked = self.asked
+        request = self.request
         # Processes that train together must not choose differently, and are not timed together.
-        mode = asked.tune if self.team.size == 1 else "off"
+        mode = request.tune if self.group.size == 1 else "off"
         with self.clock.account("warmup"):
             subject = tune.Subject(
-                arch=asked.arch, architecture=self.architecture, run=self.settings,
+                arch=request.arch, architecture=self.architecture, run=self.settings,
                 backend=self.backend, device=self.device, machine=self.machine,
-                said={setting.partition("=")[0] for setting in asked.settings},
+                said={setting.partition("=")[0] for setting in request.settings},
             )  # fmt: skip
             self.tuned = tune.tune(mode, subject, self.watcher.notice)
 
     def _train(self, engine: Engine) -> Training:
         run, watcher = self.settings, self.watcher
         stream = TokenStream(
-            self.source, self.heldout, self.tokenizer, source.cache_dir() / "tokens",
+            self.source, self.heldout, self.tokenizer, paths.cache_dir() / "tokens",
             context=run.model.context, batch_rows=run.recipe.batch_rows,
         )  # fmt: skip
 
@@ -283,7 +291,7 @@ class _Race:
     def _describe(self) -> str:
         machine, device = self.machine, self.device
         where = device.accelerator or machine.cpu
-        processes = f", {self.team.size} processes" if self.team.size > 1 else ""
+        processes = f", {self.group.size} processes" if self.group.size > 1 else ""
         return f"{where}, {machine.cores} cores, {device.backend} on {device.name}{processes}"
 
     def _content(
@@ -295,7 +303,7 @@ class _Race:
         sample: dict[str, Any] | None,
         weights_sha256: str,
     ) -> dict[str, Any]:
-        facts = engine.facts() | {"tuning": self.tuned.facts}
+        facts = engine.metadata() | {"tuning": self.tuned.facts}
         facts |= {"auto_step_s": self.step_s} if self.step_s else {}
         return {
             "status": training.status,
@@ -308,7 +316,7 @@ class _Race:
                 "fingerprint": self.tokenizer.fingerprint,
             },
             "hardware": recording.hardware(
-                self.machine, self.device, self.rates, self.team.num_devices
+                self.machine, self.device, self.rates, self.group.num_devices
             ),
             "versions": recording.versions(self.backend),
             "clock": self.clock.ledger(),
@@ -317,7 +325,7 @@ class _Race:
                 "epochs": self.epochs,
                 "micro_batch_rows": facts.pop("micro_batch_rows"),
                 "peak_bytes": self.peak_bytes,
-                "engine": facts | {"remarks": self.architecture.remarks(self.device)},
+                "engine": facts | {"remarks": self.architecture.warnings(self.device)},
             },
             "score": None if score is None else vars(score),
             "sample": sample,

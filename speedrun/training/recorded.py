@@ -10,10 +10,11 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import psutil
 
-from speedrun.config import Data, ModelConfig, Recipe, Run, format_size
+from speedrun.config import Data, ModelConfig, Recipe, Run
 from speedrun.protocols import Architecture
 from speedrun.records.schema import Record
-from speedrun.system.timeout import OutOfPatience, within
+from speedrun.system.timeout import CallTimedOut, call_with_timeout
+from speedrun.text import format_size
 
 PATIENCE_S = 5.0  # a config says in milliseconds how large it is, unless it is made not to
 MAX_NUMBER = 1 << 31
@@ -35,13 +36,13 @@ def model(architecture: Architecture, record: Record, where: str) -> ModelConfig
     """
 
     def sized() -> tuple[ModelConfig, int]:
-        with architecture.blamed():
+        with architecture.plugin_errors():
             made = section(architecture.Config, record.config.get("model"), "model")
             return made, made.num_params
 
     try:
-        made, num_params = within(PATIENCE_S, sized, thread="size")
-    except OutOfPatience:
+        made, num_params = call_with_timeout(PATIENCE_S, sized, thread="size")
+    except CallTimedOut:
         raise ValueError(
             f"config.model: its size is not told within {PATIENCE_S:g} s; no such model can be"
         ) from None
@@ -71,7 +72,7 @@ def run(architecture: Architecture, record: Record, path: str | None, where: str
         raise ValueError(f"{where}: no budget, seed and recipe that a race could have")
     made = model(architecture, record, where)
     data = config.get("data")
-    with architecture.blamed():
+    with architecture.plugin_errors():
         chosen = section(Data, data | {"path": path} if isinstance(data, dict) else data, "data")
         recipe = section(Recipe, config.get("recipe"), "recipe")
     if not 0 < chosen.stride <= made.context:

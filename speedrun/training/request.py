@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from speedrun import config
+from speedrun import config, text
 from speedrun.config import Data, ModelConfig, Recipe, Run
 from speedrun.protocols import Architecture
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class RunRequest:
     """What a person asked for, names not yet looked up."""
 
     arch: str = "transformer"
@@ -27,27 +27,27 @@ class Asked:
     again: Run | None = None  # settings of a record, in place of those above
 
 
-def resolve(architecture: Architecture, asked: Asked, vocab: int) -> Run:
+def resolve(architecture: Architecture, request: RunRequest, vocab: int) -> Run:
     """Look every name up and check every value; raises ValueError or LookupError."""
-    if asked.again is not None:
-        return asked.again
-    if asked.recipe not in architecture.RECIPES:
-        raise config.nearest(asked.recipe, architecture.RECIPES, "recipe")
-    preset = architecture.RECIPES[asked.recipe]
+    if request.again is not None:
+        return request.again
+    if request.recipe not in architecture.RECIPES:
+        raise text.nearest(request.recipe, architecture.RECIPES, "recipe")
+    preset = architecture.RECIPES[request.recipe]
     sections = {"model": architecture.Config, "recipe": Recipe, "data": Data}
-    chosen = config.parse_settings(asked.settings, sections)
+    chosen = config.parse_settings(request.settings, sections)
     _check_effect(architecture, chosen["recipe"])
     if "vocab" in chosen["model"] or "vocab" in chosen["data"]:
         raise ValueError("the vocabulary is set with --vocab N, not with --set")
-    model = shape(architecture, asked.params, vocab, preset["model"], chosen["model"])
-    data = config.replaced(asked.data, chosen["data"])
+    model = shape(architecture, request.params, vocab, preset["model"], chosen["model"])
+    data = config.replaced(request.data, chosen["data"])
     if data.stride > model.context:
         raise ValueError(f"data.stride={data.stride}: at most the context, {model.context}")
     return Run(
         arch=architecture.NAME,
-        recipe_name=asked.recipe,
-        budget_s=asked.budget_s,
-        seed=asked.seed,
+        recipe_name=request.recipe,
+        budget_s=request.budget_s,
+        seed=request.seed,
         model=model,
         recipe=Recipe(**{**preset["recipe"], **chosen["recipe"]}),
         data=config.replaced(data, {"stride": data.stride or model.context // 2}),
@@ -73,7 +73,7 @@ def shape(
 
 def _size(architecture: Architecture, params: str) -> int:
     try:
-        return config.parse_size(params)
+        return text.parse_size(params)
     except ValueError as error:
         presets = ", ".join(architecture.PRESETS)
         also = f"or a preset: {presets}" if presets else "it has no presets"

@@ -87,7 +87,7 @@ def in_one_line(architecture: Architecture, where: str) -> Iterator[None]:
     Exception.
     """
     try:
-        with architecture.blamed():
+        with architecture.plugin_errors():
             yield
     except (KeyError, IndexError, MemoryError) as error:
         raise _unusable(error, where) from error

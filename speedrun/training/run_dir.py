@@ -18,7 +18,7 @@ _SPARE_BYTES = 16 << 20  # log, tokenizer, samples and record, generously
 _PARTIAL = ".partial"
 
 
-class RunFolder:
+class RunDirectory:
     """Files are written under a hidden name; `publish` gives the folder its own."""
 
     def __init__(self, out: Path, name: str, weights_bytes: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class StopSignal:
+class StopFlag:
     """While open, turns the first signal into a request; before `arm` any signal leaves at once."""
 
     def __init__(self, signals: Iterable[signal.Signals] = SIGNALS) -> None:
@@ -21,7 +21,7 @@ class StopSignal:
         """From here on there is something worth keeping."""
         self._armed = True
 
-    def __enter__(self) -> "StopSignal":
+    def __enter__(self) -> "StopFlag":
         for number in self._signals:
             self._before[number] = signal.signal(number, self._handle)
         return self

@@ -25,8 +25,8 @@ Status = Literal["complete", "interrupted", "diverged"]
 class Stream(Protocol):
     """What the trainer draws from: `speedrun.data.loader.TokenStream`."""
 
-    def next_rows(self, patience_s: float | None = None) -> Rows | None:
-        """The next batch; None if it does not come within `patience_s` (None: wait for it)."""
+    def next_rows(self, timeout_s: float | None = None) -> Rows | None:
+        """The next batch; None if it does not come within `timeout_s` (None: wait for it)."""
         ...
 
     @property
@@ -85,13 +85,13 @@ def train(
     clock.start()
     while not stop_requested():
         predicted_s = MARGIN * max(recent_s[-8:])
-        wanted = _num_steps_to_sync(clock, predicted_s, recent_s[-1], engine.finish_s())
+        wanted = _num_steps_to_sync(clock, predicted_s, recent_s[-1], engine.finalize_s())
         # From one on, doubled at most: dummy rows do not show what real ones and their data take.
         num_steps = min(wanted, 2 * num_steps)
         if num_steps == 0 or _has_read_enough(stream, max_epochs):
             break
         waited_s = clock.accounts["data_wait"]
-        reserve_s = predicted_s + engine.finish_s()
+        reserve_s = predicted_s + engine.finalize_s()
         try:
             lr_scale = _advance(
                 engine, stream, clock, run, training, num_steps, max_epochs, reserve_s
@@ -114,7 +114,7 @@ def train(
             break
     else:
         training.status = "interrupted"
-    engine.finish()
+    engine.finalize()
     engine.sync()
     clock.stop()
     _note_end(training, clock, stream, max_epochs)
@@ -173,9 +173,9 @@ class _StreamEnded(Exception):
         self.status: Status = status
 
 
-def _next_rows(stream: Stream, patience_s: float) -> Rows:
+def _next_rows(stream: Stream, timeout_s: float) -> Rows:
     try:
-        rows = stream.next_rows(max(0.0, patience_s))
+        rows = stream.next_rows(max(0.0, timeout_s))
     except (OSError, ValueError) as error:  # network, disk, text that is none
         raise _StreamEnded(error) from error
     if rows is None:  # the budget was spent, if on waiting
@@ -188,7 +188,7 @@ def _warm_up(engine: Engine, clock: BudgetClock, run: Run, training: Training) -
     rng = np.random.default_rng(run.seed)
     shape = (run.recipe.batch_rows, run.model.context + 1)
     rows = rng.integers(0, run.model.vocab, shape, dtype=np.int32)
-    with clock.account("compile" if engine.facts().get("compiled") else "warmup"):
+    with clock.account("compile" if engine.metadata().get("compiled") else "warmup"):
         _step(engine, rows, 1.0, clock, training)
         engine.sync()
     with clock.account("warmup"):
@@ -220,14 +220,14 @@ def _step(
 
 
 def _num_steps_to_sync(
-    clock: BudgetClock, predicted_s: float, last_s: float, finish_s: float
+    clock: BudgetClock, predicted_s: float, last_s: float, finalize_s: float
 ) -> int:
     """Steps until the device is waited for again; none if not even one fits before the end."""
-    if not clock.fits(predicted_s + finish_s):
+    if not clock.fits(predicted_s + finalize_s):
         return 0
     wanted = max(1, int(SYNC_EVERY_S / max(last_s, 1e-6)))
     # Far from the end many may be under way; near it each is checked on its own.
-    return wanted if clock.fits(predicted_s * 2 * wanted + finish_s) else 1
+    return wanted if clock.fits(predicted_s * 2 * wanted + finalize_s) else 1
 
 
 def _tick(clock: BudgetClock, training: Training, loss: float, lr_scale: float) -> Tick:

@@ -8,7 +8,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from speedrun.config import Run, format_size
+from speedrun.config import Run
+from speedrun.text import format_size
 from speedrun.training.trainer import Tick
 from speedrun.ui.console import PlainLines, Redrawn
 

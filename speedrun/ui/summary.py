@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboard.rank import Standing
-from speedrun.config import format_size
-from speedrun.records.sanitize import inert
+from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.records.summary import unranked_because
+from speedrun.text import format_size
 from speedrun.ui.live import sparkline
 
 nan = float("nan")
@@ -31,7 +31,7 @@ def finished(console: Console, record: Record, folder: Path, standing: Standing 
     """Print the final panel of one run."""
     body = [_facts(record), Text()]
     if record.sample is not None:
-        body += [Text(inert(record.sample.text, lines=True), style="italic"), Text()]
+        body += [Text(sanitize(record.sample.text, lines=True), style="italic"), Text()]
     body.append(Text(place(record, standing)))
     title = f"{record.arch} {format_size(record.num_params)}, seed {record.seed}: {record.status}"
     if console.is_terminal:

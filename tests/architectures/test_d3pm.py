@@ -46,11 +46,11 @@ def test_recurrent_weights_start_orthogonal_and_the_forget_gate_open():
     )
 
 
-def noisy(transition: Any, shares, num_given: int | None = None, length: int = 2001):
+def noisy(transition: Any, shares, prefix_length: int | None = None, length: int = 2001):
     config = d3pm.Config(vocab=50, context=length - 1, transition=transition, num_common=0)
     rows = np.random.default_rng(0).integers(0, 50, (len(shares), length), dtype=np.int32)
     rng = np.random.default_rng(1)
-    return config, rows, diffusion.corrupt(config, rows, np.array(shares), rng, num_given)
+    return config, rows, diffusion.q_sample(config, rows, np.array(shares), rng, prefix_length)
 
 
 @pytest.mark.parametrize("share", [0.001, 0.25, 0.8, 1.0])
@@ -74,10 +74,10 @@ def test_uniform_noise_replaces_a_share_of_the_tokens_by_any(share):
 
 @pytest.mark.parametrize("transition", ["absorbing", "uniform"])
 def test_context_is_never_noisy_and_rows_have_noise_of_their_own(transition):
-    _, rows, batch = noisy(transition, [1.0, 0.5, 1.0], num_given=700)
+    _, rows, batch = noisy(transition, [1.0, 0.5, 1.0], prefix_length=700)
     np.testing.assert_array_equal(batch.noisy[:, :701], rows[:, :701])
     assert not batch.active[:, :701].any()
-    _, _, alone = noisy(transition, [1.0], num_given=700)
+    _, _, alone = noisy(transition, [1.0], prefix_length=700)
     np.testing.assert_array_equal(alone.noisy, batch.noisy[:1])
 
 
@@ -101,7 +101,7 @@ def test_the_reverse_process_draws_what_is_predicted_and_keeps_the_prompt(transi
 
     tokens = np.zeros(30, dtype=np.int32)
     tokens[:4] = (7, 7, 3, 7)
-    drawn = diffusion.denoise(config, tokens, 4, num_steps, probs, np.random.default_rng(0))
+    drawn = diffusion.p_sample(config, tokens, 4, num_steps, probs, np.random.default_rng(0))
     np.testing.assert_array_equal(drawn[:4], (7, 7, 3, 7))
     np.testing.assert_array_equal(drawn[4:], answer[4:])
     assert len(steps) == min(num_steps, config.num_steps)
@@ -126,7 +126,7 @@ def test_reversing_the_noise_of_independent_tokens_gives_their_distribution(tran
 
     for num_steps in (3, 50):
         rng = np.random.default_rng(num_steps)
-        drawn = diffusion.denoise(config, np.zeros(4000, np.int32), 0, num_steps, probs, rng)
+        drawn = diffusion.p_sample(config, np.zeros(4000, np.int32), 0, num_steps, probs, rng)
         found = np.bincount(drawn, minlength=4) / 4000
         np.testing.assert_allclose(found, truth, atol=0.03)
 

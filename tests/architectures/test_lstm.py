@@ -167,8 +167,8 @@ def test_a_fused_kernel_that_is_wrong_is_not_taken(choose, monkeypatch, kernel, 
         choice = choose("cpu")
     assert choice.name == name and says in choice.why and "\n" not in choice.why
     assert torch.equal(torch.get_rng_state(), state)
-    remarks = Model.remarks("cpu")
-    assert (not remarks) if name == "fused" else (says in remarks[0])
+    warnings = Model.warnings("cpu")
+    assert (not warnings) if name == "fused" else (says in warnings[0])
 
 
 @pytest.mark.parametrize(("fused_s", "name"), [(1e-3, "fused"), (5e-2, "stepwise")])
@@ -189,9 +189,9 @@ def test_doctor_and_the_run_are_told_of_the_path(monkeypatch):
     monkeypatch.setattr("architectures.lstm.torch_model.choose", lambda device: slow)
     cpu = loader.device("cpu")
     said = ("the recurrence runs stepwise: the fused kernel is off by 1",)
-    assert loader.architecture("lstm").remarks(cpu) == said
+    assert loader.architecture("lstm").warnings(cpu) == said
     assert {"architecture": "lstm", "device": "cpu", "text": said[0]} in list(doctor._remarks())
-    assert loader.architecture("transformer").remarks(cpu) == ()
+    assert loader.architecture("transformer").warnings(cpu) == ()
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ class Naive:
 def test_probabilities_are_kneser_ney_s(order):
     rows, unseen = text(), text(2, 20, seed=1)
     naive = Naive(rows, order)
-    nats = model(order, rows).nats(unseen)
+    nats = model(order, rows).nll(unseen)
     for row, row_nats in zip(unseen.tolist(), nats, strict=True):
         for t in range(1, len(row)):
             history = row[max(0, t - order + 1) : t]
@@ -104,7 +104,7 @@ def test_scores_are_those_of_the_whole_distribution(order):
     log_probs = made.log_probs(unseen[:, :-1])
     np.testing.assert_allclose(np.exp(log_probs.astype(float)).sum(-1), 1.0, atol=1e-6)
     picked = np.take_along_axis(log_probs, unseen[:, 1:, None].astype(int), -1)[..., 0]
-    np.testing.assert_allclose(-picked, made.nats(unseen), atol=1e-6)
+    np.testing.assert_allclose(-picked, made.nll(unseen), atol=1e-6)
 
 
 def test_no_window_reaches_across_an_end_of_text():
@@ -147,7 +147,7 @@ def test_chunks_and_segments_give_the_same_counts(monkeypatch, order):
         counter.add(row[None])
     early = counter.num_sorted + counter.num_waiting
     assert early == rows.size, "windows are lost on their way between the tables"
-    table = counter.finish()
+    table = counter.finalize()
     assert len(counter._segments) > 3
     np.testing.assert_array_equal(table.keys, whole.keys)
     np.testing.assert_array_equal(table.counts, whole.counts)
@@ -165,7 +165,7 @@ def test_an_endless_stream_stays_small_and_keeps_the_shorter_counts(monkeypatch,
         counter.add(row[None])
         free.add(row[None])
         assert len(counter) < 8000 + 2 * 4000
-    cut, whole = counter.finish(), free.finish()
+    cut, whole = counter.finalize(), free.finalize()
     assert len(cut) < 9000 < len(whole)
     assert (cut.keys[1:] > cut.keys[:-1]).all(), "a cut window left its segment"
     assert cut.totals[-1] == whole.totals[-1]
@@ -187,13 +187,13 @@ def test_pruning_keeps_the_cap_and_the_best(order):
     full = model(order, rows, vocab=64)
     num_full = sum(a.size for a in full.weights().values())
     uniform = np.log(64)
-    last = full.nats(unseen).mean()
+    last = full.nll(unseen).mean()
     for share in (0.8, 0.5, 0.3):
         cap = int(share * num_full)
         small = model(order, rows, max_params=cap, vocab=64)
         num_kept = sum(a.size for a in small.weights().values())
         assert 0.9 * cap < num_kept <= cap
-        nats = small.nats(unseen).mean()
+        nats = small.nll(unseen).mean()
         assert nats < uniform - 1.0
         log_probs = small.log_probs(unseen[:2, :-1])
         np.testing.assert_allclose(np.exp(log_probs.astype(float)).sum(-1), 1.0, atol=1e-5)
@@ -251,4 +251,4 @@ def test_the_running_loss_falls_and_is_of_rows_not_yet_counted(monkeypatch):
     made.count(text(200))
     made.count(unseen[:1])  # sorts the rows before it
     running = made.running_nats(unseen)
-    assert abs(running - made.nats(unseen).mean()) < 0.15
+    assert abs(running - made.nll(unseen).mean()) < 0.15

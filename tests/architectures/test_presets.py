@@ -11,7 +11,7 @@ from speedrun.models import loader
 from speedrun.plan.options import Options
 from speedrun.plan.plan import answer
 from speedrun.records.schema import load
-from speedrun.training.request import Asked, resolve
+from speedrun.training.request import RunRequest, resolve
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_presets_have_their_shape_and_counts(name, shape, tied, untied, publishe
 def test_what_is_set_wins_over_a_preset_and_a_preset_over_a_recipe():
     architecture = loader.architecture("transformer")
     run = resolve(
-        architecture, Asked(params="tiny", recipe="goedecke", settings=("model.heads=3",)), 300
+        architecture, RunRequest(params="tiny", recipe="goedecke", settings=("model.heads=3",)), 300
     )
     model: Any = run.model
     assert (model.depth, model.heads, model.mlp, model.num_common) == (6, 3, "swiglu", 0)

@@ -24,7 +24,7 @@ class Backend:
         self.made = FakeEngine(fake_time, step_s)
         self.error = error
 
-    def engine(self, *asked):
+    def engine(self, *request):
         if self.error:
             raise self.error
         return self.made
@@ -113,20 +113,20 @@ def test_a_race_records_the_times_and_a_device_that_was_named_is_not_timed(
 
     from speedrun.config import Data
     from speedrun.training.race import race
-    from speedrun.training.request import Asked
-    from speedrun.training.signals import StopSignal
+    from speedrun.training.request import RunRequest
+    from speedrun.training.signals import StopFlag
     from speedrun.ui.live import PlainView
 
     pair = [dataclasses.replace(loader.device(n), shared="here") for n in ("cpu", "mlx")]
     monkeypatch.setattr(loader, "devices", lambda: pair)
     data = tmp_path / "data.jsonl"
     data.write_text("\n".join(json.dumps({"text": f"Story {i} ends."}) for i in range(400)))
-    asked = Asked(
+    request = RunRequest(
         params="60K", budget_s=0.5, data=Data(path=str(data), vocab=300, eval_docs=2),
         settings=("recipe.compile=false", "model.context=32"), backend=backend,
         out=tmp_path / "runs",
     )  # fmt: skip
-    record = race(asked, PlainView(Console(quiet=True)), StopSignal()).record
+    record = race(request, PlainView(Console(quiet=True)), StopFlag()).record
     times = record.train.engine.get("auto_step_s")
     if backend == "auto":
         assert times is not None and times.keys() == {"cpu", "mlx"}

@@ -9,7 +9,7 @@ from helpers.fake_bench import Candidate, FakeBench
 
 from speedrun.autotune import search
 from speedrun.autotune.search import Found, Search
-from speedrun.protocols import Settings
+from speedrun.protocols import ExecutionConfig
 
 SPACE = {
     "precision": ("fp32", "bf16"),
@@ -18,13 +18,13 @@ SPACE = {
     "fused": (True, False),
     "compile": ("off", "default"),
 }
-PLAIN = Settings(
+PLAIN = ExecutionConfig(
     precision="fp32", num_threads=4, micro_batch_rows=8, fused=True, compile="off"
 )  # fmt: skip
 
 
 def searched(
-    fake_time, behaves: Callable[[Settings], Candidate], *, limit_s: float = 100.0, **changes
+    fake_time, behaves: Callable[[ExecutionConfig], Candidate], *, limit_s: float = 100.0, **changes
 ) -> tuple[Found, FakeBench]:
     bench = FakeBench(fake_time, behaves)
     for name, value in changes.pop("bench", {}).items():
@@ -42,13 +42,13 @@ def test_the_fastest_of_each_field_is_found(fake_time):
     threads = {4: 1.0, 2: 0.7, 1: 1.1}
     pieces = {8: 1.0, 4: 0.8, 2: 0.95, 1: 2.0}
 
-    def behaves(s: Settings) -> Candidate:
+    def behaves(s: ExecutionConfig) -> Candidate:
         step_s = 0.1 * threads[s.num_threads or 4] * pieces[s.micro_batch_rows or 8]
         step_s *= 4.0 if s.precision == "bf16" else 1.0
         return Candidate(step_s * (0.6 if s.compile == "default" else 1.0))
 
     found, _ = searched(fake_time, behaves)
-    assert found.settings == Settings(
+    assert found.settings == ExecutionConfig(
         precision="fp32", num_threads=2, micro_batch_rows=4, fused=True, compile="default"
     )
     assert found.plain_s == pytest.approx(0.1) and found.best_s == pytest.approx(0.1 * 0.336)
@@ -61,7 +61,7 @@ def test_the_fastest_of_each_field_is_found(fake_time):
 def test_what_loses_alone_may_win_together(fake_time):
     """bf16 casts cost too much until they are compiled into the rest."""
 
-    def behaves(s: Settings) -> Candidate:
+    def behaves(s: ExecutionConfig) -> Candidate:
         if s.compile == "default":
             return Candidate(0.03 if s.precision == "bf16" else 0.06)
         return Candidate(0.12 if s.precision == "bf16" else 0.1)
@@ -83,7 +83,7 @@ def test_bad_luck_costs_the_candidate_alone(fake_time, fails, says, field):
         pytest.skip("only what is compiled can miss a compiler")
     value = SPACE[field][1]
 
-    def behaves(s: Settings) -> Candidate:
+    def behaves(s: ExecutionConfig) -> Candidate:
         if getattr(s, field) == value:
             return Candidate(0.01, fails=fails)
         return Candidate(0.05 if s.num_threads == 2 else 0.1)
@@ -98,7 +98,7 @@ def test_bad_luck_costs_the_candidate_alone(fake_time, fails, says, field):
 
 @pytest.mark.parametrize("factor", [1.01, 0.99, float("nan"), float("inf")])
 def test_a_wrong_loss_is_out_however_fast(fake_time, factor):
-    def behaves(s: Settings) -> Candidate:
+    def behaves(s: ExecutionConfig) -> Candidate:
         return Candidate(0.01, loss=factor) if s.fused is False else Candidate(0.1)
 
     found, _ = searched(fake_time, behaves)
@@ -109,7 +109,7 @@ def test_a_wrong_loss_is_out_however_fast(fake_time, factor):
 def test_half_precision_is_given_more_room_but_not_any(fake_time):
     for factor, wanted in ((1.01, "bf16"), (1.05, "fp32")):
 
-        def behaves(s: Settings, factor=factor) -> Candidate:
+        def behaves(s: ExecutionConfig, factor=factor) -> Candidate:
             return Candidate(0.02, loss=factor) if s.precision == "bf16" else Candidate(0.1)
 
         found, _ = searched(fake_time, behaves)
@@ -124,12 +124,12 @@ def test_with_none_left_plain_settings_run(fake_time, fails):
 
 def test_a_process_that_does_not_start_leaves_all_as_it_comes(fake_time):
     found, _ = searched(fake_time, lambda s: Candidate(), limit_s=1.0)
-    assert found.settings == Settings() and "did not end within" in found.problem
+    assert found.settings == ExecutionConfig() and "did not end within" in found.problem
 
 
 def test_a_machine_too_slow_for_plain_settings_leaves_all_as_it_comes(fake_time):
     found, _ = searched(fake_time, lambda s: Candidate(30.0), limit_s=20.0)
-    assert found.settings == Settings() and "longer than the time given" in found.problem
+    assert found.settings == ExecutionConfig() and "longer than the time given" in found.problem
 
 
 def test_what_the_time_does_not_suffice_for_is_named_and_stays_as_it_comes(fake_time):
@@ -143,7 +143,7 @@ def test_what_the_time_does_not_suffice_for_is_named_and_stays_as_it_comes(fake_
 def test_a_compilation_that_the_time_cuts_short_is_no_failure(fake_time):
     """With the compiler's own cache filled it may end next time."""
 
-    def behaves(s: Settings) -> Candidate:
+    def behaves(s: ExecutionConfig) -> Candidate:
         return Candidate(0.05, build_s=60.0) if s.compile == "default" else Candidate()
 
     found, _ = searched(fake_time, behaves, limit_s=30.0)
@@ -160,7 +160,7 @@ def test_a_machine_that_grows_busy_slows_both_and_changes_nothing(fake_time):
     def busier() -> float:
         return 1.0 + 0.08 * (fake_time() - started_s)
 
-    def behaves(s: Settings) -> Candidate:
+    def behaves(s: ExecutionConfig) -> Candidate:
         return Candidate(0.1 if s.fused else 0.08)
 
     found, _ = searched(fake_time, behaves, bench={"slowdown": busier})
@@ -183,7 +183,7 @@ def test_a_search_goes_on_from_an_earlier_choice(fake_time):
     space = {"compile": SPACE["compile"]}
     start = dataclasses.replace(PLAIN, num_threads=2)
 
-    def behaves(s: Settings) -> Candidate:
+    def behaves(s: ExecutionConfig) -> Candidate:
         step_s = 0.1 if s.num_threads == 4 else 0.06
         return Candidate(step_s * (0.5 if s.compile == "default" else 1.0))
 
@@ -195,7 +195,7 @@ def test_a_search_goes_on_from_an_earlier_choice(fake_time):
 def test_one_that_fell_back_is_not_called_slow(fake_time):
     """Without a compiler it is eager, and slow perhaps by chance: the reason is what counts."""
 
-    def behaves(s: Settings) -> Candidate:
+    def behaves(s: ExecutionConfig) -> Candidate:
         return Candidate(1.0, fails="compiler") if s.compile == "default" else Candidate()
 
     found, _ = searched(fake_time, behaves)

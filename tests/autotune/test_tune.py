@@ -11,8 +11,8 @@ from helpers.fakes import run_of
 
 from speedrun.autotune import cache, tune
 from speedrun.config import Recipe
-from speedrun.data import source
-from speedrun.protocols import Device, Settings
+from speedrun.protocols import Device, ExecutionConfig
+from speedrun.system import paths
 from speedrun.system.hardware import Machine
 
 SPACE = {
@@ -80,7 +80,7 @@ def tuned(fake_time) -> Raced:
 
 def test_the_choice_and_all_times_are_facts_of_the_record(tuned):
     found = tuned(subject_of())
-    assert found.settings == Settings(
+    assert found.settings == ExecutionConfig(
         precision="fp32", micro_batch_rows=4, fused=False, compile="off"
     )
     facts = found.facts
@@ -99,13 +99,13 @@ def test_the_choice_and_all_times_are_facts_of_the_record(tuned):
 
 def test_off_times_nothing_and_says_so(tuned):
     found = tuned(subject_of(), "off")
-    assert found.settings == Settings() and found.facts == {"mode": "off"}
+    assert found.settings == ExecutionConfig() and found.facts == {"mode": "off"}
     assert not tuned.benches and not tuned.lines
 
 
 def test_a_backend_without_a_choice_is_not_timed(tuned, monkeypatch):
     monkeypatch.setattr(Backend, "candidates", lambda *args: {})
-    assert tuned(subject_of()).settings == Settings() and not tuned.benches
+    assert tuned(subject_of()).settings == ExecutionConfig() and not tuned.benches
 
 
 def test_a_choice_is_paid_for_once(tuned):
@@ -152,14 +152,14 @@ def test_changed_source_is_measured_anew(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 1}', "null"])
 def test_a_damaged_file_is_no_choice(tuned, text):
     tuned(subject_of())
-    (path,) = (source.cache_dir() / "tuning").glob("*.json")
+    (path,) = (paths.cache_dir() / "tuning").glob("*.json")
     path.write_text(text)
     assert tuned(subject_of()).facts["from"] == "measured" and len(tuned.benches) == 2
 
 
 def test_a_kept_value_that_is_no_candidate_is_no_choice(tuned):
     tuned(subject_of())
-    (path,) = (source.cache_dir() / "tuning").glob("*.json")
+    (path,) = (paths.cache_dir() / "tuning").glob("*.json")
     content = json.loads(path.read_text())
     content["settings"]["precision"] = "fp4"
     path.write_text(json.dumps(content))
@@ -178,7 +178,7 @@ def test_what_was_not_tried_is_tried_once_by_a_later_race(tuned):
     """Above all compilation, which the race then did, so that it is quick the next time."""
     is_compiled_before = False
 
-    def behaves(s: Settings) -> Candidate:
+    def behaves(s: ExecutionConfig) -> Candidate:
         if s.compile == "default":
             return Candidate(0.02, build_s=1.0 if is_compiled_before else 60.0)
         return Candidate(0.1 if s.fused else 0.05)
@@ -195,7 +195,7 @@ def test_what_was_not_tried_is_tried_once_by_a_later_race(tuned):
 
 
 def test_a_later_race_that_gets_no_further_keeps_the_choice(tuned):
-    def behaves(s: Settings) -> Candidate:
+    def behaves(s: ExecutionConfig) -> Candidate:
         build_s = 60.0 if s.compile == "default" else 0.5
         return Candidate(0.1 if s.fused else 0.05, build_s=build_s)
 
@@ -210,7 +210,7 @@ def test_a_later_race_that_gets_no_further_keeps_the_choice(tuned):
 def test_a_search_that_failed_is_not_kept(tuned):
     tuned.behaves = lambda s: Candidate(fails="crash")
     found = tuned(subject_of())
-    assert found.settings == Settings(
+    assert found.settings == ExecutionConfig(
         precision="fp32", micro_batch_rows=4, fused=True, compile="off"
     )
     assert "SIGSEGV" in found.facts["problem"] and "SIGSEGV" in tuned.lines[-1]
@@ -221,7 +221,7 @@ def test_a_search_that_failed_is_not_kept(tuned):
 def test_a_search_that_got_to_nothing_is_not_kept(tuned):
     tuned.behaves = lambda s: Candidate(3.0)
     found = tuned(subject_of())
-    assert found.settings == Settings() and not found.facts["trials"]
+    assert found.settings == ExecutionConfig() and not found.facts["trials"]
     assert any("no settings could be compared" in line for line in tuned.lines)
     tuned.behaves = lambda s: Candidate(0.1 if s.fused else 0.05)
     assert tuned(subject_of()).settings.fused is False
@@ -278,7 +278,7 @@ def test_the_recipe_in_the_record_is_not_touched(tuned):
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_but_the_cache(tuned, monkeypatch):
-    folder = source.cache_dir()
+    folder = paths.cache_dir()
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("a file where the folder should be")
     assert tuned(subject_of()).settings.fused is False

@@ -9,7 +9,7 @@ import pytest
 from helpers import fake_worker
 
 from speedrun.autotune.worker_client import Failed, ProcessBench, TimedOut
-from speedrun.protocols import Settings
+from speedrun.protocols import ExecutionConfig
 
 TESTS = Path(__file__).resolve().parent.parent
 
@@ -24,7 +24,7 @@ def bench(monkeypatch):
 
 
 def built(bench, what: int = 1, limit_s: float = 30.0, **changes):
-    settings = Settings(num_threads=what, micro_batch_rows=changes.pop("rows", 4))
+    settings = ExecutionConfig(num_threads=what, micro_batch_rows=changes.pop("rows", 4))
     return bench.build("a", settings, limit_s=limit_s, **changes)
 
 

@@ -61,9 +61,9 @@ def test_token_nats_are_those_of_the_logits(layer, features):
 def test_scoring_in_chunks_is_scoring_at_once(monkeypatch):
     for arch in ("transformer", "d3pm"):
         engine = engine_of(arch)
-        whole = engine.nats(batch(), 0)
+        whole = engine.nll(batch(), 0)
         monkeypatch.setattr(lm_head, "CHUNK_TOKENS", 7)
-        np.testing.assert_allclose(engine.nats(batch(), 0), whole, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(engine.nll(batch(), 0), whole, rtol=1e-5, atol=1e-6)
         monkeypatch.undo()
 
 
@@ -155,7 +155,7 @@ def compiling(monkeypatch):
 def test_the_processor_does_not_compile_and_says_so():
     if mx.is_available(mx.gpu):
         pytest.skip("there is a GPU")
-    facts = engine_of(compile=True).facts()
+    facts = engine_of(compile=True).metadata()
     assert facts["compiled"] is False and "processor" in facts["compile_skipped"]
 
 
@@ -166,8 +166,8 @@ def test_compiling_that_fails_falls_back_with_its_reason(monkeypatch, compiling)
     monkeypatch.setattr(mx, "compile", lambda f: broken)
     engine = engine_of(compile=True)
     engine.step(batch(), 1.0)
-    assert engine.facts()["compiled"] is False
-    assert engine.facts()["compile_error"] == "[Compile::eval_cpu] no g++ found"
+    assert engine.metadata()["compiled"] is False
+    assert engine.metadata()["compile_error"] == "[Compile::eval_cpu] no g++ found"
 
 
 def test_compiling_that_is_wrong_falls_back_with_the_number(monkeypatch, compiling):
@@ -178,8 +178,8 @@ def test_compiling_that_is_wrong_falls_back_with_the_number(monkeypatch, compili
     engine, eager = engine_of(compile=True), engine_of()
     for one in (engine, eager):
         one.step(batch(), 1.0)
-    assert engine.facts()["compiled"] is False
-    assert "off by 0.1" in engine.facts()["compile_error"]
+    assert engine.metadata()["compiled"] is False
+    assert "off by 0.1" in engine.metadata()["compile_error"]
     assert engine.train_loss() == eager.train_loss()
 
 
@@ -198,7 +198,7 @@ def test_a_compiled_run_is_the_eager_one_and_is_traced_once(arch, compiling):
         for one in (engine, eager):
             one.step(batch(step), 1.0 - step / 4)
         assert engine.train_loss() == pytest.approx(eager.train_loss(), rel=1e-5)
-    assert engine.facts()["compiled"] is True
+    assert engine.metadata()["compiled"] is True
     assert len(traced) == 2, "once to prove it against, once to compile"
 
 
@@ -223,7 +223,7 @@ def test_half_precision_stays_near_fp32(arch, precision):
 
 def test_half_precision_scores_in_fp32():
     full, half = engine_of(), engine_of(precision="bf16")
-    np.testing.assert_array_equal(half.nats(batch(), 0), full.nats(batch(), 0))
+    np.testing.assert_array_equal(half.nll(batch(), 0), full.nll(batch(), 0))
 
 
 def test_fp16_leaves_out_a_step_that_overflows_and_halves_the_scale():
@@ -255,7 +255,7 @@ def test_limits_are_facts_and_the_peak_counts_the_cache(monkeypatch):
     engine = engine_of()
     engine.step(batch(), 1.0)
     engine.sync()
-    assert engine.facts()["memory_limit_bytes"] > engine.facts()["cache_limit_bytes"] > 0
+    assert engine.metadata()["memory_limit_bytes"] > engine.metadata()["cache_limit_bytes"] > 0
     monkeypatch.setattr(mx, "get_cache_memory", lambda: 10**12)
     assert engine.peak_bytes() > 10**12
 

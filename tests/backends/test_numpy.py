@@ -58,9 +58,9 @@ def test_a_step_that_ran_out_of_memory_counts_every_row_once(monkeypatch):
 
 def test_what_is_left_to_do_grows_with_what_was_counted():
     counting = engine()
-    assert counting.finish_s() == 0
+    assert counting.finalize_s() == 0
     counting.step(ROWS, 1.0)
-    assert counting.finish_s() > 0
+    assert counting.finalize_s() > 0
 
 
 def test_the_loss_is_of_rows_before_they_are_counted():
@@ -72,5 +72,5 @@ def test_the_loss_is_of_rows_before_they_are_counted():
 def test_exact_models_leave_the_choice_of_tokens_to_others():
     counting = engine()
     counting.step(ROWS, 1.0)
-    given = counting.nats(ROWS, 0, num_given=3, shares=np.ones(2))
-    np.testing.assert_array_equal(given, counting.nats(ROWS, 1))
+    given = counting.nll(ROWS, 0, prefix_length=3, shares=np.ones(2))
+    np.testing.assert_array_equal(given, counting.nll(ROWS, 1))

@@ -130,7 +130,7 @@ def test_a_compiled_model_is_divided_as_its_modules_are(monkeypatch):
     for block in engine._model.blocks:
         slowed(monkeypatch, block.mlp, "forward")
     engine.step(batches()[0], 1.0)
-    assert engine.facts()["compiled"]
+    assert engine.metadata()["compiled"]
     profile = engine.profile(batches())
     only(profile, "MLP", 0.95 * 2 * len(engine._model.blocks))
     assert profile.note and "compiled one by one" in profile.note

@@ -13,30 +13,32 @@ from speedrun.autotune.search import TOLERANCE  # noqa: E402
 from speedrun.backends.torch import devices, tuning_space  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 from speedrun.models import loader  # noqa: E402
-from speedrun.protocols import AS_IT_COMES, Device, Settings  # noqa: E402
+from speedrun.protocols import DEFAULT_EXECUTION, Device, ExecutionConfig  # noqa: E402
 
 NUM_STEPS = 8
-PLAIN = Settings(precision="fp32", compile="off", fused=True, attention="auto")
+PLAIN = ExecutionConfig(precision="fp32", compile="off", fused=True, attention="auto")
 EACH = [
-    Settings(precision="bf16", compile="off"),
-    Settings(precision="fp32", micro_batch_rows=2, compile="off"),
-    Settings(precision="fp32", micro_batch_rows=1, compile="off"),
-    Settings(precision="fp32", attention="math", compile="off"),
-    Settings(precision="fp32", attention="flash", compile="off"),
-    Settings(precision="fp32", fused=False, compile="off"),
-    Settings(precision="fp32", num_threads=1, compile="off"),
-    Settings(precision="fp32", keep_memory=False, compile="off"),
-    Settings(precision="fp32", micro_batch_rows=2, fused=False, attention="math", compile="off"),
+    ExecutionConfig(precision="bf16", compile="off"),
+    ExecutionConfig(precision="fp32", micro_batch_rows=2, compile="off"),
+    ExecutionConfig(precision="fp32", micro_batch_rows=1, compile="off"),
+    ExecutionConfig(precision="fp32", attention="math", compile="off"),
+    ExecutionConfig(precision="fp32", attention="flash", compile="off"),
+    ExecutionConfig(precision="fp32", fused=False, compile="off"),
+    ExecutionConfig(precision="fp32", num_threads=1, compile="off"),
+    ExecutionConfig(precision="fp32", keep_memory=False, compile="off"),
+    ExecutionConfig(
+        precision="fp32", micro_batch_rows=2, fused=False, attention="math", compile="off"
+    ),
 ]
 
 
 @pytest.fixture(autouse=True)
 def as_before():
     yield
-    devices.prepare("cpu", AS_IT_COMES)
+    devices.prepare("cpu", DEFAULT_EXECUTION)
 
 
-def trained(arch: str, settings: Settings) -> tuple[Any, list[float]]:
+def trained(arch: str, settings: ExecutionConfig) -> tuple[Any, list[float]]:
     """An engine after some steps, and the loss of each."""
     architecture = loader.architecture(arch)
     config = architecture.for_params(60_000, 300, context=32)
@@ -64,50 +66,52 @@ def test_every_candidate_trains_as_plain_settings_do(arch, settings):
 
 def test_settings_win_over_what_the_recipe_leaves_open():
     engine, _ = trained(
-        "transformer", Settings(precision="bf16", micro_batch_rows=2, compile="off")
+        "transformer", ExecutionConfig(precision="bf16", micro_batch_rows=2, compile="off")
     )
-    facts = engine.facts()
+    facts = engine.metadata()
     assert (facts["precision"], facts["micro_batch_rows"]) == ("bf16", 2)
     assert facts["compiled"] is False
 
 
 def test_a_kernel_that_is_not_there_fails_in_the_step():
     with pytest.raises(RuntimeError, match=r"(?i)kernel|attention"):
-        trained("transformer", Settings(attention="cudnn", compile="off"))
+        trained("transformer", ExecutionConfig(attention="cudnn", compile="off"))
 
 
 def test_the_mode_reaches_the_compiler(monkeypatch):
-    asked: list[Any] = []
+    request: list[Any] = []
 
     def compile(function, *, dynamic, mode):
-        asked.append(mode)
+        request.append(mode)
         return function
 
     monkeypatch.setattr(torch, "compile", compile)
     for mode in ("default", "reduce-overhead"):
-        trained("transformer", Settings(precision="fp32", compile=mode))
-    assert asked == ["default", "reduce-overhead"]
+        trained("transformer", ExecutionConfig(precision="fp32", compile=mode))
+    assert request == ["default", "reduce-overhead"]
 
 
 def test_optimizers_are_fused_or_not():
     for fused in (True, False):
-        engine, _ = trained("transformer", Settings(precision="fp32", fused=fused, compile="off"))
+        engine, _ = trained(
+            "transformer", ExecutionConfig(precision="fp32", fused=fused, compile="off")
+        )
         groups = [group for optimizer in engine._optimizers for group in optimizer.param_groups]
         assert {group["fused"] for group in groups if "fused" in group} == {fused}
 
 
 def test_threads_are_set_and_set_back(monkeypatch):
     monkeypatch.setattr(devices, "default_threads", lambda: 2)
-    devices.prepare("cpu", Settings(num_threads=1))
+    devices.prepare("cpu", ExecutionConfig(num_threads=1))
     assert torch.get_num_threads() == 1
-    devices.prepare("cpu", AS_IT_COMES)
+    devices.prepare("cpu", DEFAULT_EXECUTION)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
 
 
 def test_the_allocator_is_told_to_keep_memory_or_not():
     for keep in (True, False, None):
-        facts = devices.prepare("cpu", Settings(keep_memory=keep))
+        facts = devices.prepare("cpu", ExecutionConfig(keep_memory=keep))
         assert facts["allocator_keeps_memory"] is (keep is not False and devices.has_glibc())
 
 
@@ -155,7 +159,7 @@ def test_counting_has_no_choice():
     device = loader.device("numpy", ngram)
     backend = loader.backend("numpy")
     assert not backend.candidates(ngram, Recipe(), device)
-    assert not backend.prepare(device, AS_IT_COMES)
+    assert not backend.prepare(device, DEFAULT_EXECUTION)
 
 
 def test_mlx_trains_alike_under_its_candidates():
@@ -168,12 +172,12 @@ def test_mlx_trains_alike_under_its_candidates():
     assert space["precision"][0] == "fp32" and space["compile"] == ("off", "default")
     losses = {}
     for settings in (
-        Settings(precision="fp32", compile="off"),
-        Settings(precision="fp32", compile="off", micro_batch_rows=2),
-        Settings(precision="bf16", compile="off"),
+        ExecutionConfig(precision="fp32", compile="off"),
+        ExecutionConfig(precision="fp32", compile="off", micro_batch_rows=2),
+        ExecutionConfig(precision="bf16", compile="off"),
     ):
         engine = backend.engine(architecture, config, recipe, 0, device, settings=settings)
-        assert engine.facts()["precision"] == settings.precision
+        assert engine.metadata()["precision"] == settings.precision
         rows = synthetic_batch.rows(4, config)
         losses[settings] = []
         for _ in range(4):

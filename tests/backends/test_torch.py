@@ -153,8 +153,8 @@ def test_compiling_that_fails_falls_back_with_its_reason(monkeypatch):
     monkeypatch.setattr(torch, "compile", broken)
     engine = engine_of(compile=True)
     engine.step(batch(), 1.0)
-    assert engine.facts()["compiled"] is False
-    assert engine.facts()["compile_error"] == "InvalidCxxCompiler: no g++ found"
+    assert engine.metadata()["compiled"] is False
+    assert engine.metadata()["compile_error"] == "InvalidCxxCompiler: no g++ found"
 
 
 def test_compiling_that_is_wrong_falls_back_with_the_number(monkeypatch):
@@ -162,8 +162,8 @@ def test_compiling_that_is_wrong_falls_back_with_the_number(monkeypatch):
     wrong, eager = engine_of(compile=True), engine_of()
     for engine in (wrong, eager):
         engine.step(batch(), 1.0)
-    assert wrong.facts()["compiled"] is False
-    assert "off by 0." in wrong.facts()["compile_error"]
+    assert wrong.metadata()["compiled"] is False
+    assert "off by 0." in wrong.metadata()["compile_error"]
     assert wrong.train_loss() == eager.train_loss(), "the proof must leave no gradient behind"
 
 
@@ -171,7 +171,7 @@ def test_compiling_that_is_right_is_kept(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda f, **_: lambda tokens: f(tokens))
     engine = engine_of(compile=True)
     engine.step(batch(), 1.0)
-    assert engine.facts()["compiled"] is True
+    assert engine.metadata()["compiled"] is True
 
 
 def test_a_precision_that_is_not_there_is_refused():

@@ -86,10 +86,10 @@ def measured(monkeypatch):
     def measure(archs: str, fails: dict[str, str] | None = None, **options: Any) -> Any:
         FakeWorker.calls, FakeWorker.fails = [], fails or {}
         notices: list[str] = []
-        asked: dict[str, Any] = {"repeats": 2, "budget_s": None, "with_profile": False, **options}
+        request: dict[str, Any] = {"repeats": 2, "budget_s": None, "with_profile": False, **options}
         found = runner.measure(
             [variant(arch) for arch in archs], phase=lambda text: None, notice=notices.append,
-            worker=FakeWorker, **asked,
+            worker=FakeWorker, **request,
         )  # fmt: skip
         return SimpleNamespace(bench=found, calls=FakeWorker.calls, notices=notices)
 
@@ -149,8 +149,8 @@ def test_what_is_slow_is_repeated_less_where_nothing_was_asked(monkeypatch, meas
     default = [kind for _, kind in measured("a", repeats=None).calls]
     for kind in ("score", "sample", "train"):
         assert default.count(kind) == runner.FEW_REPEATS
-    asked = [kind for _, kind in measured("a", repeats=5).calls]
-    assert asked.count("train") == 5
+    request = [kind for _, kind in measured("a", repeats=5).calls]
+    assert request.count("train") == 5
 
 
 # -- a subject, for real
@@ -495,15 +495,15 @@ def test_a_bench_with_nothing_in_common_is_refused_before_anything_is_built(
 def test_the_whole_of_it(stories, tmp_path):
     """Saved, then compared with itself, through the real command line."""
     saved, command = tmp_path / "bench.json", [sys.executable, str(ROOT / "run.py"), "bench"]
-    asked = ["--arch", "ngram", "--params", "200K", "--repeats", "3", "--data", str(stories)]
+    request = ["--arch", "ngram", "--params", "200K", "--repeats", "3", "--data", str(stories)]
     done = subprocess.run(
-        [*command, *asked, "--profile", "--save", str(saved)], capture_output=True, text=True,
+        [*command, *request, "--profile", "--save", str(saved)], capture_output=True, text=True,
         timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "ngram 200K numpy" in done.stdout and "counting" in done.stdout
     done = subprocess.run(
-        [*command, *asked, "--against", str(saved), "--json"], capture_output=True, text=True,
+        [*command, *request, "--against", str(saved), "--json"], capture_output=True, text=True,
         timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

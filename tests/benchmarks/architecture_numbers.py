@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from racing import race, spread
+from helpers.racing import race, spread
 
 ROWS = {
     "d3pm, uniform": ["--arch", "d3pm", "--set", "model.transition=uniform"],

@@ -103,16 +103,16 @@ def commands(folder: Path, num_records: int) -> bool:
     print(f"{num_records} records, {size / 1e6:.0f} MB with their notes\n")
     print("| command | time | of the processor | peak memory | limit | kept |\n" + "|---" * 6 + "|")
     board = ["leaderboard", "--from", store]
-    asked = [("table, nothing kept", board, COLD_S), ("table, again", board, TABLE_S),
+    request = [("table, nothing kept", board, COLD_S), ("table, again", board, TABLE_S),
              ("JSON", [*board, "--format", "json"], TABLE_S),
              ("Markdown", [*board, "--format", "markdown"], TABLE_S)]  # fmt: skip
     if importlib.util.find_spec("leaderboard.render.html.page"):
-        asked.append(("page", [*board, "--format", "html", "--to", out], PAGE_S))
-    asked.append(("everything checked anew", [*board, "--check"], PAGE_S))
+        request.append(("page", [*board, "--format", "html", "--to", out], PAGE_S))
+    request.append(("everything checked anew", [*board, "--check"], PAGE_S))
     for where, name in ((folder / "empty", "an empty store"), (store, "these records")):
         run = write_run(folder / "run", synthetic(num_records))
-        asked.append((f"one submission to {name}", ["submit", run, "--to", where], SUBMIT_S))
-    kept = [row(what, args, cache, limit_s) for what, args, limit_s in asked]
+        request.append((f"one submission to {name}", ["submit", run, "--to", where], SUBMIT_S))
+    kept = [row(what, args, cache, limit_s) for what, args, limit_s in request]
     return all(kept)
 
 

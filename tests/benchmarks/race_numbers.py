@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from racing import race, spread
+from helpers.racing import race, spread
 
 BUDGET_USED = 0.99  # training and data, share of the budget, at least
 DATA_WAIT = {"cold": 0.03, "warm": 0.005}  # share of the budget, at most

@@ -12,8 +12,8 @@ from helpers.fakes import FakeEngine
 from speedrun.autotune import synthetic_batch
 from speedrun.cli import app
 from speedrun.config import Recipe
-from speedrun.models import loader
-from speedrun.plan import flops, probe
+from speedrun.models import flops, loader
+from speedrun.plan import probe
 from speedrun.plan.options import Options
 from speedrun.plan.plan import answer
 

@@ -102,7 +102,7 @@ def sequences() -> list[tuple[int, ...]]:
 def estimated(engine, clean, num_draws: int) -> tuple[float, float]:
     """The engine's bound in nats and its standard error."""
     rows = np.tile(np.array([FIRST, *clean], dtype=np.int32), (num_draws, 1))
-    batches = [engine.nats(rows, seed).sum(axis=1).mean() for seed in range(16)]
+    batches = [engine.nll(rows, seed).sum(axis=1).mean() for seed in range(16)]
     return float(np.mean(batches)), float(np.std(batches, ddof=1) / 4)
 
 
@@ -156,7 +156,7 @@ def test_given_tokens_are_seen_and_free(case, transition):
     rng = np.random.default_rng(3)
     engine.load({n: rng.normal(0, 0.6, w.shape) for n, w in engine.weights().items()})
     rows = np.array([(FIRST, 0, 2)], dtype=np.int32).repeat(64, axis=0)
-    nats = engine.nats(rows, 0, 1)
+    nats = engine.nll(rows, 0, 1)
     assert not nats[:, 0].any() and nats[:, 1].any()
     rows[:, 1] = 1
-    assert np.abs(engine.nats(rows, 0, 1) - nats)[:, 1].max() > 1e-3
+    assert np.abs(engine.nll(rows, 0, 1) - nats)[:, 1].max() > 1e-3

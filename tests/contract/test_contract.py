@@ -22,7 +22,7 @@ def test_probabilities_of_all_continuations_sum_to_one(exact_pair, rows):
     prefix = rows(1)[:, :5]
     two = np.array([(a, b) for a in range(VOCAB) for b in range(VOCAB)], dtype=np.int32)
     every = np.concatenate((np.repeat(prefix, len(two), axis=0), two), axis=1)
-    nats = engine.nats(every, 0)[:, -2:].sum(axis=1)
+    nats = engine.nll(every, 0)[:, -2:].sum(axis=1)
     assert np.exp(-nats).sum() == pytest.approx(1.0, abs=1e-5)
 
 
@@ -40,9 +40,9 @@ def test_it_passes_the_checks_that_every_record_rests_on(pair, rows):
 def test_nats_depend_on_the_seed_alone(pair, rows):
     engine = trained(pair.engine(), rows)
     batch = rows()
-    first = engine.nats(batch, 7)
-    engine.nats(rows(), 3)
-    np.testing.assert_array_equal(engine.nats(batch, 7), first)
+    first = engine.nll(batch, 7)
+    engine.nll(rows(), 3)
+    np.testing.assert_array_equal(engine.nll(batch, 7), first)
     assert first.dtype == np.float64 and first.shape == (4, 16)
 
 
@@ -65,7 +65,7 @@ def test_the_same_seed_is_the_same_run_and_another_is_not(pair, rows):
     engines = [pair.engine(seed) for seed in (0, 0, 1)]
     for engine in engines:
         engine.step(batch, 1.0)
-    nats = [engine.nats(batch, 0) for engine in engines]
+    nats = [engine.nll(batch, 0) for engine in engines]
     np.testing.assert_array_equal(nats[0], nats[1])
     pair.needs_drawn("every seed is the same run")
     assert np.abs(nats[0] - nats[2]).max() > 1e-3
@@ -83,9 +83,9 @@ def test_every_parameter_learns(pair, rows):
 
 def test_training_lowers_the_nats_of_unseen_rows(pair, rows):
     engine, unseen = pair.engine(), rows(16)
-    before = engine.nats(unseen, 0).mean()
+    before = engine.nll(unseen, 0).mean()
     trained(engine, rows, 60)
-    assert engine.nats(unseen, 0).mean() < before - 0.5
+    assert engine.nll(unseen, 0).mean() < before - 0.5
 
 
 def test_the_learning_rate_scale_counts(pair, rows):
@@ -112,9 +112,9 @@ def test_small_pieces_make_the_same_step(pair, rows):
 def test_weights_travel(pair, rows):
     engine, other = trained(pair.engine(), rows), pair.engine(seed=1)
     batch = rows()
-    assert not np.array_equal(other.nats(batch, 0), engine.nats(batch, 0))
+    assert not np.array_equal(other.nll(batch, 0), engine.nll(batch, 0))
     other.load(engine.weights())
-    np.testing.assert_array_equal(other.nats(batch, 0), engine.nats(batch, 0))
+    np.testing.assert_array_equal(other.nll(batch, 0), engine.nll(batch, 0))
 
 
 def test_what_is_stored_is_what_counts(pair, rows):
@@ -127,10 +127,10 @@ def test_what_is_stored_is_what_counts(pair, rows):
 
 def test_the_rest_of_training_is_done_once(pair, rows):
     engine = trained(pair.engine(), rows)
-    assert engine.finish_s() >= 0
-    engine.finish()
+    assert engine.finalize_s() >= 0
+    engine.finalize()
     before = engine.weights()
-    engine.finish()
+    engine.finalize()
     for name, value in engine.weights().items():
         np.testing.assert_array_equal(value, before[name], err_msg=name)
 

@@ -65,14 +65,14 @@ def twins(case, **recipe):
 def test_twins_stay_together_in_training(case, optimizer, rows):
     engines = twins(case, optimizer=optimizer, weight_decay=0.1, grad_clip=1.0)
     unseen, losses = rows(16), []
-    before = engines[0].nats(unseen, 0).mean()
+    before = engines[0].nll(unseen, 0).mean()
     for step in range(NUM_STEPS):
         batch = rows()
         for engine in engines:
             engine.step(batch, 1.0 - step / NUM_STEPS)
         losses.append([engine.train_loss() for engine in engines])
     apart = np.abs(np.diff(np.array(losses), axis=1)).max()
-    nats = [engine.nats(unseen, 0).mean() for engine in engines]
+    nats = [engine.nll(unseen, 0).mean() for engine in engines]
     print(f"apart in training {apart:.1e}, in held-out nats {abs(nats[0] - nats[1]):.1e}")
     assert nats[0] < before - 0.1, "or there was nothing to part over"
     assert apart < TOLERANCE_NATS
@@ -88,7 +88,7 @@ def test_weights_travel_between_twins_and_back(case, rows):
             there.step(rows(), 1.0)
         back.load(there.weights())
         for seed in (0, 1):
-            mine, other = there.nats(unseen, seed), back.nats(unseen, seed)
+            mine, other = there.nll(unseen, seed), back.nll(unseen, seed)
             np.testing.assert_allclose(other, mine, atol=SCORE_TOLERANCE_NATS, rtol=1e-5)
         for name, value in there.weights().items():
             np.testing.assert_array_equal(back.weights()[name], value, err_msg=name)

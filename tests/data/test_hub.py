@@ -47,7 +47,7 @@ def large() -> dict[str, bytes]:
 def ask(tmp_path):
     """`ask(endpoint, code)` runs code against a hub; what it prints as JSON comes back."""
 
-    def asked(endpoint, code, timeout_s=30, arguments=(), **variables):
+    def request(endpoint, code, timeout_s=30, arguments=(), **variables):
         # Without torch, which `datasets` would import, a process starts twice as fast.
         hub = {"HF_ENDPOINT": endpoint, "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path / "hf")}
         done = subprocess.run(
@@ -62,7 +62,7 @@ def ask(tmp_path):
         assert done.stderr == ""
         return json.loads(done.stdout)
 
-    return asked
+    return request
 
 
 def test_few_documents_come_from_the_first_shard_and_held_out_ones_are_kept(fake, ask, tmp_path):
@@ -232,8 +232,8 @@ def test_a_hub_that_dies_midway_is_given_up_in_time(large, ask):
 
     with ThreadPoolExecutor() as pool:  # they wait, mostly
         deaths = list(pool.map(die, ("silent", "drop", 429, 503)))
-    for num_given, why, took_s in deaths:
-        assert 64 <= num_given < 24_000
+    for prefix_length, why, took_s in deaths:
+        assert 64 <= prefix_length < 24_000
         assert why == "the hub stopped answering (no answer within 1 s)"
         assert took_s < 5.0
 

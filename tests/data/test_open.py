@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from speedrun.data import hub
-from speedrun.data.source import CACHE_VARIABLE, cache_dir, open_source
+from speedrun.data.open import open_source
+from speedrun.system.paths import CACHE_VARIABLE, cache_dir
 
 
 @pytest.fixture

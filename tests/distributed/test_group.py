@@ -12,12 +12,12 @@ from speedrun.backends import common
 from speedrun.backends.coordinator import Job, Leader, each_nats, obey
 from speedrun.config import Recipe
 from speedrun.distributed import launcher
-from speedrun.distributed.group import Lost, Team, pack, unpack
+from speedrun.distributed.group import Lost, ProcessGroup, pack, unpack
 from speedrun.models import loader
 from speedrun.protocols import Device, OutOfMemory
 from speedrun.training import distributed
 from speedrun.training.clock import BudgetClock
-from speedrun.training.request import Asked, resolve
+from speedrun.training.request import RunRequest, resolve
 from speedrun.training.trainer import train
 
 
@@ -39,53 +39,57 @@ def test_a_message_comes_back_as_it_was():
 def test_what_rank_0_tells_arrives_whatever_its_length():
     messages = [b"", b"x", bytes(range(256)) * 40, b"short", b"\0" * 3_000_000, b"end"]
 
-    def work(team):
-        return [team.told(message if team.rank == 0 else b"") for message in messages]
+    def work(group):
+        return [group.broadcast(message if group.rank == 0 else b"") for message in messages]
 
     assert on_threads(3, work) == [messages] * 3
 
 
 def test_a_message_no_longer_than_one_before_takes_one_exchange():
-    def work(team):
+    def work(group):
         counts = []
         for _ in range(3):
-            before = team.exchanges
-            team.told(b"x" * 500 if team.rank == 0 else b"")
-            counts.append(team.exchanges - before)
+            before = group.exchanges
+            group.broadcast(b"x" * 500 if group.rank == 0 else b"")
+            counts.append(group.exchanges - before)
         return counts
 
     assert on_threads(2, work) == [[2, 1, 1]] * 2
 
 
 def test_every_rank_collects_what_all_said_in_order():
-    def work(team):
-        return team.collected(b"rank" * (team.rank + 1)), team.any(team.rank == 2), team.any(False)
+    def work(group):
+        return (
+            group.all_gather(b"rank" * (group.rank + 1)),
+            group.any(group.rank == 2),
+            group.any(False),
+        )
 
     said = [b"rank", b"rank" * 2, b"rank" * 3]
     assert on_threads(3, work) == [(said, True, False)] * 3
 
 
 def test_parts_cover_the_rows_without_overlap():
-    parts = on_threads(4, lambda team: team.part(12))
+    parts = on_threads(4, lambda group: group.part(12))
     assert [row for part in parts for row in part] == list(range(12))
-    assert Team().part(5) == range(5)
+    assert ProcessGroup().part(5) == range(5)
 
 
 def test_one_process_is_a_team_that_says_nothing():
-    team = Team()
-    assert (team.told(b"x"), team.collected(b"y"), team.any(True)) == (b"x", [b"y"], True)
-    assert team.facts() == {}
+    group = ProcessGroup()
+    assert (group.broadcast(b"x"), group.all_gather(b"y"), group.any(True)) == (b"x", [b"y"], True)
+    assert group.metadata() == {}
 
 
 def test_a_broken_exchange_is_named_and_remembered():
-    class Broken(Team):
-        def _spread(self, data):
+    class Broken(ProcessGroup):
+        def _broadcast(self, data):
             raise RuntimeError("Connection closed by peer\nand much more")
 
-    team = Broken()
+    group = Broken()
     with pytest.raises(Lost, match=r"another process .* is gone \(Connection closed by peer\)$"):
-        team.told(b"x")
-    assert team.is_broken
+        group.broadcast(b"x")
+    assert group.is_broken
 
 
 # -- leading
@@ -94,14 +98,14 @@ def test_a_broken_exchange_is_named_and_remembered():
 def with_followers(size: int, engines, lead):
     """What `lead(Leader)` returns on rank 0; the other ranks obey until it is done."""
 
-    def work(team):
-        engine = engines[team.rank]
-        if team.rank == 0:
-            result = lead(Leader(engine, team))
-            team.told(pack("leave"))
+    def work(group):
+        engine = engines[group.rank]
+        if group.rank == 0:
+            result = lead(Leader(engine, group))
+            group.broadcast(pack("leave"))
             return result
-        while (told := unpack(team.told())).what != "leave":
-            obey(engine, team, told)
+        while (broadcast := unpack(group.broadcast())).what != "leave":
+            obey(engine, group, broadcast)
         return None
 
     return on_threads(size, work)[0]
@@ -110,12 +114,12 @@ def with_followers(size: int, engines, lead):
 class _TeamEngine:
     """A fake engine whose step is agreed on, as a backend's is."""
 
-    def __init__(self, fake: Any, team: Team, fits_rows: int) -> None:
-        self.fake, self.team = fake, team
+    def __init__(self, fake: Any, group: ProcessGroup, fits_rows: int) -> None:
+        self.fake, self.group = fake, group
         fake.fits_rows = fits_rows
 
     def step(self, rows, lr_scale):
-        common.on_every_rank(self.team, lambda: self.fake.step(rows, lr_scale))
+        common.on_every_rank(self.group, lambda: self.fake.step(rows, lr_scale))
 
     def __getattr__(self, name):
         return getattr(self.fake, name)
@@ -136,14 +140,14 @@ def test_one_rank_without_room_halves_the_pieces_of_all(fake_time):
     clock = BudgetClock(30.0, now=fake_time, wall=fake_time.wall)
     fakes = [FakeEngine(fake_time, 1.0), FakeEngine(_NoTime(), 1.0)]
 
-    def work(team):
-        engine: Any = _TeamEngine(fakes[team.rank], team, fits_rows=[ROWS, 1][team.rank])
-        if team.rank == 0:
-            done = train(Leader(engine, team), FakeStream(fake_time), clock, run_of(30.0))
-            team.told(pack("leave"))
+    def work(group):
+        engine: Any = _TeamEngine(fakes[group.rank], group, fits_rows=[ROWS, 1][group.rank])
+        if group.rank == 0:
+            done = train(Leader(engine, group), FakeStream(fake_time), clock, run_of(30.0))
+            group.broadcast(pack("leave"))
             return done
-        while (told := unpack(team.told())).what != "leave":
-            obey(engine, team, told)
+        while (broadcast := unpack(group.broadcast())).what != "leave":
+            obey(engine, group, broadcast)
         return None
 
     training = on_threads(2, work)[0]
@@ -178,15 +182,15 @@ def test_rows_share_noise_draws_and_given_tokens_with_their_job():
         def __init__(self) -> None:
             self.calls: list[tuple] = []
 
-        def nats(self, rows, seed, num_given=0, shares=None):
-            self.calls.append((seed, num_given, None if shares is None else shares.tolist()))
+        def nll(self, rows, seed, prefix_length=0, shares=None):
+            self.calls.append((seed, prefix_length, None if shares is None else shares.tolist()))
             return np.zeros((len(rows), rows.shape[1] - 1))
 
     engines: Any = [Recording(), Recording()]
     rows = np.zeros((2, CONTEXT + 1), dtype=np.int32)
     jobs = [
         Job(rows=rows, seed=5),
-        Job(rows=rows, seed=6, num_given=3, shares=np.array([0.25, 1.0])),
+        Job(rows=rows, seed=6, prefix_length=3, shares=np.array([0.25, 1.0])),
     ]
     with_followers(2, engines, lambda leader: list(each_nats(leader, jobs)))
     assert [engine.calls for engine in engines] == [[(5, 0, None)], [(6, 3, [0.25, 1.0])]]
@@ -203,14 +207,14 @@ def test_scored_are_the_weights_of_rank_0_and_the_record_says_how_far_others_wer
         def load(self, weights):
             self.kept = weights
 
-        def facts(self):
+        def metadata(self):
             return {"precision": "fp32"}
 
     engines: Any = [Weighted(1.0), Weighted(1.25), Weighted(1.0)]
 
     def lead(leader):
         leader.share_weights()
-        return leader.facts()
+        return leader.metadata()
 
     facts = with_followers(3, engines, lead)
     assert facts == {"precision": "fp32", "world_size": 3, "weights_apart": 0.25}
@@ -219,10 +223,10 @@ def test_scored_are_the_weights_of_rank_0_and_the_record_says_how_far_others_wer
 
 def test_rows_at_once_are_of_this_ranks_part():
     recipe = Recipe(batch_rows=8, micro_batch_rows=4)
-    two = on_threads(2, lambda team: common.rows_at_once(recipe, team))
-    eight = on_threads(8, lambda team: common.rows_at_once(recipe, team))
+    two = on_threads(2, lambda group: common.rows_at_once(recipe, group))
+    eight = on_threads(8, lambda group: common.rows_at_once(recipe, group))
     assert (two, eight) == ([4] * 2, [1] * 8)
-    assert common.rows_at_once(Recipe(batch_rows=8), Team()) == 8
+    assert common.rows_at_once(Recipe(batch_rows=8), ProcessGroup()) == 8
 
 
 def test_alone_running_out_of_memory_is_as_it_was():
@@ -230,7 +234,7 @@ def test_alone_running_out_of_memory_is_as_it_was():
         raise OutOfMemory("no room")
 
     with pytest.raises(OutOfMemory, match="no room"):
-        common.on_every_rank(Team(), work)
+        common.on_every_rank(ProcessGroup(), work)
 
 
 @pytest.mark.parametrize(
@@ -238,18 +242,18 @@ def test_alone_running_out_of_memory_is_as_it_was():
     [(["a", "a"], 1), (["a/0", "a/1", "b/0", "b/1"], 4), (["a", "a", "b"], 2)],
 )
 def test_ranks_that_share_a_device_count_once(places, num_devices):
-    def work(team):
-        team.place = places[team.rank]
-        distributed._check_alike(team, card("NVIDIA H200"))
-        return team.num_devices
+    def work(group):
+        group.place = places[group.rank]
+        distributed._check_alike(group, card("NVIDIA H200"))
+        return group.num_devices
 
     assert on_threads(len(places), work) == [num_devices] * len(places)
 
 
 def test_ranks_on_unlike_devices_are_refused_on_all():
-    def work(team):
+    def work(group):
         with pytest.raises(ValueError, match="rank 1 has NVIDIA T4, rank 0 NVIDIA H200: one race"):
-            distributed._check_alike(team, card(["NVIDIA H200", "NVIDIA T4"][team.rank]))
+            distributed._check_alike(group, card(["NVIDIA H200", "NVIDIA T4"][group.rank]))
 
     on_threads(2, work)
 
@@ -260,32 +264,32 @@ def card(model: str) -> Device:
 
 def test_what_a_rank_cannot_build_is_said_by_rank_0():
     """Such as an architecture's folder that is not on the other machine."""
-    run = resolve(loader.architecture("transformer"), Asked(params="60K"), 300)
+    run = resolve(loader.architecture("transformer"), RunRequest(params="60K"), 300)
 
-    def work(team):
-        if team.rank == 0:
+    def work(group):
+        if group.rank == 0:
             with (
                 pytest.raises(ValueError, match="rank 1: unknown architecture"),
-                distributed.leading(team),
+                distributed.leading(group),
             ):
-                distributed.assembled(FakeEngine(_NoTime(), 1.0), team, run)
+                distributed.assembled(FakeEngine(_NoTime(), 1.0), group, run)
             return None
-        told = unpack(team.told())
-        assert distributed._built(Asked(arch="nowhere"), team, told) is None
-        return unpack(team.told())
+        broadcast = unpack(group.broadcast())
+        assert distributed._built(RunRequest(arch="nowhere"), group, broadcast) is None
+        return unpack(group.broadcast())
 
-    _, told = on_threads(2, work)
-    assert (told.what, told.values) == ("leave", {"code": 2})
+    _, broadcast = on_threads(2, work)
+    assert (broadcast.what, broadcast.values) == ("leave", {"code": 2})
 
 
 @pytest.mark.parametrize(
     ("ends_by", "code"), [(None, 0), (KeyboardInterrupt(), 130), (SystemExit(1), 1)]
 )
 def test_the_others_are_told_to_leave_however_it_ends(ends_by, code):
-    def work(team):
-        if team.rank:
-            return unpack(team.told())
-        with contextlib.suppress(BaseException), distributed.leading(team):
+    def work(group):
+        if group.rank:
+            return unpack(group.broadcast())
+        with contextlib.suppress(BaseException), distributed.leading(group):
             if ends_by is not None:
                 raise ends_by
         return None

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from helpers.fakes import BoundEngine
 
+from speedrun.backends.timesteps import stratified_timesteps
 from speedrun.data import tokenizer
 from speedrun.data.heldout import HeldOut
 from speedrun.evaluation import elbo
 from speedrun.evaluation import score as evaluate
-from speedrun.evaluation.timesteps import stratified_shares
 from speedrun.evaluation.windows import windows
 
 VOCAB = 50
@@ -52,15 +52,15 @@ def test_context_is_given_and_rows_are_never_padded():
     engine, docs = BoundEngine(VOCAB), documents(20)
     drawn(docs, engine)
     lengths = {len(doc) for doc in docs}
-    for (_, length), num_given, _ in engine.calls:
-        assert num_given in (0, 8)
-        assert length in lengths or length == 17 or num_given
+    for (_, length), prefix_length, _ in engine.calls:
+        assert prefix_length in (0, 8)
+        assert length in lengths or length == 17 or prefix_length
 
 
 def test_draws_lie_in_every_part_of_the_noise_process():
-    shares = stratified_shares(8, np.random.default_rng(0))
+    shares = stratified_timesteps(8, np.random.default_rng(0))
     assert sorted(np.ceil(shares * 8)) == list(range(1, 9))
-    means = [stratified_shares(8, np.random.default_rng(s)).mean() for s in range(300)]
+    means = [stratified_timesteps(8, np.random.default_rng(s)).mean() for s in range(300)]
     assert np.mean(means) == pytest.approx(0.5, abs=0.01)
     assert np.std(means) < 0.5 * math.sqrt(1 / 12 / 8)
 

@@ -5,7 +5,7 @@ import pytest
 from helpers.fakes import BoundEngine, TableEngine
 
 from speedrun.evaluation import fairness
-from speedrun.evaluation.fairness import UnfairModel
+from speedrun.evaluation.fairness import UnfairModelError
 
 VOCAB = 12
 
@@ -28,20 +28,20 @@ def test_a_fair_model_passes():
     ],
 )
 def test_an_unfair_model_is_refused_with_the_number_found(fault, says):
-    with pytest.raises(UnfairModel, match=says) as caught:
+    with pytest.raises(UnfairModelError, match=says) as caught:
         fairness.check(TableEngine(random_table(), **fault), VOCAB, 16, "exact")
     assert any(c.isdigit() for c in str(caught.value))
 
 
 def test_wrong_shapes_are_refused():
     engine = TableEngine(np.zeros((VOCAB, VOCAB + 1)))
-    with pytest.raises(UnfairModel, match="shape"):
+    with pytest.raises(UnfairModelError, match="shape"):
         fairness.check(engine, VOCAB, 16, "exact")
 
 
 def test_a_score_that_is_not_finite_is_refused():
     engine = TableEngine(np.full((VOCAB, VOCAB), np.nan))
-    with pytest.raises(UnfairModel, match="not finite"):
+    with pytest.raises(UnfairModelError, match="not finite"):
         fairness.check(engine, VOCAB, 16, "exact")
 
 
@@ -60,5 +60,5 @@ def test_a_fair_bound_passes():
     ],
 )
 def test_an_unfair_bound_is_refused_with_what_was_found(fault, says):
-    with pytest.raises(UnfairModel, match=says):
+    with pytest.raises(UnfairModelError, match=says):
         fairness.check(BoundEngine(VOCAB, **fault), VOCAB, 16, "bound")

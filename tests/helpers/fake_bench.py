@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from speedrun.autotune.worker_client import Built, Failed, TimedOut
-from speedrun.protocols import Settings
+from speedrun.protocols import ExecutionConfig
 
 LOSSES = (8.0, 7.5, 7.1, 6.8)
 
@@ -23,14 +23,14 @@ class Candidate:
 class FakeBench:
     """Engines that take fake time. A machine that grows busy slows all steps from then on."""
 
-    def __init__(self, fake_time: Any, behaves: Callable[[Settings], Candidate]) -> None:
+    def __init__(self, fake_time: Any, behaves: Callable[[ExecutionConfig], Candidate]) -> None:
         self.time_ = fake_time
         self.behaves = behaves
         self.startup_s = 2.0
         self.slowdown: Callable[[], float] = lambda: 1.0
         self.is_up = False
-        self.engines: dict[str, Settings] = {}
-        self.built: list[Settings] = []
+        self.engines: dict[str, ExecutionConfig] = {}
+        self.built: list[ExecutionConfig] = []
         self.num_starts = 0
         self.fits_rows = 8
 
@@ -40,7 +40,7 @@ class FakeBench:
         self._spend(self.startup_s, limit_s)
 
     def build(
-        self, name: str, settings: Settings, *, limit_s: float, first_limit_s=None,
+        self, name: str, settings: ExecutionConfig, *, limit_s: float, first_limit_s=None,
         step_limit_s=None, may_shrink: bool = False,
     ) -> Built:  # fmt: skip
         assert self.is_up and limit_s > 0

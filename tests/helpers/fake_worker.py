@@ -50,7 +50,7 @@ class Engine:
 
     def sync(self) -> None: ...
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         return {"micro_batch_rows": self.rows}
 
 

@@ -29,9 +29,9 @@ class FakeStream:
         self.fake_time, self.wait_s, self.num_drawn = fake_time, wait_s, 0
         self.batches_per_epoch = batches_per_epoch
 
-    def next_rows(self, patience_s=None):
-        if patience_s is not None and self.wait_s > patience_s:
-            self.fake_time.advance(patience_s)
+    def next_rows(self, timeout_s=None):
+        if timeout_s is not None and self.wait_s > timeout_s:
+            self.fake_time.advance(timeout_s)
             return None
         self.fake_time.advance(self.wait_s)
         self.num_drawn += 1
@@ -55,7 +55,7 @@ class _FakeEngine:
         self.micro_batch_rows = ROWS
         self.fits_rows = ROWS
         self.compiled = False
-        self.last_s = 0.0  # what `finish` takes
+        self.last_s = 0.0  # what `finalize` takes
         self.num_finishes = 0
 
     def step(self, rows, lr_scale):
@@ -70,10 +70,10 @@ class _FakeEngine:
         self.fake_time.advance(self.pending_s)
         self.pending_s = 0.0
 
-    def finish_s(self):
+    def finalize_s(self):
         return self.last_s
 
-    def finish(self):
+    def finalize(self):
         self.num_finishes += 1
         self.pending_s += self.last_s
 
@@ -92,7 +92,7 @@ class _FakeEngine:
             raise OutOfMemory("one row does not fit")
         return self.micro_batch_rows
 
-    def facts(self):
+    def metadata(self):
         return {"compiled": self.compiled, "precision": "fp32"}
 
 
@@ -114,7 +114,7 @@ class _TableEngine:
     def reader(self):
         return TextReader(lambda tokens, cache: self.logits(tokens[None])[0, -1], context=4)
 
-    def nats(self, rows, seed, num_given=0, shares=None):
+    def nll(self, rows, seed, prefix_length=0, shares=None):
         self.shapes.append(rows.shape)
         logits = self.logits(rows[:, :-1]).astype(np.float64)
         if self.mix:
@@ -138,12 +138,12 @@ class _BoundEngine:
         self.charge_given, self.num_logits = charge_given, num_logits or vocab
         self.calls: list[tuple] = []
 
-    def nats(self, rows, seed, num_given=0, shares=None):
-        self.calls.append((rows.shape, num_given, shares))
+    def nll(self, rows, seed, prefix_length=0, shares=None):
+        self.calls.append((rows.shape, prefix_length, shares))
         assert shares is not None and np.all((shares > 0) & (shares <= 1))
         hidden = np.random.default_rng(seed).random(rows[:, 1:].shape) < shares[:, None]
         if not self.charge_given:
-            hidden[:, :num_given] = False
+            hidden[:, :prefix_length] = False
         one = self.scale * np.log(self.vocab) / shares[:, None] + self.mix * len(rows)
         return np.where(hidden, one, 0.0)
 

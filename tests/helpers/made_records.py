@@ -119,8 +119,8 @@ def made(
     content = copy.deepcopy(CONTENT)
     rescore(content, bits_per_byte)
     content["seed"] = content["config"]["seed"] = seed
-    told = f"{bits_per_byte} {seed} {sorted((changes or {}).items())}"
-    content["weights_sha256"] = hashlib.sha256(told.encode()).hexdigest()
+    broadcast = f"{bits_per_byte} {seed} {sorted((changes or {}).items())}"
+    content["weights_sha256"] = hashlib.sha256(broadcast.encode()).hexdigest()
     for path, value in (changes or {}).items():
         put(content, path, value)
     return seal(content)

@@ -18,21 +18,21 @@ from speedrun.evaluation.windows import windows
 from speedrun.models import loader
 from speedrun.protocols import Architecture, Engine
 from speedrun.training import distributed
-from speedrun.training.request import Asked, resolve
+from speedrun.training.request import RunRequest, resolve
 
 NUM_STEPS, VOCAB, STRIDE = 10, 300, 16
 
 
-def asked_for(arch: str, settings: list[str], backend: str = "auto") -> Asked:
-    return Asked(
+def asked_for(arch: str, settings: list[str], backend: str = "auto") -> RunRequest:
+    return RunRequest(
         arch=arch, params="60K", backend=backend, data=Data(vocab=VOCAB), seed=3,
         settings=("model.context=32", "recipe.precision=fp32", "recipe.compile=false", *settings),
     )  # fmt: skip
 
 
-def found_by(engine: Engine, architecture: Architecture, asked: Asked) -> dict[str, Any]:
+def found_by(engine: Engine, architecture: Architecture, request: RunRequest) -> dict[str, Any]:
     """Losses of training steps, then nats of documents under weights that are given."""
-    run = resolve(architecture, asked, VOCAB)
+    run = resolve(architecture, request, VOCAB)
     rng = np.random.default_rng(7)
     losses = []
     for number in range(NUM_STEPS):
@@ -41,7 +41,7 @@ def found_by(engine: Engine, architecture: Architecture, asked: Asked) -> dict[s
         engine.step(rows, 1.0 - number / NUM_STEPS)
         losses.append(engine.train_loss())
     share_weights(engine)
-    trained, apart = engine.weights(), engine.facts().get("weights_apart")
+    trained, apart = engine.weights(), engine.metadata().get("weights_apart")
     drawn = architecture.initial(run.model, 11)
     engine.load({name: rng.normal(0, 0.1, array.shape) for name, array in drawn.items()})
     share_weights(engine)
@@ -58,36 +58,36 @@ def found_by(engine: Engine, architecture: Architecture, asked: Asked) -> dict[s
         "trained": {name: array.tolist() for name, array in trained.items()},
         "nats": nats.tolist(),
         "apart": apart,
-        "facts": engine.facts(),
+        "facts": engine.metadata(),
         "peak_bytes": engine.peak_bytes(),
     }
 
 
 def alone(arch: str, settings: list[str], backend: str) -> dict[str, Any]:
     """What one process finds."""
-    asked = asked_for(arch, settings, backend)
+    request = asked_for(arch, settings, backend)
     architecture = loader.architecture(arch)
     device = loader.device(backend, architecture)
-    run = resolve(architecture, asked, VOCAB)
+    run = resolve(architecture, request, VOCAB)
     made = loader.backend(device.backend).engine(
         architecture, run.model, run.recipe, run.seed, device
     )
-    return found_by(made, architecture, asked)
+    return found_by(made, architecture, request)
 
 
 def main(out: str, arch: str, *settings: str) -> None:
-    asked, team = distributed.joined(asked_for(arch, list(settings)))
-    if team.rank > 0:
-        distributed.follow_and_exit(asked, team)
+    request, group = distributed.joined(asked_for(arch, list(settings)))
+    if group.rank > 0:
+        distributed.follow_and_exit(request, group)
     architecture = loader.architecture(arch)
-    device = loader.device(asked.backend, architecture)
-    with distributed.leading(team):
-        run = resolve(architecture, asked, VOCAB)
+    device = loader.device(request.backend, architecture)
+    with distributed.leading(group):
+        run = resolve(architecture, request, VOCAB)
         own = loader.backend(device.backend).engine(
-            architecture, run.model, run.recipe, run.seed, device, team
+            architecture, run.model, run.recipe, run.seed, device, group
         )
-        engine = distributed.assembled(own, team, run)
-        Path(out).write_text(json.dumps(found_by(engine, architecture, asked)))
+        engine = distributed.assembled(own, group, run)
+        Path(out).write_text(json.dumps(found_by(engine, architecture, request)))
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import psutil
 
-from speedrun.distributed.group import Team
+from speedrun.distributed.group import ProcessGroup
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 
-class ThreadTeam(Team):
+class ThreadTeam(ProcessGroup):
     """A rank that is a thread; `exchanges` counts how often it met the others."""
 
     def __init__(self, rank: int, size: int, table: list, barrier: threading.Barrier) -> None:
@@ -27,7 +27,7 @@ class ThreadTeam(Team):
         self._table, self._barrier = table, barrier
         self.exchanges = 0
 
-    def _collected(self, data):
+    def _all_gather(self, data):
         self.exchanges += 1
         self._table[self.rank] = data.copy()
         self._barrier.wait(timeout=20)
@@ -35,10 +35,10 @@ class ThreadTeam(Team):
         self._barrier.wait(timeout=20)
         return found
 
-    def _spread(self, data):
-        return self._collected(data)[0]
+    def _broadcast(self, data):
+        return self._all_gather(data)[0]
 
-    def facts(self):
+    def metadata(self):
         return {"world_size": self.size}
 
 
@@ -47,15 +47,15 @@ def on_threads(size: int, work: Callable[[ThreadTeam], Any]) -> list[Any]:
     table, barrier = [None] * size, threading.Barrier(size)
     teams = [ThreadTeam(rank, size, table, barrier) for rank in range(size)]
 
-    def guarded(team: ThreadTeam) -> Any:
+    def guarded(group: ThreadTeam) -> Any:
         try:
-            return work(team)
+            return work(group)
         except BaseException:
             barrier.abort()
             raise
 
     with ThreadPoolExecutor(size) as pool:
-        return [future.result() for future in [pool.submit(guarded, team) for team in teams]]
+        return [future.result() for future in [pool.submit(guarded, group) for group in teams]]
 
 
 def launch(command: Sequence[str], **options: Any) -> subprocess.Popen:

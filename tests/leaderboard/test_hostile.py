@@ -19,7 +19,7 @@ from helpers.made_records import (
     write_run,
 )
 
-from speedrun.records.sanitize import is_inert
+from speedrun.records.sanitize import is_sanitized
 from speedrun.records.schema import MAX_RECORD_BYTES, content_id, parse, seal
 
 VALID = seal(CONTENT).content()
@@ -168,14 +168,14 @@ def test_what_strangers_wrote_is_shown_inert(command, tmp_path, text):
     store = tmp_path / "store"
     run = write_run(tmp_path / "run", made(0.7, 0, changes))
     done = command("submit", run, "--to", store)
-    assert done.code == 0 and is_inert(done.out.replace("\n", ""))
+    assert done.code == 0 and is_sanitized(done.out.replace("\n", ""))
     for args in (["leaderboard"], ["leaderboard", "--format", "markdown"],
                  ["leaderboard", "--format", "json"], ["leaderboard", "--check"]):  # fmt: skip
         done = command(*args, "--from", store)
-        assert done.code == 0 and is_inert((done.out + done.err).replace("\n", ""))
+        assert done.code == 0 and is_sanitized((done.out + done.err).replace("\n", ""))
     other = write_run(tmp_path / "other", made(0.8, 1))
     done = command("compare", run, other)
-    assert done.code == 0 and is_inert(done.out.replace("\n", ""))
+    assert done.code == 0 and is_sanitized(done.out.replace("\n", ""))
 
 
 def test_a_link_in_the_place_of_a_record_is_refused(command, refused, tmp_path):

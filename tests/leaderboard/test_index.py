@@ -210,7 +210,7 @@ def test_problems_are_not_kept(folder, tmp_path, monkeypatch):
     """What is refused today, for its date or an older rule, may be right tomorrow."""
     store, cache = Store(str(folder)), tmp_path / "cache"
     with monkeypatch.context() as patch:
-        patch.setattr(index.validate, "objections", lambda _: ["not yet"])
+        patch.setattr(index.validate, "problems", lambda _: ["not yet"])
         assert read(store, cache).rows == []
     found = read(store, cache)
     assert len(found.rows) == 3 and not found.problems

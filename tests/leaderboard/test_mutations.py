@@ -24,7 +24,7 @@ from leaderboard.render import json as plain
 from leaderboard.render import markdown, terminal
 from leaderboard.store import Store
 from leaderboard.submit import candidate, opened_data, submit
-from speedrun.records.sanitize import is_inert
+from speedrun.records.sanitize import is_sanitized
 from speedrun.records.schema import content_id, parse
 from speedrun.records.summary import row
 
@@ -172,13 +172,13 @@ def check(raw: bytes, folder: Path) -> bool:
         submit(found, store, name=None, author=None, opens=opens)
     except ValueError as error:
         line = str(error)
-        assert is_inert(line) and len(line) < 2000, line[:3000]
+        assert is_sanitized(line) and len(line) < 2000, line[:3000]
         assert store.names() == {}
         return False
     content = json.loads(raw)
     assert wrong(content) == []
     record = parse(raw, "")
-    assert not validate.objections(record)
+    assert not validate.problems(record)
     read = index.read(store, None)
     assert read.problems == [] and len(read.rows) == 1
     # Three of it, as an entry with a spread.
@@ -189,8 +189,8 @@ def check(raw: bytes, folder: Path) -> bool:
     sink: Any = Sink()
     for width in (80, 240):
         terminal.show(Console(file=sink, width=width), boards, 0)
-    assert is_inert(sink.text.replace("\n", ""))
-    assert is_inert(markdown.render(boards).replace("\n", ""))
+    assert is_sanitized(sink.text.replace("\n", ""))
+    assert is_sanitized(markdown.render(boards).replace("\n", ""))
     json.dumps(plain.boards(boards, []), allow_nan=False)
     return True
 

@@ -20,7 +20,7 @@ def test_a_record_is_whole_clean_and_ranks(path):
     assert found.id == path.stem
     assert found.code.dirty is False
     assert unranked_because(found) is None
-    assert not validate.objections(found)
+    assert not validate.problems(found)
     assert not validate.data_objections(row(found), index.known_data(Store(str(path.parent))))
 
 

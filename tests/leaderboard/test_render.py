@@ -12,7 +12,7 @@ from leaderboard.attestations import Submission
 from leaderboard.rank import Board, boards
 from leaderboard.render import columns, markdown, terminal
 from leaderboard.render import json as plain
-from speedrun.records.sanitize import is_inert
+from speedrun.records.sanitize import is_sanitized
 from speedrun.records.statistics import Spread
 from speedrun.records.summary import row
 
@@ -77,7 +77,7 @@ def test_nothing_of_a_strangers_acts_in_the_terminal(name, width):
     changes = {"config.recipe_name": name, "backend": name, "device": name, "data.name": name,
                "hardware.class": name}  # fmt: skip
     text = shown(board(*three(name, **changes), made(0.5, 4, {"status": "interrupted"})), width)
-    assert is_inert(text.replace("\n", "")) and "\x1b" not in text
+    assert is_sanitized(text.replace("\n", "")) and "\x1b" not in text
 
 
 def test_markup_is_shown_as_it_is_in_the_terminal():
@@ -90,7 +90,7 @@ def test_nothing_of_a_strangers_acts_in_markdown(name):
     changes = {"config.recipe_name": name, "backend": name, "device": name, "data.name": name,
                "hardware.class": name}  # fmt: skip
     text = markdown.render(board(*three(name, **changes)))
-    assert is_inert(text.replace("\n", ""))
+    assert is_sanitized(text.replace("\n", ""))
     plain_text = re.sub(r"\\[\\`*_{}\[\]()<>#+!|~&@:$^=.-]", "", text)  # what is escaped is gone
     assert not re.search(r"[<>`]|!\[|\]\(http|https?:", plain_text.replace(_frame(), ""))
     rows = [line for line in plain_text.splitlines() if line.startswith("|")]

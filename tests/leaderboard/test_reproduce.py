@@ -13,7 +13,7 @@ from speedrun.config import Data
 from speedrun.models import loader
 from speedrun.records import schema as records
 from speedrun.records.schema import seal
-from speedrun.training.request import Asked, resolve
+from speedrun.training.request import RunRequest, resolve
 
 REAL = sorted(p for p in page_store.REAL.glob("*.json") if len(p.stem) == 64)
 
@@ -25,12 +25,12 @@ def typed(monkeypatch):
     class Caught(Exception):
         pass
 
-    def typed(line: str) -> Asked:
-        def race(asked, *args, **kwargs):
-            found.append(asked)
+    def typed(line: str) -> RunRequest:
+        def race(request, *args, **kwargs):
+            found.append(request)
             raise Caught
 
-        found: list[Asked] = []
+        found: list[RunRequest] = []
         monkeypatch.setattr(commands, "race", race)
         words = shlex.split(line)
         assert words[:2] == ["python", "run.py"]
@@ -44,8 +44,8 @@ def typed(monkeypatch):
 def transformer(params="1M", recipe="default", settings=(), **data):
     """A record of a race that was asked for this way."""
     architecture = loader.architecture("transformer")
-    asked = Asked(params=params, recipe=recipe, settings=tuple(settings), data=Data(**data))
-    run = resolve(architecture, asked, asked.data.vocab)
+    request = RunRequest(params=params, recipe=recipe, settings=tuple(settings), data=Data(**data))
+    run = resolve(architecture, request, request.data.vocab)
     made = page_store.content(config=json.loads(json.dumps(run.as_dict())))
     made["num_params"] = run.model.num_params
     made["num_params_non_embedding"] = run.model.num_params_non_embedding
@@ -54,10 +54,10 @@ def transformer(params="1M", recipe="default", settings=(), **data):
 
 
 def same(record, line, typed):
-    asked = typed(line.replace("\\\n", " "))
-    run = resolve(loader.architecture(asked.arch), asked, asked.data.vocab)
+    request = typed(line.replace("\\\n", " "))
+    run = resolve(loader.architecture(request.arch), request, request.data.vocab)
     assert json.loads(json.dumps(run.as_dict())) == record.config
-    assert asked.backend == record.device
+    assert request.backend == record.device
 
 
 @pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem[:8])
@@ -75,7 +75,7 @@ def test_a_size_that_says_it_all_is_not_spelt_out():
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "options",
     [
         {"settings": ["recipe.lr=0.0021", "recipe.compile=false"]},
         {"settings": ["model.depth=4", "recipe.schedule=cosine"]},
@@ -86,8 +86,8 @@ def test_a_size_that_says_it_all_is_not_spelt_out():
     ],
     ids=str,
 )
-def test_settings_are_found_again(asked, typed):
-    record = transformer(**asked)
+def test_settings_are_found_again(options, typed):
+    record = transformer(**options)
     flags = reproduce.flags(record)
     assert flags.is_checked
     same(record, reproduce.script(flags, [(None, 0)]), typed)
@@ -96,10 +96,10 @@ def test_settings_are_found_again(asked, typed):
 def test_an_architecture_that_is_not_installed_has_everything_spelt_out(typed):
     made = page_store.content(arch="mine; rm -rf ~", seed=0)
     flags = reproduce.flags(seal(made))
-    asked = typed(reproduce.script(flags, [(None, 0)]).replace("\\\n", " "))
+    request = typed(reproduce.script(flags, [(None, 0)]).replace("\\\n", " "))
     assert not flags.is_checked
-    assert asked.arch == "./mine; rm -rf ~"  # quoted: one word
-    assert {"model.width=128", "recipe.compile=true", "data.stride=128"} <= set(asked.settings)
+    assert request.arch == "./mine; rm -rf ~"  # quoted: one word
+    assert {"model.width=128", "recipe.compile=true", "data.stride=128"} <= set(request.settings)
 
 
 def test_a_path_for_a_name_is_never_run(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from helpers.made_records import BOUND, NUM_BYTES, NUM_TOKENS, changed, made
 
 from leaderboard.attestations import DataSet
-from leaderboard.validate import data_objections, objections
+from leaderboard.validate import data_objections, problems
 from speedrun.records.schema import Record, content_id, seal
 from speedrun.records.summary import row
 
@@ -14,13 +14,13 @@ NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def found(changes, **kw) -> str:
-    return "; ".join(objections(seal(changed(changes)), **kw))
+    return "; ".join(problems(seal(changed(changes)), **kw))
 
 
 def test_a_valid_record_has_nothing_against_it():
-    assert objections(made()) == []
-    assert objections(made(1.2, 7, BOUND)) == []
-    assert objections(made(changes={"code.dirty": True})) == []
+    assert problems(made()) == []
+    assert problems(made(1.2, 7, BOUND)) == []
+    assert problems(made(changes={"code.dirty": True})) == []
 
 
 WRONG = [
@@ -125,8 +125,8 @@ def test_a_bound_of_the_first_schema_needs_no_draws():
     for name in ("num_draws", "bits_per_byte_mc_se", "length_nats"):
         del plain["score"][name]
     old = Record.model_validate({**plain, "id": content_id(plain)}, strict=False)
-    assert objections(old) == []
-    assert "a bound needs" in "; ".join(objections(record))
+    assert problems(old) == []
+    assert "a bound needs" in "; ".join(problems(record))
 
 
 KNOWN = DataSet(

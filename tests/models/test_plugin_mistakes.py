@@ -46,7 +46,7 @@ IN_THE_FOLDER = {
     "no initial": (INIT, "def initial", "def first", ["lacks initial"]),
     "no likelihood": (INIT, "LIKELIHOOD", "LIKELYHOOD", ["lacks LIKELIHOOD"]),
     "likelihood misspelt": (INIT, '"exact"', '"exakt"', ["'exakt'", "exact and bound"]),
-    "a bound without noise": (INIT, '"exact"', '"bound"', ["lacks corrupt, denoise"]),
+    "a bound without noise": (INIT, '"exact"', '"bound"', ["lacks q_sample, p_sample"]),
     "Config no dataclass": (INIT, "@dataclass(frozen=True)", "", ["no dataclass"]),
     "Config without vocab": (INIT, "    vocab: int = 4096\n", "", ["Config lacks vocab"]),
     "Config without context": (INIT, "    context: int = 128\n", "", ["Config lacks context"]),

@@ -110,15 +110,15 @@ def test_an_installed_package_cannot_take_a_name_of_the_projects(tmp_path, monke
 
 
 @pytest.mark.parametrize(
-    ("written", "asked", "other"), [("mlx", "cpu", "torch"), ("torch", "mlx", "mlx")]
+    ("written", "device", "other"), [("mlx", "cpu", "torch"), ("torch", "mlx", "mlx")]
 )
-def test_written_for_one_framework_it_says_so_on_the_other(written, asked, other, tmp_path):
+def test_written_for_one_framework_it_says_so_on_the_other(written, device, other, tmp_path):
     files = folders.readme_example()
     files[f"{written}_model.py"] = files.pop("torch_model.py")
     folder = str(folders.write(tmp_path / "mine", files))
     with pytest.raises(ValueError, match=f"no {other}_model.py: it runs on {written} only"):
         loader.architecture(folder).model(other)
-    done = run("--arch", folder, "--backend", asked, "--out", str(tmp_path / "runs"))
+    done = run("--arch", folder, "--backend", device, "--out", str(tmp_path / "runs"))
     assert f"has no {other}_model.py, only {written}_model.py" in one_line_error(done)
     assert not (tmp_path / "runs").exists()
 

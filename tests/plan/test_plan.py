@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speedrun.models import loader
-from speedrun.plan import devices, flops, hints, memory
+from speedrun.models import flops, loader
+from speedrun.plan import devices, hints, memory
 from speedrun.plan.options import Options
 from speedrun.plan.plan import answer
 from speedrun.plan.sheet import Sheet

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speedrun.records.sanitize import brief, inert, is_inert, markdown
+from speedrun.records.sanitize import brief, is_sanitized, markdown, sanitize
 
 ACTING = {
     "escape": "\x1b[31m", "bell": "\a", "newline": "a\nb", "return": "\r", "tab": "\t",
@@ -16,26 +16,26 @@ ACTING = {
 
 @pytest.mark.parametrize("text", ACTING.values(), ids=ACTING)
 def test_what_acts_is_shown_as_what_it_is(text):
-    shown = inert(text)
-    assert shown != text and not is_inert(text)
-    assert is_inert(shown) and shown.isprintable()
+    shown = sanitize(text)
+    assert shown != text and not is_sanitized(text)
+    assert is_sanitized(shown) and shown.isprintable()
     assert "\\" in shown
     shown.encode("utf-8")
 
 
 @pytest.mark.parametrize("text", ["", "plain", "für", "狐狸", "🦊", "e\u0301", "שלום", "a|b`c`<b>"])
 def test_what_is_seen_stays(text):
-    assert inert(text) == text and is_inert(text)
+    assert sanitize(text) == text and is_sanitized(text)
 
 
 def test_lines_stay_only_where_they_may():
-    assert inert("a\nb\x1b", lines=True) == "a\nb\\x1b"
-    assert inert("a\nb") == "a\\nb"
+    assert sanitize("a\nb\x1b", lines=True) == "a\nb\\x1b"
+    assert sanitize("a\nb") == "a\\nb"
 
 
 def test_marks_on_one_letter_are_counted_anew_for_each():
-    assert inert("e\u0301\u0302e\u0301\u0302") == "e\u0301\u0302e\u0301\u0302"
-    assert inert("e" + "\u0301" * 3) == "e\u0301\u0301\\u0301"
+    assert sanitize("e\u0301\u0302e\u0301\u0302") == "e\u0301\u0302e\u0301\u0302"
+    assert sanitize("e" + "\u0301" * 3) == "e\u0301\u0301\\u0301"
 
 
 def test_markdown_shows_its_signs():
@@ -49,7 +49,7 @@ def test_markdown_shows_its_signs():
 
 @pytest.mark.parametrize("value", ["x" * 10**6, {"a": [{"b": "\x1b"}] * 9999}, 10**400, "\u202e"])
 def test_a_value_in_an_error_is_short_and_inert(value):
-    assert len(brief(value)) <= 81 and is_inert(brief(value))
+    assert len(brief(value)) <= 81 and is_sanitized(brief(value))
 
 
 def test_markdown_calls_nobody_and_links_no_issue():

@@ -10,14 +10,15 @@ from rich.console import Console
 
 from speedrun.cli import app
 from speedrun.cli import race as commands
-from speedrun.config import Data, parse_size
+from speedrun.config import Data
 from speedrun.models import loader as found
 from speedrun.scaling_laws import auto_size, fit, law
 from speedrun.sweep import report as sweep_report
 from speedrun.sweep import sweep_dir as sweep_folder
 from speedrun.sweep.results import read
 from speedrun.system import hardware
-from speedrun.training.request import Asked
+from speedrun.text import parse_size
+from speedrun.training.request import RunRequest
 
 CLASS = hardware.hardware_class(hardware.machine(), found.device("cpu"))
 
@@ -32,8 +33,8 @@ def apart(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def asked(stories, tmp_path) -> Asked:
-    return Asked(
+def asked(stories, tmp_path) -> RunRequest:
+    return RunRequest(
         params="auto", backend="cpu", data=Data(path=str(stories)), out=tmp_path / "runs"
     )  # fmt: skip
 
@@ -46,7 +47,7 @@ def sweep(folder: Path, keep: bool = False, **changes) -> Path:
     return folder
 
 
-def chosen(asked: Asked) -> tuple[Asked, str]:
+def chosen(asked: RunRequest) -> tuple[RunRequest, str]:
     told: list[str] = []
     return auto_size.chosen(asked, told.append), " ".join(told)
 
@@ -89,7 +90,7 @@ def test_a_law_of_other_settings_does_not_count(asked):
 
 
 def test_the_same_data_comes_first_then_more_runs(asked, stories):
-    from speedrun.data.source import open_source
+    from speedrun.data.open import open_source
 
     same = open_source(str(stories), print).train_fingerprint
     sweep(asked.out / "other data", seeds=3)

@@ -54,7 +54,7 @@ class FakeCluster:
         self.planned, self.alive = planned, list(nodes)
         self.race_alone = FakeRace(planned)
         self.facts = {one.id: Facts(found=facts(planned)) for one in nodes}
-        self.asked: list[str] = []
+        self.request: list[str] = []
         self.raced: list[tuple[str, tuple]] = []  # node, key
         self.most: Counter[str] = Counter()  # at the same time on one node
         self.dies: Counter[str] = Counter()  # nodes, at the end of so many races
@@ -67,7 +67,7 @@ class FakeCluster:
         return list(self.alive)
 
     def plan(self, node, grid) -> int:
-        self.asked.append(node.id)
+        self.request.append(node.id)
         return self._send(node, None, None)
 
     def race(self, node, run, grid, has_lost) -> int:
@@ -137,7 +137,7 @@ def test_every_race_is_raced_once_and_no_device_has_two(planned):
     assert [run.key for run in planned.runs][:2] == [key for _, key in cluster.raced][:2]
     again = FakeCluster(planned, node("1"))
     race_on(again, planned, QUIET)
-    assert not again.raced and not again.asked
+    assert not again.raced and not again.request
 
 
 def test_a_machine_with_two_gpus_races_two_and_no_third(planned):
@@ -178,7 +178,7 @@ def test_a_race_lost_twice_failed_and_the_rest_goes_on(planned):
     (failure,) = state.failed.values()
     assert failure.key == planned.runs[0].key and failure.exit_code is None
     assert failure.error == "its machine was lost 2 times, last 10.0.0.1 (its worker died)"
-    assert cluster.asked == ["1", "1", "1"], "asked anew after each loss"
+    assert cluster.request == ["1", "1", "1"], "asked anew after each loss"
     assert len(state.done) == 5
     again = FakeCluster(planned, node("5"))
     assert len(race_on(again, planned, QUIET).done) == 6

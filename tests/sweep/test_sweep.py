@@ -187,8 +187,8 @@ def test_the_live_table_shows_scores_and_what_runs(planned):
 
 def test_a_race_is_told_all_that_was_asked_for(planned, grid):
     words = arguments(planned.runs[0], grid)
-    asked = ("--backend", "cpu", "--eval-docs", "20", "--data", "model.context=32", "--json")
-    for word in (*asked, "--tune", "quick"):
+    request = ("--backend", "cpu", "--eval-docs", "20", "--data", "model.context=32", "--json")
+    for word in (*request, "--tune", "quick"):
         assert word in words
 
 

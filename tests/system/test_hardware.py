@@ -9,7 +9,7 @@ from speedrun.protocols import Device
 from speedrun.sweep.grid import Grid
 from speedrun.system import hardware
 from speedrun.system.hardware import Machine, hardware_class
-from speedrun.training.request import Asked
+from speedrun.training.request import RunRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = Device(name="cpu", backend="torch", available=True, detail="")
@@ -90,5 +90,5 @@ def test_a_change_makes_the_tree_dirty(tmp_path):
 
 def test_what_commands_write_by_default_is_no_change_of_the_code():
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-    for folder in (Asked.out, Grid.out):
+    for folder in (RunRequest.out, Grid.out):
         assert f"{folder.parts[0]}/" in ignored

@@ -10,12 +10,12 @@ import pytest
 
 from speedrun.models import loader
 from speedrun.training import recorded
-from speedrun.training.request import Asked, resolve
+from speedrun.training.request import RunRequest, resolve
 
 TRANSFORMER, NGRAM = loader.architecture("transformer"), loader.architecture("ngram")
 SMALL = ("model.context=32",)
-RUN = resolve(TRANSFORMER, Asked(params="60K", settings=SMALL), 300)
-COUNTED = resolve(NGRAM, Asked(params="60K", settings=SMALL), 300)
+RUN = resolve(TRANSFORMER, RunRequest(params="60K", settings=SMALL), 300)
+COUNTED = resolve(NGRAM, RunRequest(params="60K", settings=SMALL), 300)
 ROOT = Path(__file__).resolve().parent.parent.parent
 HUGE = 2**31 - 1
 

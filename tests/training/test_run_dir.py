@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from speedrun.training.run_dir import RunFolder, run_name
+from speedrun.training.run_dir import RunDirectory, run_name
 
 
 def test_nothing_is_visible_before_it_is_published(tmp_path):
-    folder = RunFolder(tmp_path, "run", 10)
+    folder = RunDirectory(tmp_path, "run", 10)
     folder.log({"share": 0.1})
     digest = folder.save_weights({"a": np.arange(4, dtype=np.float32)})
     assert [p.name.startswith(".") for p in tmp_path.iterdir()] == [True]
@@ -30,14 +30,14 @@ def test_nothing_is_visible_before_it_is_published(tmp_path):
 def test_a_taken_name_gets_a_number(tmp_path):
     names = []
     for _ in range(3):
-        folder = RunFolder(tmp_path, "run", 10)
+        folder = RunDirectory(tmp_path, "run", 10)
         folder.write("record.json", "{}")
         names.append(folder.publish().name)
     assert names == ["run", "run.2", "run.3"]
 
 
 def test_a_discarded_run_leaves_nothing(tmp_path):
-    RunFolder(tmp_path, "run", 10).discard()
+    RunDirectory(tmp_path, "run", 10).discard()
     assert not list(tmp_path.iterdir())
 
 
@@ -47,24 +47,24 @@ def test_folders_of_killed_runs_go_and_those_of_living_ones_stay(tmp_path):
     (tmp_path / f".old.{gone}.partial").mkdir()
     (tmp_path / f".now.{os.getppid()}.partial").mkdir()
     (tmp_path / ".mine").mkdir()
-    RunFolder(tmp_path, "run", 10).discard()
+    RunDirectory(tmp_path, "run", 10).discard()
     assert {p.name for p in tmp_path.iterdir()} == {f".now.{os.getppid()}.partial", ".mine"}
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="no fallocate here")
 def test_room_for_weights_and_record_is_held_until_they_come(tmp_path):
-    folder = RunFolder(tmp_path, "run", 1000)
+    folder = RunDirectory(tmp_path, "run", 1000)
     held = folder.partial / "reserve"
     assert held.stat().st_blocks * 512 >= 1000 + (16 << 20)
     folder.save_weights({"a": np.arange(4, dtype=np.float32)})
     assert not held.exists()
-    diverged = RunFolder(tmp_path, "other", 1000)
+    diverged = RunDirectory(tmp_path, "other", 1000)
     assert [path.name for path in diverged.publish().iterdir()] == ["log.jsonl"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_disk_that_fills_during_the_race_costs_the_log_alone(tmp_path):
-    folder = RunFolder(tmp_path, "run", 10)
+    folder = RunDirectory(tmp_path, "run", 10)
     folder._log = open("/dev/full", "w")  # noqa: SIM115, PTH123
     for share in range(2000):
         folder.log({"share": share})
@@ -75,14 +75,14 @@ def test_a_disk_that_fills_during_the_race_costs_the_log_alone(tmp_path):
 def test_a_place_that_is_no_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="cannot write there"):
-        RunFolder(tmp_path / "file", "run", 10)
+        RunDirectory(tmp_path / "file", "run", 10)
 
 
 def test_a_full_disk_is_refused_before_the_clock(tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1 << 30, 1 << 30, 1 << 20))
     with pytest.raises(ValueError, match="1 MiB are free"):
-        RunFolder(tmp_path, "run", 10)
+        RunDirectory(tmp_path, "run", 10)
     assert not list(tmp_path.iterdir())
 
 
@@ -95,7 +95,7 @@ def test_a_file_system_that_takes_no_byte_is_refused_before_the_clock(tmp_path, 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "open", full)
         with pytest.raises(ValueError, match=r"No space left on device\); choose another"):
-            RunFolder(tmp_path, "run", 10)
+            RunDirectory(tmp_path, "run", 10)
     assert not list(tmp_path.iterdir())
 
 
@@ -105,16 +105,16 @@ def test_a_folder_we_may_not_write_in_is_refused_before_the_clock(tmp_path, monk
 
     monkeypatch.setattr(Path, "mkdir", refuse)  # root may write everywhere
     with pytest.raises(ValueError) as caught:
-        RunFolder(tmp_path / "runs", "run", 10)
+        RunDirectory(tmp_path / "runs", "run", 10)
     assert str(caught.value) == (
         f"--out {tmp_path / 'runs'}: cannot write there (Permission denied); choose another folder"
     )
 
 
 def test_a_second_run_of_one_name_leaves_the_first_alone(tmp_path):
-    first = RunFolder(tmp_path, "run", 10)
+    first = RunDirectory(tmp_path, "run", 10)
     with pytest.raises(ValueError, match="File exists"):
-        RunFolder(tmp_path, "run", 10)
+        RunDirectory(tmp_path, "run", 10)
     first.write("record.json", "{}")
     assert (first.publish() / "record.json").read_text() == "{}"
 
@@ -122,7 +122,7 @@ def test_a_second_run_of_one_name_leaves_the_first_alone(tmp_path):
 def test_other_peoples_hidden_folders_stay(tmp_path):
     for name in (".x.partial", ".x.y.partial", f".x.{10**30}.partial"):
         (tmp_path / name).mkdir()
-    RunFolder(tmp_path, "run", 10).discard()
+    RunDirectory(tmp_path, "run", 10).discard()
     assert {".x.partial", ".x.y.partial"} <= {p.name for p in tmp_path.iterdir()}
 
 

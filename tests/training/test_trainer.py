@@ -43,9 +43,9 @@ def test_overshoot_stays_small_when_steps_slow_down(clock, fake_time):
     engine = FakeEngine(fake_time, step_s=0.2)
 
     class Slowing(FakeStream):
-        def next_rows(self, patience_s=None):
+        def next_rows(self, timeout_s=None):
             engine.step_s = 0.2 + 0.1 * clock.share()
-            return super().next_rows(patience_s)
+            return super().next_rows(timeout_s)
 
     train(engine, Slowing(fake_time), clock, run_of(60.0))
     assert clock.overshoot_s < 0.005 * 60
@@ -53,9 +53,9 @@ def test_overshoot_stays_small_when_steps_slow_down(clock, fake_time):
 
 def test_data_that_stalls_near_the_end_is_not_waited_for_past_it(clock, fake_time):
     class Stalling(FakeStream):
-        def next_rows(self, patience_s=None):
+        def next_rows(self, timeout_s=None):
             self.wait_s = 20.0 if clock.spent_s() > 50 else 0.0
-            return super().next_rows(patience_s)
+            return super().next_rows(timeout_s)
 
     training = train(FakeEngine(fake_time, 0.5), Stalling(fake_time), clock, run_of(60.0))
     assert clock.overshoot_s == 0.0
@@ -134,9 +134,9 @@ def test_out_of_memory_halves_the_micro_batch_on_the_clock(clock, fake_time):
     engine = FakeEngine(fake_time, 1.0)
 
     class Shrinking(FakeStream):
-        def next_rows(self, patience_s=None):
+        def next_rows(self, timeout_s=None):
             engine.fits_rows = 1 if clock.share() > 0.5 else ROWS
-            return super().next_rows(patience_s)
+            return super().next_rows(timeout_s)
 
     training = train(engine, Shrinking(fake_time), clock, run_of(60.0))
     assert engine.micro_batch_rows == 1
@@ -159,10 +159,10 @@ def test_sleep_is_noted(clock, fake_time):
     engine = FakeEngine(fake_time, 1.0)
 
     class Sleepy(FakeStream):
-        def next_rows(self, patience_s=None):
+        def next_rows(self, timeout_s=None):
             if self.num_drawn == 5:
                 self.fake_time.slept_s = 33.0
-            return super().next_rows(patience_s)
+            return super().next_rows(timeout_s)
 
     training = train(engine, Sleepy(fake_time), clock, run_of(60.0))
     assert clock.suspended_s == pytest.approx(33)
@@ -171,10 +171,10 @@ def test_sleep_is_noted(clock, fake_time):
 
 def test_data_that_ends_keeps_what_was_trained(clock, fake_time):
     class Ending(FakeStream):
-        def next_rows(self, patience_s=None):
+        def next_rows(self, timeout_s=None):
             if self.num_drawn == 5:
                 raise OSError("disk gone")
-            return super().next_rows(patience_s)
+            return super().next_rows(timeout_s)
 
     training = train(FakeEngine(fake_time, 1.0), Ending(fake_time), clock, run_of(60.0))
     assert (training.status, training.num_steps) == ("interrupted", 5)
@@ -183,7 +183,7 @@ def test_data_that_ends_keeps_what_was_trained(clock, fake_time):
 
 def test_data_that_never_begins_is_its_own_error(clock, fake_time):
     class Empty(FakeStream):
-        def next_rows(self, patience_s=None):
+        def next_rows(self, timeout_s=None):
             raise OSError("disk gone")
 
     with pytest.raises(OSError, match="disk gone"):

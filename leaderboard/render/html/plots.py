@@ -22,8 +22,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from leaderboard.rank import Board, Entry
 from leaderboard.render import columns
 from leaderboard.render.html.palette import NUM_COLOURS, colours
-from speedrun.config import format_size
-from speedrun.records.sanitize import inert
+from speedrun.records.sanitize import sanitize
+from speedrun.text import format_size
 
 MAX_POINTS = 400  # of a plot, the best ones; more would neither load nor be told apart
 _STYLE: dict[Any, Any] = {
@@ -266,7 +266,7 @@ def _tell(root: ET.Element, name: str, entries: Sequence[Entry]) -> None:
         place = list(holder).index(point)
         holder.remove(point)
         tooltip = ET.SubElement(link, f"{{{_SVG}}}title")
-        tooltip.text = inert(f"{columns.label(entry)}: {columns.score(entry)} bits per byte")
+        tooltip.text = sanitize(f"{columns.label(entry)}: {columns.score(entry)} bits per byte")
         link.append(point)
         holder.insert(place, link)
 

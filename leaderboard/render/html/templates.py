@@ -7,9 +7,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from leaderboard.render import columns
-from speedrun.config import format_size
-from speedrun.records.sanitize import inert
+from speedrun.records.sanitize import sanitize
 from speedrun.records.statistics import Spread
+from speedrun.text import format_size
 
 _ASSETS = Path(__file__).with_name("assets")
 _MAX_TEXT = 20_000  # characters of a sample
@@ -42,14 +42,14 @@ def asset(name: str) -> str:
 def _finalized(value: Any) -> Any:
     """What every {{ … }} passes; autoescape comes after it."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return value if value.isascii() and value.isprintable() else inert(value)
+        return value if value.isascii() and value.isprintable() else sanitize(value)
     return value
 
 
 def text(value: str) -> Markup:
     """Text with its line ends, of bounded length."""
     cut = value if len(value) <= _MAX_TEXT else f"{value[:_MAX_TEXT]}…"
-    return Markup(escape(inert(cut, lines=True)))
+    return Markup(escape(sanitize(cut, lines=True)))
 
 
 def seconds(value: float) -> str:

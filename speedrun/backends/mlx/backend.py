@@ -8,8 +8,8 @@ from typing import Any
 
 from speedrun.backends import common
 from speedrun.config import ModelConfig, Recipe
-from speedrun.distributed.group import Team
-from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
+from speedrun.distributed.group import ProcessGroup
+from speedrun.protocols import DEFAULT_EXECUTION, Architecture, Device, Engine, ExecutionConfig
 
 
 class MlxBackend:
@@ -32,12 +32,14 @@ class MlxBackend:
         recipe: Recipe,
         seed: int,
         device: Device,
-        team: Team | None = None,
-        settings: Settings = AS_IT_COMES,
+        group: ProcessGroup | None = None,
+        settings: ExecutionConfig = DEFAULT_EXECUTION,
     ) -> Engine:
         from speedrun.backends.mlx.engine import MlxEngine
 
-        return MlxEngine(architecture, config, recipe, seed, device, team or Team(), settings)
+        return MlxEngine(
+            architecture, config, recipe, seed, device, group or ProcessGroup(), settings
+        )
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
@@ -48,12 +50,12 @@ class MlxBackend:
             "micro_batch_rows": common.halves(recipe.batch_rows),
         }
 
-    def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
+    def prepare(self, device: Device, settings: ExecutionConfig) -> Mapping[str, Any]:
         from speedrun.backends.mlx import devices
 
         return devices.prepare()
 
-    def join(self, device: Device, patience_s: float) -> Team:
+    def join(self, device: Device, timeout_s: float) -> ProcessGroup:
         from speedrun.backends.mlx.process_group import MlxTeam
 
         return MlxTeam()  # it gives nobody up: mlx.launch ends the others when one ends

@@ -13,7 +13,7 @@ from speedrun.backends.mlx import devices
 _TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2, "fp16": 5e-2}
 
 
-class Proven:
+class CheckedCompile:
     """Calls `function`; compiled at the first call, if its results then agree.
 
     On the processor the compiler needs a C++ compiler on the machine; a race must not end

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 
 from speedrun.backends import common, contract
 from speedrun.backends.mlx import devices, losses, profiler
-from speedrun.backends.mlx.compile import Proven
+from speedrun.backends.mlx.compile import CheckedCompile
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
 from speedrun.config import ModelConfig, Recipe
-from speedrun.distributed.group import Team
+from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import (
-    AS_IT_COMES,
+    DEFAULT_EXECUTION,
     Architecture,
     Device,
+    ExecutionConfig,
     OutOfMemory,
     Profile,
     Reader,
     Rows,
-    Settings,
     Weights,
 )
 
@@ -43,10 +43,10 @@ class MlxEngine:
         recipe: Recipe,
         seed: int,
         device: Device,
-        team: Team,
-        settings: Settings = AS_IT_COMES,
+        group: ProcessGroup,
+        settings: ExecutionConfig = DEFAULT_EXECUTION,
     ) -> None:
-        self._team = team
+        self._team = group
         recipe = common.tuned(recipe, settings)
         precision = common.precision(recipe.precision, device, devices.matmul_gflops)
         is_measured = settings.compile is not None  # here, for this model: no rule is needed
@@ -55,7 +55,7 @@ class MlxEngine:
             compiling = devices.compiling()
         self._facts: dict[str, Any] = devices.prepare() | compiling | {"precision": precision}
         self._seed, self._context, self._dtype = seed, config.context, devices.DTYPES[precision]
-        self._micro_batch_rows = common.rows_at_once(recipe, team)
+        self._micro_batch_rows = common.rows_at_once(recipe, group)
         self._model: Any = architecture.model("mlx")(config)
         parameters: Any = tree_flatten(self._model.parameters())
         self._shapes = {name: parameter.shape for name, parameter in parameters}
@@ -66,8 +66,8 @@ class MlxEngine:
         half = mx.float32 if precision == "fp32" else mx.bfloat16
         self._optimizers = Grouped(self._shapes, architecture.PARAM_GROUPS, recipe, half)
         self._loss_scaling = LossScaling(enabled=precision == "fp16")
-        self._gradients = Proven(self._piece_gradients, precision, self._facts)
-        self._update = Proven(self._updated, precision, self._facts)
+        self._gradients = CheckedCompile(self._piece_gradients, precision, self._facts)
+        self._update = CheckedCompile(self._updated, precision, self._facts)
         self._mark: profiler.Mark = profiler.unmarked
         self._fitting_rows: set[int] = set()  # sizes of pieces that memory is known to hold
         self.reset()
@@ -173,10 +173,10 @@ class MlxEngine:
             with self._team.guarding():
                 raise
 
-    def finish_s(self) -> float:
+    def finalize_s(self) -> float:
         return 0.0
 
-    def finish(self) -> None: ...
+    def finalize(self) -> None: ...
 
     def train_loss(self) -> float:
         mean = float(self._loss_sum) / max(1, self._num_losses)
@@ -203,15 +203,15 @@ class MlxEngine:
 
     # -- scoring
 
-    def nats(
+    def nll(
         self,
         rows: Rows,
         seed: int,
-        num_given: int = 0,
+        prefix_length: int = 0,
         shares: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
         model = self._with(self._params)
-        return np.array(self._objective.nats(model, rows, seed, num_given, shares), np.float64)
+        return np.array(self._objective.nll(model, rows, seed, prefix_length, shares), np.float64)
 
     def logits(
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
@@ -250,5 +250,5 @@ class MlxEngine:
     def peak_bytes(self) -> int:
         return devices.peak_bytes()
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         return self._facts | {"micro_batch_rows": self._micro_batch_rows}

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from speedrun.backends import contract
 from speedrun.backends.mlx.lm_head import Output, chunks, log_softmax, logits, token_nats
+from speedrun.backends.timesteps import stratified_timesteps
 from speedrun.config import ModelConfig
-from speedrun.evaluation.timesteps import stratified_shares
-from speedrun.protocols import Architecture, Corrupted, Rows
+from speedrun.protocols import Architecture, NoisedBatch, Rows
 
 Arrays = tuple[mx.array, ...]
 
@@ -40,8 +40,8 @@ class Objective(Protocol):
         """Sum of the training loss over its terms, a scalar in fp32."""
         ...
 
-    def nats(
-        self, model: Any, rows: Rows, seed: int, num_given: int, shares: NDArray[Any] | None
+    def nll(
+        self, model: Any, rows: Rows, seed: int, prefix_length: int, shares: NDArray[Any] | None
     ) -> mx.array:
         """Nats [B, T] of the targets."""
         ...
@@ -77,8 +77,8 @@ class Exact:
         by_vocab = model.logits(inputs).astype(mx.float32)
         return mx.fast.cross_entropy(by_vocab, targets).sum()
 
-    def nats(
-        self, model: Any, rows: Rows, seed: int, num_given: int, shares: NDArray[Any] | None
+    def nll(
+        self, model: Any, rows: Rows, seed: int, prefix_length: int, shares: NDArray[Any] | None
     ) -> mx.array:
         inputs, targets = self.arrays(rows)
         if not hasattr(model, "features"):
@@ -123,14 +123,14 @@ class Bound:
     def __init__(self, architecture: Architecture, config: ModelConfig) -> None:
         self._architecture, self._config = architecture, config
 
-    def batch(self, rows: Rows, rng: np.random.Generator) -> Corrupted:
-        shares = stratified_shares(len(rows), rng)
-        return self._architecture.corrupt(self._config, rows, shares, rng)
+    def batch(self, rows: Rows, rng: np.random.Generator) -> NoisedBatch:
+        shares = stratified_timesteps(len(rows), rng)
+        return self._architecture.q_sample(self._config, rows, shares, rng)
 
-    def num_terms(self, batch: Corrupted) -> int:
+    def num_terms(self, batch: NoisedBatch) -> int:
         return int(batch.active.sum())
 
-    def arrays(self, batch: Corrupted) -> Arrays:
+    def arrays(self, batch: NoisedBatch) -> Arrays:
         parts: tuple[Any, ...] = (
             batch.noisy, batch.clean, batch.steps, batch.active, batch.weights
         )  # fmt: skip
@@ -149,13 +149,13 @@ class Bound:
             nats_N += of_bound * _terms(model, output, features_ND, *flat)
         return mx.where(active_BT.flatten(), nats_N, 0.0).sum()
 
-    def nats(
-        self, model: Any, rows: Rows, seed: int, num_given: int, shares: NDArray[Any] | None
+    def nll(
+        self, model: Any, rows: Rows, seed: int, prefix_length: int, shares: NDArray[Any] | None
     ) -> mx.array:
         rng = np.random.default_rng([seed, 0xD1FF])
         if shares is None:
-            shares = stratified_shares(len(rows), rng)
-        batch = self._architecture.corrupt(self._config, rows, shares, rng, num_given)
+            shares = stratified_timesteps(len(rows), rng)
+        batch = self._architecture.q_sample(self._config, rows, shares, rng, prefix_length)
         noisy_BT, clean_BT, steps_B, active_BT, weights_B = self.arrays(batch)
         features_BTD, output = _features(model, self._config.vocab, noisy_BT, steps_B)
         features_ND, parts = features_BTD.reshape(noisy_BT.size, -1), []

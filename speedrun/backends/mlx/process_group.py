@@ -11,11 +11,11 @@ from mlx.nn import average_gradients
 
 from speedrun.backends.mlx.optimizers import Named
 from speedrun.distributed import launcher
-from speedrun.distributed.group import Buffer, Team
+from speedrun.distributed.group import Buffer, ProcessGroup
 
 
-class MlxTeam(Team):
-    """See `speedrun.distributed.group.Team`; joins the processes that mlx.launch started."""
+class MlxTeam(ProcessGroup):
+    """The processes that mlx.launch started."""
 
     # mlx.launch sends SIGTERM only when a process has failed. MLX 0.32 may then wait for it for
     # ever, where Python hears no signal: it must end the process by itself.
@@ -35,13 +35,13 @@ class MlxTeam(Team):
         # Under NCCL each process is given a GPU of its own; elsewhere a machine has one device.
         self.place = f"{platform.node()}/{os.environ.get('CUDA_VISIBLE_DEVICES', '')}"
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         return {"world_size": self.size, "exchange": "mx.distributed"}
 
-    def _spread(self, data: Buffer) -> Buffer:
+    def _broadcast(self, data: Buffer) -> Buffer:
         return np.array(mx.distributed.all_sum(mx.array(data)))  # zeros but for rank 0's
 
-    def _collected(self, data: Buffer) -> Buffer:
+    def _all_gather(self, data: Buffer) -> Buffer:
         return np.array(mx.distributed.all_gather(mx.array(data))).reshape(self.size, -1)
 
 

@@ -10,8 +10,8 @@ import psutil
 
 from speedrun.backends.numpy.engine import NumpyEngine
 from speedrun.config import ModelConfig, Recipe
-from speedrun.distributed.group import Team
-from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
+from speedrun.distributed.group import ProcessGroup
+from speedrun.protocols import DEFAULT_EXECUTION, Architecture, Device, Engine, ExecutionConfig
 
 _PROBE_SIZE = 1024
 _PROBE_TIMES = 5
@@ -40,8 +40,8 @@ class NumpyBackend:
         recipe: Recipe,
         seed: int,
         device: Device,
-        team: Team | None = None,
-        settings: Settings = AS_IT_COMES,
+        group: ProcessGroup | None = None,
+        settings: ExecutionConfig = DEFAULT_EXECUTION,
     ) -> Engine:
         return NumpyEngine(architecture, config, recipe)
 
@@ -50,10 +50,10 @@ class NumpyBackend:
     ) -> Mapping[str, Sequence[Any]]:
         return {}  # one way to count
 
-    def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
+    def prepare(self, device: Device, settings: ExecutionConfig) -> Mapping[str, Any]:
         return {}
 
-    def join(self, device: Device, patience_s: float) -> Team:
+    def join(self, device: Device, timeout_s: float) -> ProcessGroup:
         raise ValueError("counted models race in one process: start it without a launcher")
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:

@@ -1,6 +1,6 @@
 """A counted model behind the engine's seam: no gradient, no seed, no precision to choose.
 
-The model (`architectures/<name>/numpy_model.py`) has `count(rows)`, `finish()`, `num_entries`,
+The model (`architectures/<name>/numpy_model.py`) has `count(rows)`, `finalize()`, `num_entries`,
 `running_nats(rows)`, `make_room()`, `nats(rows)`, `log_probs(tokens)`, `weights()`, `load()`,
 `max_history`, the number of tokens that a prediction looks back on at most, and a class method
 `trial(config)`: a small model that still has everything to finish.
@@ -50,11 +50,11 @@ class NumpyEngine:
 
     def sync(self) -> None: ...
 
-    def finish_s(self) -> float:
+    def finalize_s(self) -> float:
         return _FINISH_MARGIN * self._finish_s_per_entry * self._model.num_entries
 
-    def finish(self) -> None:
-        self._model.finish()
+    def finalize(self) -> None:
+        self._model.finalize()
 
     def train_loss(self) -> float:
         """Nats of the first row counted since the last call, under the counts before it."""
@@ -69,14 +69,14 @@ class NumpyEngine:
         self._model.make_room()
         return self._micro_batch_rows
 
-    def nats(
+    def nll(
         self,
         rows: Rows,
         seed: int,
-        num_given: int = 0,
+        prefix_length: int = 0,
         shares: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
-        return self._model.nats(rows)
+        return self._model.nll(rows)
 
     def logits(
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
@@ -115,7 +115,7 @@ class NumpyEngine:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if platform.system() == "Darwin" else peak * 1024
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         return {
             "precision": "fp32",
             "compiled": False,
@@ -130,5 +130,5 @@ def _finish_s_per_entry(make: Any, config: ModelConfig) -> float:
     trial = make.trial(config)
     num_entries = trial.num_entries
     before_s = time.perf_counter()
-    trial.finish()
+    trial.finalize()
     return (time.perf_counter() - before_s) / num_entries

@@ -8,8 +8,8 @@ import torch
 from speedrun.backends.torch import devices, tuning_space
 from speedrun.backends.torch.engine import TorchEngine
 from speedrun.config import ModelConfig, Recipe
-from speedrun.distributed.group import Team
-from speedrun.protocols import AS_IT_COMES, Architecture, Device, Engine, Settings
+from speedrun.distributed.group import ProcessGroup
+from speedrun.protocols import DEFAULT_EXECUTION, Architecture, Device, Engine, ExecutionConfig
 
 
 class TorchBackend:
@@ -25,23 +25,25 @@ class TorchBackend:
         recipe: Recipe,
         seed: int,
         device: Device,
-        team: Team | None = None,
-        settings: Settings = AS_IT_COMES,
+        group: ProcessGroup | None = None,
+        settings: ExecutionConfig = DEFAULT_EXECUTION,
     ) -> Engine:
-        return TorchEngine(architecture, config, recipe, seed, device, team or Team(), settings)
+        return TorchEngine(
+            architecture, config, recipe, seed, device, group or ProcessGroup(), settings
+        )
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
     ) -> Mapping[str, Sequence[Any]]:
         return tuning_space.of(architecture, recipe, device)
 
-    def prepare(self, device: Device, settings: Settings) -> Mapping[str, Any]:
+    def prepare(self, device: Device, settings: ExecutionConfig) -> Mapping[str, Any]:
         return devices.prepare(device.name, settings)
 
-    def join(self, device: Device, patience_s: float) -> Team:
+    def join(self, device: Device, timeout_s: float) -> ProcessGroup:
         from speedrun.backends.torch.process_group import TorchTeam
 
-        return TorchTeam(device, patience_s)
+        return TorchTeam(device, timeout_s)
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         return devices.matmul_gflops(device.name, precision)

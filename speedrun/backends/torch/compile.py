@@ -12,7 +12,7 @@ from speedrun.backends.torch import devices
 _TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2, "fp16": 5e-2}
 
 
-class Proven:
+class CheckedCompile:
     """Calls `method`; compiled at the first call, if it then agrees in values and gradients.
 
     Compilers for some devices are young: one that fails, or is wrong, must not end a race.

@@ -11,7 +11,7 @@ from functools import cache
 import psutil
 import torch
 
-from speedrun.protocols import Device, Settings
+from speedrun.protocols import Device, ExecutionConfig
 
 _PROBE_S = 0.06
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -29,7 +29,9 @@ class DeviceRow:
     precisions: Callable[[], tuple[str, ...]]
     synchronize: Callable[[], None]
     peak_bytes: Callable[[], int]
-    prepare: Callable[[Settings], dict[str, bool]]  # before the first large allocation; facts
+    prepare: Callable[
+        [ExecutionConfig], dict[str, bool]
+    ]  # before the first large allocation; facts
     warnings: Callable[[], tuple[str, ...]] = tuple
     shared: str | None = None  # see Device
 
@@ -70,7 +72,7 @@ def has_glibc() -> bool:
     return platform.libc_ver()[0] == "glibc"
 
 
-def _set_allocator(settings: Settings) -> dict[str, bool]:
+def _set_allocator(settings: ExecutionConfig) -> dict[str, bool]:
     """Tell glibc to keep large blocks: returning them costs page faults at every step.
 
     Told not to, it gets the limits that it would move to by itself as large blocks are freed.
@@ -143,7 +145,7 @@ def default_threads() -> int:
     return torch.get_num_threads()
 
 
-def prepare(name: str, settings: Settings) -> dict[str, bool]:
+def prepare(name: str, settings: ExecutionConfig) -> dict[str, bool]:
     """Set what the whole process shares; facts of it."""
     wanted = settings.num_threads or default_threads()
     if wanted != torch.get_num_threads():

@@ -12,18 +12,18 @@ from torch import Tensor, nn
 
 from speedrun.backends import common, contract
 from speedrun.backends.torch import attention, devices, embedding, losses, optimizers, profiler
-from speedrun.backends.torch.compile import Proven
+from speedrun.backends.torch.compile import CheckedCompile
 from speedrun.config import ModelConfig, Recipe
-from speedrun.distributed.group import Team
+from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import (
-    AS_IT_COMES,
+    DEFAULT_EXECUTION,
     Architecture,
     Device,
+    ExecutionConfig,
     OutOfMemory,
     Profile,
     Reader,
     Rows,
-    Settings,
     Weights,
 )
 
@@ -38,10 +38,10 @@ class TorchEngine:
         recipe: Recipe,
         seed: int,
         device: Device,
-        team: Team,
-        settings: Settings = AS_IT_COMES,
+        group: ProcessGroup,
+        settings: ExecutionConfig = DEFAULT_EXECUTION,
     ) -> None:
-        self._team, self._settings = team, settings
+        self._team, self._settings = group, settings
         self._row = devices.row(device.name)
         self._facts: dict[str, Any] = dict(devices.prepare(device.name, settings))
         recipe = common.tuned(recipe, settings)
@@ -50,7 +50,7 @@ class TorchEngine:
         self._precision = common.precision(
             recipe.precision, device, lambda p: devices.matmul_gflops(device.name, p)
         )
-        self._micro_batch_rows = common.rows_at_once(recipe, team)
+        self._micro_batch_rows = common.rows_at_once(recipe, group)
         self._model: Any = architecture.model("torch")(config).to(self._device)
         if device.name == "cpu" and recipe.compile:  # GPUs add atomically by themselves
             embedding.keep_plain(self._model)
@@ -63,7 +63,7 @@ class TorchEngine:
             "num_threads": torch.get_num_threads() if device.name == "cpu" else None,
         }
         self._objective = losses.of(self._model, self._placed, architecture, config)
-        self._run = Proven(
+        self._run = CheckedCompile(
             self._model, self._objective.method, self._precision, self._facts, settings.compile
         )
         self._mark: profiler.Mark = _unmarked
@@ -160,10 +160,10 @@ class TorchEngine:
     def sync(self) -> None:
         self._row.synchronize()
 
-    def finish_s(self) -> float:
+    def finalize_s(self) -> float:
         return 0.0  # every step is whole
 
-    def finish(self) -> None: ...
+    def finalize(self) -> None: ...
 
     def train_loss(self) -> float:
         mean = float(self._loss_sum) / max(1, self._num_losses)
@@ -196,14 +196,14 @@ class TorchEngine:
     # -- scoring
 
     @torch.no_grad()
-    def nats(
+    def nll(
         self,
         rows: Rows,
         seed: int,
-        num_given: int = 0,
+        prefix_length: int = 0,
         shares: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
-        return self._objective.nats(rows, seed, num_given, shares).double().cpu().numpy()
+        return self._objective.nll(rows, seed, prefix_length, shares).double().cpu().numpy()
 
     @torch.no_grad()
     def logits(
@@ -248,7 +248,7 @@ class TorchEngine:
     def peak_bytes(self) -> int:
         return self._row.peak_bytes()
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         return self._facts | {"micro_batch_rows": self._micro_batch_rows}
 
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from speedrun.backends import contract
+from speedrun.backends.timesteps import stratified_timesteps
 from speedrun.backends.torch.lm_head import Output, logits, mean_nats, token_nats
 from speedrun.config import ModelConfig
-from speedrun.evaluation.timesteps import stratified_shares
-from speedrun.protocols import Architecture, Corrupted, Rows
+from speedrun.protocols import Architecture, NoisedBatch, Rows
 
 _CHUNK_TERMS = 128  # their probabilities stay in a processor's cache
 
@@ -41,8 +41,8 @@ class Objective(Protocol):
         """Mean nats in training, a scalar."""
         ...
 
-    def nats(
-        self, rows: Rows, seed: int, num_given: int, shares: NDArray[np.float64] | None
+    def nll(
+        self, rows: Rows, seed: int, prefix_length: int, shares: NDArray[np.float64] | None
     ) -> Tensor:
         """Nats [B, T] of the targets."""
         ...
@@ -75,8 +75,8 @@ class Exact:
             return mean_nats(values, Output(*self._model.output()), targets)
         return F.cross_entropy(values.float().flatten(0, 1), targets.flatten())
 
-    def nats(
-        self, rows: Rows, seed: int, num_given: int, shares: NDArray[np.float64] | None
+    def nll(
+        self, rows: Rows, seed: int, prefix_length: int, shares: NDArray[np.float64] | None
     ) -> Tensor:
         placed = self._place(rows)
         inputs, targets = placed[:, :-1], placed[:, 1:]
@@ -124,14 +124,14 @@ class Bound:
         # How much of the training loss is the bound itself and how much cross-entropy.
         self._weights: tuple[float, float] = model.loss_weights()
 
-    def batch(self, rows: Rows, rng: np.random.Generator) -> Corrupted:
-        shares = stratified_shares(len(rows), rng)
-        return self._architecture.corrupt(self._config, rows, shares, rng)
+    def batch(self, rows: Rows, rng: np.random.Generator) -> NoisedBatch:
+        shares = stratified_timesteps(len(rows), rng)
+        return self._architecture.q_sample(self._config, rows, shares, rng)
 
-    def num_terms(self, batch: Corrupted) -> int:
+    def num_terms(self, batch: NoisedBatch) -> int:
         return int(batch.active.sum())
 
-    def loss(self, batch: Corrupted, run: Run) -> Tensor:
+    def loss(self, batch: NoisedBatch, run: Run) -> Tensor:
         features_BTD = run(self._place(batch.noisy), self._place(batch.steps))
         active = _where(batch)
         features_ND = features_BTD.flatten(0, 1)[self._place(active)]
@@ -146,13 +146,13 @@ class Bound:
             loss = loss + of_bound * nats_N.mean()
         return loss + 0.0 * features_BTD.sum()  # has gradients even where nothing is noisy
 
-    def nats(
-        self, rows: Rows, seed: int, num_given: int, shares: NDArray[np.float64] | None
+    def nll(
+        self, rows: Rows, seed: int, prefix_length: int, shares: NDArray[np.float64] | None
     ) -> Tensor:
         rng = np.random.default_rng([seed, 0xD1FF])
         if shares is None:
-            shares = stratified_shares(len(rows), rng)
-        batch = self._architecture.corrupt(self._config, rows, shares, rng, num_given)
+            shares = stratified_timesteps(len(rows), rng)
+        batch = self._architecture.q_sample(self._config, rows, shares, rng, prefix_length)
         noisy, steps = self._place(batch.noisy), self._place(batch.steps)
         features_BTD, _ = _features(self._model, self._config.vocab, noisy, steps)
         index = _where(batch)
@@ -161,7 +161,7 @@ class Bound:
         nats[active] = self._terms(features_BTD.flatten(0, 1)[active], batch, index)
         return nats.view(batch.noisy.shape)[:, 1:]
 
-    def _terms(self, features_ND: Tensor, batch: Corrupted, active: NDArray[np.int64]) -> Tensor:
+    def _terms(self, features_ND: Tensor, batch: NoisedBatch, active: NDArray[np.int64]) -> Tensor:
         """The bound's terms [N] at the active places."""
         length = batch.noisy.shape[1]
         arrays = (
@@ -200,7 +200,7 @@ def _features(model: Any, vocab: int, tokens_BT: Tensor, *others: Any) -> tuple[
     return features_BTD, Output(*output)
 
 
-def _where(batch: Corrupted) -> NDArray[np.int64]:
+def _where(batch: NoisedBatch) -> NDArray[np.int64]:
     """Flat places of the active tokens, known on the host: no waiting for the device."""
     return np.flatnonzero(batch.active)
 

@@ -11,7 +11,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from speedrun.distributed import launcher
-from speedrun.distributed.group import Buffer, Team
+from speedrun.distributed.group import Buffer, ProcessGroup
 from speedrun.distributed.launcher import Launched
 from speedrun.protocols import Device
 from speedrun.system import hardware
@@ -21,10 +21,10 @@ from speedrun.system import hardware
 _EXCHANGES = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
 
 
-class TorchTeam(Team):
-    """See `speedrun.distributed.group.Team`; joins the processes that torchrun started."""
+class TorchTeam(ProcessGroup):
+    """See `speedrun.distributed.group.ProcessGroup`; joins the processes that torchrun started."""
 
-    def __init__(self, device: Device, patience_s: float) -> None:
+    def __init__(self, device: Device, timeout_s: float) -> None:
         started = launcher.launched()
         assert started is not None and started.backend == "torch", "torchrun started nothing"
         _check_device(device, started)
@@ -34,28 +34,28 @@ class TorchTeam(Team):
             torch.cuda.set_device(started.local_rank)
             self.place += f"/{started.local_rank}"
         else:
-            self.remarks = _divide_cores(started)
+            self.warnings = _divide_cores(started)
         self._exchange = _EXCHANGES[device.name]
         try:
-            dist.init_process_group(self._exchange, timeout=timedelta(seconds=patience_s))
+            dist.init_process_group(self._exchange, timeout=timedelta(seconds=timeout_s))
         except RuntimeError as error:
             raise ValueError(
                 f"the {self.size} processes of {started.by} did not find each other"
                 f" ({str(error).splitlines()[0]:.200})"
             ) from error
 
-    def facts(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         return {"world_size": self.size, "exchange": self._exchange}
 
     def leave(self) -> None:
         if not self.is_broken:
             dist.destroy_process_group()
 
-    def _spread(self, data: Buffer) -> Buffer:
+    def _broadcast(self, data: Buffer) -> Buffer:
         dist.broadcast(torch.from_numpy(data), 0)
         return data
 
-    def _collected(self, data: Buffer) -> Buffer:
+    def _all_gather(self, data: Buffer) -> Buffer:
         found = [torch.empty(data.shape, dtype=torch.uint8) for _ in range(self.size)]
         dist.all_gather(found, torch.from_numpy(data.copy()))
         return torch.stack(found).numpy()
@@ -94,7 +94,7 @@ def _divide_cores(started: Launched) -> tuple[str, ...]:
     )
 
 
-def add_up(team: Team, tensors: Sequence[Tensor]) -> None:
+def add_up(group: ProcessGroup, tensors: Sequence[Tensor]) -> None:
     """Add up tensors over the ranks, in place, by one exchange of one flat vector.
 
     Not DistributedDataParallel: that wraps a module's `forward` and means over ranks. Here a
@@ -104,7 +104,7 @@ def add_up(team: Team, tensors: Sequence[Tensor]) -> None:
     exchange has little to hide behind the backward pass.
     """
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-    with team.guarding():
+    with group.guarding():
         dist.all_reduce(flat)
     parts = flat.split([tensor.numel() for tensor in tensors])
     for tensor, part in zip(tensors, parts, strict=True):

@@ -151,8 +151,8 @@ def test_numbers_that_nothing_can_hold_end_well(run, stories, path, number):
 
 
 def test_what_is_no_run_and_no_id_is_one_line(run, stories, tmp_path):
-    assert "no such folder, and not an id" in refused("verify", "nowhere")
-    assert "no such folder, and not an id" in refused("verify", "abc")
+    assert "no such folder and no id" in refused("verify", "nowhere")
+    assert "no such folder and no id" in refused("verify", "abc")
     assert "no record.json there" in refused("verify", tmp_path)
     assert "--by" in refused("verify", run, "--data", stories, "--by", "two\nlines")
     assert "unknown backend" in refused("verify", run, "--data", stories, "--backend", "abacus")

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def stratified_shares(num_draws: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def stratified_timesteps(num_draws: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Places [num_draws] in (0, 1], one in each of as many equal parts, in random order.
 
     Each is uniform on its own; their mean varies far less than that of independent ones
