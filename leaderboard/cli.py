@@ -43,9 +43,14 @@ def submit(
     from leaderboard.commands import submit_command
 
     submit_command(
-        runs, name=name, author=author, to=to, with_weights=with_weights, new_data=new_data,
+        runs,
+        name=name,
+        author=author,
+        to=to,
+        with_weights=with_weights,
+        new_data=new_data,
         as_json=json_,
-    )  # fmt: skip
+    )
 
 
 def verify(

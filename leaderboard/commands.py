@@ -63,9 +63,14 @@ def submit_command(
 
 def _told(done: Submitted, store: Store, name: str | None, author: str | None) -> str:
     note, short = done.note, done.record.id[:12]
-    known_as = " ".join(part for part in (
-        f"as {note.name!r}" if note.name else "", f"by {note.author}" if note.author else "",
-    ) if part)  # fmt: skip
+    known_as = " ".join(
+        part
+        for part in (
+            f"as {note.name!r}" if note.name else "",
+            f"by {note.author}" if note.author else "",
+        )
+        if part
+    )
     if done.is_new:
         weights = ", with its weights" if done.has_new_weights else ""
         return f"added {short} to {store.url}{' ' * bool(known_as)}{known_as}{weights}"

@@ -130,9 +130,11 @@ def submit(
     has_new_weights = _add_weights(found, store)
     num_verifications = sum(_add_note(store, verification) for verification in found.verifications)
     note = Submission(
-        record=record.id, name=name, author=author,
+        record=record.id,
+        name=name,
+        author=author,
         submitted=datetime.now(UTC).isoformat(timespec="seconds"),
-    )  # fmt: skip
+    )
     is_noted = not _add_note(store, note)
     # The record comes last: whoever reads the store meanwhile finds it with all its company.
     is_new = store.add(f"{record.id}.json", found.raw)

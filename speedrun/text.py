@@ -4,11 +4,7 @@ import difflib
 import itertools
 import re
 from collections.abc import Iterable, Sequence
-from typing import (
-    Annotated,
-    Any,
-    TypeVar,
-)
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 

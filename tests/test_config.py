@@ -25,8 +25,11 @@ def test_sizes_that_are_none_say_what_is_allowed(text):
 
 def test_sizes_print_with_three_digits():
     assert [format_size(n) for n in (2_004_288, 250_000, 999, 1.5e9)] == [
-        "2M", "250K", "999", "1.5B",
-    ]  # fmt: skip
+        "2M",
+        "250K",
+        "999",
+        "1.5B",
+    ]
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "five", "", "1441"])

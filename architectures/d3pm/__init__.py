@@ -34,7 +34,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "cooldown": 0.6,
             "batch_rows": 16,
         },
-    },
+    }
 }
 VALUE_SCALE = 50.0  # value tables are drawn at 0.02 and read at 1: AdamW moves them faster
 TIME_FEATURES = 16  # sines and cosines of the share of noise

@@ -63,12 +63,7 @@ def _filled(smallest: Config, target: int) -> Config:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (
-            (middle, high)
-            if _with_hidden(smallest, middle).num_params < target
-            else (
-                low,
-                middle,
-            )
+            (middle, high) if _with_hidden(smallest, middle).num_params < target else (low, middle)
         )
     both = (_with_hidden(smallest, low), _with_hidden(smallest, high))
     return min(both, key=lambda c: abs(c.num_params - target))

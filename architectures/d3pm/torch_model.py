@@ -113,11 +113,7 @@ class Layer(nn.Module):
         self.out = nn.Linear(2 * config.hidden, config.width, bias=False)
 
     def forward(
-        self,
-        x_BTD: Tensor,
-        embedded_BTD: Tensor,
-        time_BF: Tensor,
-        token_values_BTD: Tensor | None,
+        self, x_BTD: Tensor, embedded_BTD: Tensor, time_BF: Tensor, token_values_BTD: Tensor | None
     ) -> Tensor:
         x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
         x_BTD = x_BTD + self.time(time_BF)[:, None]

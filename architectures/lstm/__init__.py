@@ -32,7 +32,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "cooldown": 0.6,
             "batch_rows": 16,
         },
-    },
+    }
 }
 GATES = ("i", "f", "g", "o")  # input, forget, cell, output: the order in PyTorch and in MLX
 TABLE_SCALE = 10.0  # token scales are drawn at 0.02 and read at 1: AdamW moves them faster

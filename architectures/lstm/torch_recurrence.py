@@ -61,11 +61,7 @@ def stepwise(x_BTD: Tensor, weight_x_GD: Tensor, weight_h_GH: Tensor, bias_G: Te
 
 
 def resumed(
-    x_BTD: Tensor,
-    weight_x_GD: Tensor,
-    weight_h_GH: Tensor,
-    bias_G: Tensor,
-    state: State | None,
+    x_BTD: Tensor, weight_x_GD: Tensor, weight_h_GH: Tensor, bias_G: Tensor, state: State | None
 ) -> tuple[Tensor, State]:
     """Hidden states [B, T, H] of an LSTM that goes on from `state` (None: zero), and the last.
 

@@ -15,7 +15,7 @@ PARAM_GROUPS = (("*", "embedding"),)  # all of it is looked up
 EPOCHS = 1  # the same text counted twice only makes it look surer than it is
 RECIPE_FIELDS = ("batch_rows", "micro_batch_rows")  # nothing else of a recipe has an effect
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
-    "default": {"model": {}, "recipe": {"batch_rows": 64}},
+    "default": {"model": {}, "recipe": {"batch_rows": 64}}
 }
 
 

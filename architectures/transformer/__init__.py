@@ -69,13 +69,19 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
 # value tables, so that their counts compare; the tables are `--set model.value_tables=2`.
 PRESETS: dict[str, dict[str, Any]] = {
     name: {
-        "width": width, "heads": heads, "depth": depth, "hidden": 4 * width, "context": context,
+        "width": width,
+        "heads": heads,
+        "depth": depth,
+        "hidden": 4 * width,
+        "context": context,
         "value_tables": 0,
     }
     for name, width, heads, depth, context in (
-        ("tiny", 192, 6, 6, 256), ("small", 384, 6, 8, 512), ("medium", 768, 12, 12, 1024),
+        ("tiny", 192, 6, 6, 256),
+        ("small", 384, 6, 8, 512),
+        ("medium", 768, 12, 12, 1024),
     )
-}  # fmt: skip
+}
 VALUE_SCALE = 50.0  # value tables are drawn at 0.02 and read at 1: AdamW moves them faster
 
 

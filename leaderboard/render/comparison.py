@@ -37,8 +37,9 @@ def show(console: Console, found: dict[str, Any]) -> None:
     for line in _equal_lines(found["time_to_equal_loss"]):
         console.print(Text(line), soft_wrap=True)
     console.print()
-    table = Table("seconds", "A loss", "B loss", "B - A", box=None, pad_edge=False,
-                  header_style="dim")  # fmt: skip
+    table = Table(
+        "seconds", "A loss", "B loss", "B - A", box=None, pad_edge=False, header_style="dim"
+    )
     for column in table.columns:
         column.justify = "right"
     for point in found["curves"]:
@@ -57,8 +58,12 @@ def _cell(value: object) -> str:
 def _facts_table(found: dict[str, Any]) -> Table:
     table = Table("", "A", "B", box=None, pad_edge=False, header_style="dim")
     a, b = found["a"], found["b"]
-    numbers = (("bits per byte", "bits_per_byte", 4), ("perplexity", "perplexity", 2),
-               ("tokens", "num_tokens", 0), ("tokens/s", "tokens_per_s", 0))  # fmt: skip
+    numbers = (
+        ("bits per byte", "bits_per_byte", 4),
+        ("perplexity", "perplexity", 2),
+        ("tokens", "num_tokens", 0),
+        ("tokens/s", "tokens_per_s", 0),
+    )
     table.add_row("", *(Text(sanitize(side["label"]), style="bold") for side in (a, b)))
     for title, name, digits in numbers:
         signs = ["≤ " if s["likelihood"] == "bound" and digits else "" for s in (a, b)]
@@ -67,8 +72,11 @@ def _facts_table(found: dict[str, Any]) -> Table:
         ]
         table.add_row(title, *cells)
     table.add_row("parameters", *(format_size(side["num_params"]) for side in (a, b)))
-    for title, name in (("backend", "backend"), ("hardware", "hardware_class"),
-                        ("commit", "commit")):  # fmt: skip
+    for title, name in (
+        ("backend", "backend"),
+        ("hardware", "hardware_class"),
+        ("commit", "commit"),
+    ):
         table.add_row(title, *(Text(_cell(side[name])) for side in (a, b)))
     for name in dict.fromkeys(itertools.chain(a["versions"], b["versions"])):
         x, y = (side["versions"].get(name, _MISSING) for side in (a, b))

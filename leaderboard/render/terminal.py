@@ -14,9 +14,17 @@ from speedrun.records.sanitize import sanitize
 
 # What a narrow terminal does without, the most dispensable first.
 _DISPENSABLE = (
-    "author", "verified", "backend", "date", "tokens/s", "architecture", "perplexity (vocab)",
-    "tokens", "parameters", "n",
-)  # fmt: skip
+    "author",
+    "verified",
+    "backend",
+    "date",
+    "tokens/s",
+    "architecture",
+    "perplexity (vocab)",
+    "tokens",
+    "parameters",
+    "n",
+)
 _NAME_WIDTH, _STANDING_WIDTH = 16, 20  # columns of text that folds well
 _STYLES = {"record": "bold green", "unconfirmed": "yellow"}
 
@@ -69,12 +77,17 @@ def _table(entries: Sequence[Entry], columns: Sequence[Column]) -> Table:
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("name", overflow="fold", min_width=12)
     for column in columns:
-        table.add_column(column.title, justify="right" if column.is_number else "left",
-                         overflow="fold", no_wrap=column.is_number)  # fmt: skip
+        table.add_column(
+            column.title,
+            justify="right" if column.is_number else "left",
+            overflow="fold",
+            no_wrap=column.is_number,
+        )
     for place, entry in enumerate(entries, start=1):
         values = (cells.label(entry), *(column.cell(entry) for column in columns))
         table.add_row(
-            Text(str(place)), *(Text(sanitize(value)) for value in values),
+            Text(str(place)),
+            *(Text(sanitize(value)) for value in values),
             style=_STYLES.get(entry.status, ""),
-        )  # fmt: skip
+        )
     return table

@@ -15,8 +15,13 @@ from speedrun.text import format_size
 def show(console: Console, note: Verification, record: Record, warnings: list[str]) -> None:
     """Print what was checked and found, and the verdict."""
     table = Table.grid(padding=(0, 2))
-    lines = [("record", f"{record.id[:12]}  {record.arch} {format_size(record.num_params)},"
-                        f" seed {record.seed}, {record.budget_s / 60:g} min")]  # fmt: skip
+    lines = [
+        (
+            "record",
+            f"{record.id[:12]}  {record.arch} {format_size(record.num_params)},"
+            f" seed {record.seed}, {record.budget_s / 60:g} min",
+        )
+    ]
     if note.rescored is not None:
         lines += _rescored(note.rescored, record)
     if note.leaks is not None:
@@ -56,11 +61,13 @@ def _nats(nats: float, per_nat: float) -> str:
 
 def _leaks(found: Leaks, record: Record) -> list[tuple[str, str]]:
     claimed = record.data.num_dropped_duplicates
-    lines = [(
-        "held-out text",
-        f"{found.num_documents:,} training documents read: {found.num_equal:,} equal to a held-out"
-        f" one, {found.num_near:,} more that share half of one",
-    )]  # fmt: skip
+    lines = [
+        (
+            "held-out text",
+            f"{found.num_documents:,} training documents read: {found.num_equal:,} equal to a held-out"
+            f" one, {found.num_near:,} more that share half of one",
+        )
+    ]
     if not found.agrees:
         lines.append(("failed", f"the record says that {claimed:,} were dropped"))
     return lines

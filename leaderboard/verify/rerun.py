@@ -41,9 +41,15 @@ def raced_again(
     """A new run of the record's settings. Raises ValueError where it ends without a score."""
     run = recorded.run(architecture, record, data, where)
     request = RunRequest(
-        arch=arch or record.arch, budget_s=run.budget_s, backend=backend, seed=run.seed,
-        data=run.data, out=out, tune=tune_of(record), again=run,
-    )  # fmt: skip
+        arch=arch or record.arch,
+        budget_s=run.budget_s,
+        backend=backend,
+        seed=run.seed,
+        data=run.data,
+        out=out,
+        tune=tune_of(record),
+        again=run,
+    )
     with StopFlag() as stop:
         finished = race.race(request, watcher, stop)
     if finished.record.status != "complete" or finished.record.score is None:

@@ -42,9 +42,14 @@ def rescored(
         (failed if fault else passed).append(fault or merit)
     with in_one_line(found.architecture, where):
         score = evaluate.score(
-            found.engine, heldout, found.tokenizer, context=claim.window, stride=claim.stride,
-            likelihood=found.architecture.LIKELIHOOD, watch=watch,
-        )  # fmt: skip
+            found.engine,
+            heldout,
+            found.tokenizer,
+            context=claim.window,
+            stride=claim.stride,
+            likelihood=found.architecture.LIKELIHOOD,
+            watch=watch,
+        )
     difference = score.nats / claim.nats - 1 if claim.nats > 0 else math.inf
     limit = allowed(score, claim, is_same=_is_same(found))
     failed += _differences(score, claim, difference, limit)

@@ -171,8 +171,9 @@ def verified(
             case, case.files, source, heldout, watcher, warnings, backend=device.name, arch=arch
         )
     if again:
-        raced = _again(case, architecture, source, watcher, warnings,
-                       data=data, backend=device.name, arch=arch)  # fmt: skip
+        raced = _again(
+            case, architecture, source, watcher, warnings, data=data, backend=device.name, arch=arch
+        )
     commit, is_dirty = hardware.code_version(Path(__file__).resolve().parents[2])
     return Verification(
         record=record.id,

@@ -66,9 +66,11 @@ def load(folder: Path, key: Mapping[str, Any]) -> Kept | None:
         if content["schema"] != _SCHEMA or not _fits(settings, key["space"]):
             return None
         return Kept(
-            settings=settings, facts=dict(content["facts"]),
-            is_thorough=bool(content["is_thorough"]), is_unfinished=bool(content["is_unfinished"]),
-        )  # fmt: skip
+            settings=settings,
+            facts=dict(content["facts"]),
+            is_thorough=bool(content["is_thorough"]),
+            is_unfinished=bool(content["is_unfinished"]),
+        )
     except (OSError, ValueError, LookupError, TypeError):
         return None
 

@@ -43,11 +43,14 @@ class Trial:
 
     def as_dict(self) -> dict[str, Any]:
         return {
-            "field": self.field, "value": self.value, "step_s": round(self.step_s, 6),
-            "against_s": round(self.against_s, 6), "spread": round(self.spread, 3),
+            "field": self.field,
+            "value": self.value,
+            "step_s": round(self.step_s, 6),
+            "against_s": round(self.against_s, 6),
+            "spread": round(self.spread, 3),
             "rounds": self.num_rounds,
             "kept": self.is_kept,
-        }  # fmt: skip
+        }
 
 
 @dataclass
@@ -209,10 +212,12 @@ class Search:
         self._num_names += 1
         runner = _Runner(str(self._num_names), settings)
         built = self._bench.build(
-            runner.name, settings, limit_s=limit_s,
+            runner.name,
+            settings,
+            limit_s=limit_s,
             first_limit_s=None if is_compiling else SLOW_START * self._first_s,
             step_limit_s=SLOW_STEP * self._best.usual_s,
-        )  # fmt: skip
+        )
         if (why := self._what_is_wrong(settings, built)) is not None:
             self._forget(runner.name)
             self._found.dropped[label] = why
@@ -221,11 +226,15 @@ class Search:
             name, _, _ = label.partition("=")
             self._found.trials.append(
                 Trial(
-                    field=name, value=getattr(settings, name, None), step_s=built.times_s[-1],
-                    against_s=self._best.step_s, spread=0.0, num_rounds=0,
+                    field=name,
+                    value=getattr(settings, name, None),
+                    step_s=built.times_s[-1],
+                    against_s=self._best.step_s,
+                    spread=0.0,
+                    num_rounds=0,
                     is_kept=False,
                 )
-            )  # fmt: skip
+            )
             return None
         return _timed(runner, built.times_s[1:])
 
@@ -264,9 +273,14 @@ class Search:
         won = max(min(mine) / min(theirs), statistics.median(ratios)) < 1 - MUST_WIN_BY
         spread = max(max(times_s) / min(times_s) - 1 for times_s in (mine, theirs))
         return Trial(
-            field=name, value=value, step_s=min(mine), against_s=min(theirs), spread=spread,
-            num_rounds=len(mine), is_kept=won,
-        )  # fmt: skip
+            field=name,
+            value=value,
+            step_s=min(mine),
+            against_s=min(theirs),
+            spread=spread,
+            num_rounds=len(mine),
+            is_kept=won,
+        )
 
     # -- the rest
 

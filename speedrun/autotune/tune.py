@@ -66,9 +66,7 @@ def tune(
     if mode == "off" or not any(len(values) > 1 for values in space.values()):
         return Tuned(settings=DEFAULT_EXECUTION, facts={"mode": mode})
     folder = paths.cache_dir() / "tuning"
-    key = cache.key(
-        subject.machine, device, subject.backend, subject.architecture, run, space
-    )  # fmt: skip
+    key = cache.key(subject.machine, device, subject.backend, subject.architecture, run, space)
     earlier = cache.load(folder, key)
     started_s = now()
     if earlier is not None and (earlier.is_thorough or mode == "quick"):
@@ -104,9 +102,11 @@ def _choice(
         )
     is_whole = all(getattr(found.settings, n) is not None for n, v in space.items() if v[1:])
     return cache.Kept(
-        settings=found.settings, facts=facts, is_thorough=mode == "full",
+        settings=found.settings,
+        facts=facts,
+        is_thorough=mode == "full",
         is_unfinished=mode == "quick" and not is_whole,
-    )  # fmt: skip
+    )
 
 
 def left_open(
@@ -118,9 +118,7 @@ def left_open(
         "micro_batch_rows": bool(recipe.micro_batch_rows) or "recipe.micro_batch_rows" in said,
         "compile": not recipe.compile or "recipe.compile" in said,
     }
-    return {
-        name: values for name, values in candidates.items() if values and not fixed.get(name)
-    }  # fmt: skip
+    return {name: values for name, values in candidates.items() if values and not fixed.get(name)}
 
 
 def _search(
@@ -139,9 +137,14 @@ def _search(
         space = {name: values for name, values in space.items() if name not in known}
     limit_s, compile_limit_s = LIMITS_S[mode]
     return Search(
-        bench(), space, plain, limit_s=limit_s, compile_limit_s=compile_limit_s, start=start,
+        bench(),
+        space,
+        plain,
+        limit_s=limit_s,
+        compile_limit_s=compile_limit_s,
+        start=start,
         now=now,
-    ).run()  # fmt: skip
+    ).run()
 
 
 def _facts(mode: Mode, found: Found, spent_s: float, earlier: cache.Kept | None) -> dict[str, Any]:
@@ -153,12 +156,18 @@ def _facts(mode: Mode, found: Found, spent_s: float, earlier: cache.Kept | None)
         dropped = earlier.facts.get("dropped", {}) | dropped
     spreads = [trial.spread for trial in found.trials if trial.num_rounds]
     facts = {
-        "mode": mode, "from": "measured", "chosen": _chosen(found.settings),
-        "plain_step_s": found.plain_s, "step_s": found.best_s, "trials": trials,
-        "dropped": dropped, "not_tried": found.not_tried, "spent_s": round(spent_s, 3),
+        "mode": mode,
+        "from": "measured",
+        "chosen": _chosen(found.settings),
+        "plain_step_s": found.plain_s,
+        "step_s": found.best_s,
+        "trials": trials,
+        "dropped": dropped,
+        "not_tried": found.not_tried,
+        "spent_s": round(spent_s, 3),
         "load_per_core": hardware.load_per_core(),
         "spread": round(statistics.median(spreads), 3) if spreads else None,
-    }  # fmt: skip
+    }
     return facts | ({"problem": found.problem} if found.problem else {})
 
 

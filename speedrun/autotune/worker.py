@@ -45,9 +45,13 @@ class Worker:
         self.drop(order)
         settings = ExecutionConfig(**order["settings"])
         engine = self._backend.engine(
-            self._architecture, self._model, self._recipe, self._seed, self._device,
+            self._architecture,
+            self._model,
+            self._recipe,
+            self._seed,
+            self._device,
             settings=settings,
-        )  # fmt: skip
+        )
         losses, times_s, is_slow = [], [], False
         while len(losses) < CHECK_STEPS and not is_slow:
             before_s = time.perf_counter()
@@ -59,8 +63,11 @@ class Worker:
         if not is_slow:
             self._engines[order["name"]] = engine, settings
         return {
-            "losses": losses, "times_s": times_s, "is_slow": is_slow, "facts": engine.metadata(),
-        }  # fmt: skip
+            "losses": losses,
+            "times_s": times_s,
+            "is_slow": is_slow,
+            "facts": engine.metadata(),
+        }
 
     def time(self, order: dict[str, Any]) -> dict[str, Any]:
         """Seconds of a step, over some steps."""
@@ -146,9 +153,12 @@ def _in_one_line(error: Exception) -> str:
 def subject(arch: str, device: str, model: Any, recipe: Recipe, seed: int) -> dict[str, Any]:
     """What a worker's first line says: whose steps are timed."""
     return {
-        "arch": arch, "device": device, "model": asdict(model), "recipe": asdict(recipe),
+        "arch": arch,
+        "device": device,
+        "model": asdict(model),
+        "recipe": asdict(recipe),
         "seed": seed,
-    }  # fmt: skip
+    }
 
 
 if __name__ == "__main__":

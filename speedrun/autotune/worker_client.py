@@ -88,9 +88,13 @@ class ProcessBench:
         may_shrink: bool = False,
     ) -> Built:
         order = {
-            "do": "build", "name": name, "settings": asdict(settings), "may_shrink": may_shrink,
-            "first_limit_s": first_limit_s, "step_limit_s": step_limit_s,
-        }  # fmt: skip
+            "do": "build",
+            "name": name,
+            "settings": asdict(settings),
+            "may_shrink": may_shrink,
+            "first_limit_s": first_limit_s,
+            "step_limit_s": step_limit_s,
+        }
         return Built(**self._ask(order, limit_s))
 
     def time(self, name: str, num_steps: int, *, limit_s: float) -> float:

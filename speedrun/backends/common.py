@@ -83,10 +83,7 @@ class TextReader:
     """
 
     def __init__(
-        self,
-        next_logits: NextLogits,
-        context: int,
-        new_cache: Callable[[], Any] | None = None,
+        self, next_logits: NextLogits, context: int, new_cache: Callable[[], Any] | None = None
     ) -> None:
         self._next_logits, self._context = next_logits, context
         self._cache = None if new_cache is None else new_cache()

@@ -163,11 +163,13 @@ def obey(engine: Engine, group: ProcessGroup, broadcast: Message) -> None:
         arrays = iter(broadcast.arrays)
         jobs = [
             Job(
-                rows=next(arrays), seed=each["seed"], prefix_length=each["prefix_length"],
+                rows=next(arrays),
+                seed=each["seed"],
+                prefix_length=each["prefix_length"],
                 shares=next(arrays) if each["drawn"] else None,
             )
             for each in broadcast.values["jobs"]
-        ]  # fmt: skip
+        ]
         _answers(engine, group, jobs)
     elif broadcast.what == "peak_bytes":
         _peak_bytes(engine, group)

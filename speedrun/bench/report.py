@@ -82,8 +82,16 @@ def _table(bench: Bench, *, is_busy: bool) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for column in ("", "training", "of limit", "scoring", "per", "story", "peak"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
-    table.add_row("", "tokens/s", "6·N, exact", "tokens/s", "train",
-                  f"{bench.settings.story_tokens} tokens", "memory", style="dim")  # fmt: skip
+    table.add_row(
+        "",
+        "tokens/s",
+        "6·N, exact",
+        "tokens/s",
+        "train",
+        f"{bench.settings.story_tokens} tokens",
+        "memory",
+        style="dim",
+    )
     for row in bench.rows:
         story_s = bench.settings.story_tokens / row.median("sample")
         table.add_row(
@@ -126,9 +134,13 @@ def _profile(row: Row) -> Table:
     parts_s = row.profile.parts_s
     step_s = sum(parts_s.values())
     table = Table(
-        title=Text(f"\na training step of {noise.name(row)}"), title_justify="left",
-        title_style="bold", box=None, show_header=False, padding=(0, 2, 0, 0),
-    )  # fmt: skip
+        title=Text(f"\na training step of {noise.name(row)}"),
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        show_header=False,
+        padding=(0, 2, 0, 0),
+    )
     for justify in ("left", "right", "right", "left"):
         table.add_column(justify=justify)
     for part, part_s in sorted(parts_s.items(), key=lambda item: -item[1]):

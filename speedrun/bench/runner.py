@@ -58,14 +58,21 @@ def measure(
         raise ValueError(f"nothing could be measured: {failed[0]['variant']}: {failed[0]['error']}")
     return Bench.model_validate(
         {
-            "schema": SCHEMA, **_origin(), **_machine(), "data": _data(variants[0]),
+            "schema": SCHEMA,
+            **_origin(),
+            **_machine(),
+            "data": _data(variants[0]),
             "settings": {
-                "repeats": done, "burst_s": workload.BURST_S, "num_docs": workload.NUM_DOCS,
+                "repeats": done,
+                "burst_s": workload.BURST_S,
+                "num_docs": workload.NUM_DOCS,
                 "story_tokens": workload.STORY_TOKENS,
             },
-            "load": load, "rows": rows, "failed": failed,
+            "load": load,
+            "rows": rows,
+            "failed": failed,
         }
-    )  # fmt: skip
+    )
 
 
 class _Running:
@@ -122,9 +129,12 @@ class _Running:
 
 
 def _rounds(
-    running: _Running, repeats: int | None, budget_s: float | None, phase: Say,
+    running: _Running,
+    repeats: int | None,
+    budget_s: float | None,
+    phase: Say,
     now: Callable[[], float] = time.monotonic,
-) -> int:  # fmt: skip
+) -> int:
     """Take rounds of each measurement; return the fewest that any was given."""
     taken = []
     for kind in _KINDS:

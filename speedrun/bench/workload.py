@@ -85,9 +85,13 @@ class Subject:
         run = self._run
         # A cache of its own: what was tokenized before would make training faster than it is.
         self._stream = TokenStream(
-            source, heldout, self._tokenizer, scratch,
-            context=run.model.context, batch_rows=run.recipe.batch_rows,
-        )  # fmt: skip
+            source,
+            heldout,
+            self._tokenizer,
+            scratch,
+            context=run.model.context,
+            batch_rows=run.recipe.batch_rows,
+        )
         self._matmul_gflops = {
             precision: self._backend.matmul_gflops(self._device, precision)
             for precision in ("fp32", "bf16")
@@ -242,9 +246,13 @@ class Subject:
         run = self._run
         since_s = self._now()
         score = evaluate.score(
-            self._engine, self._docs, self._tokenizer, context=run.model.context,
-            stride=run.data.stride, likelihood=self._architecture.LIKELIHOOD,
-        )  # fmt: skip
+            self._engine,
+            self._docs,
+            self._tokenizer,
+            context=run.model.context,
+            stride=run.data.stride,
+            likelihood=self._architecture.LIKELIHOOD,
+        )
         return self._now() - since_s, score
 
     def _choose_story(self) -> None:
@@ -262,9 +270,13 @@ class Subject:
         counting = _Counting(self._tokenizer)
         since_s = self._now()
         generate.tell(
-            self._engine, self._architecture, self._run.model, cast(Tokenizer, counting),
-            generate.PROMPT, sampling,
-        )  # fmt: skip
+            self._engine,
+            self._architecture,
+            self._run.model,
+            cast(Tokenizer, counting),
+            generate.PROMPT,
+            sampling,
+        )
         taken_s = self._now() - since_s
         if self._architecture.LIKELIHOOD == "bound":  # all are drawn at once, wherever it ends
             return taken_s, STORY_TOKENS

@@ -81,10 +81,21 @@ def race(
     from speedrun.cli.race import race_command
 
     race_command(
-        minutes=minutes, arch=arch, params=params, backend=backend, recipe=recipe, seed=seed,
-        seeds=seeds, data=data, vocab=vocab, eval_docs=eval_docs, settings=set_ or [], tune=tune,
-        out=out, as_json=json_,
-    )  # fmt: skip
+        minutes=minutes,
+        arch=arch,
+        params=params,
+        backend=backend,
+        recipe=recipe,
+        seed=seed,
+        seeds=seeds,
+        data=data,
+        vocab=vocab,
+        eval_docs=eval_docs,
+        settings=set_ or [],
+        tune=tune,
+        out=out,
+        as_json=json_,
+    )
 
 
 @app.command
@@ -146,8 +157,7 @@ def doctor(*, json_: Annotated[bool, Parameter(name="--json", negative="")] = Fa
 app.command(plan)
 # The options of these stand where the strings point, which is read only when one is asked for.
 app.command(
-    "leaderboard.cli:submit",
-    help="Check finished runs and add their records to a leaderboard.",
+    "leaderboard.cli:submit", help="Check finished runs and add their records to a leaderboard."
 )
 app.command(
     "leaderboard.cli:verify",

@@ -124,9 +124,13 @@ def _measure(
             status.update(Text(f"{text} …"))
 
         return runner.measure(
-            chosen, repeats=repeats, budget_s=budget_s, with_profile=options.profile,
-            phase=show_phase if console.is_terminal else say, notice=notice,
-        )  # fmt: skip
+            chosen,
+            repeats=repeats,
+            budget_s=budget_s,
+            with_profile=options.profile,
+            phase=show_phase if console.is_terminal else say,
+            notice=notice,
+        )
 
 
 def _expect_new(path: Path) -> None:

@@ -141,7 +141,11 @@ def sample_command(
     restored = load_run(run, backend, arch)
     with restored.architecture.plugin_errors():
         text = generate.tell(
-            restored.engine, restored.architecture, restored.model, restored.tokenizer, prompt,
+            restored.engine,
+            restored.architecture,
+            restored.model,
+            restored.tokenizer,
+            prompt,
             sampling,
-        )  # fmt: skip
+        )
     Console().print(Text(text), soft_wrap=not sys.stdout.isatty())

@@ -77,13 +77,17 @@ class Races:
             raise ValueError(f"--arch {self.arch}: give different architectures, parted by commas")
         eval_docs = parse_eval_docs(self.eval_docs)
         return Grid(
-            archs=archs, params=parse_sizes(self.params),
-            minutes=_minutes(self.minutes, "--minutes"), num_seeds=self.seeds,
-            backend=self.backend, recipe=self.recipe,
+            archs=archs,
+            params=parse_sizes(self.params),
+            minutes=_minutes(self.minutes, "--minutes"),
+            num_seeds=self.seeds,
+            backend=self.backend,
+            recipe=self.recipe,
             data=Data(path=self.data, vocab=self.vocab, eval_docs=eval_docs),
-            settings=tuple(self.set_ or ()), tune=self.tune,
+            settings=tuple(self.set_ or ()),
+            tune=self.tune,
             out=self.out or Path("sweeps") / Path(archs[0]).name,
-        )  # fmt: skip
+        )
 
 
 def sweep(

@@ -31,9 +31,13 @@ def _torchrun(environment: Mapping[str, str]) -> Launched | None:
         return None
     rank, size, local_rank, local_size = (_number(environment, name) for name in names)
     return Launched(
-        by="torchrun", backend="torch", rank=rank, size=size, local_rank=local_rank,
+        by="torchrun",
+        backend="torch",
+        rank=rank,
+        size=size,
+        local_rank=local_rank,
         local_size=local_size,
-    )  # fmt: skip
+    )
 
 
 def _mlx_launch(environment: Mapping[str, str]) -> Launched | None:

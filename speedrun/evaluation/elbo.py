@@ -47,12 +47,13 @@ def draw(
         num_done = len(replicates)
         replicates.append(
             _replicate(
-                engine, docs, todo, [seed, num_done],
-                lambda share, done=num_done: watch(
-                    (done + share) / max(MIN_REPLICATES, done + 1)
-                ),
+                engine,
+                docs,
+                todo,
+                [seed, num_done],
+                lambda share, done=num_done: watch((done + share) / max(MIN_REPLICATES, done + 1)),
             )
-        )  # fmt: skip
+        )
         if len(replicates) < MIN_REPLICATES:
             continue
         stacked_RD = np.stack(replicates)
@@ -80,9 +81,11 @@ def _replicate(
             rows = np.stack([docs[w.doc][w.start : w.stop] for w in batch])
             shares = np.concatenate([stratified_timesteps(STRATA, rng) for _ in batch])
             yield Job(
-                rows=np.repeat(rows, STRATA, axis=0), seed=int(rng.integers(2**31)),
-                prefix_length=batch[0].first, shares=shares,
-            )  # fmt: skip
+                rows=np.repeat(rows, STRATA, axis=0),
+                seed=int(rng.integers(2**31)),
+                prefix_length=batch[0].first,
+                shares=shares,
+            )
 
     done = 0
     for batch, drawn in zip(batches, each_nats(engine, jobs()), strict=True):

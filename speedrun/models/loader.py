@@ -17,15 +17,7 @@ import architectures
 from speedrun import backends
 from speedrun.config import ModelConfig
 from speedrun.models import contract, plugins
-from speedrun.protocols import (
-    Architecture,
-    Backend,
-    Device,
-    Likelihood,
-    NoisedBatch,
-    Rows,
-    Weights,
-)
+from speedrun.protocols import Architecture, Backend, Device, Likelihood, NoisedBatch, Rows, Weights
 from speedrun.text import nearest
 
 

@@ -37,9 +37,7 @@ def num_tokens(question: Question, speed: Speed) -> float:
 
 
 def forward_parts(question: Question, hardware: Hardware) -> tuple[Mapping[str, float], str]:
-    return parts_of(
-        question.architecture, question.model, is_processor=hardware.is_processor
-    )  # fmt: skip
+    return parts_of(question.architecture, question.model, is_processor=hardware.is_processor)
 
 
 def parts_of(
@@ -73,22 +71,34 @@ def add_compute(sheet: Sheet, question: Question, hardware: Hardware, D: float) 
     exact = flops.exact_flop(forward, D)
     shares = ", ".join(f"{name} {part / forward:.0%}" for name, part in parts.items())
     sheet.add(
-        "compute", "exact_flop", "exact count", exact, flop(exact),
+        "compute",
+        "exact_flop",
+        "exact count",
+        exact,
+        flop(exact),
         f"3 · {forward:,.0f} FLOP a token forward · D: {origin} ({shares})",
-    )  # fmt: skip
+    )
     sheet.add(
-        "compute", "exact_over_6nd", "exact / 6·N·D", exact / total, f"{exact / total:.2f}",
+        "compute",
+        "exact_over_6nd",
+        "exact / 6·N·D",
+        exact / total,
+        f"{exact / total:.2f}",
         "below 1: weights in tables multiply nothing; above: attention's own products",
-    )  # fmt: skip
+    )
     for name, part in parts.items():
         sheet.add("compute", f"forward_{name}_flop_per_token", "", part, "", "2 per weight")
     days = total / flops.PETAFLOP_DAY
     sheet.add("compute", "petaflop_days", "PetaFLOP-days", days, f"{days:.3g}", "6·N·D / 8.64e19")
     hours = flops.hours(total, hardware.effective_flop_s)
     sheet.add(
-        "compute", "device_hours", "GPU-hours", hours, f"{hours:.3g}",
+        "compute",
+        "device_hours",
+        "GPU-hours",
+        hours,
+        f"{hours:.3g}",
         f"6·N·D / {rate(hardware.effective_flop_s)} on {hardware.title}",
-    )  # fmt: skip
+    )
 
 
 def add_probe(sheet: Sheet, question: Question, probe: Probe, forward: float) -> None:
@@ -131,18 +141,30 @@ def add_time(
     spec, effective = hardware.spec_flop_s, hardware.effective_flop_s
     sheet.add("time", "spec_flop_s", "spec", spec, rate(spec), hardware.spec_formula)
     sheet.add(
-        "time", "effective_flop_s", "effective", effective, rate(effective),
+        "time",
+        "effective_flop_s",
+        "effective",
+        effective,
+        rate(effective),
         hardware.effective_formula,
-    )  # fmt: skip
+    )
     sheet.add(
-        "time", "spec_share", "share of spec", effective / spec, f"{effective / spec:.0%}",
+        "time",
+        "spec_share",
+        "share of spec",
+        effective / spec,
+        f"{effective / spec:.0%}",
         "effective / spec",
-    )  # fmt: skip
+    )
     tokens_per_s = speed.tokens_per_s
     sheet.add(
-        "time", "tokens_per_s", "speed", tokens_per_s, f"{tokens_per_s:,.0f} tokens/s",
+        "time",
+        "tokens_per_s",
+        "speed",
+        tokens_per_s,
+        f"{tokens_per_s:,.0f} tokens/s",
         speed.formula,
-    )  # fmt: skip
+    )
     seconds = D / tokens_per_s
     sheet.add("time", "train_s", "training takes", seconds, duration(seconds), "D / speed")
     if not is_measured:  # which counts every operation there is
@@ -191,22 +213,38 @@ def add_data(sheet: Sheet, question: Question, speed: Speed, D: float) -> None:
     N, budget_s = question.num_params, question.budget_s
     best = flops.chinchilla_tokens(N)
     sheet.add(
-        "data", "ratio", "tokens / parameter", D / N, f"{D / N:.3g}",
+        "data",
+        "ratio",
+        "tokens / parameter",
+        D / N,
+        f"{D / N:.3g}",
         f"D / N; the optimum's is {flops.RATIO:g} (Hoffmann et al. 2022)",
-    )  # fmt: skip
+    )
     sheet.add(
-        "data", "chinchilla_tokens", "at that ratio", best, f"{count(best)} tokens",
+        "data",
+        "chinchilla_tokens",
+        "at that ratio",
+        best,
+        f"{count(best)} tokens",
         f"{flops.RATIO:g} · N",
-    )  # fmt: skip
+    )
     for name, params, tokens in flops.KNOWN:
         key = "known_" + "".join(c if c.isalnum() else "_" for c in name.lower())
         sheet.add(
-            "data", key, name, tokens / params, f"{tokens / params:,.0f}",
+            "data",
+            key,
+            name,
+            tokens / params,
+            f"{tokens / params:,.0f}",
             f"{count(tokens)} tokens / {count(params)}",
-        )  # fmt: skip
+        )
     by_ratio = flops.params_by_ratio(speed.tokens_per_s, budget_s)
     sheet.add(
-        "data", "params_by_ratio", "size by that rule", by_ratio, count(by_ratio),
+        "data",
+        "params_by_ratio",
+        "size by that rule",
+        by_ratio,
+        count(by_ratio),
         f"{speed.tokens_per_s:,.0f} tokens/s · {duration(budget_s)} / {flops.RATIO:g}, at this"
         " size's speed",
-    )  # fmt: skip
+    )

@@ -46,31 +46,50 @@ def add_hints(sheet: Sheet, question: Question, D: float) -> None:
     add = sheet.add
     by_size, by_compute = lr_kaplan(inner), lr_of_compute(total)
     add(
-        "hints", "lr_by_size", "peak rate, by size", by_size if by_size > 0 else None,
+        "hints",
+        "lr_by_size",
+        "peak rate, by size",
+        by_size if by_size > 0 else None,
         f"{by_size:.2g}" if by_size > 0 else "none",
         "0.003239 - 0.0001395 ln(N without tables) (Kaplan et al. 2020, D.1)",
-    )  # fmt: skip
+    )
     add(
-        "hints", "lr_by_compute", "peak rate, by compute", by_compute, f"{by_compute:.2g}",
+        "hints",
+        "lr_by_compute",
+        "peak rate, by compute",
+        by_compute,
+        f"{by_compute:.2g}",
         "0.3118 C^-0.125 (Bi et al. 2024)",
-    )  # fmt: skip
+    )
     batch = tokens_per_step(total)
     add(
-        "hints", "tokens_per_step", "tokens a step", batch, count(batch),
+        "hints",
+        "tokens_per_step",
+        "tokens a step",
+        batch,
+        count(batch),
         "0.2920 C^0.3271 (Bi et al. 2024)",
-    )  # fmt: skip
+    )
     ours = question.batch_rows * model.context
     num_steps = D / ours
     add(
-        "hints", "num_steps", "steps", num_steps, f"{num_steps:,.0f}",
+        "hints",
+        "num_steps",
+        "steps",
+        num_steps,
+        f"{num_steps:,.0f}",
         f"D / (batch {question.batch_rows} · context {model.context} = {ours:,} tokens)",
-    )  # fmt: skip
+    )
     warmup = min(WARMUP_STEPS, WARMUP_SHARE * num_steps)
     add(
-        "hints", "warmup_steps", "warm-up steps", warmup, f"{warmup:,.0f}",
+        "hints",
+        "warmup_steps",
+        "warm-up steps",
+        warmup,
+        f"{warmup:,.0f}",
         f"{WARMUP_STEPS:,} (Touvron et al. 2023), at most {WARMUP_SHARE:.0%} of the steps (our"
         " choice for short runs)",
-    )  # fmt: skip
+    )
     rates = f"AdamW {recipe.lr:g}"
     if recipe.optimizer == "muon":
         rates = f"Muon {recipe.lr_matrix:g} for matrices, {rates} for the rest"
@@ -107,9 +126,13 @@ def add_epochs(
         at_hand = num_bytes / BYTES_PER_TOKEN
         what = f"{'' if is_all else 'at least '}{num_bytes / 1e6:,.1f} MB of {path.name}"
     sheet.add(
-        "data", "tokens_at_hand", "at hand", at_hand, f"{count(at_hand)} tokens",
+        "data",
+        "tokens_at_hand",
+        "at hand",
+        at_hand,
+        f"{count(at_hand)} tokens",
         f"{what} / {BYTES_PER_TOKEN} bytes a token (4,096 ids)",
-    )  # fmt: skip
+    )
     sheet.add("data", "epochs", "epochs", D / at_hand, f"{D / at_hand:.3g}", "D / tokens at hand")
 
 
@@ -136,9 +159,13 @@ def add_go_small(sheet: Sheet, question: Question, D: float) -> None:
     loss = law.loss(N, D)
     add("go_small", "loss_nats", "loss by the law", loss, f"{loss:.3g}", constants)
     add(
-        "go_small", "optimum_params", "optimal N", best_n, count(best_n),
+        "go_small",
+        "optimum_params",
+        "optimal N",
+        best_n,
+        count(best_n),
         f"of least loss at 6·N·D of this plan; {law.source}",
-    )  # fmt: skip
+    )
     add("go_small", "optimum_tokens", "optimal D", best_d, f"{count(best_d)} tokens", "beside it")
     add("go_small", "size_factor", "this plan's k_N", own, f"{own:.2f}", "N / optimal N")
     formula = "; k_N·k_D - 1, k_D = (1 - (k_N^-alpha - 1)·beta/alpha)^(-1/beta)"
@@ -147,20 +174,30 @@ def add_go_small(sheet: Sheet, question: Question, D: float) -> None:
         is_possible = math.isfinite(extra)
         how = f"same loss with {count(factor * best_n)} on k_D = {data:.2f}x the tokens"
         add(
-            "go_small", f"extra_compute_{factor:g}", f"k_N {factor:g}",
+            "go_small",
+            f"extra_compute_{factor:g}",
+            f"k_N {factor:g}",
             extra if is_possible else None,
             f"{extra:+.0%} compute" if is_possible else "impossible",
             how + (formula if factor == FACTORS[0] else "") if is_possible else "below the limit",
-        )  # fmt: skip
+        )
         value = data if is_possible else None
         add("go_small", f"data_factor_{factor:g}", "", value, "", "k_D")
     critical, limit = law.critical(), law.limit()
     add(
-        "go_small", "critical_size_factor", "critical size", critical, f"k_N {critical:.2f}",
+        "go_small",
+        "critical_size_factor",
+        "critical size",
+        critical,
+        f"k_N {critical:.2f}",
         f"{count(critical * best_n)} parameters: +100% compute, from here on it soars (de Vries"
         " 2023)",
-    )  # fmt: skip
+    )
     add(
-        "go_small", "limit_size_factor", "no way below", limit, f"k_N {limit:.3f}",
+        "go_small",
+        "limit_size_factor",
+        "no way below",
+        limit,
+        f"k_N {limit:.3f}",
         "(1 + alpha/beta)^(-1/alpha): no amount of tokens reaches the loss",
-    )  # fmt: skip
+    )

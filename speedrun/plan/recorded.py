@@ -32,15 +32,19 @@ def races(arch: str, folder: Path = OWN_RECORDS) -> Recorded:
     paths = sorted(folder.glob(_RECORD))
     found = [(load(path), path.stat().st_size) for path in paths]
     ours = [
-        (record, size) for record, size in found
-        if record.arch == arch and record.config.get("recipe_name") == "default"
+        (record, size)
+        for record, size in found
+        if record.arch == arch
+        and record.config.get("recipe_name") == "default"
         and record.status == "complete"
-    ]  # fmt: skip
+    ]
     if not ours:
         return Recorded(
-            off_s={}, record_bytes=_USUAL_RECORD_BYTES, note_bytes=_USUAL_NOTE_BYTES,
+            off_s={},
+            record_bytes=_USUAL_RECORD_BYTES,
+            note_bytes=_USUAL_NOTE_BYTES,
             source=f"assumed: no race of {arch} is recorded",
-        )  # fmt: skip
+        )
     clocks = [record.clock for record, _ in ours]
     classes = sorted({record.hardware.hardware_class for record, _ in ours})
     notes = [path.stat().st_size for path in folder.glob(_NOTE)]

@@ -10,10 +10,16 @@ from rich.text import Text
 from speedrun.plan.sheet import GO, NO_GO, UNKNOWN, Sheet
 
 _TITLES = {
-    "model": "Model", "memory": "Memory", "compute": "Compute", "time": "Time", "data": "Data",
-    "hints": "Recipe hints", "go_small": "Go small", "cluster": "Cluster",
+    "model": "Model",
+    "memory": "Memory",
+    "compute": "Compute",
+    "time": "Time",
+    "data": "Data",
+    "hints": "Recipe hints",
+    "go_small": "Go small",
+    "cluster": "Cluster",
     "shared": "What its machines share",
-}  # fmt: skip
+}
 _STYLES = {GO: "bold green", NO_GO: "bold red", UNKNOWN: "bold yellow"}
 _LABEL, _VALUE = 24, 16  # columns; formulas take the rest and wrap
 

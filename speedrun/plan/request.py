@@ -23,10 +23,16 @@ OPTIMIZERS = tuple(memory.OPTIMIZER_BYTES)
 MEASURABLE = ("adamw", "muon")  # what races train with
 # Beyond these nothing is meant, and the arithmetic takes for ever or overflows.
 _LIMITS = {
-    "ratio": (1e-6, 1e9), "tflops": (1e-6, 1e9), "batch": (1, 10**9), "context": (1, 10**8),
-    "width": (1, 10**6), "depth": (1, 200),
-    "cluster": (1, 10**6), "races": (1, 10**7), "price": (1e-6, 1e6),
-}  # fmt: skip
+    "ratio": (1e-6, 1e9),
+    "tflops": (1e-6, 1e9),
+    "batch": (1, 10**9),
+    "context": (1, 10**8),
+    "width": (1, 10**6),
+    "depth": (1, 200),
+    "cluster": (1, 10**6),
+    "races": (1, 10**7),
+    "price": (1e-6, 1e6),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

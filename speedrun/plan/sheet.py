@@ -3,9 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-SECTIONS = (
-    "model", "memory", "compute", "time", "data", "hints", "go_small", "cluster", "shared",
-)  # fmt: skip
+SECTIONS = ("model", "memory", "compute", "time", "data", "hints", "go_small", "cluster", "shared")
 Value = float | int | str | None
 GO, NO_GO, UNKNOWN = "go", "no-go", "unknown"
 Answer = Literal["go", "no-go", "unknown"]

@@ -23,9 +23,13 @@ def add_model(sheet: Sheet, question: Question) -> None:
         sheet.add("model", name, "", value, "", f"model.{name}")
     sheet.add("model", "shape", "shape", text, "", text)
     sheet.add(
-        "model", "num_params", "parameters", question.num_params, f"{question.num_params:,}",
+        "model",
+        "num_params",
+        "parameters",
+        question.num_params,
+        f"{question.num_params:,}",
         "N in all formulas, " + ("counted" if question.preset else "as asked for"),
-    )  # fmt: skip
+    )
     for key, counted in _counts(model).items():
         label = f"counted, {key}" if key in ("tied", "untied") else "counted"
         formula = {
@@ -35,15 +39,23 @@ def add_model(sheet: Sheet, question: Question) -> None:
         sheet.add("model", f"num_params_{key}", label, counted, f"{counted:,}", formula)
     inner = model.num_params_non_embedding
     sheet.add(
-        "model", "num_params_non_embedding", "without tables", inner, f"{inner:,}",
+        "model",
+        "num_params_non_embedding",
+        "without tables",
+        inner,
+        f"{inner:,}",
         "what tokens are not looked up in",
-    )  # fmt: skip
+    )
     if question.preset in PUBLISHED:
         published = PUBLISHED[question.preset]
         sheet.add(
-            "model", "published_params", "published as", published, count(published),
+            "model",
+            "published_params",
+            "published as",
+            published,
+            count(published),
             f"the size that {question.preset!r} is called by",
-        )  # fmt: skip
+        )
 
 
 def _counts(model: Any) -> dict[str, int]:
@@ -63,9 +75,12 @@ def add_memory(sheet: Sheet, question: Question, hardware: Hardware) -> None:
     _add(sheet, "weights_bytes", "weights", held.weights, f"{per_value} bytes · N ({dtype})")
     _add(sheet, "gradients_bytes", "gradients", held.gradients, f"{per_value} bytes · N")
     _add(
-        sheet, "optimizer_bytes", "optimizer states", held.optimizer,
+        sheet,
+        "optimizer_bytes",
+        "optimizer states",
+        held.optimizer,
         _optimizer_formula(question.optimizer, held, num_matrix),
-    )  # fmt: skip
+    )
     least = f"{held.total / N:.3g} bytes · N"
     if held.is_mixed:
         least = f"{held.least / N:.3g} bytes · N, {held.total / N:.3g} where gradients are kept"
@@ -83,9 +98,12 @@ def add_memory(sheet: Sheet, question: Question, hardware: Hardware) -> None:
     total = held.total + active + logits + program
     _add(sheet, "total_bytes", "training needs", total, "the sum, gradients kept")
     _add(
-        sheet, "inference_bytes", "inference needs", memory.INFERENCE * held.weights,
+        sheet,
+        "inference_bytes",
+        "inference needs",
+        memory.INFERENCE * held.weights,
         f"{memory.INFERENCE} · weights (Anthony et al. 2023)",
-    )  # fmt: skip
+    )
     _add_savings(sheet, question, held, active)
     _judge(sheet, question, hardware, total, active + logits)
 
@@ -117,16 +135,22 @@ def _add_activations(sheet: Sheet, question: Question, hardware: Hardware) -> tu
         return 0.0, logits
     active = memory.activations(rows, model.context, model.width, model.depth, dtype)
     _add(
-        sheet, "activations_bytes", "activations", active,
+        sheet,
+        "activations_bytes",
+        "activations",
+        active,
         f"batch {rows} · context {model.context} · width {model.width} · depth {model.depth} ·"
         f" {memory.BYTES[dtype]} bytes · {memory.ACTIVATION_FACTOR} (measured)",
-    )  # fmt: skip
+    )
     sheet.add("memory", "activation_factor", "", memory.ACTIVATION_FACTOR, "", "measured, fp32")
     if logits:
         _add(
-            sheet, "logits_bytes", "logits", logits,
+            sheet,
+            "logits_bytes",
+            "logits",
+            logits,
             f"batch · context · vocab {model.vocab} · 4 bytes · {memory.LOGIT_COPIES} copies",
-        )  # fmt: skip
+        )
     return active, logits
 
 
@@ -134,22 +158,30 @@ def _add_savings(sheet: Sheet, question: Question, held: memory.State, active: f
     rows = question.batch_rows
     if active and rows > 1:
         _add(
-            sheet, "accumulated_bytes", "accumulation saves", active * (1 - 1 / rows),
+            sheet,
+            "accumulated_bytes",
+            "accumulation saves",
+            active * (1 - 1 / rows),
             f"activations · (1 - 1/{rows}): one row at a time, more passes",
-        )  # fmt: skip
+        )
     if active:
         _add(
-            sheet, "checkpointed_bytes", "checkpointing saves",
+            sheet,
+            "checkpointed_bytes",
+            "checkpointing saves",
             active * (1 - 1 / memory.CHECKPOINTED),
             f"about 1/{memory.CHECKPOINTED} of the activations left for about"
             f" {memory.CHECKPOINT_COMPUTE:g}x compute (one more forward pass alone: 8/6)",
-        )  # fmt: skip
+        )
     for stage, left in enumerate(memory.sharded(held, _SHARDS), start=1):
         what = ("optimizer", "and gradients", "and weights")[stage - 1]
         _add(
-            sheet, f"zero{stage}_saved_bytes", f"ZeRO {stage} saves", held.total - left,
+            sheet,
+            f"zero{stage}_saved_bytes",
+            f"ZeRO {stage} saves",
+            held.total - left,
             f"a device, {what} sharded over {_SHARDS} (Rajbhandari et al. 2020)",
-        )  # fmt: skip
+        )
 
 
 def _judge(
@@ -169,9 +201,13 @@ def _judge(
         per_row = of_rows / question.batch_rows
         rows = max(0, int((usable - (total - of_rows)) / per_row))
         sheet.add(
-            "memory", "largest_batch", "largest batch", rows, f"{rows:,} rows",
+            "memory",
+            "largest_batch",
+            "largest batch",
+            rows,
+            f"{rows:,} rows",
             f"(usable - what a batch does not change) / {size(per_row)} a row",
-        )  # fmt: skip
+        )
         if total > usable:
             why += f"; --batch {rows} fits" if rows else "; not even one row fits"
     answer = NO_GO if total > usable else GO if is_whole else UNKNOWN

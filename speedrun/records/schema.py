@@ -66,9 +66,15 @@ class Hardware(Section):
 
 # Accounts that the budget does not pay for.
 OFF_CLOCK = (
-    "startup_s", "tokenizer_s", "build_s", "compile_s", "warmup_s", "checkpoint_s", "evaluate_s",
+    "startup_s",
+    "tokenizer_s",
+    "build_s",
+    "compile_s",
+    "warmup_s",
+    "checkpoint_s",
+    "evaluate_s",
     "sample_s",
-)  # fmt: skip
+)
 
 
 class Clock(Section):

@@ -123,8 +123,10 @@ def _best(request: RunRequest, arch: str, device: Device, fingerprint: str) -> K
     candidates = []
     for rank, known in _known(request):
         if (known.hardware_class, known.arch, known.recipe) == (
-            hardware_class, arch, request.recipe,
-        ):  # fmt: skip
+            hardware_class,
+            arch,
+            request.recipe,
+        ):
             is_same = known.train_fingerprint == fingerprint
             candidates.append((not is_same, rank, -known.num_runs, str(known.path), known))
     return min(candidates, key=lambda entry: entry[:4])[-1] if candidates else None

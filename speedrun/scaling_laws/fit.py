@@ -126,21 +126,40 @@ def fit_loss(
     high = np.array([floor, top + 0.7, top + 0.7, 1.5, 1.5])
     if start is None:
         starts = [
-            np.array([floor + np.log(e), floor + np.log((1 - e) / 2), floor + np.log((1 - e) / 2),
-                      alpha, beta])
-            for e in (0.3, 0.7) for alpha in (0.2, 0.5) for beta in (0.2, 0.5)
-        ]  # fmt: skip
+            np.array(
+                [
+                    floor + np.log(e),
+                    floor + np.log((1 - e) / 2),
+                    floor + np.log((1 - e) / 2),
+                    alpha,
+                    beta,
+                ]
+            )
+            for e in (0.3, 0.7)
+            for alpha in (0.2, 0.5)
+            for beta in (0.2, 0.5)
+        ]
     else:
         starts = [
-            np.array([_log(start.E), _log(start.A) - start.alpha * x0,
-                      _log(start.B) - start.beta * y0, start.alpha, start.beta])
-        ]  # fmt: skip
+            np.array(
+                [
+                    _log(start.E),
+                    _log(start.A) - start.alpha * x0,
+                    _log(start.B) - start.beta * y0,
+                    start.alpha,
+                    start.beta,
+                ]
+            )
+        ]
     best = _best(residuals, jacobian, starts, (low, high))
     e, a, b, alpha, beta = (float(value) for value in best)
     return LossLaw(
-        E=np.exp(e).item(), A=np.exp(a + alpha * x0).item(), B=np.exp(b + beta * y0).item(),
-        alpha=alpha, beta=beta,
-    )  # fmt: skip
+        E=np.exp(e).item(),
+        A=np.exp(a + alpha * x0).item(),
+        B=np.exp(b + beta * y0).item(),
+        alpha=alpha,
+        beta=beta,
+    )
 
 
 def fit_speed(
@@ -173,8 +192,9 @@ def fit_speed(
     if start is None:
         starts = [
             np.array([middle + np.log(share), middle + np.log(1 - share), power])
-            for share in (0.1, 0.5) for power in (0.6, 1.0)
-        ]  # fmt: skip
+            for share in (0.1, 0.5)
+            for power in (0.6, 1.0)
+        ]
     else:
         scale = _log(start.scale) + start.power * x0
         starts = [np.array([_log(start.fixed), scale, start.power])]

@@ -143,14 +143,21 @@ def optimum(laws: Laws, minutes: float, *, is_swept: bool) -> Optimum:
     found = [minimum(one, speed, 60 * minutes, *bounds)[0] for one, speed in laws.resamples]
     low, high = np.percentile([*found, params], [2.5, 97.5]) if found else (params, params)
     advice = (
-        "go smaller" if params <= smallest * _EDGE
-        else "go larger" if params >= largest / _EDGE
+        "go smaller"
+        if params <= smallest * _EDGE
+        else "go larger"
+        if params >= largest / _EDGE
         else ""
-    )  # fmt: skip
+    )
     return Optimum(
-        minutes=minutes, params=params, low=float(min(low, params)), high=float(max(high, params)),
-        bits_per_byte=loss, is_edge=bool(advice), advice=advice,
-    )  # fmt: skip
+        minutes=minutes,
+        params=params,
+        low=float(min(low, params)),
+        high=float(max(high, params)),
+        bits_per_byte=loss,
+        is_edge=bool(advice),
+        advice=advice,
+    )
 
 
 def ratio_size(speed: SpeedLaw, minutes: float, ratio: float = CHINCHILLA_RATIO) -> float:

@@ -74,11 +74,17 @@ def _arch(swept: ArchSweep, checked: Sequence[Row]) -> Iterator[str]:
         yield from _table(
             ("size", "n", "bits per byte", "tokens", "tokens/s"),
             [
-                (format_size(cell.params), str(cell.bits_per_byte.n),
-                 sign + _spread_of(cell), format_size(cell.num_tokens), f"{cell.tokens_per_s:,.0f}")
-                for cell in swept.cells if cell.minutes == minutes
+                (
+                    format_size(cell.params),
+                    str(cell.bits_per_byte.n),
+                    sign + _spread_of(cell),
+                    format_size(cell.num_tokens),
+                    f"{cell.tokens_per_s:,.0f}",
+                )
+                for cell in swept.cells
+                if cell.minutes == minutes
             ],
-        )  # fmt: skip
+        )
         yield ""
         yield _time_optimal(swept, minutes)
     if swept.laws is not None:
@@ -112,8 +118,9 @@ def _time_optimal(swept: ArchSweep, minutes: float) -> str:
     smallest, largest = swept.laws.swept
     open_end = (
         " The interval reaches an end of the sweep and may go on beyond it."
-        if one.low <= smallest * 1.01 or one.high >= largest / 1.01 else ""
-    )  # fmt: skip
+        if one.low <= smallest * 1.01 or one.high >= largest / 1.01
+        else ""
+    )
     return (
         f"**Time-optimal size at {minutes:g} min: {size}** (95 %: {interval}),"
         f" {one.bits_per_byte:.4f} bits per byte by the fit.{open_end}"
@@ -140,11 +147,16 @@ def _laws(swept: ArchSweep) -> Iterator[str]:
     yield from _table(
         ("size", "minutes", "tokens/s", "by the law", "residual of the loss"),
         [
-            (format_size(cell.params), f"{cell.minutes:g}", f"{cell.tokens_per_s:,.0f}",
-             f"{float(speed.tokens_per_s(cell.params)):,.0f}", f"{_residual(swept, cell):+.2%}")
+            (
+                format_size(cell.params),
+                f"{cell.minutes:g}",
+                f"{cell.tokens_per_s:,.0f}",
+                f"{float(speed.tokens_per_s(cell.params)):,.0f}",
+                f"{_residual(swept, cell):+.2%}",
+            )
             for cell in swept.cells
         ],
-    )  # fmt: skip
+    )
     worst = float(np.max(np.abs(laws.residuals)))
     typical = float(np.median(np.abs(laws.residuals)))
     yield ""
@@ -193,16 +205,28 @@ def _predictions(swept: ArchSweep) -> Iterator[str]:
         size = law.ratio_size(laws.speed, minutes)
         there = float(law.time_loss(laws.loss, laws.speed, size, 60 * minutes))
         rows.append(
-            (f"{minutes:g}", "measured" if minutes in swept.measured else "predicted",
-             format_size(one.params) + _edge(one),
-             f"{format_size(one.low)} to {format_size(one.high)}", f"{one.bits_per_byte:.4f}",
-             format_size(size), f"{there:.4f}")
-        )  # fmt: skip
+            (
+                f"{minutes:g}",
+                "measured" if minutes in swept.measured else "predicted",
+                format_size(one.params) + _edge(one),
+                f"{format_size(one.low)} to {format_size(one.high)}",
+                f"{one.bits_per_byte:.4f}",
+                format_size(size),
+                f"{there:.4f}",
+            )
+        )
     yield from _table(
-        ("minutes", "", "time-optimal size", "95 %", "bits per byte", "20 tokens a parameter",
-         "bits per byte there"),
+        (
+            "minutes",
+            "",
+            "time-optimal size",
+            "95 %",
+            "bits per byte",
+            "20 tokens a parameter",
+            "bits per byte there",
+        ),
         rows,
-    )  # fmt: skip
+    )
     if any("*" in cells[2] for cells in rows):
         yield ""
         yield "\\* at or beyond the end of what was swept: the laws are followed, not measured."
@@ -225,10 +249,16 @@ def _check(swept: ArchSweep, rows: Sequence[Row]) -> Iterator[str]:
         by_tokens = float(laws.loss(cell.params, cell.num_tokens))
         mean = cell.bits_per_byte.mean
         table.append(
-            (f"{cell.minutes:g}", format_size(cell.params), str(cell.bits_per_byte.n),
-             _spread_of(cell), f"{by_time:.4f}", f"{by_time / mean - 1:+.2%}",
-             f"{by_tokens / mean - 1:+.2%}")
-        )  # fmt: skip
+            (
+                f"{cell.minutes:g}",
+                format_size(cell.params),
+                str(cell.bits_per_byte.n),
+                _spread_of(cell),
+                f"{by_time:.4f}",
+                f"{by_time / mean - 1:+.2%}",
+                f"{by_tokens / mean - 1:+.2%}",
+            )
+        )
     yield from _table(
         ("minutes", "size", "n", "measured", "predicted", "off", "off at the tokens it saw"), table
     )
@@ -243,8 +273,10 @@ def _frontier(found: Folder) -> Iterator[str]:
     for minutes in sorted({m for swept in found.archs for m in swept.minutes}):
         best = [
             (swept.is_bound, cell.bits_per_byte.mean, swept, cell)
-            for swept in found.archs for cell in swept.cells if cell.minutes == minutes
-        ]  # fmt: skip
+            for swept in found.archs
+            for cell in swept.cells
+            if cell.minutes == minutes
+        ]
         for swept in found.archs:
             mine = [entry for entry in best if entry[2] is swept]
             if not mine:
@@ -253,14 +285,25 @@ def _frontier(found: Folder) -> Iterator[str]:
             one = swept.measured.get(minutes)
             leads = min(best, key=lambda entry: entry[:2])[2] is swept
             rows.append(
-                (f"{minutes:g}", sanitize(swept.arch) + (" ←" if leads else ""),
-                 format_size(cell.params), ("≤ " if swept.is_bound else "") + _spread_of(cell),
-                 "-" if one is None else format_size(one.params) + _edge(one),
-                 "-" if one is None else f"{one.bits_per_byte:.4f}")
-            )  # fmt: skip
+                (
+                    f"{minutes:g}",
+                    sanitize(swept.arch) + (" ←" if leads else ""),
+                    format_size(cell.params),
+                    ("≤ " if swept.is_bound else "") + _spread_of(cell),
+                    "-" if one is None else format_size(one.params) + _edge(one),
+                    "-" if one is None else f"{one.bits_per_byte:.4f}",
+                )
+            )
     yield from _table(
-        ("minutes", "architecture", "best size raced", "bits per byte", "time-optimal",
-         "bits per byte by the fit"), rows,
-    )  # fmt: skip
+        (
+            "minutes",
+            "architecture",
+            "best size raced",
+            "bits per byte",
+            "time-optimal",
+            "bits per byte by the fit",
+        ),
+        rows,
+    )
     yield ""
     yield "← leads at this budget. Bounds (≤) never lead over exact scores."

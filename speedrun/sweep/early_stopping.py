@@ -116,9 +116,11 @@ def _by_its_neighbour(params: int, curve: Curve, share: float, finished: Sequenc
     best = min(finished, key=lambda one: one.bits_per_byte)
     near = min(finished, key=lambda one: _doublings(params, one.params))
     levels = [
-        level(curve, share - WINDOW, share), level(near.curve, share - WINDOW, share),
-        level(near.curve, 1 - WINDOW, 1.0), level(best.curve, 1 - WINDOW, 1.0),
-    ]  # fmt: skip
+        level(curve, share - WINDOW, share),
+        level(near.curve, share - WINDOW, share),
+        level(near.curve, 1 - WINDOW, 1.0),
+        level(best.curve, 1 - WINDOW, 1.0),
+    ]
     here, then, end, goal = levels
     if here is None or then is None or end is None or goal is None:
         return False

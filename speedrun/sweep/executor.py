@@ -139,9 +139,14 @@ def conclude(run: Planned, ended: Ended, state: State, watcher: Watcher) -> None
     if ended.stopped_at is not None:
         error = f"stopped by racing at {ended.stopped_at:.0%} of its budget: it could not win"
     failure = Failure(
-        arch=run.name, params=run.params, minutes=run.minutes, seed=run.seed,
-        exit_code=ended.exit_code, error=error, stopped_at=ended.stopped_at,
-    )  # fmt: skip
+        arch=run.name,
+        params=run.params,
+        minutes=run.minutes,
+        seed=run.seed,
+        exit_code=ended.exit_code,
+        error=error,
+        stopped_at=ended.stopped_at,
+    )
     note_failure(out, failure)
     (state.failed if ended.stopped_at is None else state.stopped)[run.key] = failure
     watcher.failed(run, failure, state)
@@ -165,6 +170,8 @@ def _field(run: Planned, state: State) -> list[early_stopping.Raced]:
 
 def _grid(grid: Grid) -> dict[str, Any]:
     return {
-        "archs": list(grid.archs), "params": list(grid.params), "minutes": list(grid.minutes),
+        "archs": list(grid.archs),
+        "params": list(grid.params),
+        "minutes": list(grid.minutes),
         "seeds": grid.num_seeds,
-    }  # fmt: skip
+    }

@@ -11,10 +11,16 @@ from speedrun.sweep.results import ArchSweep
 from speedrun.text import format_size
 
 _STYLE: dict[Any, Any] = {
-    "svg.hashsalt": "sweep", "svg.fonttype": "none", "font.size": 10, "figure.dpi": 100,
-    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.alpha": 0.25,
+    "svg.hashsalt": "sweep",
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "figure.dpi": 100,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
     "legend.frameon": False,
-}  # fmt: skip
+}
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
 _WIDE, _HIGH = 7.2, 4.5  # inches
 
@@ -28,8 +34,11 @@ def draw(folder: Path, swept: ArchSweep) -> list[str]:
 
     written = []
     kinds: dict[str, Callable[[Any, ArchSweep], None]] = {
-        "size": _size, "loss": _loss, "speed": _speed, "residuals": _residuals,
-    }  # fmt: skip
+        "size": _size,
+        "loss": _loss,
+        "speed": _speed,
+        "residuals": _residuals,
+    }
     for kind, plot in kinds.items():
         name = f"{swept.arch}-{kind}"
         with matplotlib.rc_context(_STYLE):
@@ -61,9 +70,13 @@ def _size(axes: Any, swept: ArchSweep) -> None:
         colour = _COLOURS[number % len(_COLOURS)]
         rows = [row for row in swept.rows if row.budget_s == 60 * minutes]
         axes.plot(
-            [row.num_params for row in rows], [row.bits_per_byte for row in rows], "o",
-            color=colour, alpha=0.7, markersize=4,
-        )  # fmt: skip
+            [row.num_params for row in rows],
+            [row.bits_per_byte for row in rows],
+            "o",
+            color=colour,
+            alpha=0.7,
+            markersize=4,
+        )
         curve = law.time_loss(laws.loss, laws.speed, sizes, 60 * minutes)
         axes.plot(sizes, curve, color=colour, label=f"{minutes:g} min")
         if (one := swept.measured.get(minutes)) is not None:
@@ -72,9 +85,13 @@ def _size(axes: Any, swept: ArchSweep) -> None:
             axes.hlines(level, one.low, one.high, color=colour, linewidth=6, alpha=0.3)
             axes.plot([one.params], [level], "D", color=colour, markersize=7)
             axes.annotate(
-                one.advice or text, (one.params, level), textcoords="offset points",
-                xytext=(0, -16), ha="center", color=colour,
-            )  # fmt: skip
+                one.advice or text,
+                (one.params, level),
+                textcoords="offset points",
+                xytext=(0, -16),
+                ha="center",
+                color=colour,
+            )
     axes.margins(y=0.15)
     axes.set_ylabel("held-out bits per byte")
     axes.set_title(f"{swept.arch}: which size for which budget")
@@ -90,9 +107,12 @@ def _loss(axes: Any, swept: ArchSweep) -> None:
     axes.plot(params, losses, "o", color=_COLOURS[0], alpha=0.7, markersize=4, label="runs")
     axes.plot(sizes, laws.loss(sizes, middle), color=_COLOURS[0], label="L(N, D)")
     axes.plot(
-        sizes, line.scale * sizes**line.exponent, "--", color=_COLOURS[1],
+        sizes,
+        line.scale * sizes**line.exponent,
+        "--",
+        color=_COLOURS[1],
         label=f"N^{line.exponent:.3f}, R² {line.r2:.3f}",
-    )  # fmt: skip
+    )
     _few_ticks(axes, "{:.3g}")
     axes.set_ylabel(f"bits per byte, moved to {format_size(middle)} tokens")
     axes.set_title(f"{swept.arch}: loss at equal tokens")
@@ -126,9 +146,14 @@ def _residuals(axes: Any, swept: ArchSweep) -> None:
     for number, minutes in enumerate(swept.minutes):
         mine = np.isclose(points.budget_s, 60 * minutes)
         axes.plot(
-            points.params[mine], residuals[mine], "o", alpha=0.7, markersize=4,
-            color=_COLOURS[number % len(_COLOURS)], label=f"{minutes:g} min",
-        )  # fmt: skip
+            points.params[mine],
+            residuals[mine],
+            "o",
+            alpha=0.7,
+            markersize=4,
+            color=_COLOURS[number % len(_COLOURS)],
+            label=f"{minutes:g} min",
+        )
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_ylabel("measured over L(N, D), per cent")
     axes.set_title(f"{swept.arch}: residuals of the loss")

@@ -137,19 +137,27 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
     for arch, (architecture, _) in chosen.items():
         first = _resolved(grid, architecture, arch, grid.params[0], 60.0, 0, grid.data.vocab)
         learnt = tokenizer.for_data(
-            source, heldout, grid.data.vocab, first.data.tokenizer,
-            paths.cache_dir() / "tokenizers", notice,
-        )  # fmt: skip
+            source,
+            heldout,
+            grid.data.vocab,
+            first.data.tokenizer,
+            paths.cache_dir() / "tokenizers",
+            notice,
+        )
         for seed, minutes, params in itertools.product(
             range(grid.num_seeds), grid.minutes, grid.params
         ):
             run = _resolved(grid, architecture, arch, params, 60 * minutes, seed, learnt.vocab)
             runs.append(
                 Planned(
-                    arch=arch, name=run.arch, params=params, minutes=minutes, seed=seed,
+                    arch=arch,
+                    name=run.arch,
+                    params=params,
+                    minutes=minutes,
+                    seed=seed,
                     config=run.as_dict(),
                 )
-            )  # fmt: skip
+            )
     runs.sort(key=_turn)
     shared = {
         "recipe": grid.recipe,
@@ -174,9 +182,16 @@ def _resolved(
     grid: Grid, architecture: Any, arch: str, params: int, budget_s: float, seed: int, vocab: int
 ) -> config.Run:
     request = RunRequest(
-        arch=arch, params=str(params), budget_s=budget_s, backend=grid.backend, recipe=grid.recipe,
-        seed=seed, data=grid.data, settings=grid.settings, out=grid.out,
-    )  # fmt: skip
+        arch=arch,
+        params=str(params),
+        budget_s=budget_s,
+        backend=grid.backend,
+        recipe=grid.recipe,
+        seed=seed,
+        data=grid.data,
+        settings=grid.settings,
+        out=grid.out,
+    )
     with architecture.plugin_errors():
         return resolve(architecture, request, vocab)
 
@@ -185,12 +200,28 @@ def arguments(run: Planned, grid: Grid) -> list[str]:
     """The race as a command line."""
     data = grid.data
     out = [
-        "--arch", run.arch, "--params", str(run.params), "--minutes", repr(run.minutes),
-        "--seed", str(run.seed), "--backend", grid.backend, "--recipe", grid.recipe,
-        "--vocab", str(data.vocab), "--out", str(grid.out), "--json",
-        "--tune", grid.tune,
-        "--eval-docs", "all" if data.eval_docs is None else str(data.eval_docs),
-    ]  # fmt: skip
+        "--arch",
+        run.arch,
+        "--params",
+        str(run.params),
+        "--minutes",
+        repr(run.minutes),
+        "--seed",
+        str(run.seed),
+        "--backend",
+        grid.backend,
+        "--recipe",
+        grid.recipe,
+        "--vocab",
+        str(data.vocab),
+        "--out",
+        str(grid.out),
+        "--json",
+        "--tune",
+        grid.tune,
+        "--eval-docs",
+        "all" if data.eval_docs is None else str(data.eval_docs),
+    ]
     if data.path is not None:
         out += ["--data", data.path]
     for setting in grid.settings:

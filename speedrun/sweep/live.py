@@ -107,9 +107,13 @@ def _panel(state: State) -> Group:
         records = [state.done[key] for key in cell if key in state.done]
         scores = [record.score.bits_per_byte for record in records if record.score is not None]
         table.add_row(
-            name, f"{minutes:g}", format_size(params), f"{len(records)}/{len(runs)}",
-            spread(scores, 4), Text(_now(state, cell)),
-        )  # fmt: skip
+            name,
+            f"{minutes:g}",
+            format_size(params),
+            f"{len(records)}/{len(runs)}",
+            spread(scores, 4),
+            Text(_now(state, cell)),
+        )
     return Group(table)
 
 

@@ -30,13 +30,16 @@ _JOIN = "import sys; from speedrun.sweep.ray_executor import join; join(sys.argv
 # Before Ray is imported: it would ask the network where it runs, and print pages of its daemons'
 # logs when a node dies.
 _QUIET = {
-    "RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "1", "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
-}  # fmt: skip
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_DEDUP_LOGS": "1",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".*",
+}
 # It would wait a minute for a head, and another for a node on this machine.
 _IMPATIENT = {
-    "RAY_gcs_server_request_timeout_seconds": "10", "RAY_gcs_server_port_wait_time_s": "5",
-}  # fmt: skip
+    "RAY_gcs_server_request_timeout_seconds": "10",
+    "RAY_gcs_server_port_wait_time_s": "5",
+}
 
 
 @contextlib.contextmanager
@@ -64,9 +67,11 @@ def join(address: str) -> Any:
     os.environ.update(_QUIET)
     ray: Any = importlib.import_module("ray")
     ray.init(
-        address=address, log_to_driver=False, logging_level="CRITICAL",
+        address=address,
+        log_to_driver=False,
+        logging_level="CRITICAL",
         runtime_env={"env_vars": {"RAY_worker_niceness": "0"}},  # 15, else: a race is no background
-    )  # fmt: skip
+    )
     return ray
 
 
@@ -80,9 +85,14 @@ def _knock(address: str) -> None:
     words = [sys.executable, "-P", "-c", _JOIN, address]
     try:
         done = subprocess.run(
-            words, capture_output=True, text=True, errors="replace", timeout=_TRIAL_S,
-            env={**environment(), **_IMPATIENT}, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
+            words,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TRIAL_S,
+            env={**environment(), **_IMPATIENT},
+            stdin=subprocess.DEVNULL,
+        )
     except subprocess.TimeoutExpired:
         raise ValueError(
             f"--address {address}: no Ray cluster answered within {_TRIAL_S:.0f} s"
@@ -130,11 +140,13 @@ class RayCluster:
             if node["Alive"] and num_devices:
                 out.append(
                     Node(
-                        id=node["NodeID"], address=node["NodeManagerAddress"],
-                        num_devices=num_devices, num_cpus=num_cpus // num_devices,
+                        id=node["NodeID"],
+                        address=node["NodeManagerAddress"],
+                        num_devices=num_devices,
+                        num_cpus=num_cpus // num_devices,
                         num_gpus=int(self._by_gpu),
                     )
-                )  # fmt: skip
+                )
         return out
 
     def plan(self, node: Node, grid: Grid) -> int:
@@ -148,9 +160,10 @@ class RayCluster:
     def _send(self, function: Any, node: Node, *arguments: Any) -> int:
         number = next(self._numbers)
         task = function.options(
-            num_cpus=node.num_cpus, num_gpus=node.num_gpus,
+            num_cpus=node.num_cpus,
+            num_gpus=node.num_gpus,
             scheduling_strategy=self._on_node(node.id, soft=False),
-        )  # fmt: skip
+        )
         self._tasks[number] = task.remote(*arguments)
         return number
 

@@ -146,10 +146,8 @@ def settle(folder: Path, keys: Collection[tuple]) -> None:
         arch, params, minutes, seed = key
         note_failure(
             folder,
-            Failure(
-                arch=arch, params=params, minutes=minutes, seed=seed, exit_code=0, error=""
-            ),
-        )  # fmt: skip
+            Failure(arch=arch, params=params, minutes=minutes, seed=seed, exit_code=0, error=""),
+        )
 
 
 def failures(folder: Path) -> dict[tuple[str, int, float, int], Failure]:

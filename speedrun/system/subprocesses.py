@@ -18,10 +18,16 @@ def start(words: Sequence[str], *, stdout: int = subprocess.DEVNULL) -> "subproc
     Ctrl-C at the terminal does not reach it: that is its starter's to handle.
     """
     return subprocess.Popen(
-        [sys.executable, "-P", *words], stdin=subprocess.PIPE, stdout=stdout,
-        stderr=subprocess.PIPE, text=True, encoding="utf-8", errors="replace",
-        env=environment(), start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-P", *words],
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env=environment(),
+        start_new_session=True,
+    )
 
 
 def environment() -> dict[str, str]:

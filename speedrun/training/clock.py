@@ -17,9 +17,17 @@ STALL_FLOOR_S = 2.0
 SLEEP_FLOOR_S = 0.5
 
 ACCOUNTS = (
-    "startup", "tokenizer", "build", "compile", "warmup", "train", "data_wait", "checkpoint",
-    "evaluate", "sample",
-)  # fmt: skip
+    "startup",
+    "tokenizer",
+    "build",
+    "compile",
+    "warmup",
+    "train",
+    "data_wait",
+    "checkpoint",
+    "evaluate",
+    "sample",
+)
 
 
 def wall_time() -> float:

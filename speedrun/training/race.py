@@ -171,9 +171,14 @@ class _Race:
                 for precision in ("fp32", "bf16")
             }
             engine = self.backend.engine(
-                self.architecture, run.model, run.recipe, run.seed, self.device, self.group,
+                self.architecture,
+                run.model,
+                run.recipe,
+                run.seed,
+                self.device,
+                self.group,
                 settings=self.tuned.settings,
-            )  # fmt: skip
+            )
             engine = distributed.assembled(engine, self.group, run)
             # Now, not after five minutes; and on random weights, because branches that start
             # at zero hide what they would leak.
@@ -207,25 +212,38 @@ class _Race:
         mode = request.tune if self.group.size == 1 else "off"
         with self.clock.account("warmup"):
             subject = tune.Subject(
-                arch=request.arch, architecture=self.architecture, run=self.settings,
-                backend=self.backend, device=self.device, machine=self.machine,
+                arch=request.arch,
+                architecture=self.architecture,
+                run=self.settings,
+                backend=self.backend,
+                device=self.device,
+                machine=self.machine,
                 said={setting.partition("=")[0] for setting in request.settings},
-            )  # fmt: skip
+            )
             self.tuned = tune.tune(mode, subject, self.watcher.notice)
 
     def _train(self, engine: Engine) -> Training:
         run, watcher = self.settings, self.watcher
         stream = TokenStream(
-            self.source, self.heldout, self.tokenizer, paths.cache_dir() / "tokens",
-            context=run.model.context, batch_rows=run.recipe.batch_rows,
-        )  # fmt: skip
+            self.source,
+            self.heldout,
+            self.tokenizer,
+            paths.cache_dir() / "tokens",
+            context=run.model.context,
+            batch_rows=run.recipe.batch_rows,
+        )
 
         def watch(tick: Tick) -> None:
             self.folder.log(
-                {"share": tick.share, "loss_nats": tick.loss_nats, "lr_scale": tick.lr_scale,
-                 "num_tokens": tick.num_tokens, "num_steps": tick.num_steps,
-                 "spent_s": tick.spent_s}
-            )  # fmt: skip
+                {
+                    "share": tick.share,
+                    "loss_nats": tick.loss_nats,
+                    "lr_scale": tick.lr_scale,
+                    "num_tokens": tick.num_tokens,
+                    "num_steps": tick.num_steps,
+                    "spent_s": tick.spent_s,
+                }
+            )
             watcher.tick(tick)
 
         def stop_requested() -> bool:
@@ -236,9 +254,14 @@ class _Race:
             watcher.start(run, self._describe())
             self.stop.arm()
             training = trainer.train(
-                engine, stream, self.clock, run, max_epochs=self.architecture.EPOCHS,
-                watch=watch, stop_requested=stop_requested,
-            )  # fmt: skip
+                engine,
+                stream,
+                self.clock,
+                run,
+                max_epochs=self.architecture.EPOCHS,
+                watch=watch,
+                stop_requested=stop_requested,
+            )
         if training.num_steps == 0:
             if self.stop.requested:
                 raise KeyboardInterrupt
@@ -278,9 +301,13 @@ class _Race:
         with self.clock.account("sample"):
             self.watcher.phase("telling a story")
             text = generate.tell(
-                engine, self.architecture, self.settings.model, self.tokenizer, generate.PROMPT,
+                engine,
+                self.architecture,
+                self.settings.model,
+                self.tokenizer,
+                generate.PROMPT,
                 sampling,
-            )  # fmt: skip
+            )
         return {
             "prompt": generate.PROMPT,
             "text": text,
@@ -311,10 +338,7 @@ class _Race:
             "backend": self.device.backend,
             "device": self.device.name,
             "data": recording.data(self.source, self.heldout, self.num_dropped),
-            "tokenizer": {
-                "vocab": self.tokenizer.vocab,
-                "fingerprint": self.tokenizer.fingerprint,
-            },
+            "tokenizer": {"vocab": self.tokenizer.vocab, "fingerprint": self.tokenizer.fingerprint},
             "hardware": recording.hardware(
                 self.machine, self.device, self.rates, self.group.num_devices
             ),

@@ -82,9 +82,14 @@ def run(architecture: Architecture, record: Record, path: str | None, where: str
     logits = (recipe.micro_batch_rows or recipe.batch_rows) * made.context * made.vocab * 4
     _check_room(made, made.num_params, rows + logits, where)
     return Run(
-        arch=architecture.NAME, recipe_name=recipe_name, budget_s=budget_s, seed=seed,
-        model=made, recipe=recipe, data=chosen,
-    )  # fmt: skip
+        arch=architecture.NAME,
+        recipe_name=recipe_name,
+        budget_s=budget_s,
+        seed=seed,
+        model=made,
+        recipe=recipe,
+        data=chosen,
+    )
 
 
 def section(made: type[T], values: Any, name: str) -> T:

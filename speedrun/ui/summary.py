@@ -19,12 +19,19 @@ from speedrun.ui.live import sparkline
 
 nan = float("nan")
 _ACCOUNTS = (
-    ("train_s", "training"), ("data_wait_s", "waiting for data"), ("startup_s", "start-up"),
-    ("tokenizer_s", "tokenizer"), ("build_s", "build"), ("compile_s", "compile"),
-    ("warmup_s", "tuning and warm-up (undone)"), ("checkpoint_s", "saving weights"),
-    ("evaluate_s", "scoring"), ("sample_s", "sampling"), ("overshoot_s", "overshoot"),
+    ("train_s", "training"),
+    ("data_wait_s", "waiting for data"),
+    ("startup_s", "start-up"),
+    ("tokenizer_s", "tokenizer"),
+    ("build_s", "build"),
+    ("compile_s", "compile"),
+    ("warmup_s", "tuning and warm-up (undone)"),
+    ("checkpoint_s", "saving weights"),
+    ("evaluate_s", "scoring"),
+    ("sample_s", "sampling"),
+    ("overshoot_s", "overshoot"),
     ("suspended_s", "suspended"),
-)  # fmt: skip
+)
 
 
 def finished(console: Console, record: Record, folder: Path, standing: Standing | None) -> None:

@@ -37,9 +37,12 @@ def test_a_networks_products_are_its_matrices(arch, fixed):
     num_weights = sum(
         array.size
         for name, array in weights.items()
-        if array.ndim == 2 and "rare" not in name and "mixing" not in name
-        and not name.startswith(outside) and not name.endswith("time.weight")
-    )  # fmt: skip
+        if array.ndim == 2
+        and "rare" not in name
+        and "mixing" not in name
+        and not name.startswith(outside)
+        and not name.endswith("time.weight")
+    )
     assert sum(parts.values()) == pytest.approx(2 * num_weights * places)
     active = 0.5 * (1 + 1 / 1000) if arch == "d3pm" else 1.0
     rows = model.vocab + (1 if model.num_common else 0)

@@ -37,9 +37,17 @@ def test_the_contracts_tiny_size_exists():
 
 
 @pytest.mark.parametrize(
-    "change", [{}, {"token_shift": False}, {"skip_scales": False}, {"num_common": 0},
-               {"token_scales": 0}, {"depth": 3}, {"width": 16, "hidden": 40}],
-)  # fmt: skip
+    "change",
+    [
+        {},
+        {"token_shift": False},
+        {"skip_scales": False},
+        {"num_common": 0},
+        {"token_scales": 0},
+        {"depth": 3},
+        {"width": 16, "hidden": 40},
+    ],
+)
 def test_the_parameters_are_those_of_the_initial_weights_under_every_setting(change):
     config = lstm.Config(**{"vocab": 300, "width": 24, "hidden": 32, **SMALL, **change})
     named = {name: tuple(p.shape) for name, p in Model(config).named_parameters()}

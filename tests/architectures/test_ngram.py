@@ -111,9 +111,7 @@ def test_no_window_reaches_across_an_end_of_text():
     rows = np.array([[0, 5, 0, 7, 8]], dtype=np.int32)
     windows = np.stack([c[0] for c in window_columns(rows, 3)], axis=1) - FIRST
     end = END - FIRST
-    assert windows.tolist() == [
-        [0, 5, 0], [5, 0, end], [0, 7, 8], [7, 8, end], [8, end, end],
-    ]  # fmt: skip
+    assert windows.tolist() == [[0, 5, 0], [5, 0, end], [0, 7, 8], [7, 8, end], [8, end, end]]
 
 
 @pytest.mark.parametrize(("order", "vocab"), [(5, 4096), (6, 4096), (4, 65536), (6, 65536)])

@@ -51,8 +51,15 @@ def found(monkeypatch):
 
 def test_rivals_share_an_accelerator_and_can_run(found):
     mine = device("mlx")
-    found({}, mine, device("mps"), device("cpu", shared=None), device("unwritten"),
-          device("gone", available=False), device("cuda", shared="another"))  # fmt: skip
+    found(
+        {},
+        mine,
+        device("mps"),
+        device("cpu", shared=None),
+        device("unwritten"),
+        device("gone", available=False),
+        device("cuda", shared="another"),
+    )
     assert [d.name for d in quickest.rivals(mine, ARCHITECTURE)] == ["mlx", "mps"]
     assert [d.name for d in quickest.rivals(device("cpu", shared=None), ARCHITECTURE)] == ["cpu"]
 
@@ -122,10 +129,13 @@ def test_a_race_records_the_times_and_a_device_that_was_named_is_not_timed(
     data = tmp_path / "data.jsonl"
     data.write_text("\n".join(json.dumps({"text": f"Story {i} ends."}) for i in range(400)))
     request = RunRequest(
-        params="60K", budget_s=0.5, data=Data(path=str(data), vocab=300, eval_docs=2),
-        settings=("recipe.compile=false", "model.context=32"), backend=backend,
+        params="60K",
+        budget_s=0.5,
+        data=Data(path=str(data), vocab=300, eval_docs=2),
+        settings=("recipe.compile=false", "model.context=32"),
+        backend=backend,
         out=tmp_path / "runs",
-    )  # fmt: skip
+    )
     record = race(request, PlainView(Console(quiet=True)), StopFlag()).record
     times = record.train.engine.get("auto_step_s")
     if backend == "auto":

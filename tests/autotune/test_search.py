@@ -20,7 +20,7 @@ SPACE = {
 }
 PLAIN = ExecutionConfig(
     precision="fp32", num_threads=4, micro_batch_rows=8, fused=True, compile="off"
-)  # fmt: skip
+)
 
 
 def searched(
@@ -73,10 +73,13 @@ def test_what_loses_alone_may_win_together(fake_time):
 @pytest.mark.parametrize(
     ("fails", "says"),
     [
-        ("crash", "SIGSEGV"), ("crash later", "SIGABRT"), ("hang", "did not end within"),
-        ("memory", "OutOfMemory"), ("compiler", "no g++ found"),
+        ("crash", "SIGSEGV"),
+        ("crash later", "SIGABRT"),
+        ("hang", "did not end within"),
+        ("memory", "OutOfMemory"),
+        ("compiler", "no g++ found"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("field", ["precision", "fused", "compile"])
 def test_bad_luck_costs_the_candidate_alone(fake_time, fails, says, field):
     if fails == "compiler" and field != "compile":

@@ -48,9 +48,13 @@ def subject_of(**recipe: Any) -> tune.Subject:
     backend: Any = Backend()
     device = Device(name="cpu", backend="torch", available=True, detail="")
     return tune.Subject(
-        arch="fake", architecture=architecture, run=run_of(60.0, **recipe), backend=backend,
-        device=device, machine=machine,
-    )  # fmt: skip
+        arch="fake",
+        architecture=architecture,
+        run=run_of(60.0, **recipe),
+        backend=backend,
+        device=device,
+        machine=machine,
+    )
 
 
 class Raced:
@@ -86,15 +90,19 @@ def test_the_choice_and_all_times_are_facts_of_the_record(tuned):
     facts = found.facts
     assert facts["mode"] == "quick" and facts["from"] == "measured"
     assert facts["chosen"] == {
-        "precision": "fp32", "micro_batch_rows": 4, "fused": False, "compile": "off",
-    }  # fmt: skip
+        "precision": "fp32",
+        "micro_batch_rows": 4,
+        "fused": False,
+        "compile": "off",
+    }
     assert (facts["plain_step_s"], facts["step_s"]) == pytest.approx((0.1, 0.05))
     assert {"field": "fused", "value": False, "kept": True}.items() <= facts["trials"][2].items()
     assert all(trial["spread"] >= 0 for trial in facts["trials"])
     assert 0 < facts["spent_s"] <= tune.LIMITS_S["quick"][0]
     assert json.loads(json.dumps(facts)) == facts
-    assert any("100 ms" in line and "50 ms" in line and "fused=False" in line
-               for line in tuned.lines)  # fmt: skip
+    assert any(
+        "100 ms" in line and "50 ms" in line and "fused=False" in line for line in tuned.lines
+    )
 
 
 def test_off_times_nothing_and_says_so(tuned):

@@ -52,8 +52,7 @@ def test_two_mlx_processes_learn_and_score_as_one(arch, settings, tmp_path):
     command = [str(Path(sys.executable).with_name("mlx.launch")), "-n", "2", "--backend", "ring"]
     launcher = [*command, "--starting-port", str(free_port()), "--", sys.executable]
     assert_same(
-        two_processes(launcher, tmp_path, arch, settings),
-        team_child.alone(arch, settings, "mlx"),
+        two_processes(launcher, tmp_path, arch, settings), team_child.alone(arch, settings, "mlx")
     )
 
 

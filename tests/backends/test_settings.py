@@ -54,9 +54,15 @@ def trained(arch: str, settings: ExecutionConfig) -> tuple[Any, list[float]]:
 
 
 @pytest.mark.parametrize("arch", ["transformer", "lstm", "d3pm"])
-@pytest.mark.parametrize("settings", EACH, ids=lambda s: ",".join(
-    f"{name}={value}" for name, value in vars(s).items() if value is not None and name != "compile"
-))  # fmt: skip
+@pytest.mark.parametrize(
+    "settings",
+    EACH,
+    ids=lambda s: ",".join(
+        f"{name}={value}"
+        for name, value in vars(s).items()
+        if value is not None and name != "compile"
+    ),
+)
 def test_every_candidate_trains_as_plain_settings_do(arch, settings):
     _, right = trained(arch, PLAIN)
     _, losses = trained(arch, settings)
@@ -116,9 +122,7 @@ def test_the_allocator_is_told_to_keep_memory_or_not():
 
 
 def listed(name: str, precisions=("fp32", "bf16"), arch: str = "transformer") -> Any:
-    device = Device(
-        name=name, backend="torch", available=True, detail="", precisions=precisions
-    )  # fmt: skip
+    device = Device(name=name, backend="torch", available=True, detail="", precisions=precisions)
     return tuning_space.of(loader.architecture(arch), Recipe(batch_rows=12), device)
 
 

@@ -29,28 +29,46 @@ def row_of(arch: str = "lstm", speed: float = 100.0, **changes: Any) -> dict[str
     """A variant whose three repeats lie 1 % apart."""
     samples = [speed * factor for factor in (0.99, 1.0, 1.01)]
     return {
-        "arch": arch, "params": 2_000_000, "device": "cpu", "backend": "torch",
-        "hardware_class": "cpu-x86_64-2c", "accelerator": None, "versions": {"torch": "2.13.0"},
-        "num_params": 2_000_000, "context": 256, "batch_rows": 16,
+        "arch": arch,
+        "params": 2_000_000,
+        "device": "cpu",
+        "backend": "torch",
+        "hardware_class": "cpu-x86_64-2c",
+        "accelerator": None,
+        "versions": {"torch": "2.13.0"},
+        "num_params": 2_000_000,
+        "context": 256,
+        "batch_rows": 16,
         "engine": {"precision": "fp32", "micro_batch_rows": 16, "compiled": True},
         "matmul_gflops": {"fp32": 100.0, "bf16": None},
         "flop": {"train_6n": 12e6, "train_exact": 15e6, "formula": "2 per weight"},
-        "train": samples, "wait_share": 0.0, "score": [3 * s for s in samples], "num_draws": None,
-        "sample": samples, "peak_bytes": 500_000_000, "profile": None, **changes,
-    }  # fmt: skip
+        "train": samples,
+        "wait_share": 0.0,
+        "score": [3 * s for s in samples],
+        "num_draws": None,
+        "sample": samples,
+        "peak_bytes": 500_000_000,
+        "profile": None,
+        **changes,
+    }
 
 
 def bench_of(*rows: dict[str, Any], **changes: Any) -> Bench:
     return Bench.model_validate(
         {
-            "schema": 1, "created": "2026-11-22T00:00:00+00:00",
-            "code": {"commit": "a" * 40, "dirty": False, "version": "0.1.0"}, "cpu": "a processor",
+            "schema": 1,
+            "created": "2026-11-22T00:00:00+00:00",
+            "code": {"commit": "a" * 40, "dirty": False, "version": "0.1.0"},
+            "cpu": "a processor",
             "cores": 2,
             "data": {"name": "d", "train_fingerprint": "t", "heldout_fingerprint": "h"},
             "settings": {"repeats": 3, "burst_s": 1.0, "num_docs": 64, "story_tokens": 200},
-            "load": QUIET, "rows": list(rows) or [row_of()], "failed": [], **changes,
+            "load": QUIET,
+            "rows": list(rows) or [row_of()],
+            "failed": [],
+            **changes,
         }
-    )  # fmt: skip
+    )
 
 
 def variant(arch: str) -> Variant:
@@ -88,9 +106,12 @@ def measured(monkeypatch):
         notices: list[str] = []
         request: dict[str, Any] = {"repeats": 2, "budget_s": None, "with_profile": False, **options}
         found = runner.measure(
-            [variant(arch) for arch in archs], phase=lambda text: None, notice=notices.append,
-            worker=FakeWorker, **request,
-        )  # fmt: skip
+            [variant(arch) for arch in archs],
+            phase=lambda text: None,
+            notice=notices.append,
+            worker=FakeWorker,
+            **request,
+        )
         return SimpleNamespace(bench=found, calls=FakeWorker.calls, notices=notices)
 
     return measure
@@ -105,8 +126,16 @@ def test_variants_are_measured_in_turn(measured):
     assert of_training == ["a", "b", "a", "b"]
     methods = [method for arch, method in found.calls if arch == "a"]
     assert methods == [
-        "prepare", "score", "score", "sample", "sample", "train", "train", "row", "close"
-    ]  # fmt: skip
+        "prepare",
+        "score",
+        "score",
+        "sample",
+        "sample",
+        "train",
+        "train",
+        "row",
+        "close",
+    ]
     assert found.bench.settings.repeats == 2
     assert found.notices == ["the hub does not answer"], "every process says it; once is enough"
 
@@ -115,8 +144,9 @@ def test_who_fails_is_left_behind_and_the_others_go_on(measured):
     found = measured("abc", {"a": "prepare", "b": "train"})
     assert [row.arch for row in found.bench.rows] == ["c"]
     assert {f.variant: f.error for f in found.bench.failed} == {
-        "a 2M cpu": "no room", "b 2M cpu": "no room"
-    }  # fmt: skip
+        "a 2M cpu": "no room",
+        "b 2M cpu": "no room",
+    }
     assert [call for call in found.calls if call[0] == "b"].count(("b", "train")) == 1
     assert ("a", "close") in found.calls and ("b", "close") in found.calls
 
@@ -182,8 +212,9 @@ def test_a_subject_measures_what_a_race_does(stories, tmp_path):
     assert len(found.train) == len(found.score) == len(found.sample) == 2
     assert found.flop is None, "nothing is multiplied"
     assert found.profile is not None and set(found.profile.parts_s) == {
-        "waiting for data", "counting"
-    }  # fmt: skip
+        "waiting for data",
+        "counting",
+    }
 
 
 def test_rates_are_tokens_over_time(stories, tmp_path, fake_time):
@@ -497,15 +528,19 @@ def test_the_whole_of_it(stories, tmp_path):
     saved, command = tmp_path / "bench.json", [sys.executable, str(ROOT / "run.py"), "bench"]
     request = ["--arch", "ngram", "--params", "200K", "--repeats", "3", "--data", str(stories)]
     done = subprocess.run(
-        [*command, *request, "--profile", "--save", str(saved)], capture_output=True, text=True,
+        [*command, *request, "--profile", "--save", str(saved)],
+        capture_output=True,
+        text=True,
         timeout=120,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert "ngram 200K numpy" in done.stdout and "counting" in done.stdout
     done = subprocess.run(
-        [*command, *request, "--against", str(saved), "--json"], capture_output=True, text=True,
+        [*command, *request, "--against", str(saved), "--json"],
+        capture_output=True,
+        text=True,
         timeout=120,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [c["kind"] for c in found["comparison"]["changes"]] == ["train", "score", "sample"]

@@ -59,14 +59,19 @@ def synthetic(number: int) -> Record:
     num_tokens = draw.randrange(400_000, 1_000_000)
     bits = 0.7 + (entry * 7919 % 3000) / 3000 + draw.gauss(0, 0.004)
     changes: dict[str, object] = {
-        "arch": arch, "config.arch": arch, "config.recipe.lr": 1e-3 + entry * 1e-6,
-        "budget_s": budget_s, "config.budget_s": budget_s, "hardware.class": hardware,
-        "clock.train_s": budget_s - 1.0, "train.num_tokens": num_tokens,
+        "arch": arch,
+        "config.arch": arch,
+        "config.recipe.lr": 1e-3 + entry * 1e-6,
+        "budget_s": budget_s,
+        "config.budget_s": budget_s,
+        "hardware.class": hardware,
+        "clock.train_s": budget_s - 1.0,
+        "train.num_tokens": num_tokens,
         "train.tokens_per_s": num_tokens / budget_s,
         "created": f"2026-{1 + entry % 10:02}-{1 + entry % 28:02}T{seed:02}:00:00+00:00",
         "train.loss_curve": [[s, 2.0 + 6.0 * math.exp(-9.0 * s) + draw.random()] for s in shares],
         "sample.text": " ".join(draw.choices(("Once", "a", "fox", "saw", "the", "moon"), k=150)),
-    }  # fmt: skip
+    }
     return made(bits, seed, changes)
 
 
@@ -89,8 +94,14 @@ def measured(args: Sequence[object], cache: Path) -> tuple[int, float, float, in
 def row(what: str, args: Sequence[object], cache: Path, limit_s: float) -> bool:
     code, wall_s, cpu_s, peak = measured(args, cache)
     kept = code == 0 and wall_s <= limit_s and peak <= MEMORY_BYTES
-    cells = (what, f"{wall_s:.2f} s", f"{cpu_s:.2f} s", f"{peak / 1e6:.0f} MB",
-             f"{limit_s:g} s", "yes" if kept else "NO")  # fmt: skip
+    cells = (
+        what,
+        f"{wall_s:.2f} s",
+        f"{cpu_s:.2f} s",
+        f"{peak / 1e6:.0f} MB",
+        f"{limit_s:g} s",
+        "yes" if kept else "NO",
+    )
     print("| " + " | ".join(cells) + " |", flush=True)
     return kept
 
@@ -103,9 +114,12 @@ def commands(folder: Path, num_records: int) -> bool:
     print(f"{num_records} records, {size / 1e6:.0f} MB with their notes\n")
     print("| command | time | of the processor | peak memory | limit | kept |\n" + "|---" * 6 + "|")
     board = ["leaderboard", "--from", store]
-    request = [("table, nothing kept", board, COLD_S), ("table, again", board, TABLE_S),
-             ("JSON", [*board, "--format", "json"], TABLE_S),
-             ("Markdown", [*board, "--format", "markdown"], TABLE_S)]  # fmt: skip
+    request = [
+        ("table, nothing kept", board, COLD_S),
+        ("table, again", board, TABLE_S),
+        ("JSON", [*board, "--format", "json"], TABLE_S),
+        ("Markdown", [*board, "--format", "markdown"], TABLE_S),
+    ]
     if importlib.util.find_spec("leaderboard.render.html.page"):
         request.append(("page", [*board, "--format", "html", "--to", out], PAGE_S))
     request.append(("everything checked anew", [*board, "--check"], PAGE_S))
@@ -137,16 +151,20 @@ def at_once(folder: Path, num_processes: int, is_same: bool) -> tuple[int, float
     )
     started = time.monotonic()
     running = [
-        subprocess.Popen([sys.executable, "-c", program, str(store), str(k), str(is_same)],
-                         cwd=Path(__file__).parent)
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(store), str(k), str(is_same)],
+            cwd=Path(__file__).parent,
+        )
         for k in range(num_processes)
-    ]  # fmt: skip
+    ]
     failed = sum(process.wait() != 0 for process in running)
     wall_s = time.monotonic() - started
     check = subprocess.run(
         [sys.executable, str(ROOT / "run.py"), "leaderboard", "--check", "--from", str(store)],
-        capture_output=True, text=True, cwd=ROOT,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     said = check.stderr.strip().splitlines()[-1] if not failed else f"{failed} processes failed"
     return len([n for n in Store(str(store)).names() if n.count(".") == 1]), wall_s, said
 

@@ -22,9 +22,20 @@ ROWS = (8, 32)
 def planned(arch: str, params: str, rows: int) -> dict[str, Any]:
     """The plan as JSON, with what was measured in it."""
     command = [
-        sys.executable, str(ROOT / "run.py"), "plan", "--measure", "--json", "--arch", arch,
-        "--params", params, "--batch", str(rows), "--dtype", "fp32",
-    ]  # fmt: skip
+        sys.executable,
+        str(ROOT / "run.py"),
+        "plan",
+        "--measure",
+        "--json",
+        "--arch",
+        arch,
+        "--params",
+        params,
+        "--batch",
+        str(rows),
+        "--dtype",
+        "fp32",
+    ]
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 

@@ -24,9 +24,19 @@ def raced(stories, tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
     cache = tmp_path_factory.mktemp("cache")
     done = run(
-        "--minutes", "0.05", "--seeds", "2", "--data", str(stories), "--out", str(out),
-        *TINY, *FAST, SPEEDRUN_CACHE=str(cache), HF_HUB_OFFLINE="1",
-    )  # fmt: skip
+        "--minutes",
+        "0.05",
+        "--seeds",
+        "2",
+        "--data",
+        str(stories),
+        "--out",
+        str(out),
+        *TINY,
+        *FAST,
+        SPEEDRUN_CACHE=str(cache),
+        HF_HUB_OFFLINE="1",
+    )
     assert done.returncode == 0, done.stderr
     return done, sorted(folder for folder in out.iterdir() if not folder.name.startswith("."))
 
@@ -36,9 +46,18 @@ def counted(stories, tmp_path_factory) -> tuple[Path, str]:
     """One race of the n-grams, with its output."""
     out = tmp_path_factory.mktemp("counted")
     done = run(
-        "--arch", "ngram", "--minutes", "0.2", "--data", str(stories), "--out", str(out), *TINY,
-        SPEEDRUN_CACHE=str(tmp_path_factory.mktemp("cache")), HF_HUB_OFFLINE="1",
-    )  # fmt: skip
+        "--arch",
+        "ngram",
+        "--minutes",
+        "0.2",
+        "--data",
+        str(stories),
+        "--out",
+        str(out),
+        *TINY,
+        SPEEDRUN_CACHE=str(tmp_path_factory.mktemp("cache")),
+        HF_HUB_OFFLINE="1",
+    )
     assert done.returncode == 0, done.stderr
     return next(folder for folder in out.iterdir() if not folder.name.startswith(".")), done.stdout
 
@@ -78,9 +97,15 @@ def test_a_counted_model_comes_back_from_its_folder(counted):
 )
 def test_what_counting_cannot_do_is_one_line(stories, tmp_path, args, says):
     done = run(
-        "--arch", "ngram", "--data", str(stories), "--out", str(tmp_path / "runs"), *args,
+        "--arch",
+        "ngram",
+        "--data",
+        str(stories),
+        "--out",
+        str(tmp_path / "runs"),
+        *args,
         HF_HUB_OFFLINE="1",
-    )  # fmt: skip
+    )
     assert says in one_line_error(done)
 
 
@@ -90,8 +115,12 @@ def test_a_race_leaves_whole_runs(raced):
     for folder in folders:
         names = {file.name for file in folder.iterdir()}
         assert names == {
-            "record.json", "model.safetensors", "tokenizer.json", "log.jsonl", "samples.txt",
-        }  # fmt: skip
+            "record.json",
+            "model.safetensors",
+            "tokenizer.json",
+            "log.jsonl",
+            "samples.txt",
+        }
         record = load(folder / "record.json")
         assert record.status == "complete"
         assert record.clock.overshoot_s <= 0.005 * record.budget_s
@@ -125,10 +154,20 @@ def test_sample_continues_the_prompt_and_depends_on_its_seed(raced):
 def test_a_race_is_tuned_before_its_clock_starts(stories, tmp_path):
     """How much of it fits the time depends on how busy the machine is."""
     done = run(
-        "--minutes", "0.05", "--tune", "quick", "--out", str(tmp_path / "runs"), *TINY,
-        "--data", str(stories), "--set", "recipe.compile=false", HF_HUB_OFFLINE="1",
+        "--minutes",
+        "0.05",
+        "--tune",
+        "quick",
+        "--out",
+        str(tmp_path / "runs"),
+        *TINY,
+        "--data",
+        str(stories),
+        "--set",
+        "recipe.compile=false",
+        HF_HUB_OFFLINE="1",
         SPEEDRUN_CACHE=str(tmp_path / "c"),
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     (path,) = (tmp_path / "runs").glob("*/record.json")
     record = load(path)
@@ -160,9 +199,15 @@ def test_json_prints_the_record_alone(stories, tmp_path):
 
 def test_without_hub_and_data_the_storybook_races(tmp_path):
     done = run(
-        "--minutes", "0.02", "--out", str(tmp_path), *TINY, *FAST, HF_HUB_OFFLINE="1",
+        "--minutes",
+        "0.02",
+        "--out",
+        str(tmp_path),
+        *TINY,
+        *FAST,
+        HF_HUB_OFFLINE="1",
         SPEEDRUN_CACHE=str(tmp_path / "cache"),
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert "storybook" in done.stdout and "--data PATH" in done.stdout
 
@@ -214,10 +259,22 @@ def test_an_output_folder_that_cannot_be_is_found_before_the_race(stories, tmp_p
 
 def start(stories: Path, out: Path, minutes: str) -> subprocess.Popen:
     process = subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), "--minutes", minutes, "--data", str(stories),
-         "--out", str(out), *TINY, *FAST],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            str(ROOT / "run.py"),
+            "--minutes",
+            minutes,
+            "--data",
+            str(stories),
+            "--out",
+            str(out),
+            *TINY,
+            *FAST,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:  # until the clock runs and a few steps are logged
         logs = list(out.glob(".*partial/log.jsonl"))
@@ -230,9 +287,16 @@ def start(stories: Path, out: Path, minutes: str) -> subprocess.Popen:
 
 def test_a_budget_too_short_for_a_step_is_said(stories, tmp_path):
     done = run(
-        "--minutes", "0.00001", "--data", str(stories), "--out", str(tmp_path / "runs"),
-        *TINY, *FAST, HF_HUB_OFFLINE="1",
-    )  # fmt: skip
+        "--minutes",
+        "0.00001",
+        "--data",
+        str(stories),
+        "--out",
+        str(tmp_path / "runs"),
+        *TINY,
+        *FAST,
+        HF_HUB_OFFLINE="1",
+    )
     assert "not one step fits" in one_line_error(done)
     assert not list((tmp_path / "runs").glob("*"))
 
@@ -259,9 +323,19 @@ def test_a_killed_run_leaves_no_record(stories, tmp_path):
 
 def test_a_loss_that_diverges_is_recorded_as_such(stories, tmp_path):
     done = run(
-        "--minutes", "1", "--data", str(stories), "--out", str(tmp_path), *TINY, *FAST,
-        "--set", "recipe.optimizer=adamw", "--set", "recipe.lr=1e30",
-    )  # fmt: skip
+        "--minutes",
+        "1",
+        "--data",
+        str(stories),
+        "--out",
+        str(tmp_path),
+        *TINY,
+        *FAST,
+        "--set",
+        "recipe.optimizer=adamw",
+        "--set",
+        "recipe.lr=1e30",
+    )
     assert done.returncode == 1, done.stderr
     (path,) = tmp_path.glob("*/record.json")
     record = load(path)

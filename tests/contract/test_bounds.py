@@ -89,9 +89,18 @@ def tiny(case, transition: str, num_steps: int, **settings):
     pair = Pair(*case)
     config_of: Any = pair.architecture.Config
     config = config_of(
-        vocab=VOCAB, context=NUM_TOKENS, transition=transition, num_steps=num_steps, width=16,
-        depth=1, heads=1, hidden=16, value_tables=0, num_common=0, **settings,
-    )  # fmt: skip
+        vocab=VOCAB,
+        context=NUM_TOKENS,
+        transition=transition,
+        num_steps=num_steps,
+        width=16,
+        depth=1,
+        heads=1,
+        hidden=16,
+        value_tables=0,
+        num_common=0,
+        **settings,
+    )
     return pair.engine(config=config, batch_rows=32, lr=0.01)
 
 

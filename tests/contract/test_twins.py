@@ -23,9 +23,18 @@ def variants(name: str) -> list[dict]:
             for transition in ("absorbing", "uniform")
         ] + [{"bound_weight": 0.1, "transition": "uniform"}]
     if name == "transformer":
-        goedecke = {"mlp": "swiglu", "positions": "learned", "norm": "layer", "qk_norm": False,
-                    "value_tables": 0, "token_shift": False, "skip_scales": False,
-                    "init": "gpt2", "num_common": 0, "tied": False}  # fmt: skip
+        goedecke = {
+            "mlp": "swiglu",
+            "positions": "learned",
+            "norm": "layer",
+            "qk_norm": False,
+            "value_tables": 0,
+            "token_shift": False,
+            "skip_scales": False,
+            "init": "gpt2",
+            "num_common": 0,
+            "tied": False,
+        }
         return [{"value_tables": 1}, goedecke, {"mlp": "gelu", "heads": 1, "num_common": 0}]
     if name == "lstm":
         return [{}, {"token_shift": False, "skip_scales": False, "token_scales": 0}]

@@ -223,10 +223,7 @@ def test_an_error_in_the_worker_reaches_the_trainer(open_stream, fake_source, mo
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(module.Tokenizer, "encode", broken)
-    with (
-        open_stream(fake_source(stories(5))) as stream,
-        pytest.raises(RuntimeError, match="a bug"),
-    ):
+    with open_stream(fake_source(stories(5))) as stream, pytest.raises(RuntimeError, match="a bug"):
         stream.next_rows()
 
 

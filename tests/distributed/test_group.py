@@ -300,9 +300,13 @@ def test_the_others_are_told_to_leave_however_it_ends(ends_by, code):
 # -- launchers
 
 TORCHRUN = {
-    "RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2",
-    "MASTER_ADDR": "localhost", "MASTER_PORT": "1",
-}  # fmt: skip
+    "RANK": "3",
+    "WORLD_SIZE": "4",
+    "LOCAL_RANK": "1",
+    "LOCAL_WORLD_SIZE": "2",
+    "MASTER_ADDR": "localhost",
+    "MASTER_PORT": "1",
+}
 
 
 def test_torchrun_is_known_by_what_it_sets():

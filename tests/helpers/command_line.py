@@ -19,9 +19,13 @@ FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32", "--tu
 
 def run(*args: str, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, str(ROOT / "run.py"), *args], capture_output=True, text=True, cwd=cwd,
-        env={**os.environ, **env}, timeout=120,
-    )  # fmt: skip
+        [sys.executable, str(ROOT / "run.py"), *args],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **env},
+        timeout=120,
+    )
 
 
 def one_line_error(done: subprocess.CompletedProcess) -> str:

@@ -40,9 +40,15 @@ class FakeBench:
         self._spend(self.startup_s, limit_s)
 
     def build(
-        self, name: str, settings: ExecutionConfig, *, limit_s: float, first_limit_s=None,
-        step_limit_s=None, may_shrink: bool = False,
-    ) -> Built:  # fmt: skip
+        self,
+        name: str,
+        settings: ExecutionConfig,
+        *,
+        limit_s: float,
+        first_limit_s=None,
+        step_limit_s=None,
+        may_shrink: bool = False,
+    ) -> Built:
         assert self.is_up and limit_s > 0
         self.built.append(settings)
         candidate = self.behaves(settings)

@@ -17,9 +17,14 @@ def run_of(budget_s: float, **recipe) -> Run:
     model = Config(vocab=VOCAB, context=CONTEXT, value_tables=0, num_common=0, **shape)
     chosen = Recipe(**{"batch_rows": ROWS, "schedule": "trapezoid", **recipe})
     return Run(
-        arch="fake", recipe_name="default", budget_s=budget_s, seed=0, model=model, recipe=chosen,
+        arch="fake",
+        recipe_name="default",
+        budget_s=budget_s,
+        seed=0,
+        model=model,
+        recipe=chosen,
         data=Data(),
-    )  # fmt: skip
+    )
 
 
 class FakeStream:

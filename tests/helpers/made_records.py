@@ -25,10 +25,14 @@ CONTENT: dict[str, Any] = {
     "num_params_non_embedding": 1_217_856,
     "budget_s": 300.0,
     "config": {
-        "arch": "transformer", "recipe_name": "default", "budget_s": 300.0, "seed": 0,
+        "arch": "transformer",
+        "recipe_name": "default",
+        "budget_s": 300.0,
+        "seed": 0,
         "model": {"vocab": 4096, "context": 256, "width": 128},
         "recipe": {"lr": 0.003, "batch_rows": 8, "compile": True},
-        "data": {"vocab": 4096, "stride": 128}, "name": "für",
+        "data": {"vocab": 4096, "stride": 128},
+        "name": "für",
     },
     "code": {"commit": "0" * 40, "dirty": False, "version": "0.1.0"},
     "data": {
@@ -49,9 +53,18 @@ CONTENT: dict[str, Any] = {
     },
     "versions": {"python": "3.11.7", "torch": "2.13.0"},
     "clock": {
-        "startup_s": 1.0, "tokenizer_s": 0.0, "build_s": 0.1, "compile_s": 10.0, "warmup_s": 1.0,
-        "train_s": 299.0, "data_wait_s": 1.0, "checkpoint_s": 0.1, "evaluate_s": 9.0,
-        "sample_s": 1.0, "overshoot_s": 0.01, "suspended_s": 0.0,
+        "startup_s": 1.0,
+        "tokenizer_s": 0.0,
+        "build_s": 0.1,
+        "compile_s": 10.0,
+        "warmup_s": 1.0,
+        "train_s": 299.0,
+        "data_wait_s": 1.0,
+        "checkpoint_s": 0.1,
+        "evaluate_s": 9.0,
+        "sample_s": 1.0,
+        "overshoot_s": 0.01,
+        "suspended_s": 0.0,
     },
     "train": {
         "num_tokens": 1_000_000,
@@ -77,11 +90,13 @@ CONTENT: dict[str, Any] = {
     },
     "sample": {"prompt": "Once", "text": "Once, a fox 🦊", "temperature": 0.8, "seed": 0},
     "weights_sha256": hashlib.sha256(WEIGHTS).hexdigest(),
-}  # fmt: skip
+}
 BOUND = {
-    "score.likelihood": "bound", "score.num_draws": 16, "score.bits_per_byte_mc_se": 0.001,
+    "score.likelihood": "bound",
+    "score.num_draws": 16,
+    "score.bits_per_byte_mc_se": 0.001,
     "score.length_nats": 15_000.0,
-}  # fmt: skip
+}
 
 
 def rescore(content: dict[str, Any], bits_per_byte: float) -> None:
@@ -162,10 +177,13 @@ def add(store: Path, record: Record, **note: Any) -> None:
 def snapshot(folder: Path) -> dict[str, bytes | str]:
     """Everything in a folder, to tell whether anything changed."""
     return {
-        str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink()
-        else path.read_bytes() if path.is_file() else "folder"
+        str(path.relative_to(folder)): str(path.readlink())
+        if path.is_symlink()
+        else path.read_bytes()
+        if path.is_file()
+        else "folder"
         for path in sorted(folder.rglob("*"))
-    }  # fmt: skip
+    }
 
 
 def leaves(value: Any, path: str = "") -> Iterator[str]:

@@ -14,7 +14,7 @@ REAL = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
 # Shown, all of them must be text: markup, mathematics, quotes, formulas, long words, scripts.
 HOSTILE = [
     "<script>alert(1)</script>",
-    "\"><img src=x onerror=alert(1)>",
+    '"><img src=x onerror=alert(1)>',
     "' onmouseover='alert(1)",
     "$\\frac{1}{0$ \\mathbf{x}",
     "{{ 7 * 7 }}{% raw %}",
@@ -26,7 +26,7 @@ HOSTILE = [
     "日本語の名前 🦊",
     "=cmd|' /C calc'!A0",
     "]]><!-- -->",
-]  # fmt: skip
+]
 
 
 def content(**changes: Any) -> dict[str, Any]:
@@ -48,31 +48,45 @@ def content(**changes: Any) -> dict[str, Any]:
         [(k + 0.5) / 200, bits * 2.2 + 5 * math.exp(-(k + 1) / 6) + rng.gauss(0, 0.03)]
         for k in range(200)
     ]
-    made = changed({
-        "config": config,
-        "code.commit": f"{rng.getrandbits(160):040x}",
-        "train.num_tokens": tokens,
-        "train.num_steps": tokens // 1000,
-        "train.tokens_per_s": tokens / 300,
-        "train.loss_curve": curve,
-        "sample.text": "Once, a fox 🦊\n\n<b>ran</b>.",
-        "weights_sha256": f"{rng.getrandbits(256):064x}",
-        **(BOUND if is_bound else {}),
-    })  # fmt: skip
+    made = changed(
+        {
+            "config": config,
+            "code.commit": f"{rng.getrandbits(160):040x}",
+            "train.num_tokens": tokens,
+            "train.num_steps": tokens // 1000,
+            "train.tokens_per_s": tokens / 300,
+            "train.loss_curve": curve,
+            "sample.text": "Once, a fox 🦊\n\n<b>ran</b>.",
+            "weights_sha256": f"{rng.getrandbits(256):064x}",
+            **(BOUND if is_bound else {}),
+        }
+    )
     rescore(made, bits)
     return made | changes
 
 
 def verified(store: Path, record: Record, *, agrees: bool) -> None:
     note = Verification(
-        record=record.id, by="<b>somebody</b>", verified="2026-03-04T00:00:00+00:00",
-        hardware_class="cpu-x86_64-2c-amx", versions={}, code="0" * 40,
+        record=record.id,
+        by="<b>somebody</b>",
+        verified="2026-03-04T00:00:00+00:00",
+        hardware_class="cpu-x86_64-2c-amx",
+        versions={},
+        code="0" * 40,
         rescored=Rescored(
-            agrees=agrees, backend="torch", device="cpu", claimed_nats=1.0, found_nats=1.0,
-            difference=1e-7, allowed=1e-5, checks=["causal"], failed=[],
+            agrees=agrees,
+            backend="torch",
+            device="cpu",
+            claimed_nats=1.0,
+            found_nats=1.0,
+            difference=1e-7,
+            allowed=1e-5,
+            checks=["causal"],
+            failed=[],
         ),
-        leaks=None, rerun=None,
-    )  # fmt: skip
+        leaks=None,
+        rerun=None,
+    )
     name = f"{record.id}.verification.{note.digest()}.json"
     (store / name).write_text(note.to_json(), encoding="utf-8")
 
@@ -86,14 +100,16 @@ def fill(store: Path, num_entries: int) -> None:
         tokens = rng.randrange(1_000_000, 12_000_000)
         for seed in range(1 + (n * 7) % 3 if n % 5 == 4 else 3):
             changes: dict[str, Any] = {
-                "arch": arch, "seed": seed, "width": 64 + 8 * n, "tokens": tokens,
-                "bits": 1.1 - 0.35 * (n / num_entries) ** 0.5 + rng.gauss(0, 0.004)
-                + 0.1 * (n % 4),
+                "arch": arch,
+                "seed": seed,
+                "width": 64 + 8 * n,
+                "tokens": tokens,
+                "bits": 1.1 - 0.35 * (n / num_entries) ** 0.5 + rng.gauss(0, 0.004) + 0.1 * (n % 4),
                 "bound": arch == "d3pm",
                 "num_params": round(2e6 * math.exp(rng.gauss(0, 0.8))),
                 "num_params_non_embedding": 1000,
                 "created": f"2026-{1 + n % 9:02d}-{1 + n % 28:02d}T03:{seed:02d}:05+00:00",
-            }  # fmt: skip
+            }
             made = content(**changes)
             if n % 11 == 10:
                 made["hardware"]["class"] = "cuda-h200"

@@ -15,9 +15,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 def race(arguments: Sequence[str], data: Path, out: Path) -> dict[str, Any]:
     """The record of one race; `out` holds its run folder and a cache that its races share."""
     command = [
-        sys.executable, str(ROOT / "run.py"), "--json", "--data", str(data), "--out", str(out),
+        sys.executable,
+        str(ROOT / "run.py"),
+        "--json",
+        "--data",
+        str(data),
+        "--out",
+        str(out),
         *arguments,
-    ]  # fmt: skip
+    ]
     env = {**os.environ, "SPEEDRUN_CACHE": str(out / "cache")}
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=env, check=True)
     return json.loads(done.stdout)

@@ -101,11 +101,13 @@ class FakeRace:
                     return Ended(-9, stopped_at=curve[end - 1][0])
         shared = self.plan.shared
         changes = {
-            "arch": run.name, "config": run.config, "data__name": shared["data"],
+            "arch": run.name,
+            "config": run.config,
+            "data__name": shared["data"],
             "data__train_fingerprint": shared["train data"],
             "data__heldout_fingerprint": shared["held-out data"],
             "hardware__class": shared["hardware class"],
-        }  # fmt: skip
+        }
         if curve is not None:
             changes |= {"train__loss_curve": curve, "score__bits_per_byte": curve[-1][1] / 3}
         write(out, record(run.params, run.minutes, run.seed, **{**changes, **self.changes}))

@@ -25,9 +25,13 @@ NUM_STEPS, VOCAB, STRIDE = 10, 300, 16
 
 def asked_for(arch: str, settings: list[str], backend: str = "auto") -> RunRequest:
     return RunRequest(
-        arch=arch, params="60K", backend=backend, data=Data(vocab=VOCAB), seed=3,
+        arch=arch,
+        params="60K",
+        backend=backend,
+        data=Data(vocab=VOCAB),
+        seed=3,
         settings=("model.context=32", "recipe.precision=fp32", "recipe.compile=false", *settings),
-    )  # fmt: skip
+    )
 
 
 def found_by(engine: Engine, architecture: Architecture, request: RunRequest) -> dict[str, Any]:

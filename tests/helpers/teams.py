@@ -62,9 +62,15 @@ def launch(command: Sequence[str], **options: Any) -> subprocess.Popen:
     """A launcher with its processes, in a session of their own; standard input stays open."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
     return subprocess.Popen(
-        list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, cwd=ROOT, env=environment, **options,
-    )  # fmt: skip
+        list(command),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        **options,
+    )
 
 
 def launched(command: Sequence[str], timeout_s: float = 120, **options: Any):

@@ -101,13 +101,27 @@ def test_a_large_file_is_refused_with_its_limit():
 
 def test_a_verification_agrees_if_all_its_parts_do():
     rescored = Rescored(
-        agrees=True, backend="torch", device="cpu", claimed_nats=1.0, found_nats=1.0,
-        difference=0.0, allowed=0.01, checks=["normalised"], failed=[],
-    )  # fmt: skip
+        agrees=True,
+        backend="torch",
+        device="cpu",
+        claimed_nats=1.0,
+        found_nats=1.0,
+        difference=0.0,
+        allowed=0.01,
+        checks=["normalised"],
+        failed=[],
+    )
     note = Verification(
-        record="a" * 64, by="Ann", verified="2026-01-02T03:04:05+00:00", hardware_class="cpu",
-        versions={}, code="0" * 40, rescored=rescored, leaks=None, rerun=None,
-    )  # fmt: skip
+        record="a" * 64,
+        by="Ann",
+        verified="2026-01-02T03:04:05+00:00",
+        hardware_class="cpu",
+        versions={},
+        code="0" * 40,
+        rescored=rescored,
+        leaks=None,
+        rerun=None,
+    )
     assert note.agrees
     bad = rescored.model_copy(update={"agrees": False})
     assert not note.model_copy(update={"rescored": bad}).agrees

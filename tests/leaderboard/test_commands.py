@@ -22,8 +22,13 @@ def store(tmp_path) -> Path:
     folder = tmp_path / "store"
     for seed in range(3):
         add(folder, made(0.7 + seed / 100, seed), name="more heads", author="Ann")
-    faster = {"budget_s": 60.0, "config.budget_s": 60.0, "train.num_tokens": 1_000_000,
-              "clock.train_s": 59.0, "train.tokens_per_s": 1e6 / 60}  # fmt: skip
+    faster = {
+        "budget_s": 60.0,
+        "config.budget_s": 60.0,
+        "train.num_tokens": 1_000_000,
+        "clock.train_s": 59.0,
+        "train.tokens_per_s": 1e6 / 60,
+    }
     add(folder, made(0.9, 0, faster))
     return folder
 
@@ -61,8 +66,14 @@ def test_markdown_and_json_are_printed_or_written(command, store, tmp_path):
 def test_a_track_is_chosen_by_its_words(command, refused, store):
     done = command("leaderboard", "--from", store, "--track", "TinyStories 1 min")
     assert "· 1 min ·" in done.out and "· 5 min ·" not in done.out
-    refused("no track has these words; there are: tinystories@ff16", "leaderboard", "--from",
-            store, "--track", "wikipedia \x1b[31m")  # fmt: skip
+    refused(
+        "no track has these words; there are: tinystories@ff16",
+        "leaderboard",
+        "--from",
+        store,
+        "--track",
+        "wikipedia \x1b[31m",
+    )
 
 
 def test_what_does_not_hold_is_told_and_left_out(command, store):
@@ -163,9 +174,13 @@ def test_tables_and_submissions_do_without_frameworks(tmp_path, store):
         ["compare", run, run],
     ):
         done = subprocess.run(
-            [sys.executable, "-c", program, *map(str, args)], capture_output=True, text=True,
-            cwd=ROOT, env={**os.environ, "SPEEDRUN_CACHE": str(tmp_path / "cache")}, timeout=60,
-        )  # fmt: skip
+            [sys.executable, "-c", program, *map(str, args)],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "SPEEDRUN_CACHE": str(tmp_path / "cache")},
+            timeout=60,
+        )
         assert done.stderr.splitlines()[-1] == "LOADED [] 0", done.stderr
 
 

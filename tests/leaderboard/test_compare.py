@@ -26,8 +26,10 @@ def test_settings_that_differ_are_named_and_the_seed_is_not():
     b = made(0.7, 5, {"config.recipe.lr": 0.01, "config.model.depth": 4, "config.name": None})
     found = compared(side(a), side(b))["settings"]
     assert sorted(found) == [
-        ("model.depth", "-", 4), ("name", "für", None), ("recipe.lr", 0.003, 0.01),
-    ]  # fmt: skip
+        ("model.depth", "-", 4),
+        ("name", "für", None),
+        ("recipe.lr", 0.003, 0.01),
+    ]
     assert compared(side(a), side(made(0.6, 3)))["settings"] == []
 
 
@@ -81,10 +83,7 @@ def test_points_are_even_up_to_the_end_of_the_longer_curve():
 
 @pytest.mark.parametrize(
     ("changes", "says"),
-    [
-        ({"tokenizer.fingerprint": "e" * 64}, "tokenizers differ"),
-        (BOUND, "exact loss"),
-    ],
+    [({"tokenizer.fingerprint": "e" * 64}, "tokenizers differ"), (BOUND, "exact loss")],
 )
 def test_losses_that_do_not_compare_have_no_curves(changes, says):
     found = compared(side(made()), side(made(0.9, 1, changes)))
@@ -169,8 +168,14 @@ def test_the_tables_say_it_in_words(command, store):
     ids = entry_ids(command, store)
     done = command("compare", ids["old way"], ids["new way"], "--from", store)
     assert done.code == 0
-    for words in ("recipe.lr", "0.1000 lower", "more than noise explains", "0.7100 ± 0.0100",
-                  "B reached A's final training loss", "seconds"):  # fmt: skip
+    for words in (
+        "recipe.lr",
+        "0.1000 lower",
+        "more than noise explains",
+        "0.7100 ± 0.0100",
+        "B reached A's final training loss",
+        "seconds",
+    ):
         assert words in done.out
     same = command("compare", ids["old way"], ids["old way"], "--from", store).out
     assert "Their settings are the same" in same and "are the same" in same
@@ -179,10 +184,14 @@ def test_the_tables_say_it_in_words(command, store):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("../../x", "not an id"), ("abc", "not an id"), ("ABCD", "not an id"),
-        ("0000", "no entry or record"), ("f" * 65, "not an id"), ("x\x1b[31m\u202e", "not an id"),
+        ("../../x", "not an id"),
+        ("abc", "not an id"),
+        ("ABCD", "not an id"),
+        ("0000", "no entry or record"),
+        ("f" * 65, "not an id"),
+        ("x\x1b[31m\u202e", "not an id"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_id_is_refused(refused, store, text, says, monkeypatch):
     monkeypatch.chdir(store)
     refused(says, "compare", text, text, "--from", store)

@@ -24,12 +24,29 @@ from speedrun.records.schema import MAX_RECORD_BYTES, content_id, parse, seal
 
 VALID = seal(CONTENT).content()
 HEADLINE = [
-    "score.bits_per_byte", "score.perplexity", "score.nats", "score.nats_per_token",
-    "score.num_bytes", "score.num_docs", "score.num_tokens", "score.window", "score.stride",
-    "score.likelihood", "budget_s", "seed", "arch", "train.num_tokens", "train.tokens_per_s",
-    "clock.train_s", "clock.overshoot_s", "clock.suspended_s", "tokenizer.vocab",
-    "data.train_fingerprint", "data.heldout_fingerprint", "num_params",
-]  # fmt: skip
+    "score.bits_per_byte",
+    "score.perplexity",
+    "score.nats",
+    "score.nats_per_token",
+    "score.num_bytes",
+    "score.num_docs",
+    "score.num_tokens",
+    "score.window",
+    "score.stride",
+    "score.likelihood",
+    "budget_s",
+    "seed",
+    "arch",
+    "train.num_tokens",
+    "train.tokens_per_s",
+    "clock.train_s",
+    "clock.overshoot_s",
+    "clock.suspended_s",
+    "tokenizer.vocab",
+    "data.train_fingerprint",
+    "data.heldout_fingerprint",
+    "num_params",
+]
 
 
 def forged(path: str):
@@ -40,9 +57,15 @@ def forged(path: str):
         inner = inner[section]
     value = inner[path.split(".")[-1]]
     better = {
-        "likelihood": "bound", "arch": "lstm", "num_docs": 1999, "suspended_s": 5.0,
-        "overshoot_s": 2.0, "num_params": 1000, "train_s": 250.0, "num_tokens": 1_100_000,
-    }  # fmt: skip
+        "likelihood": "bound",
+        "arch": "lstm",
+        "num_docs": 1999,
+        "suspended_s": 5.0,
+        "overshoot_s": 2.0,
+        "num_params": 1000,
+        "train_s": 250.0,
+        "num_tokens": 1_100_000,
+    }
     name = path.split(".")[-1]
     if name in better:
         inner[name] = better[name]
@@ -90,13 +113,22 @@ def test_a_broken_file_is_refused(refused, tmp_path, text, says):
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("seed", 10**400), ("num_params", 10**400), ("train.num_tokens", 10**400),
-        ("score.num_bytes", 10**400), ("score.num_tokens", 10**30), ("tokenizer.vocab", 1 << 64),
-        ("clock.train_s", 1e308), ("budget_s", 1e308), ("train.tokens_per_s", 1e308),
-        ("score.nats", 1e308), ("score.nats", 5e-324), ("score.perplexity", 1e308),
-        ("clock.train_s", 5e-324), ("train.epochs", -1e308),
+        ("seed", 10**400),
+        ("num_params", 10**400),
+        ("train.num_tokens", 10**400),
+        ("score.num_bytes", 10**400),
+        ("score.num_tokens", 10**30),
+        ("tokenizer.vocab", 1 << 64),
+        ("clock.train_s", 1e308),
+        ("budget_s", 1e308),
+        ("train.tokens_per_s", 1e308),
+        ("score.nats", 1e308),
+        ("score.nats", 5e-324),
+        ("score.perplexity", 1e308),
+        ("clock.train_s", 5e-324),
+        ("train.epochs", -1e308),
     ],
-)  # fmt: skip
+)
 def test_enormous_numbers_are_refused(refused, tmp_path, path, value):
     content = copy.deepcopy(VALID)
     put(content, path, value)
@@ -114,8 +146,13 @@ def test_perfect_and_hopeless_scores_can_be_shown(command, refused, tmp_path):
     for format_ in ("table", "markdown", "json"):
         assert command("leaderboard", "--from", tmp_path / "store", "--format", format_).code == 0
     hopeless = made(40.0, 7)
-    refused("more than any guess", "submit", write_run(tmp_path / "run", hopeless), "--to",
-            tmp_path / "store")  # fmt: skip
+    refused(
+        "more than any guess",
+        "submit",
+        write_run(tmp_path / "run", hopeless),
+        "--to",
+        tmp_path / "store",
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,21 +193,44 @@ def test_nothing_may_be_missing(path):
         parse(resealed(content).encode(), "there")
 
 
-HOSTILE = ["<script>alert(1)</script>", "\x1b[2J\x1b]0;x\a", "\u202egnp", "a\u200bb", "a\nb | c",
-           "Z" + "\u0301" * 50, "`x`", "\u2028", "\x9b2J"]  # fmt: skip
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\x1b[2J\x1b]0;x\a",
+    "\u202egnp",
+    "a\u200bb",
+    "a\nb | c",
+    "Z" + "\u0301" * 50,
+    "`x`",
+    "\u2028",
+    "\x9b2J",
+]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_strangers_wrote_is_shown_inert(command, tmp_path, text):
-    changes = {"arch": text, "config.arch": text, "config.recipe_name": text, "sample.text": text,
-               "backend": text, "device": text, "data.name": text, "versions": {text: text},
-               "code.version": text, "hardware.cpu": text, "config.model.x": text}  # fmt: skip
+    changes = {
+        "arch": text,
+        "config.arch": text,
+        "config.recipe_name": text,
+        "sample.text": text,
+        "backend": text,
+        "device": text,
+        "data.name": text,
+        "versions": {text: text},
+        "code.version": text,
+        "hardware.cpu": text,
+        "config.model.x": text,
+    }
     store = tmp_path / "store"
     run = write_run(tmp_path / "run", made(0.7, 0, changes))
     done = command("submit", run, "--to", store)
     assert done.code == 0 and is_sanitized(done.out.replace("\n", ""))
-    for args in (["leaderboard"], ["leaderboard", "--format", "markdown"],
-                 ["leaderboard", "--format", "json"], ["leaderboard", "--check"]):  # fmt: skip
+    for args in (
+        ["leaderboard"],
+        ["leaderboard", "--format", "markdown"],
+        ["leaderboard", "--format", "json"],
+        ["leaderboard", "--check"],
+    ):
         done = command(*args, "--from", store)
         assert done.code == 0 and is_sanitized((done.out + done.err).replace("\n", ""))
     other = write_run(tmp_path / "other", made(0.8, 1))
@@ -197,8 +257,15 @@ def test_a_link_in_the_place_of_a_folder_is_refused(refused, tmp_path, folder):
     (store / folder).symlink_to(tmp_path / "elsewhere")
     for number, changes in enumerate(({}, {"data.train_fingerprint": "e" * 64})):
         run = write_run(tmp_path / f"run-{number}", seal(changed(changes)))
-        refused("a link, which may lead out", "submit", run, "--to", store, "--with-weights",
-                "--new-data")  # fmt: skip
+        refused(
+            "a link, which may lead out",
+            "submit",
+            run,
+            "--to",
+            store,
+            "--with-weights",
+            "--new-data",
+        )
 
 
 def test_a_record_changed_in_the_store_is_refused(command, refused, tmp_path):

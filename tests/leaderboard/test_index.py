@@ -105,10 +105,12 @@ def test_a_record_of_unknown_data_is_left_out_until_its_note_is_there(folder, ch
 
 def data_set(record, **changes) -> DataSet:
     facts = {
-        "name": "new data", "train_fingerprint": record.data.train_fingerprint,
+        "name": "new data",
+        "train_fingerprint": record.data.train_fingerprint,
         "heldout_fingerprint": record.data.heldout_fingerprint,
-        "num_docs": score(record).num_docs, "num_bytes": score(record).num_bytes,
-    }  # fmt: skip
+        "num_docs": score(record).num_docs,
+        "num_bytes": score(record).num_bytes,
+    }
     return DataSet.model_validate({**facts, **changes})
 
 
@@ -174,9 +176,16 @@ def test_a_note_on_no_record_is_told(folder):
 def test_verifications_are_found_under_their_digest(folder):
     record = made(0.7, 0)
     note = Verification(
-        record=record.id, by="Ann", verified="2026-01-03T00:00:00+00:00", hardware_class="cpu",
-        versions={}, code="x", rescored=None, leaks=None, rerun=None,
-    )  # fmt: skip
+        record=record.id,
+        by="Ann",
+        verified="2026-01-03T00:00:00+00:00",
+        hardware_class="cpu",
+        versions={},
+        code="x",
+        rescored=None,
+        leaks=None,
+        rerun=None,
+    )
     (folder / index.note_name(note)).write_text(note.to_json())
     assert read(Store(str(folder)), None).verifications == {record.id: [note]}
     wrong = f"{record.id}.verification.{'0' * 12}.json"

@@ -38,12 +38,17 @@ KNOWN = {
 }
 
 VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(-2, 10), st.sampled_from([10**20, 10**400, -(10**9)]),
-    st.floats(allow_nan=True, allow_infinity=True), st.sampled_from([0.0, -0.0, 5e-324, 1e308]),
-    st.text(max_size=8), st.sampled_from(["\x1b[2J", "\u202e", "\ud800", "a\nb", "<b>", "x" * 999]),
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 10),
+    st.sampled_from([10**20, 10**400, -(10**9)]),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.sampled_from([0.0, -0.0, 5e-324, 1e308]),
+    st.text(max_size=8),
+    st.sampled_from(["\x1b[2J", "\u202e", "\ud800", "a\nb", "<b>", "x" * 999]),
     st.lists(st.integers(), max_size=2),
     st.dictionaries(st.text(max_size=3), st.none(), max_size=2),
-)  # fmt: skip
+)
 
 
 def inner_of(content: Any, path: str) -> tuple[Any, Any]:
@@ -127,21 +132,28 @@ def wrong(content: dict[str, Any]) -> list[str]:
     holds = {
         "id": content["id"] == content_id(content),
         "complete": content["status"] == "complete" and clock["suspended_s"] == 0,
-        "bits": close(score["bits_per_byte"],
-                      score["nats"] / 0.6931471805599453 / score["num_bytes"], 1e-8),
+        "bits": close(
+            score["bits_per_byte"], score["nats"] / 0.6931471805599453 / score["num_bytes"], 1e-8
+        ),
         "nats": close(score["nats_per_token"], score["nats"] / score["num_tokens"], 1e-8),
-        "perplexity": close(score["perplexity"], math.exp(score["nats"] / score["num_tokens"]),
-                            1e-8),
+        "perplexity": close(
+            score["perplexity"], math.exp(score["nats"] / score["num_tokens"]), 1e-8
+        ),
         "speed": close(train["tokens_per_s"], train["num_tokens"] / spent_s, 2e-3),
         "above 0": score["nats"] > 0 and score["bits_per_byte_se"] >= 0,
         "budget": 0 < spent_s <= content["budget_s"] * 1.005 + 0.051,
-        "known": (data["train_fingerprint"], data["heldout_fingerprint"], score["num_docs"],
-                  score["num_bytes"]) in KNOWN,
+        "known": (
+            data["train_fingerprint"],
+            data["heldout_fingerprint"],
+            score["num_docs"],
+            score["num_bytes"],
+        )
+        in KNOWN,
         "config": all(config[k] == content[k] for k in ("arch", "seed", "budget_s")),
         "vocab": config["model"]["vocab"] == content["tokenizer"]["vocab"],
         "window": config["model"]["context"] == score["window"],
         "likelihood": (score["likelihood"] == "exact") == (score.get("num_draws") is None),
-    }  # fmt: skip
+    }
     return [name for name, is_so in holds.items() if not is_so]
 
 
@@ -196,11 +208,16 @@ def check(raw: bytes, folder: Path) -> bool:
 
 
 RULES = settings(
-    deadline=None, derandomize=True, max_examples=200, database=None,
+    deadline=None,
+    derandomize=True,
+    max_examples=200,
+    database=None,
     suppress_health_check=[
-        HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example,
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.large_base_example,
     ],
-)  # fmt: skip
+)
 accepted = {"changed": 0, "damaged": 0}
 
 

@@ -12,8 +12,12 @@ from speedrun.records.statistics import Spread
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Entries that the project promises: five-minute runs under at least three seeds.
-PROMISED = {("transformer", "default"), ("transformer", "goedecke"), ("lstm", "default"),
-            ("d3pm", "default")}  # fmt: skip
+PROMISED = {
+    ("transformer", "default"),
+    ("transformer", "goedecke"),
+    ("lstm", "default"),
+    ("d3pm", "default"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -242,8 +242,7 @@ def test_curves_are_thinned_and_cannot_leave_their_script():
 
 
 @pytest.mark.parametrize(
-    ("fewer", "expected"),
-    [(True, [(1.0, 3.0), (2.0, 1.0)]), (False, [(2.0, 1.0), (4.0, 2.0)])],
+    ("fewer", "expected"), [(True, [(1.0, 3.0), (2.0, 1.0)]), (False, [(2.0, 1.0), (4.0, 2.0)])]
 )
 def test_the_frontier_holds_what_nothing_beats(fewer, expected):
     points = [(1.0, 3.0), (2.0, 1.0), (2.0, 2.5), (4.0, 2.0), (3.0, 3.0)]
@@ -254,8 +253,10 @@ def test_what_changed_leaves_the_seed_out():
     before = {"seed": 0, "model": {"width": 1, "gone": True}}
     after = {"seed": 1, "model": {"width": 2, "new": None}}
     assert facts.changes(before, after) == [
-        ("model.width", "1", "2"), ("model.new", None, "null"), ("model.gone", "true", None),
-    ]  # fmt: skip
+        ("model.width", "1", "2"),
+        ("model.new", None, "null"),
+        ("model.gone", "true", None),
+    ]
 
 
 def test_a_bar_s_parts_follow_each_other_to_one_scale(make_record):

@@ -60,9 +60,12 @@ class Project:
         comment = self.folder.parent / "comment.md"
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
-            [".github/check_records.sh", head, str(comment)], cwd=self.folder, text=True,
-            env={**os.environ, "PATH": path}, capture_output=True,
-        )  # fmt: skip
+            [".github/check_records.sh", head, str(comment)],
+            cwd=self.folder,
+            text=True,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+        )
         assert comment.is_file(), done.stderr
         return done.returncode, comment.read_text()
 

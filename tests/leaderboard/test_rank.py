@@ -58,9 +58,14 @@ def test_runs_of_one_config_form_an_entry():
 
 @pytest.mark.parametrize(
     "change",
-    [{"config__recipe__lr": 0.1}, {"arch": "lstm"}, {"backend": "mlx"}, {"device": "cuda"},
-     {"code__dirty": True}],
-)  # fmt: skip
+    [
+        {"config__recipe__lr": 0.1},
+        {"arch": "lstm"},
+        {"backend": "mlx"},
+        {"device": "cuda"},
+        {"code__dirty": True},
+    ],
+)
 def test_what_is_different_is_another_entry(change):
     assert len(only([*OLD, *rows(0.8, first_seed=4, **change)]).entries) == 2
 
@@ -95,9 +100,14 @@ def test_equal_weights_count_once():
 
 @pytest.mark.parametrize(
     "change",
-    [{"budget_s": 60.0}, {"hardware__class": "cuda-h100"}, {"data__train_fingerprint": "e" * 64},
-     {"data__heldout_fingerprint": "e" * 64}, {"score__num_docs": 4456}],
-)  # fmt: skip
+    [
+        {"budget_s": 60.0},
+        {"hardware__class": "cuda-h100"},
+        {"data__train_fingerprint": "e" * 64},
+        {"data__heldout_fingerprint": "e" * 64},
+        {"score__num_docs": 4456},
+    ],
+)
 def test_tracks_stay_apart(change):
     found = boards([*OLD, *rows(0.1, 0.2, **change)])
     assert sorted(len(board.entries[0].rows) for board in found) == [2, 3]
@@ -173,8 +183,10 @@ def test_bounds_have_a_record_of_their_own_and_stand_behind():
     worse = [row(made(score, seed, changes)) for seed, score in enumerate((0.60, 0.61, 0.62))]
     board = only([*bounds, *OLD, *worse])
     assert [(e.is_bound, e.status) for e in board.entries] == [
-        (False, "record"), (True, "record"), (True, "behind"),
-    ]  # fmt: skip
+        (False, "record"),
+        (True, "record"),
+        (True, "behind"),
+    ]
     assert board.entries[1].p_value is None and board.entries[1].rival is None
     assert board.entries[2].rival == board.entries[1].id
 
@@ -219,17 +231,38 @@ def verification(
     record: str, agrees: bool, is_rerun: bool, hardware_class: str = HERE
 ) -> Verification:
     rescored = Rescored(
-        agrees=agrees, backend="torch", device="cpu", claimed_nats=1.0, found_nats=1.0,
-        difference=0.0, allowed=0.1, checks=[], failed=[],
-    )  # fmt: skip
+        agrees=agrees,
+        backend="torch",
+        device="cpu",
+        claimed_nats=1.0,
+        found_nats=1.0,
+        difference=0.0,
+        allowed=0.1,
+        checks=[],
+        failed=[],
+    )
     rerun = Rerun(
-        agrees=agrees, record="b" * 64, hardware_class=hardware_class, claimed_bits_per_byte=1.0,
-        found_bits_per_byte=1.0, difference=0.0, noise=None, num_seeds=1, p_value=None,
-    )  # fmt: skip
+        agrees=agrees,
+        record="b" * 64,
+        hardware_class=hardware_class,
+        claimed_bits_per_byte=1.0,
+        found_bits_per_byte=1.0,
+        difference=0.0,
+        noise=None,
+        num_seeds=1,
+        p_value=None,
+    )
     return Verification(
-        record=record, by="Ann", verified="2026-01-03T00:00:00+00:00", hardware_class="cpu",
-        versions={}, code="x", rescored=rescored, leaks=None, rerun=rerun if is_rerun else None,
-    )  # fmt: skip
+        record=record,
+        by="Ann",
+        verified="2026-01-03T00:00:00+00:00",
+        hardware_class="cpu",
+        versions={},
+        code="x",
+        rescored=rescored,
+        leaks=None,
+        rerun=rerun if is_rerun else None,
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,36 @@ from speedrun.records.statistics import Spread
 from speedrun.records.summary import row
 
 HOSTILE = [
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "a | b", "`rm -rf`", "**bold**",
-    "[click](https://evil.example)", "![x](https://evil.example/x.png)", "[bold red]x[/]",
-    "[link=https://evil.example]x[/link]", ":warning:", "# title", "a\nb", "a\r\n| x |",
-    "\x1b]8;;https://evil.example\x1b\\x", "\x1b[2J\x1b[31m", "\u202egnp.exe", "a\u200bb",
-    "Z" + "\u0301\u0302\u0303\u0304" * 5, "\\", "a\\|b", "~~x~~", "&lt;b&gt;", "\u2028", "\x9b31m",
-    "x" * 200, "注意力" * 40, "🦊" * 20, "@someone", "#12",
-]  # fmt: skip
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "a | b",
+    "`rm -rf`",
+    "**bold**",
+    "[click](https://evil.example)",
+    "![x](https://evil.example/x.png)",
+    "[bold red]x[/]",
+    "[link=https://evil.example]x[/link]",
+    ":warning:",
+    "# title",
+    "a\nb",
+    "a\r\n| x |",
+    "\x1b]8;;https://evil.example\x1b\\x",
+    "\x1b[2J\x1b[31m",
+    "\u202egnp.exe",
+    "a\u200bb",
+    "Z" + "\u0301\u0302\u0303\u0304" * 5,
+    "\\",
+    "a\\|b",
+    "~~x~~",
+    "&lt;b&gt;",
+    "\u2028",
+    "\x9b31m",
+    "x" * 200,
+    "注意力" * 40,
+    "🦊" * 20,
+    "@someone",
+    "#12",
+]
 
 
 def board(*rows, **at) -> list[Board]:
@@ -74,8 +97,13 @@ def test_at_eighty_columns_the_names_and_scores_can_be_read():
 @pytest.mark.parametrize("width", [80, 240])
 @pytest.mark.parametrize("name", HOSTILE)
 def test_nothing_of_a_strangers_acts_in_the_terminal(name, width):
-    changes = {"config.recipe_name": name, "backend": name, "device": name, "data.name": name,
-               "hardware.class": name}  # fmt: skip
+    changes = {
+        "config.recipe_name": name,
+        "backend": name,
+        "device": name,
+        "data.name": name,
+        "hardware.class": name,
+    }
     text = shown(board(*three(name, **changes), made(0.5, 4, {"status": "interrupted"})), width)
     assert is_sanitized(text.replace("\n", "")) and "\x1b" not in text
 
@@ -87,8 +115,13 @@ def test_markup_is_shown_as_it_is_in_the_terminal():
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_nothing_of_a_strangers_acts_in_markdown(name):
-    changes = {"config.recipe_name": name, "backend": name, "device": name, "data.name": name,
-               "hardware.class": name}  # fmt: skip
+    changes = {
+        "config.recipe_name": name,
+        "backend": name,
+        "device": name,
+        "data.name": name,
+        "hardware.class": name,
+    }
     text = markdown.render(board(*three(name, **changes)))
     assert is_sanitized(text.replace("\n", ""))
     plain_text = re.sub(r"\\[\\`*_{}\[\]()<>#+!|~&@:$^=.-]", "", text)  # what is escaped is gone
@@ -165,8 +198,11 @@ def test_numbers_read_well():
     assert columns.spread(Spread(1234.5678, None, 1), 2) == "1,234.57"
     assert columns.spread(Spread(0.71, 0.0123, 3), 4) == "0.7100 ± 0.0123"
     assert [columns.p_value(p) for p in (0.0312, 0.004, 3e-5, 1e-12)] == [
-        "0.031", "0.004", "3e-5", "1e-12",
-    ]  # fmt: skip
+        "0.031",
+        "0.004",
+        "3e-5",
+        "1e-12",
+    ]
     (found,) = board(*three(), *three("lstm", 0.6, created="2026-02-02T00:00:00Z"))
     assert "it beat transformer, default (0.7100 ± 0.0100) with p = " in columns.record_line(found)
     assert "No record yet: one needs 3 seeds" in columns.record_line(board(made())[0])

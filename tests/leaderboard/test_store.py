@@ -45,10 +45,21 @@ def test_weights_have_a_folder_of_their_own(store):
 
 
 def test_only_its_own_names_are_read(tmp_path):
-    names = [NAME, f"{ID}.submission.json", f"{ID}.verification.{'b' * 12}.json",
-             f"{'c' * 12}.data.json"]  # fmt: skip
-    strange = ["README.md", "A" * 64 + ".json", "a" * 63 + ".json", NAME + ".bak",
-               f"{ID}.other.json", f"{NAME}\n", ".partial-x"]  # fmt: skip
+    names = [
+        NAME,
+        f"{ID}.submission.json",
+        f"{ID}.verification.{'b' * 12}.json",
+        f"{'c' * 12}.data.json",
+    ]
+    strange = [
+        "README.md",
+        "A" * 64 + ".json",
+        "a" * 63 + ".json",
+        NAME + ".bak",
+        f"{ID}.other.json",
+        f"{NAME}\n",
+        ".partial-x",
+    ]
     for name in (*names, *strange):
         (tmp_path / name).write_text("{}")
     (tmp_path / f"{'d' * 64}.json").mkdir()

@@ -151,9 +151,16 @@ def test_new_data_need_a_plain_name(refused, tmp_path, name):
 
 def verification(record: str) -> Verification:
     return Verification(
-        record=record, by="Ann", verified="2026-01-03T00:00:00+00:00", hardware_class="cpu",
-        versions={}, code="x", rescored=None, leaks=None, rerun=None,
-    )  # fmt: skip
+        record=record,
+        by="Ann",
+        verified="2026-01-03T00:00:00+00:00",
+        hardware_class="cpu",
+        versions={},
+        code="x",
+        rescored=None,
+        leaks=None,
+        rerun=None,
+    )
 
 
 def test_verifications_come_along(command, refused, run, tmp_path):

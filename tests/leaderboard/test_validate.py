@@ -130,9 +130,12 @@ def test_a_bound_of_the_first_schema_needs_no_draws():
 
 
 KNOWN = DataSet(
-    name="tinystories", train_fingerprint=made().data.train_fingerprint,
-    heldout_fingerprint=made().data.heldout_fingerprint, num_docs=2000, num_bytes=NUM_BYTES,
-)  # fmt: skip
+    name="tinystories",
+    train_fingerprint=made().data.train_fingerprint,
+    heldout_fingerprint=made().data.heldout_fingerprint,
+    num_docs=2000,
+    num_bytes=NUM_BYTES,
+)
 
 
 def test_known_data_are_not_objected_to():

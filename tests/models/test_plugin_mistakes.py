@@ -20,11 +20,28 @@ def race(arch: str, out: Path, *args: str) -> str:
     """The one line that a refused race says."""
     stories = folders.write_stories(out.parent / "stories.jsonl")
     done = command(
-        "--arch", arch, "--minutes", "0.2", "--params", "60K", "--vocab", "300",
-        "--eval-docs", "20", "--data", stories, "--out", out,
-        "--set", "model.context=32", "--set", "recipe.compile=false", "--tune", "off",
+        "--arch",
+        arch,
+        "--minutes",
+        "0.2",
+        "--params",
+        "60K",
+        "--vocab",
+        "300",
+        "--eval-docs",
+        "20",
+        "--data",
+        stories,
+        "--out",
+        out,
+        "--set",
+        "model.context=32",
+        "--set",
+        "recipe.compile=false",
+        "--tune",
+        "off",
         *(args if "--backend" in args else ("--backend", "cpu", *args)),
-    )  # fmt: skip
+    )
     line = done.err
     assert done.code == 2, line
     assert line.startswith("error: ") and line.count("\n") == 1
@@ -53,43 +70,58 @@ IN_THE_FOLDER = {
     "Config without num_params": (INIT, "def num_params(", "def size(", ["lacks num_params"]),
     "a field without default": (INIT, "vocab: int = 4096", "vocab: int", ["no default to vocab"]),
     "no default recipe": (
-        INIT, "LIKELIHOOD =", "RECIPES = {'fast': {}}\nLIKELIHOOD =",
+        INIT,
+        "LIKELIHOOD =",
+        "RECIPES = {'fast': {}}\nLIKELIHOOD =",
         ["RECIPES has no 'default', only fast"],
     ),
     "a recipe misspelt": (
-        INIT, "LIKELIHOOD =", "RECIPES = {'default': {'recipe': {'lrr': 1}}}\nLIKELIHOOD =",
+        INIT,
+        "LIKELIHOOD =",
+        "RECIPES = {'default': {'recipe': {'lrr': 1}}}\nLIKELIHOOD =",
         ["'lrr'", "did you mean lr"],
     ),
     "a group misspelt": (
-        INIT, "LIKELIHOOD =", "PARAM_GROUPS = [('*', 'matrices')]\nLIKELIHOOD =",
+        INIT,
+        "LIKELIHOOD =",
+        "PARAM_GROUPS = [('*', 'matrices')]\nLIKELIHOOD =",
         ["'matrices'", "matrix, embedding, vector"],
     ),
     "a size too far off": (
-        INIT, "def initial",
+        INIT,
+        "def initial",
         "def for_params(target, vocab, **fixed):\n    return Config(vocab=vocab, **fixed)\n\n\n"
-        "def initial", ["35,584", "-40.7%", "3%"],
+        "def initial",
+        ["35,584", "-40.7%", "3%"],
     ),
     "a size that cannot be counted": (
-        INIT, "width: int", "breadth: int",
+        INIT,
+        "width: int",
+        "breadth: int",
         ["'mine' failed at __init__.py:", "AttributeError", "no attribute 'width'"],
     ),
     "for_params gives nothing": (
-        INIT, "def initial",
+        INIT,
+        "def initial",
         "def for_params(target, vocab, **fixed):\n    pass\n\n\ndef initial",
         ["for_params gave NoneType"],
     ),
     "an import that fails": (
-        INIT, "import numpy", "import no_such_thing\nimport numpy",
+        INIT,
+        "import numpy",
+        "import no_such_thing\nimport numpy",
         ["__init__.py:3", "No module named 'no_such_thing'"],
     ),
     "a syntax error": (INIT, "def initial(", "def initial((", ["__init__.py:", "SyntaxError"]),
     "the model's import fails": (
-        MODEL, "import torch\n", "import no_such_thing\nimport torch\n",
+        MODEL,
+        "import torch\n",
+        "import no_such_thing\nimport torch\n",
         ["torch_model.py could not be imported", "No module named 'no_such_thing'"],
     ),
     "the model's syntax": (MODEL, "class Model(", "class Model((", ["torch_model.py:", "Syntax"]),
     "no Model": (MODEL, "class Model", "class Modell", ["torch_model.py has no class Model"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("mistake", IN_THE_FOLDER)
@@ -105,11 +137,17 @@ def test_a_mistake_in_the_folder_is_said_before_anything_is_opened(mistake, tmp_
 IN_THE_MODEL = {
     "initial has another shape": (INIT, "(config.vocab, D)", "(config.vocab, D + 1)", ["numbers"]),
     "shapes that cancel out": (
-        INIT, '(D, config.num_words * D)}', '(config.num_words * D, D)}', ["'mix.weight'", "shape"],
+        INIT,
+        "(D, config.num_words * D)}",
+        "(config.num_words * D, D)}",
+        ["'mix.weight'", "shape"],
     ),
     "initial has another name": (INIT, '"mix.weight"', '"mixed.weight"', ["'mix.weight'"]),
     "a matrix of three axes": (
-        INIT, "(D, config.num_words * D)}", "(D, config.num_words, D)}", ["mix.weight", "two axes"],
+        INIT,
+        "(D, config.num_words * D)}",
+        "(D, config.num_words, D)}",
+        ["mix.weight", "two axes"],
     ),
     "initial gives no arrays": (INIT, '.astype("float32")', ".tolist()", ["gave list"]),
     "another vocabulary": (MODEL, RETURN, f"return {LOGITS}[..., 1:]", ["299", "(4, 32, 300)"]),
@@ -117,28 +155,38 @@ IN_THE_MODEL = {
     "a tuple": (MODEL, RETURN, f"return {LOGITS}, None", ["logits gave tuple"]),
     "no way to logits": (MODEL, "def logits", "def forward", ["features and output, or logits"]),
     "looks ahead": (
-        MODEL, "(0, 0, self.num_words - 1, 0))", "(0, 0, self.num_words - 2, 1))",
+        MODEL,
+        "(0, 0, self.num_words - 1, 0))",
+        "(0, 0, self.num_words - 2, 1))",
         ["not causal", "nats (allowed 0.001)"],
     ),
     "mixes rows": (
-        MODEL, RETURN, f"return {LOGITS} + self.embed(tokens_BT[-1, :1]) @ self.embed.weight.T",
+        MODEL,
+        RETURN,
+        f"return {LOGITS} + self.embed(tokens_BT[-1, :1]) @ self.embed.weight.T",
         ["rows of a batch affect each other by"],
     ),
     "not a number": (MODEL, RETURN, f"return {LOGITS}.log()", ["scores", "not finite"]),
     "dropout": (MODEL, RETURN, f"return F.dropout({LOGITS})", ["not repeatable", "dropout"]),
     "raises": (
-        MODEL, RETURN, "return torch.tanh(self.mix)",
+        MODEL,
+        RETURN,
+        "return torch.tanh(self.mix)",
         ["'mine' failed at torch_model.py:17", "TypeError", "SPEEDRUN_TRACEBACK=1"],
     ),
     "raises where initial is": (
-        INIT, "rng.normal(0, 0.1, shape)", "shapes[shape]",
+        INIT,
+        "rng.normal(0, 0.1, shape)",
+        "shapes[shape]",
         ["'mine' failed at __init__.py:", "KeyError"],
     ),
     "backward fails": (
-        MODEL, RETURN, f"x = {LOGITS}.exp()\n        x *= 2\n        return x",
+        MODEL,
+        RETURN,
+        f"x = {LOGITS}.exp()\n        x *= 2\n        return x",
         ["architecture 'mine' failed", "RuntimeError"],
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("mistake", IN_THE_MODEL)
@@ -214,10 +262,21 @@ def test_the_whole_traceback_can_be_had(tmp_path, monkeypatch):
     folder = broken(tmp_path, MODEL, RETURN, "return torch.tanh(self.mix)")
     with pytest.raises(ValueError, match="torch_model") as caught:
         app.main(
-            ["--arch", folder, "--params", "60K", "--vocab", "300", "--backend", "cpu",
-             "--data", str(folders.write_stories(tmp_path / "stories.jsonl")),
-             "--out", str(tmp_path / "runs")]
-        )  # fmt: skip
+            [
+                "--arch",
+                folder,
+                "--params",
+                "60K",
+                "--vocab",
+                "300",
+                "--backend",
+                "cpu",
+                "--data",
+                str(folders.write_stories(tmp_path / "stories.jsonl")),
+                "--out",
+                str(tmp_path / "runs"),
+            ]
+        )
     assert isinstance(caught.value.__cause__, TypeError)
 
 
@@ -225,8 +284,12 @@ def test_a_folder_that_was_mended_can_be_imported(tmp_path):
     """A failed import leaves nothing half-made for the next one."""
     folder = broken(tmp_path, INIT, "import numpy", "import no_such_thing\nimport numpy")
     race(folder, tmp_path / "runs")
-    assert not [name for name in sys.modules if name.startswith("speedrun_plugin_mine")
-                and str(tmp_path) in str(sys.modules[name].__file__)]  # fmt: skip
+    assert not [
+        name
+        for name in sys.modules
+        if name.startswith("speedrun_plugin_mine")
+        and str(tmp_path) in str(sys.modules[name].__file__)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -234,13 +297,16 @@ def test_a_folder_that_was_mended_can_be_imported(tmp_path):
     [
         ("return self.embed.weight, None, 0", "return self.embed.weight[1:], None, 0", "(299, "),
         ("return self.embed.weight,", "return self.embed.weight[:, 1:],", "features has shape (4"),
-        ("return _rms_norm(x_BTD + self", "return self.down @ _rms_norm(x_BTD + self",
-         "failed at mlx_model.py:"),
+        (
+            "return _rms_norm(x_BTD + self",
+            "return self.down @ _rms_norm(x_BTD + self",
+            "failed at mlx_model.py:",
+        ),
         ("def output", "def outputs", "features and output, or logits"),
         ("self.speeds =", "self.paces = mx.zeros(1)\n        self.speeds =", "'paces'"),
         ("ages_TT >= 0", "ages_TT >= -1", "not causal"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_in_mlx(old, new, says, tmp_path):
     if not any(row.backend == "mlx" and row.available for row in loader.devices()):
         pytest.skip("mlx: not here")

@@ -15,9 +15,19 @@ from speedrun.records.schema import load
 
 def race(arch: str, stories: Path, out: Path, *args: str, path: str = ""):
     return run(
-        "--arch", arch, "--minutes", "0.05", "--data", str(stories), "--out", str(out),
-        *TINY, *FAST, *args, PYTHONPATH=path,
-    )  # fmt: skip
+        "--arch",
+        arch,
+        "--minutes",
+        "0.05",
+        "--data",
+        str(stories),
+        "--out",
+        str(out),
+        *TINY,
+        *FAST,
+        *args,
+        PYTHONPATH=path,
+    )
 
 
 def only_run(out: Path) -> Path:
@@ -60,9 +70,18 @@ def test_the_example_of_the_readme_is_short_and_runs(stories, tmp_path):
     # A folder name that is no identifier, seen from where it lies.
     folders.write(tmp_path / "four-words.v2", files)
     done = run(
-        "--arch", "./four-words.v2", "--minutes", "0.05", "--data", str(stories), *TINY, *FAST,
-        "--set", "model.num_words=3", cwd=tmp_path,
-    )  # fmt: skip
+        "--arch",
+        "./four-words.v2",
+        "--minutes",
+        "0.05",
+        "--data",
+        str(stories),
+        *TINY,
+        *FAST,
+        "--set",
+        "model.num_words=3",
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     record = load(only_run(tmp_path / "runs") / "record.json")
     assert record.arch == "four-words.v2" and record.config["model"]["num_words"] == 3

@@ -17,8 +17,10 @@ from speedrun.plan.sheet import Sheet
 ROOT = Path(__file__).resolve().parents[2]
 RECORDED = Recorded(
     off_s={"startup_s": 3.5, "compile_s": 6.5, "evaluate_s": 10.0},
-    record_bytes=15_800.0, note_bytes=200.0, source="made up",
-)  # fmt: skip
+    record_bytes=15_800.0,
+    note_bytes=200.0,
+    source="made up",
+)
 
 
 @pytest.fixture
@@ -26,8 +28,11 @@ def twenty_off(monkeypatch):
     """Twenty seconds off the clock for every race, and simple numbers of requests."""
     monkeypatch.setattr(recorded, "races", lambda arch: RECORDED)
     for name, value in {
-        "API_FIRST": 10, "API_LATER": 1, "RESOLVE_FIRST": 14, "BYTES_PER_RESOLVE": 2e6,
-    }.items():  # fmt: skip
+        "API_FIRST": 10,
+        "API_LATER": 1,
+        "RESOLVE_FIRST": 14,
+        "BYTES_PER_RESOLVE": 2e6,
+    }.items():
         monkeypatch.setattr(fleet, name, value)
 
 

@@ -5,13 +5,30 @@ import pytest
 from speedrun.records.sanitize import brief, is_sanitized, markdown, sanitize
 
 ACTING = {
-    "escape": "\x1b[31m", "bell": "\a", "newline": "a\nb", "return": "\r", "tab": "\t",
-    "delete": "\x7f", "C1": "\x9b31m", "right-to-left": "\u202eabc", "isolate": "\u2066x",
-    "zero width": "a\u200bb", "joiner": "\u200d", "soft hyphen": "\u00ad", "order mark": "\ufeff",
-    "line separator": "\u2028", "paragraph": "\u2029", "private": "\ue000", "lone": "\ud800",
-    "tag": "\U000e0041", "filler": "\u3164", "variation": "\ufe0f", "grapheme": "\u034f",
-    "blank": "\u2800", "Zalgo": "Z" + "\u0301" * 8,
-}  # fmt: skip
+    "escape": "\x1b[31m",
+    "bell": "\a",
+    "newline": "a\nb",
+    "return": "\r",
+    "tab": "\t",
+    "delete": "\x7f",
+    "C1": "\x9b31m",
+    "right-to-left": "\u202eabc",
+    "isolate": "\u2066x",
+    "zero width": "a\u200bb",
+    "joiner": "\u200d",
+    "soft hyphen": "\u00ad",
+    "order mark": "\ufeff",
+    "line separator": "\u2028",
+    "paragraph": "\u2029",
+    "private": "\ue000",
+    "lone": "\ud800",
+    "tag": "\U000e0041",
+    "filler": "\u3164",
+    "variation": "\ufe0f",
+    "grapheme": "\u034f",
+    "blank": "\u2800",
+    "Zalgo": "Z" + "\u0301" * 8,
+}
 
 
 @pytest.mark.parametrize("text", ACTING.values(), ids=ACTING)

@@ -36,7 +36,7 @@ def apart(tmp_path, monkeypatch):
 def asked(stories, tmp_path) -> RunRequest:
     return RunRequest(
         params="auto", backend="cpu", data=Data(path=str(stories)), out=tmp_path / "runs"
-    )  # fmt: skip
+    )
 
 
 def sweep(folder: Path, keep: bool = False, **changes) -> Path:
@@ -125,8 +125,14 @@ def test_the_architecture_is_the_one_whose_law_predicts_least(asked):
         assert made.score is not None
         better[size] = {**made.score.model_dump(), "bits_per_byte": 0.9 * made.score.bits_per_byte}
     for size in SIZES:
-        fill(asked.out / "lstm", sizes=[size], seeds=1, arch="lstm", score=better[size],
-             hardware__class=CLASS)  # fmt: skip
+        fill(
+            asked.out / "lstm",
+            sizes=[size],
+            seeds=1,
+            arch="lstm",
+            score=better[size],
+            hardware__class=CLASS,
+        )
     sweep(asked.out / "lstm", sizes=[])
     picked, told = chosen(asked)
     assert picked.arch == "lstm" and picked.params == "1M"
@@ -143,5 +149,15 @@ def test_a_race_takes_what_auto_chose(asked, stories, monkeypatch):
     sweep(asked.out / "mine")
     monkeypatch.setenv("SPEEDRUN_TRACEBACK", "1")
     with pytest.raises(Enough, match=r"transformer \d+"):
-        app.main(["--params", "auto", "--backend", "cpu", "--data", str(stories), "--out",
-                  str(asked.out)])  # fmt: skip
+        app.main(
+            [
+                "--params",
+                "auto",
+                "--backend",
+                "cpu",
+                "--data",
+                str(stories),
+                "--out",
+                str(asked.out),
+            ]
+        )

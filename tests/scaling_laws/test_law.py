@@ -44,9 +44,7 @@ def true_minimum(minutes: float, loss=LOSS, speed=SPEED) -> tuple[float, float]:
     seed=st.integers(0, 10**6),
 )
 def test_constants_come_back_where_budgets_part_them(alpha, beta, floor, seed):
-    true = LossLaw(
-        E=floor, A=0.3 * 1.4e6**alpha, B=0.5 * 4e6**beta, alpha=alpha, beta=beta
-    )  # fmt: skip
+    true = LossLaw(E=floor, A=0.3 * 1.4e6**alpha, B=0.5 * 4e6**beta, alpha=alpha, beta=beta)
     found = fit.fit_loss(swept(true, minutes=(0.25, 1, 5, 20), seed=seed, noise=0.002))
     # E and the exponents trade against each other: closer than that needs less noise.
     assert found.alpha == pytest.approx(alpha, abs=0.12)
@@ -99,9 +97,7 @@ def test_the_interval_covers_and_is_narrow_enough():
     true, inside = true_minimum(1)[0], 0
     assert SIZES[0] < true < SIZES[-1]
     for seed in range(6):
-        one = law.optimum(
-            fit.fit(swept(seed=seed), num_resamples=30), 1, is_swept=True
-        )  # fmt: skip
+        one = law.optimum(fit.fit(swept(seed=seed), num_resamples=30), 1, is_swept=True)
         inside += one.low <= true <= one.high
         assert one.low <= one.params <= one.high < 4 * one.low
         assert not one.is_edge and one.advice == ""

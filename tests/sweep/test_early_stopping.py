@@ -172,8 +172,10 @@ def test_nothing_is_lost_where_the_laws_are_equal():
     tokens = 60 * float(flat.tokens_per_s(1e6))
     runs = []
     for size in SIZES * 3:
-        curve = [(n / 100, NATS * float(law(size, tokens * n / 100)) + 0.03 * rng.normal())
-                 for n in range(1, 101)]  # fmt: skip
+        curve = [
+            (n / 100, NATS * float(law(size, tokens * n / 100)) + 0.03 * rng.normal())
+            for n in range(1, 101)
+        ]
         runs.append(Raced(size, curve, float(law(size, tokens)) * (1 + 0.004 * rng.normal())))
     assert fit.MIN_SIZES == early_stopping.MIN_FINISHED_SIZES
     assert replay(runs)[1] < 0.1

@@ -48,10 +48,23 @@ if "speedrun.sweep.child_main" in sys.orig_argv and "RACES_OF_NODE" in os.enviro
     threading.Thread(target=mark, daemon=True).start()
 """
 RACES = [
-    "--arch", "transformer", "--params", "20K,40K", "--seeds", "2", "--backend", "cpu",
-    "--vocab", "300", "--eval-docs", "20", "--set", "model.context=32",
-    "--set", "recipe.compile=false",
-]  # fmt: skip
+    "--arch",
+    "transformer",
+    "--params",
+    "20K,40K",
+    "--seeds",
+    "2",
+    "--backend",
+    "cpu",
+    "--vocab",
+    "300",
+    "--eval-docs",
+    "20",
+    "--set",
+    "model.context=32",
+    "--set",
+    "recipe.compile=false",
+]
 
 
 @dataclass(frozen=True)
@@ -78,9 +91,17 @@ class Nodes:
         (folder / "site").mkdir()
         (folder / "site" / "sitecustomize.py").write_text(MARKER)
         self._start(
-            "127.0.0.10", "--head", "--port", str(self._port), "--num-cpus", "0",
-            "--include-dashboard", "false", "--temp-dir", str(folder),
-        )  # fmt: skip
+            "127.0.0.10",
+            "--head",
+            "--port",
+            str(self._port),
+            "--num-cpus",
+            "0",
+            "--include-dashboard",
+            "false",
+            "--temp-dir",
+            str(folder),
+        )
 
     def add(self, address: str) -> None:
         """Wait until it is there; on a busy machine Ray gives a node up that starts slowly."""
@@ -94,15 +115,26 @@ class Nodes:
 
     def _start(self, address: str, *words: str) -> None:
         env = {
-            **os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RACES_OF_NODE": str(self._log(address)),
+            **os.environ,
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RACES_OF_NODE": str(self._log(address)),
             "PYTHONPATH": os.pathsep.join([str(self._folder / "site"), str(ROOT)]),
             # Ray would end races, too; that they end by themselves is to be seen.
-            "RAY_kill_child_processes_on_worker_exit": "false", "TMPDIR": str(self.rooms),
-        }  # fmt: skip
+            "RAY_kill_child_processes_on_worker_exit": "false",
+            "TMPDIR": str(self.rooms),
+        }
         command = [
-            sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address",
-            address, "--object-store-memory", "80000000", *words,
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "ray.scripts.scripts",
+            "start",
+            "--block",
+            "--node-ip-address",
+            address,
+            "--object-store-memory",
+            "80000000",
+            *words,
+        ]
         with (self._folder / f"{address}.txt").open("wb") as output:
             self._started[address] = subprocess.Popen(
                 command, env=env, stdout=output, stderr=subprocess.STDOUT, cwd=self._folder
@@ -114,9 +146,10 @@ class Nodes:
     def kill(self, address: str) -> None:
         """The node's daemon alone, at once: what it started has to notice."""
         (daemon,) = [
-            child for child in psutil.Process(self._started[address].pid).children(recursive=True)
+            child
+            for child in psutil.Process(self._started[address].pid).children(recursive=True)
             if child.name() == "raylet"
-        ]  # fmt: skip
+        ]
         daemon.kill()
 
     def intervals(self, address: str) -> list[Interval]:
@@ -130,9 +163,11 @@ class Nodes:
 
     def alive(self) -> set[str]:
         done = subprocess.run(
-            [sys.executable, "-c", ALIVE, self.address], capture_output=True, text=True,
+            [sys.executable, "-c", ALIVE, self.address],
+            capture_output=True,
+            text=True,
             env={**os.environ, "RAY_USAGE_STATS_ENABLED": "0"},
-        )  # fmt: skip
+        )
         return set(done.stdout.split())
 
     def stop(self) -> None:
@@ -177,10 +212,25 @@ def start(nodes: Nodes, tmp_path: Path, *words: str) -> subprocess.Popen[str]:
     if not stories.exists():
         write_stories(stories)
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), "sweep", "--on", "ray", "--address", nodes.address,
-         *RACES, "--data", str(stories), "--out", str(tmp_path / "sweep"), *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [
+            sys.executable,
+            str(ROOT / "run.py"),
+            "sweep",
+            "--on",
+            "ray",
+            "--address",
+            nodes.address,
+            *RACES,
+            "--data",
+            str(stories),
+            "--out",
+            str(tmp_path / "sweep"),
+            *words,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def read_until(sweep: subprocess.Popen[str], *words: str) -> str:
@@ -224,8 +274,10 @@ def test_a_node_that_is_killed_costs_no_race(nodes, tmp_path):
         {(r.config["seed"], r.num_params) for r in records}
     ), "a race was raced twice"
     assert len(records) == 4 and not sweep_folder.failures(tmp_path / "sweep")
-    assert all(path.parent.joinpath("model.safetensors").exists()
-               for path in (tmp_path / "sweep").glob("*/record.json"))  # fmt: skip
+    assert all(
+        path.parent.joinpath("model.safetensors").exists()
+        for path in (tmp_path / "sweep").glob("*/record.json")
+    )
     tries = tried(nodes)
     assert len(tries) == 4 and sorted(tries.values()) == [1, 1, 1, 2], tries
     assert_one_at_a_time(nodes)

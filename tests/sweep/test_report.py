@@ -45,9 +45,16 @@ def test_a_whole_sweep_has_tables_laws_and_figures(tmp_path):
             assert (tmp_path / f"transformer-{kind}.{ending}").stat().st_size > 5000
     laws = json.loads((tmp_path / "laws.json").read_text())
     assert laws.keys() == {
-        "schema", "hardware_class", "track", "arch", "recipe", "unit", "laws", "num_runs",
+        "schema",
+        "hardware_class",
+        "track",
+        "arch",
+        "recipe",
+        "unit",
+        "laws",
+        "num_runs",
         "created_from",
-    }  # fmt: skip
+    }
     assert laws["laws"]["loss"].keys() == {"E", "A", "B", "alpha", "beta"}
     assert laws["num_runs"] == len(laws["created_from"]) == 18
     assert [one["minutes"] for one in laws["laws"]["optimum"]] == [1, 2, 5, 10, 30]

@@ -32,10 +32,15 @@ def stories(tmp_path_factory) -> Path:
 @pytest.fixture
 def grid(stories, tmp_path) -> Grid:
     return Grid(
-        archs=("transformer",), params=(20_000, 40_000, 60_000), minutes=(0.05,), num_seeds=2,
-        backend="cpu", data=Data(path=str(stories), vocab=300, eval_docs=20),
-        settings=("model.context=32", "recipe.compile=false"), out=tmp_path / "sweep",
-    )  # fmt: skip
+        archs=("transformer",),
+        params=(20_000, 40_000, 60_000),
+        minutes=(0.05,),
+        num_seeds=2,
+        backend="cpu",
+        data=Data(path=str(stories), vocab=300, eval_docs=20),
+        settings=("model.context=32", "recipe.compile=false"),
+        out=tmp_path / "sweep",
+    )
 
 
 @pytest.fixture

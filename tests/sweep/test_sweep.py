@@ -30,10 +30,15 @@ SMALL = ("model.context=32", "recipe.compile=false")
 @pytest.fixture
 def grid(stories, tmp_path) -> Grid:
     return Grid(
-        archs=("transformer",), params=(20_000, 40_000, 60_000), minutes=(0.02,), num_seeds=2,
-        backend="cpu", data=Data(path=str(stories), vocab=300, eval_docs=20), settings=SMALL,
+        archs=("transformer",),
+        params=(20_000, 40_000, 60_000),
+        minutes=(0.02,),
+        num_seeds=2,
+        backend="cpu",
+        data=Data(path=str(stories), vocab=300, eval_docs=20),
+        settings=SMALL,
         out=tmp_path / "sweep",
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture
@@ -236,12 +241,32 @@ def test_a_mistake_is_one_line_and_exit_code_two(args, says, tmp_path, monkeypat
 
 def start(stories: Path, out: Path, cache: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), "sweep", "--arch", "ngram", "--params", "60K",
-         "--minutes", "0.5", "--seeds", "2", "--vocab", "300", "--eval-docs", "20", "--data",
-         str(stories), "--out", str(out)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [
+            sys.executable,
+            str(ROOT / "run.py"),
+            "sweep",
+            "--arch",
+            "ngram",
+            "--params",
+            "60K",
+            "--minutes",
+            "0.5",
+            "--seeds",
+            "2",
+            "--vocab",
+            "300",
+            "--eval-docs",
+            "20",
+            "--data",
+            str(stories),
+            "--out",
+            str(out),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
         env={**os.environ, "SPEEDRUN_CACHE": str(cache)},
-    )  # fmt: skip
+    )
 
 
 def test_a_sweep_that_is_killed_takes_its_race_along_and_goes_on_later(stories, tmp_path):
@@ -304,9 +329,13 @@ def test_a_race_ends_when_its_starter_lets_go_of_it():
         " cli.main = lambda: (print('racing', flush=True), time.sleep(60)); tether.main()"
     )
     race = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        cwd=ROOT, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        start_new_session=True,
+    )
     assert race.stdin is not None and race.stdout is not None
     assert race.stdout.readline() == "racing\n" and race.poll() is None
     race.stdin.close()

@@ -16,9 +16,7 @@ CPU = Device(name="cpu", backend="torch", available=True, detail="")
 
 
 def machine(**change) -> Machine:
-    facts = {
-        "cpu": "Some CPU", "arch": "x86_64", "cores": 2, "memory_bytes": 1, "features": (),
-    }  # fmt: skip
+    facts = {"cpu": "Some CPU", "arch": "x86_64", "cores": 2, "memory_bytes": 1, "features": ()}
     return Machine(**{**facts, **change})
 
 

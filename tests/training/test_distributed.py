@@ -17,16 +17,33 @@ from speedrun.records.schema import load
 pytest.importorskip("torch")
 
 RUN = [*TORCHRUN, "2", str(ROOT / "run.py")]
-TWO = {"RANK": "0", "WORLD_SIZE": "2", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "2",
-       "MASTER_ADDR": "localhost", "MASTER_PORT": "1"}  # fmt: skip
+TWO = {
+    "RANK": "0",
+    "WORLD_SIZE": "2",
+    "LOCAL_RANK": "0",
+    "LOCAL_WORLD_SIZE": "2",
+    "MASTER_ADDR": "localhost",
+    "MASTER_PORT": "1",
+}
 
 
 def test_two_processes_race_and_leave_one_record_a_seed(stories, tmp_path):
     out = tmp_path / "runs"
     code, output, errors = launched(
-        [*RUN, "--minutes", "0.04", "--seeds", "2", "--data", str(stories), "--out", str(out),
-         *TINY, *FAST]
-    )  # fmt: skip
+        [
+            *RUN,
+            "--minutes",
+            "0.04",
+            "--seeds",
+            "2",
+            "--data",
+            str(stories),
+            "--out",
+            str(out),
+            *TINY,
+            *FAST,
+        ]
+    )
     assert code == 0, errors
     folders = sorted(folder for folder in out.iterdir())
     assert [folder.name[-1] for folder in folders] == ["0", "1"]
@@ -57,9 +74,17 @@ def one_line(errors: str) -> str:
 
 def test_a_mistake_of_all_processes_is_said_once(stories, tmp_path):
     code, _, errors = launched(
-        [*RUN, "--data", str(stories), "--out", str(tmp_path / "runs"), *TINY,
-         "--set", "recipe.batch_rows=9"]
-    )  # fmt: skip
+        [
+            *RUN,
+            "--data",
+            str(stories),
+            "--out",
+            str(tmp_path / "runs"),
+            *TINY,
+            "--set",
+            "recipe.batch_rows=9",
+        ]
+    )
     assert code != 0
     assert "take a multiple of 2, such as --set recipe.batch_rows=8" in one_line(errors)
     assert set(re.findall(r"exitcode\s*: (-?\d+)", errors)) == {"2"}, errors

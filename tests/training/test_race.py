@@ -72,9 +72,13 @@ def test_unfair_plugin_is_refused_before_the_clock_starts(tmp_path, monkeypatch)
     data.write_text("\n".join(json.dumps({"text": f"Story {i} ends."}) for i in range(400)))
     monkeypatch.chdir(tmp_path)
     request = RunRequest(
-        arch=str(folder), params="60K", budget_s=60, data=Data(path=str(data), vocab=300),
-        settings=("recipe.compile=false", "model.context=32"), out=tmp_path / "runs",
-    )  # fmt: skip
+        arch=str(folder),
+        params="60K",
+        budget_s=60,
+        data=Data(path=str(data), vocab=300),
+        settings=("recipe.compile=false", "model.context=32"),
+        out=tmp_path / "runs",
+    )
     from rich.console import Console
 
     with pytest.raises(UnfairModelError, match="not causal"):

@@ -32,10 +32,15 @@ def record(make_record):
                 continue
             section = config[name] | change
             config[name] = {key: value for key, value in section.items() if value is not ...}
-        return make_record({
-            "num_params": num_params or run.model.num_params, "config": config, "seed": seed,
-            "tokenizer.vocab": vocab, "budget_s": budget_s,
-        })  # fmt: skip
+        return make_record(
+            {
+                "num_params": num_params or run.model.num_params,
+                "config": config,
+                "seed": seed,
+                "tokenizer.vocab": vocab,
+                "budget_s": budget_s,
+            }
+        )
 
     return made
 
@@ -111,9 +116,12 @@ def test_a_config_that_takes_forever_is_left(record, change, tmp_path):
     path = tmp_path / "record.json"
     path.write_text(record(model=change).to_json(), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(path)], capture_output=True, text=True, timeout=30,
+        [sys.executable, "-c", CHILD, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
         cwd=ROOT,
-    )  # fmt: skip
+    )
     assert "its size is not told within 0.3 s" in done.stdout, done.stderr
 
 

@@ -42,8 +42,12 @@ def test_a_discarded_run_leaves_nothing(tmp_path):
 
 
 def test_folders_of_killed_runs_go_and_those_of_living_ones_stay(tmp_path):
-    gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"],
-                          capture_output=True, text=True, check=True).stdout.strip()  # fmt: skip
+    gone = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
     (tmp_path / f".old.{gone}.partial").mkdir()
     (tmp_path / f".now.{os.getppid()}.partial").mkdir()
     (tmp_path / ".mine").mkdir()

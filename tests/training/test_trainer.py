@@ -123,9 +123,12 @@ def test_a_loss_that_is_not_finite_ends_training(clock, fake_time, bad):
 
 def test_a_stop_request_ends_training_after_the_step(clock, fake_time):
     training = train(
-        FakeEngine(fake_time, 1.0), FakeStream(fake_time), clock, run_of(60.0),
+        FakeEngine(fake_time, 1.0),
+        FakeStream(fake_time),
+        clock,
+        run_of(60.0),
         stop_requested=lambda: clock.spent_s() >= 10,
-    )  # fmt: skip
+    )
     assert training.status == "interrupted"
     assert training.num_steps == 10
 
@@ -204,9 +207,11 @@ def test_training_ends_when_the_documents_were_read_often_enough(clock, fake_tim
     training = train(engine, stream, clock, run_of(60.0), max_epochs=1)
     assert (training.status, training.num_steps) == ("complete", 70)
     assert training.events == [
-        {"share": pytest.approx(0.0117, abs=1e-3),
-         "what": "every document was read once: ended at 1.2% of the budget"}
-    ]  # fmt: skip
+        {
+            "share": pytest.approx(0.0117, abs=1e-3),
+            "what": "every document was read once: ended at 1.2% of the budget",
+        }
+    ]
     assert clock.spent_s() == pytest.approx(0.7)
 
 

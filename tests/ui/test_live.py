@@ -15,9 +15,14 @@ def ticks(num: int = 500):
     for i in range(1, num + 1):
         share = i / num
         yield Tick(
-            share=share, spent_s=60 * share, loss_nats=8 / i, lr_scale=1.0, num_tokens=i * 1000,
-            num_steps=i, tokens_per_s=1234.5,
-        )  # fmt: skip
+            share=share,
+            spent_s=60 * share,
+            loss_nats=8 / i,
+            lr_scale=1.0,
+            num_tokens=i * 1000,
+            num_steps=i,
+            tokens_per_s=1234.5,
+        )
 
 
 def test_the_view_fits_where_it_writes_to():
@@ -87,9 +92,14 @@ def test_a_sparkline_of_what_is_not_finite():
 
 def last_tick(spent_s: float, loss_nats: float) -> Tick:
     return Tick(
-        share=1.0, spent_s=spent_s, loss_nats=loss_nats, lr_scale=0.0, num_tokens=10**9,
-        num_steps=10**6, tokens_per_s=1e7,
-    )  # fmt: skip
+        share=1.0,
+        spent_s=spent_s,
+        loss_nats=loss_nats,
+        lr_scale=0.0,
+        num_tokens=10**9,
+        num_steps=10**6,
+        tokens_per_s=1e7,
+    )
 
 
 @pytest.mark.parametrize("terminal", [False, True])

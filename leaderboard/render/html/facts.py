@@ -69,14 +69,15 @@ def of(entry: Entry, records: Sequence[Record], rival: Known | None) -> dict[str
         "changes": changes(rival.config, first.config) if rival else [],
         "curve": curves.drawing(
             [(f"seed {record.seed}", record.train.loss_curve) for record in records[:_MAX_BARS]],
-            600, 220,
+            600,
+            220,
         ),
         "engine": flat(first.train.engine)[:MAX_SETTINGS],
         "events": [(r.seed, event) for r in records for event in r.train.events[:20]],
         "verifications": sorted(entry.verifications, key=lambda v: (v.verified, v.record)),
         "seeds": {record.id: record.seed for record in records},
         **how_to_reproduce(entry, first),
-    }  # fmt: skip
+    }
 
 
 def how_to_reproduce(entry: Entry, first: Record) -> dict[str, Any]:

@@ -53,9 +53,11 @@ def write_page(to: Path, boards: Sequence[Board], store: Store) -> Path:
         sections = []
         for board in boards:
             section = Section(
-                board, track_id(board.track), palette.colours(board),
+                board,
+                track_id(board.track),
+                palette.colours(board),
                 palette.best_of_each(board.entries),
-            )  # fmt: skip
+            )
             for entry, context in _entries(section, store):
                 html = entry_page.render(entry=entry, section=section, **context)
                 out.write(f"entries/{entry.id}.html", html)

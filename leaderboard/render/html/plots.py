@@ -103,9 +103,13 @@ def _against(board: Board, label: str, value: Callable[[Entry], float], *, fewer
             line = frontier(points, fewer=fewer)
             if line:
                 axes.step(
-                    *zip(*line, strict=True), where="post" if fewer else "pre", color=_RECORD,
-                    linewidth=1, linestyle=(0, (3, 2)) if bound else "solid", zorder=1,
-                )  # fmt: skip
+                    *zip(*line, strict=True),
+                    where="post" if fewer else "pre",
+                    color=_RECORD,
+                    linewidth=1,
+                    linestyle=(0, (3, 2)) if bound else "solid",
+                    zorder=1,
+                )
         drawn = _scatter(axes, board, entries, value)
         if entries:
             axes.set_xscale("log")
@@ -142,9 +146,14 @@ def _over_time(board: Board) -> str | None:
                 x = [numbers[e.id] for e in reigns] + [max(end, numbers[reigns[-1].id])]
                 y = [e.bits_per_byte.mean for e in reigns]
                 axes.step(
-                    x, [*y, y[-1]], where="post", color=_RECORD, linewidth=1.2,
-                    linestyle=(0, (3, 2)) if bound else "solid", zorder=1,
-                )  # fmt: skip
+                    x,
+                    [*y, y[-1]],
+                    where="post",
+                    color=_RECORD,
+                    linewidth=1.2,
+                    linestyle=(0, (3, 2)) if bound else "solid",
+                    zorder=1,
+                )
         drawn = _scatter(axes, board, entries, lambda e: numbers[e.id])
         span = end - min(numbers.values())
         if span == 0:
@@ -205,20 +214,32 @@ def _scatter(
     for (number, bound), shown in sorted(groups.items(), reverse=True):
         name = f"points-{number}-{'bound' if bound else 'exact'}"
         axes.plot(
-            [value(e) for e in shown], [e.bits_per_byte.mean for e in shown],
-            linestyle="none", marker="v" if bound else "o", markersize=6.5 if bound else 6,
+            [value(e) for e in shown],
+            [e.bits_per_byte.mean for e in shown],
+            linestyle="none",
+            marker="v" if bound else "o",
+            markersize=6.5 if bound else 6,
             markerfacecolor=_PAPER if bound else _SERIES[number],
             markeredgecolor=_SERIES[number] if bound else _PAPER,
-            markeredgewidth=1.3 if bound else 0.7, gid=name, zorder=3,
-        )  # fmt: skip
+            markeredgewidth=1.3 if bound else 0.7,
+            gid=name,
+            zorder=3,
+        )
         drawn[name] = shown
     records = [entry for entry in entries if entry.status == "record"]
     if records:
         axes.plot(
-            [value(e) for e in records], [e.bits_per_byte.mean for e in records],
-            linestyle="none", marker="o", markersize=12, markerfacecolor="none",
-            markeredgecolor=_RECORD, markeredgewidth=1.1, gid="rings", zorder=2,
-        )  # fmt: skip
+            [value(e) for e in records],
+            [e.bits_per_byte.mean for e in records],
+            linestyle="none",
+            marker="o",
+            markersize=12,
+            markerfacecolor="none",
+            markeredgecolor=_RECORD,
+            markeredgewidth=1.1,
+            gid="rings",
+            zorder=2,
+        )
     return drawn
 
 

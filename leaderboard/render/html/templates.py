@@ -27,10 +27,18 @@ def environment() -> Environment:
     )
     made.globals["cells"] = columns
     made.filters.update(
-        text=text, size=format_size, seconds=seconds, gib=lambda size: f"{size / 2**30:.1f} GiB",
-        svg=Markup, sd=sd, score=lambda value: f"{value:.4f}", count=lambda value: f"{value:,}",
-        rate=lambda value: f"{value:,.0f}", p=columns.p_value, percent=lambda v: f"{v:.3f}",
-    )  # fmt: skip
+        text=text,
+        size=format_size,
+        seconds=seconds,
+        gib=lambda size: f"{size / 2**30:.1f} GiB",
+        svg=Markup,
+        sd=sd,
+        score=lambda value: f"{value:.4f}",
+        count=lambda value: f"{value:,}",
+        rate=lambda value: f"{value:,.0f}",
+        p=columns.p_value,
+        percent=lambda v: f"{v:.3f}",
+    )
     return made
 
 

@@ -115,6 +115,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     GPUs raise it. On the processor MLX 0.32 does not: there the system ends the process.
     """
     text = str(error).lower()
-    signs = ("out of memory", "outofmemory", "unable to allocate", "insufficient memory",
-             "attempting to allocate")  # fmt: skip
+    signs = (
+        "out of memory",
+        "outofmemory",
+        "unable to allocate",
+        "insufficient memory",
+        "attempting to allocate",
+    )
     return isinstance(error, MemoryError) or any(sign in text for sign in signs)

@@ -132,8 +132,12 @@ class Bound:
 
     def arrays(self, batch: NoisedBatch) -> Arrays:
         parts: tuple[Any, ...] = (
-            batch.noisy, batch.clean, batch.steps, batch.active, batch.weights
-        )  # fmt: skip
+            batch.noisy,
+            batch.clean,
+            batch.steps,
+            batch.active,
+            batch.weights,
+        )
         return tuple(mx.array(part) for part in parts)
 
     def loss_sum(self, model: Any, *arrays: mx.array) -> mx.array:

@@ -34,9 +34,12 @@ class BatchedMuon(stock.Muon):
         self, *, learning_rate: float, momentum: float, weight_decay: float, dtype: mx.Dtype
     ) -> None:
         super().__init__(
-            learning_rate=learning_rate, momentum=momentum, weight_decay=0.0, nesterov=True,
+            learning_rate=learning_rate,
+            momentum=momentum,
+            weight_decay=0.0,
+            nesterov=True,
             ns_steps=_NS_STEPS,
-        )  # fmt: skip
+        )
         self._decay, self._dtype = weight_decay, dtype
 
     def apply_gradients(self, gradients: Named, parameters: Named) -> Named:
@@ -78,9 +81,12 @@ class Grouped:
     """One optimizer a parameter group; weight decay spares vectors (gains and biases)."""
 
     def __init__(
-        self, names: Iterable[str], patterns: Sequence[tuple[str, str]], recipe: Recipe,
+        self,
+        names: Iterable[str],
+        patterns: Sequence[tuple[str, str]],
+        recipe: Recipe,
         matrix_dtype: mx.Dtype,
-    ) -> None:  # fmt: skip
+    ) -> None:
         groups: dict[str, list[str]] = defaultdict(list)
         for name in names:
             groups[group_of(name, patterns)].append(name)
@@ -119,9 +125,11 @@ class Grouped:
 def _optimizer(group: str, recipe: Recipe, matrix_dtype: mx.Dtype) -> stock.Optimizer:
     if group == "matrix" and recipe.optimizer == "muon":
         return BatchedMuon(
-            learning_rate=recipe.lr_matrix, momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay, dtype=matrix_dtype,
-        )  # fmt: skip
+            learning_rate=recipe.lr_matrix,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            dtype=matrix_dtype,
+        )
     return stock.AdamW(
         learning_rate=recipe.lr,
         betas=[recipe.beta1, recipe.beta2],
@@ -145,9 +153,14 @@ class LossScaling:
         return {"scale": mx.array(65536.0 if self._enabled else 1.0), "num_good": mx.array(0)}
 
     def apply(
-        self, params: Named, states: State, scaling: Named, grads: Named, lr_scale: mx.array,
+        self,
+        params: Named,
+        states: State,
+        scaling: Named,
+        grads: Named,
+        lr_scale: mx.array,
         optimizers: Grouped,
-    ) -> tuple[Named, State, Named]:  # fmt: skip
+    ) -> tuple[Named, State, Named]:
         """A step of the optimizers on scaled gradients, if these are finite."""
         if not self._enabled:
             return *optimizers.apply(params, states, grads, lr_scale), scaling

@@ -189,9 +189,13 @@ class TorchEngine:
             return len(batches)
 
         return profiler.profile(
-            self._model, self._run, self._run.eager, self._row, steps,
+            self._model,
+            self._run,
+            self._run.eager,
+            self._row,
+            steps,
             is_compiled=bool(self._facts["compiled"]),
-        )  # fmt: skip
+        )
 
     # -- scoring
 

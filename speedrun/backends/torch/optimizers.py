@@ -18,9 +18,14 @@ class BatchedMuon(torch.optim.Muon):
     """
 
     def __init__(
-        self, params: Iterable[Tensor], *, lr: float, momentum: float, weight_decay: float,
+        self,
+        params: Iterable[Tensor],
+        *,
+        lr: float,
+        momentum: float,
+        weight_decay: float,
         dtype: torch.dtype,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
         self._dtype = dtype
 
@@ -79,9 +84,12 @@ def build(
     optimizers: list[torch.optim.Optimizer] = []
     if recipe.optimizer == "muon" and (matrices := groups.pop("matrix", [])):
         muon = BatchedMuon(
-            matrices, lr=recipe.lr_matrix, momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay, dtype=matrix_dtype,
-        )  # fmt: skip
+            matrices,
+            lr=recipe.lr_matrix,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            dtype=matrix_dtype,
+        )
         optimizers.append(muon)
     rest = [
         {"params": params, "weight_decay": 0.0 if name == "vector" else recipe.weight_decay}

@@ -35,11 +35,22 @@ def raced(stories, tmp_path_factory):
         for arch, num_docs in NUM_DOCS.items():
             out = tmp_path_factory.mktemp(arch)
             code, _, shown = command(
-                "--arch", arch, "--backend", "numpy" if arch == "ngram" else "cpu",
-                "--minutes", "0.02", "--data", stories, "--out", out, "--json", *TINY,
-                "--eval-docs", num_docs,
+                "--arch",
+                arch,
+                "--backend",
+                "numpy" if arch == "ngram" else "cpu",
+                "--minutes",
+                "0.02",
+                "--data",
+                stories,
+                "--out",
+                out,
+                "--json",
+                *TINY,
+                "--eval-docs",
+                num_docs,
                 *(FAST if arch != "ngram" else ()),
-            )  # fmt: skip
+            )
             assert code == 0, shown
             (found[arch],) = (f for f in out.iterdir() if not f.name.startswith("."))
     return found

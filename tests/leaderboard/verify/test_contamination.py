@@ -46,10 +46,14 @@ def search(make_record):
     """`search(documents, num_tokens)` searches and judges a claim of `dropped` documents."""
 
     def searched(documents, num_tokens=10**9, epochs=None, dropped=0, events=()):
-        record = make_record({
-            "train.num_tokens": num_tokens, "train.epochs": epochs,
-            "data.num_dropped_duplicates": dropped, "train.events": list(events),
-        })  # fmt: skip
+        record = make_record(
+            {
+                "train.num_tokens": num_tokens,
+                "train.epochs": epochs,
+                "data.num_dropped_duplicates": dropped,
+                "train.events": list(events),
+            }
+        )
         found = contamination.search(Texts(documents), HELD, TOKENIZER, record)
         return found, contamination.agrees(found, record)
 
@@ -104,9 +108,15 @@ def test_only_what_the_run_consumed_is_searched(search):
 
 @pytest.mark.parametrize(
     ("dropped", "epochs", "agrees"),
-    [(1, None, True), (0, None, False), (9, None, True), (3, 1.5, True), (1, 1.5, False),
-     (4, 1.5, False)],
-)  # fmt: skip
+    [
+        (1, None, True),
+        (0, None, False),
+        (9, None, True),
+        (3, 1.5, True),
+        (1, 1.5, False),
+        (4, 1.5, False),
+    ],
+)
 def test_a_claim_must_be_possible(search, dropped, epochs, agrees):
     documents = [text(10), text(1), text(11), text(2), text(3)]
     total = sum(len(TOKENIZER.encode(documents[i])) + 1 for i in (0, 2))

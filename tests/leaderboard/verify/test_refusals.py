@@ -138,10 +138,21 @@ def test_a_record_that_cannot_be_is_one_line(run, stories, tmp_path, monkeypatch
 @pytest.mark.parametrize("number", [2**52, 2**63, 10**400], ids=["2^52", "2^63", "10^400"])
 @pytest.mark.parametrize(
     "path",
-    ["num_params", "seed", "train.num_tokens", "score.num_bytes", "score.num_tokens",
-     "score.num_docs", "data.num_dropped_duplicates", "score.window", "score.stride",
-     "config.data.stride", "config.model.width", "num_params_non_embedding"],
-)  # fmt: skip
+    [
+        "num_params",
+        "seed",
+        "train.num_tokens",
+        "score.num_bytes",
+        "score.num_tokens",
+        "score.num_docs",
+        "data.num_dropped_duplicates",
+        "score.window",
+        "score.stride",
+        "config.data.stride",
+        "config.model.width",
+        "num_params_non_embedding",
+    ],
+)
 def test_numbers_that_nothing_can_hold_end_well(run, stories, path, number):
     try:
         forged.resealed(run, {path: number})

@@ -14,11 +14,15 @@ def scored(make_record):
     def made(bits_per_byte, seed=0, **changes):
         named = {path.replace("__", "."): value for path, value in changes.items()}
         digest = f"{seed:x}{bits_per_byte.hex()[-6:]}".replace("+", "0").replace("p", "0")
-        return make_record({
-            "score.bits_per_byte": bits_per_byte, "seed": seed, "config.seed": seed,
-            "weights_sha256": "".join(c for c in digest if c in "0123456789abcdef").zfill(64),
-            **named,
-        })  # fmt: skip
+        return make_record(
+            {
+                "score.bits_per_byte": bits_per_byte,
+                "seed": seed,
+                "config.seed": seed,
+                "weights_sha256": "".join(c for c in digest if c in "0123456789abcdef").zfill(64),
+                **named,
+            }
+        )
 
     return made
 
@@ -64,10 +68,16 @@ def test_one_seed_has_no_noise_and_is_refuted_by_nonsense_alone(scored, again, a
 
 @pytest.mark.parametrize(
     "change",
-    [{"budget_s": 60.0}, {"arch": "lstm"}, {"device": "cuda"}, {"config.recipe": {"lr": 1.0}},
-     {"data.train_fingerprint": "e" * 64}, {"status": "interrupted"}],
+    [
+        {"budget_s": 60.0},
+        {"arch": "lstm"},
+        {"device": "cuda"},
+        {"config.recipe": {"lr": 1.0}},
+        {"data.train_fingerprint": "e" * 64},
+        {"status": "interrupted"},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_only_ranked_runs_of_the_same_config_are_its_entry(scored, change):
     named = {path.replace(".", "__"): value for path, value in change.items()}
     assert judged(scored(0.7), scored(0.7), scored(0.8, 1, **named)).num_seeds == 1

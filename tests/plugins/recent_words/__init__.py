@@ -10,11 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LIKELIHOOD = "exact"
-PARAM_GROUPS = (
-    ("embed.*", "embedding"),
-    ("*.weight", "matrix"),
-    ("*", "vector"),
-)
+PARAM_GROUPS = (("embed.*", "embedding"), ("*.weight", "matrix"), ("*", "vector"))
 RECIPES = {
     "default": {"model": {}, "recipe": {"lr": 0.01, "lr_matrix": 0.02}},
     "adamw": {"recipe": {"optimizer": "adamw", "lr": 0.005}},
