@@ -64,8 +64,8 @@ def _leaks(found: Leaks, record: Record) -> list[tuple[str, str]]:
     lines = [
         (
             "held-out text",
-            f"{found.num_documents:,} training documents read: {found.num_equal:,} equal to a held-out"
-            f" one, {found.num_near:,} more that share half of one",
+            f"{found.num_documents:,} training documents read: {found.num_equal:,} equal to a"
+            f" held-out one, {found.num_near:,} more that share half of one",
         )
     ]
     if not found.agrees:
