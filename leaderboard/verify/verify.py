@@ -18,11 +18,11 @@ from leaderboard.render import verification as report
 from leaderboard.store import ID_PREFIX, RECORD, Store, open_store
 from leaderboard.verify import contamination, rerun, rescore
 from speedrun import __version__
+from speedrun.backends import registry
 from speedrun.data import heldout as splits
 from speedrun.data import open
 from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source, SourceUnavailable
-from speedrun.models import loader
 from speedrun.protocols import Architecture, Device
 from speedrun.records import artifacts
 from speedrun.records.sanitize import sanitize
@@ -180,7 +180,7 @@ def verified(
         by=by,
         verified=datetime.now(UTC).isoformat(timespec="seconds"),
         hardware_class=hardware.hardware_class(hardware.machine(), device),
-        versions=recording.versions(loader.backend(device.backend)),
+        versions=recording.versions(registry.backend(device.backend)),
         code=f"{commit}{'-dirty' if is_dirty else ''}" if commit else __version__,
         rescored=rescored,
         leaks=leaked,
@@ -191,11 +191,11 @@ def verified(
 def _device(record: Record, architecture: Architecture, backend: str) -> Device:
     """The one asked for; for `auto` the record's own, where it is here."""
     if backend == "auto":
-        for one in loader.devices():
+        for one in registry.devices():
             is_same = (one.backend, one.name) == (record.backend, record.device)
             if is_same and one.available and one.backend in architecture.backends():
                 return one
-    return loader.device(backend, architecture)
+    return registry.device(backend, architecture)
 
 
 def _open(record: Record, data: str | None, watcher: Watcher) -> tuple[Source, HeldOut]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from speedrun.backends import registry
 from speedrun.config import Run
-from speedrun.models import loader
 from speedrun.protocols import Architecture, Device, OutOfMemory, Rows
 
 NUM_STEPS = 3  # timed, after one that compiles
@@ -20,7 +20,7 @@ def rivals(device: Device, architecture: Architecture) -> list[Device]:
     if device.shared is None:
         return [device]
     written = architecture.backends()
-    same = [d for d in loader.devices() if d.available and d.shared == device.shared]
+    same = [d for d in registry.devices() if d.available and d.shared == device.shared]
     others = [d for d in same if d.name != device.name and d.backend in written]
     return [device, *others]
 
@@ -56,7 +56,7 @@ def _step_s(
     device: Device, architecture: Architecture, run: Run, now: Callable[[], float]
 ) -> float:
     """Seconds of the fastest of a few steps on dummy rows."""
-    backend = loader.backend(device.backend)
+    backend = registry.backend(device.backend)
     engine = backend.engine(architecture, run.model, run.recipe, run.seed, device)
     shape = (run.recipe.batch_rows, run.model.context + 1)
     rng = np.random.default_rng(run.seed)

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from typing import Any, TextIO
 
 from speedrun.autotune import synthetic_batch
+from speedrun.backends import registry
 from speedrun.config import Recipe
 from speedrun.models import loader
 from speedrun.protocols import Engine, ExecutionConfig, OutOfMemory
@@ -29,8 +30,8 @@ class Worker:
 
     def __init__(self, subject: dict[str, Any]) -> None:
         self._architecture = loader.architecture(subject["arch"])
-        self._device = loader.device(subject["device"], self._architecture)
-        self._backend = loader.backend(self._device.backend)
+        self._device = registry.device(subject["device"], self._architecture)
+        self._backend = registry.backend(self._device.backend)
         self._model = self._architecture.Config(**subject["model"])
         self._recipe = Recipe(**subject["recipe"])
         self._seed = subject["seed"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from speedrun import text
 from speedrun.autotune import device as quickest
+from speedrun.backends import registry
 from speedrun.config import Data
 from speedrun.models import loader
 from speedrun.protocols import Architecture, Device
@@ -76,14 +77,14 @@ def _names(archs: str | None) -> list[str]:
 def _devices(architecture: Architecture, backends: str) -> Iterator[Device]:
     """Those that a race would choose among (auto), all there are (all), or the named ones."""
     if backends == "auto":
-        yield from quickest.rivals(loader.device("auto", architecture), architecture)
+        yield from quickest.rivals(registry.device("auto", architecture), architecture)
     elif backends == "all":
-        loader.device("auto", architecture)  # raises where there is none
+        registry.device("auto", architecture)  # raises where there is none
         written = architecture.backends()
-        yield from (d for d in loader.devices() if d.available and d.backend in written)
+        yield from (d for d in registry.devices() if d.available and d.backend in written)
     else:
         names = [name.strip() for name in backends.split(",") if name.strip()]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"--backend {backends}: give different ones, parted by commas")
-        found = {loader.device(name, architecture).name: name for name in names}
-        yield from (loader.device(name, architecture) for name in found)
+        found = {registry.device(name, architecture).name: name for name in names}
+        yield from (registry.device(name, architecture) for name in found)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from speedrun.backends import registry
 from speedrun.bench.cases import Variant
 from speedrun.data import heldout as splits
 from speedrun.data import open, tokenizer
@@ -72,8 +73,8 @@ class Subject:
     ) -> None:
         self._variant, self._now = variant, now
         self._architecture = loader.architecture(variant.arch)
-        self._device = loader.device(variant.device, self._architecture)
-        self._backend = loader.backend(self._device.backend)
+        self._device = registry.device(variant.device, self._architecture)
+        self._backend = registry.backend(self._device.backend)
         data = variant.request.data
         source = open.open_source(data.path, notice)
         heldout = splits.pin(source, data.eval_docs)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from speedrun.backends import registry
 from speedrun.data import hub
 from speedrun.models import loader
 from speedrun.protocols import Device
@@ -28,8 +29,8 @@ def doctor_command(*, as_json: bool) -> None:
 def examine() -> dict[str, Any]:
     """All findings as plain values; rates in GFLOP/s, sizes in bytes."""
     machine = hardware.machine()
-    chosen = loader.device("auto")
-    devices = loader.devices()
+    chosen = registry.device("auto")
+    devices = registry.devices()
     # Those on one accelerator: a race times a few steps on each.
     rivals = [d.name for d in devices if d.available and d.shared and d.shared == chosen.shared]
     unreachable = hub.unreachable()
@@ -48,7 +49,7 @@ def examine() -> dict[str, Any]:
         "versions": {
             "python": hardware.python_version(),
             "os": hardware.operating_system(),
-            **{k: v for b in loader.backend_names() for k, v in _versions(b).items()},
+            **{k: v for b in registry.backend_names() for k, v in _versions(b).items()},
         },
         "architectures": loader.architecture_names(),
         "remarks": list(_remarks()),
@@ -58,13 +59,13 @@ def examine() -> dict[str, Any]:
 
 
 def _versions(backend: str) -> dict[str, str]:
-    return loader.backend(backend).versions()
+    return registry.backend(backend).versions()
 
 
 def _device(device: Device) -> dict[str, Any]:
     rates = {}
     if device.available:
-        backend = loader.backend(device.backend)
+        backend = registry.backend(device.backend)
         rates = {p: backend.matmul_gflops(device, p) for p in ("fp32", "bf16")}
     return {
         "name": device.name,
@@ -84,7 +85,7 @@ def _remarks() -> Iterator[dict[str, str]]:
     for name in loader.architecture_names():
         try:
             architecture = loader.architecture(name)
-            for device in filter(lambda device: device.available, loader.devices()):
+            for device in filter(lambda device: device.available, registry.devices()):
                 for text in architecture.warnings(device):
                     yield {"architecture": name, "device": device.name, "text": text}
         except ValueError as error:  # an installed package's; the others are still worth knowing

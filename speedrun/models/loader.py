@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import architectures
-from speedrun import backends
 from speedrun.config import ModelConfig
 from speedrun.models import contract, plugins
-from speedrun.protocols import Architecture, Backend, Device, Likelihood, NoisedBatch, Rows, Weights
+from speedrun.protocols import Device, Likelihood, NoisedBatch, Rows, Weights
 from speedrun.text import nearest
 
 
@@ -136,47 +135,3 @@ def architecture(name: str) -> LoadedArchitecture:
     if Path(name).is_dir():
         unknown = LookupError(f"{unknown}; the folder of that name here is --arch ./{name}")
     raise unknown
-
-
-@functools.cache
-def backend(name: str) -> Backend:
-    """The backend in the folder of this name."""
-    return importlib.import_module(f"speedrun.backends.{name}").BACKEND
-
-
-def backend_names() -> list[str]:
-    return sorted(m.name for m in pkgutil.iter_modules(backends.__path__) if m.ispkg)
-
-
-def devices() -> list[Device]:
-    """Every device of every backend, the one `auto` prefers first."""
-    rows = [row for name in backend_names() for row in backend(name).devices()]
-    return sorted(rows, key=lambda row: (-row.available, -row.priority))
-
-
-def device(choice: str, architecture: Architecture | None = None) -> Device:
-    """The device `--backend` asks for; `auto` is the best that the architecture runs on."""
-    rows = devices()
-    written = backend_names() if architecture is None else architecture.backends()
-    if choice == "auto":
-        here = [row for row in rows if row.available and row.backend in written]
-        if here or architecture is None:
-            return here[0]
-        raise ValueError(
-            f"architecture {architecture.NAME!r} runs on {', '.join(written) or 'nothing yet'},"
-            f" and there is only: {', '.join(row.name for row in rows if row.available)}"
-        )
-    named = [row for row in rows if choice in (row.name, row.backend)]
-    if not named:
-        raise nearest(choice, {"auto"} | {row.name for row in rows}, "backend")
-    if architecture is not None and named[0].backend not in written:
-        fitting = ", ".join(row.name for row in rows if row.available and row.backend in written)
-        raise ValueError(
-            f"--backend {choice}: architecture {architecture.NAME!r} has no"
-            f" {named[0].backend}_model.py, only {' and '.join(f'{w}_model.py' for w in written)};"
-            f" it runs here on: {fitting or 'nothing'}"
-        )
-    if not named[0].available:
-        there = ", ".join(row.name for row in rows if row.available)
-        raise ValueError(f"--backend {choice} is not here: {named[0].detail}; there is: {there}")
-    return named[0]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from speedrun.models import loader
+from speedrun.backends import registry
 from speedrun.models.flops import USUAL_SHARE
 from speedrun.plan import devices
 from speedrun.plan.options import Options
@@ -72,9 +72,9 @@ def _of_rate(tflops: float, dtype: str) -> Hardware:
 
 
 def _this_machine(question: Question) -> Hardware:
-    device = loader.device("auto", question.architecture)
+    device = registry.device("auto", question.architecture)
     dtype = question.dtype or "fp32"
-    gflops = loader.backend(device.backend).matmul_gflops(device, dtype)
+    gflops = registry.backend(device.backend).matmul_gflops(device, dtype)
     if gflops is None:
         raise ValueError(
             f"--dtype {dtype} is not there on {device.name}: allowed are"

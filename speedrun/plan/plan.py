@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from speedrun.models import flops, loader
+from speedrun.backends import registry
+from speedrun.models import flops
 from speedrun.plan import cluster, hardware, hints, probe, request, space
 from speedrun.plan import compute as work
 from speedrun.plan.hardware import Hardware
@@ -95,7 +96,7 @@ def _foreign(law: Law) -> str | None:
     """A warning where the law was fitted on another class of hardware."""
     if law.hardware_class is None:
         return None
-    here = telemetry.hardware_class(telemetry.machine(), loader.device("auto"))
+    here = telemetry.hardware_class(telemetry.machine(), registry.device("auto"))
     if law.hardware_class == here:
         return None
     return f"Warning: the law was fitted on {law.hardware_class}; this machine is {here}."

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from speedrun.autotune import synthetic_batch
+from speedrun.backends import registry
 from speedrun.config import ModelConfig, Recipe
-from speedrun.models import loader
 from speedrun.protocols import Architecture, Device, Engine, OutOfMemory, Rows
 
 PROBE_S = 10.0
@@ -40,7 +40,7 @@ def measure(
     now: Callable[[], float] = time.perf_counter,
 ) -> Probe:
     """Train for some seconds on rows that cost what text costs; nothing is kept."""
-    backend = loader.backend(device.backend)
+    backend = registry.backend(device.backend)
     engine = backend.engine(architecture, model, recipe, 0, device)
     rows = synthetic_batch.rows(recipe.batch_rows, model)
     first_step_s = _step_s(engine, rows, now)

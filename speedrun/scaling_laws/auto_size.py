@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from speedrun.autotune import device as quickest
+from speedrun.backends import registry
 from speedrun.config import Data
 from speedrun.data import open
 from speedrun.models import loader
@@ -77,7 +78,7 @@ def _arch(request: RunRequest, fingerprint: str, notice: Notice) -> str:
 
 def _device(request: RunRequest, architecture: Architecture) -> Device | None:
     try:
-        return loader.device(request.backend, architecture)
+        return registry.device(request.backend, architecture)
     except ValueError:  # not written for this backend
         return None
 
@@ -85,7 +86,7 @@ def _device(request: RunRequest, architecture: Architecture) -> Device | None:
 def _params(request: RunRequest, fingerprint: str, notice: Notice) -> int:
     """The predicted time-optimal size for this budget."""
     architecture = loader.architecture(request.arch)
-    device = loader.device(request.backend, architecture)
+    device = registry.device(request.backend, architecture)
     minutes = f"{request.budget_s / 60:g} min"
     known = _best(request, architecture.NAME, device, fingerprint)
     if known is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from speedrun import config, text
+from speedrun.backends import registry
 from speedrun.config import Data
 from speedrun.data import heldout as splits
 from speedrun.data import open, tokenizer
@@ -121,7 +122,7 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
     chosen = {}
     for arch in grid.archs:
         architecture = loader.architecture(arch)
-        chosen[arch] = architecture, loader.device(grid.backend, architecture)
+        chosen[arch] = architecture, registry.device(grid.backend, architecture)
         for params in grid.params:  # before data is opened
             _resolved(grid, architecture, arch, params, 60.0, 0, grid.data.vocab)
     machine = hardware.machine()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import NoReturn
 
+from speedrun.backends import registry
 from speedrun.backends.coordinator import Leader, obey
 from speedrun.config import Run
 from speedrun.distributed import launcher
@@ -38,7 +39,7 @@ def joined(request: RunRequest) -> tuple[RunRequest, ProcessGroup]:
     if request.backend == "auto":
         request = dataclasses.replace(request, backend=started.backend)
     architecture = loader.architecture(request.arch)
-    device = loader.device(request.backend, architecture)
+    device = registry.device(request.backend, architecture)
     if device.backend != started.backend:
         raise ValueError(
             f"--backend {request.backend}: {started.by} joins processes of {started.backend} only;"
@@ -47,7 +48,7 @@ def joined(request: RunRequest) -> tuple[RunRequest, ProcessGroup]:
     with architecture.plugin_errors():
         run = resolve(architecture, request, request.data.vocab)
     _check_rows(run, started)
-    group = loader.backend(device.backend).join(device, request.budget_s + PATIENCE_S)
+    group = registry.backend(device.backend).join(device, request.budget_s + PATIENCE_S)
     _check_alike(group, device)
     return request, group
 
@@ -170,12 +171,12 @@ def _built(request: RunRequest, group: ProcessGroup, broadcast: Message) -> Engi
     engine, problem = None, ""
     try:
         architecture = loader.architecture(request.arch)
-        device = loader.device(request.backend, architecture)
+        device = registry.device(request.backend, architecture)
         with architecture.plugin_errors():
             request = dataclasses.replace(request, seed=broadcast.values["seed"])
             run = resolve(architecture, request, broadcast.values["vocab"])
             recipe = dataclasses.replace(run.recipe, precision=broadcast.values["precision"])
-            engine = loader.backend(device.backend).engine(
+            engine = registry.backend(device.backend).engine(
                 architecture, run.model, recipe, run.seed, device, group
             )
     except _MENDABLE as error:

@@ -11,7 +11,7 @@ import psutil
 from speedrun import text as text_
 from speedrun.autotune import device as quickest
 from speedrun.autotune import tune
-from speedrun.backends import coordinator
+from speedrun.backends import coordinator, registry
 from speedrun.config import Run
 from speedrun.data import heldout, open, tokenizer
 from speedrun.data.loader import TokenStream
@@ -67,8 +67,8 @@ def race(
     clock.accounts["startup"] = started_s
     with clock.account("startup"):
         architecture = loader.architecture(request.arch)
-        device = loader.device(request.backend, architecture)
-        backend = loader.backend(device.backend)
+        device = registry.device(request.backend, architecture)
+        backend = registry.backend(device.backend)
         architecture.model(device.backend)  # not written for it: said before anything is opened
         with architecture.plugin_errors():
             run = resolve(architecture, request, request.data.vocab)
@@ -198,7 +198,7 @@ class _Race:
         names = " and ".join(device.name for device in rivals)
         self.watcher.phase(f"timing a few steps on {names}")
         self.device, self.step_s = quickest.quickest(rivals, self.architecture, self.settings)
-        self.backend = loader.backend(self.device.backend)
+        self.backend = registry.backend(self.device.backend)
         times = ", ".join(
             f"{name} {t * 1e3:.3g} ms a step" if isinstance(t, float) else f"{name} failed ({t})"
             for name, t in self.step_s.items()

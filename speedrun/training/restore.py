@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from speedrun.backends import registry
 from speedrun.config import ModelConfig, Recipe
 from speedrun.data import strange_tokenizer
 from speedrun.data.tokenizer import Tokenizer
@@ -67,12 +68,12 @@ def restored(
         tokenizer, where, vocab=named.vocab, fingerprint=named.fingerprint
     )
     architecture = architecture_of(record, arch, where)
-    device = loader.device(backend, architecture)
+    device = registry.device(backend, architecture)
     arrays = files.arrays(weights, record, where)
     model = recorded.model(architecture, record, where)
     with in_one_line(architecture, where):
         # Scoring has no use for the recipe, but every engine for one.
-        engine = loader.backend(device.backend).engine(
+        engine = registry.backend(device.backend).engine(
             architecture, model, Recipe(compile=False, precision="fp32"), 0, device
         )
         engine.load(arrays)

@@ -8,6 +8,7 @@ import pytest
 
 from architectures import d3pm
 from architectures.d3pm import diffusion
+from speedrun.backends import registry
 from speedrun.models import loader
 
 TARGETS = (100_000, 250_000, 1_000_000, 2_000_000, 20_000_000)
@@ -169,8 +170,8 @@ def test_the_loss_can_be_the_bound():
     for weights in ((0.0, 1.0), (1.0, 0.0), (1.0, 0.5)):
         config = dataclasses.replace(base, bound_weight=weights[0], auxiliary=weights[1])
         recipe = Recipe(batch_rows=8, precision="fp32", compile=False)
-        device = loader.device("cpu")
-        engine = loader.backend("torch").engine(architecture, config, recipe, 0, device)
+        device = registry.device("cpu")
+        engine = registry.backend("torch").engine(architecture, config, recipe, 0, device)
         engine.step(rows, 1.0)
         first.append(engine.train_loss())
         for _ in range(40):

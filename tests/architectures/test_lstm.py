@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from architectures import lstm
+from speedrun.backends import registry
 from speedrun.config import Recipe
 from speedrun.models import loader
 
@@ -128,7 +129,7 @@ def test_steps_and_fused_kernel_agree_in_values_and_gradients():
 
 def test_a_training_run_is_the_same_on_both_paths(monkeypatch):
     rows = np.random.default_rng(0).integers(0, 32, (4, 17), dtype=np.int32)
-    architecture, cpu = loader.architecture("lstm"), loader.device("cpu")
+    architecture, cpu = loader.architecture("lstm"), registry.device("cpu")
     config = lstm.for_params(20_000, 32, **SMALL)
     recipe = Recipe(compile=False, precision="fp32", batch_rows=4)
     ends = []
@@ -136,7 +137,7 @@ def test_a_training_run_is_the_same_on_both_paths(monkeypatch):
         monkeypatch.setattr(
             recurrence, "choose", lambda device, path=path: recurrence.Choice("", path, "")
         )
-        engine = loader.backend("torch").engine(architecture, config, recipe, 0, cpu)
+        engine = registry.backend("torch").engine(architecture, config, recipe, 0, cpu)
         for _ in range(20):
             engine.step(rows, 1.0)
         ends.append(engine.train_loss())
@@ -195,7 +196,7 @@ def test_doctor_and_the_run_are_told_of_the_path(monkeypatch):
 
     slow = recurrence.Choice("stepwise", recurrence.stepwise, "the fused kernel is off by 1")
     monkeypatch.setattr("architectures.lstm.torch_model.choose", lambda device: slow)
-    cpu = loader.device("cpu")
+    cpu = registry.device("cpu")
     said = ("the recurrence runs stepwise: the fused kernel is off by 1",)
     assert loader.architecture("lstm").warnings(cpu) == said
     assert {"architecture": "lstm", "device": "cpu", "text": said[0]} in list(doctor._remarks())

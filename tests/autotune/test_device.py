@@ -8,6 +8,7 @@ import pytest
 from helpers.fakes import FakeEngine, run_of
 
 from speedrun.autotune import device as quickest
+from speedrun.backends import registry
 from speedrun.models import loader
 from speedrun.protocols import Device
 
@@ -124,7 +125,7 @@ def test_a_race_records_the_times_and_a_device_that_was_named_is_not_timed(
     from speedrun.training.signals import StopFlag
     from speedrun.ui.live import PlainView
 
-    pair = [dataclasses.replace(loader.device(n), shared="here") for n in ("cpu", "mlx")]
+    pair = [dataclasses.replace(registry.device(n), shared="here") for n in ("cpu", "mlx")]
     monkeypatch.setattr(loader, "devices", lambda: pair)
     data = tmp_path / "data.jsonl"
     data.write_text("\n".join(json.dumps({"text": f"Story {i} ends."}) for i in range(400)))

@@ -11,6 +11,7 @@ mx = pytest.importorskip("mlx.core")
 
 import mlx.optimizers as stock  # noqa: E402
 
+from speedrun.backends import registry  # noqa: E402
 from speedrun.backends.mlx import backend, devices, lm_head, optimizers  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 from speedrun.models import loader  # noqa: E402
@@ -23,8 +24,8 @@ def engine_of(arch: str = "transformer", settings: dict | None = None, **recipe)
     architecture = loader.architecture(arch)
     config = architecture.for_params(20_000, 32, context=16, **(settings or {}))
     chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": 4, **recipe})
-    mlx = loader.device("mlx")
-    return loader.backend("mlx").engine(architecture, config, chosen, 0, mlx)
+    mlx = registry.device("mlx")
+    return registry.backend("mlx").engine(architecture, config, chosen, 0, mlx)
 
 
 def batch(seed: int = 0):
@@ -270,7 +271,7 @@ def test_without_the_package_the_row_says_how_to_get_it(monkeypatch):
     (row,) = backend.MlxBackend().devices()
     assert not row.available and "pip install" in row.detail
     with pytest.raises(ValueError, match=r"--backend mlx is not here: MLX is not installed: pip"):
-        loader.device("mlx")
+        registry.device("mlx")
 
 
 def test_without_the_package_the_command_line_says_one_line():

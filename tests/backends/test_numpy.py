@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from speedrun.backends import registry
 from speedrun.config import Recipe
 from speedrun.models import loader
 from speedrun.protocols import OutOfMemory
@@ -13,20 +14,20 @@ from speedrun.protocols import OutOfMemory
 def engine(**recipe) -> Any:
     architecture = loader.architecture("ngram")
     config = architecture.for_params(20_000, 32, context=16)
-    backend = loader.backend("numpy")
+    backend = registry.backend("numpy")
     chosen = Recipe(batch_rows=4, **recipe)
-    return backend.engine(architecture, config, chosen, 0, loader.device("numpy", architecture))
+    return backend.engine(architecture, config, chosen, 0, registry.device("numpy", architecture))
 
 
 ROWS = np.random.default_rng(0).integers(0, 32, (4, 17), dtype=np.int32)
 
 
 def test_the_device_is_there_and_nothing_else_prefers_it():
-    rows = loader.devices()
+    rows = registry.devices()
     numpy = next(row for row in rows if row.name == "numpy")
     assert numpy.available
     assert numpy.priority < min(row.priority for row in rows if row.available and row is not numpy)
-    backend = loader.backend("numpy")
+    backend = registry.backend("numpy")
     rate = backend.matmul_gflops(numpy, "fp32")
     assert rate is not None and rate > 0.1
     assert backend.matmul_gflops(numpy, "bf16") is None

@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from speedrun.backends import registry  # noqa: E402
 from speedrun.backends.torch import losses, profiler  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 from speedrun.models import loader  # noqa: E402
@@ -34,8 +35,8 @@ def engine_of(name: str = "transformer", **recipe) -> Any:
     architecture = loader.architecture(name)
     config = architecture.for_params(20_000, 32, context=16)
     chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": 4, **recipe})
-    cpu = loader.device("cpu")
-    return loader.backend("torch").engine(architecture, config, chosen, 0, cpu)
+    cpu = registry.device("cpu")
+    return registry.backend("torch").engine(architecture, config, chosen, 0, cpu)
 
 
 def batches():

@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from speedrun.autotune import synthetic_batch  # noqa: E402
 from speedrun.autotune.search import TOLERANCE  # noqa: E402
+from speedrun.backends import registry  # noqa: E402
 from speedrun.backends.torch import devices, tuning_space  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 from speedrun.models import loader  # noqa: E402
@@ -43,8 +44,8 @@ def trained(arch: str, settings: ExecutionConfig) -> tuple[Any, list[float]]:
     architecture = loader.architecture(arch)
     config = architecture.for_params(60_000, 300, context=32)
     recipe = Recipe(batch_rows=4, grad_clip=1.0)
-    engine = loader.backend("torch").engine(
-        architecture, config, recipe, 0, loader.device("cpu"), settings=settings
+    engine = registry.backend("torch").engine(
+        architecture, config, recipe, 0, registry.device("cpu"), settings=settings
     )
     rows, losses = synthetic_batch.rows(4, config), []
     for _ in range(NUM_STEPS):
@@ -160,16 +161,16 @@ def test_attention_is_no_choice_of_a_model_without():
 
 def test_counting_has_no_choice():
     ngram = loader.architecture("ngram")
-    device = loader.device("numpy", ngram)
-    backend = loader.backend("numpy")
+    device = registry.device("numpy", ngram)
+    backend = registry.backend("numpy")
     assert not backend.candidates(ngram, Recipe(), device)
     assert not backend.prepare(device, DEFAULT_EXECUTION)
 
 
 def test_mlx_trains_alike_under_its_candidates():
     pytest.importorskip("mlx.core")
-    device = loader.device("mlx")
-    architecture, backend = loader.architecture("transformer"), loader.backend("mlx")
+    device = registry.device("mlx")
+    architecture, backend = loader.architecture("transformer"), registry.backend("mlx")
     config = architecture.for_params(20_000, 64, context=16)
     recipe = Recipe(batch_rows=4)
     space = backend.candidates(architecture, recipe, device)

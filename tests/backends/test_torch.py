@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F  # noqa: E402
 
+from speedrun.backends import registry  # noqa: E402
 from speedrun.backends.torch import devices, lm_head, optimizers  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 from speedrun.models import loader  # noqa: E402
@@ -21,8 +22,8 @@ def engine_of(**recipe) -> Any:
     architecture = loader.architecture("transformer")
     config = architecture.for_params(20_000, 32, context=16)
     chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": 4, **recipe})
-    cpu = loader.device("cpu")
-    return loader.backend("torch").engine(architecture, config, chosen, 0, cpu)
+    cpu = registry.device("cpu")
+    return registry.backend("torch").engine(architecture, config, chosen, 0, cpu)
 
 
 def batch():

@@ -12,6 +12,7 @@ import pytest
 from helpers.folders import write_stories
 from rich.console import Console
 
+from speedrun.backends import registry
 from speedrun.bench import compare, noise, report, result, runner
 from speedrun.bench.cases import Variant, variants
 from speedrun.bench.load import Watch
@@ -290,10 +291,10 @@ def test_variants_are_every_size_on_every_device_asked_for():
     assert not left_out
     sizes = {"lstm": [250_000, 1_000_000], "ngram": [250_000, 1_000_000]}
     for arch, wanted in sizes.items():
-        device = loader.device("auto", loader.architecture(arch)).name
+        device = registry.device("auto", loader.architecture(arch)).name
         assert [v.params for v in found if (v.arch, v.device) == (arch, device)] == wanted
     every = {v.device for v in variants("lstm", "1M", "all", None)[0]}
-    assert every == {d.name for d in loader.devices() if d.available and d.backend != "numpy"}
+    assert every == {d.name for d in registry.devices() if d.available and d.backend != "numpy"}
     named = variants("lstm", "1M", "cpu", None)[0]
     assert [v.name for v in named] == ["lstm 1M cpu"]
 

@@ -10,6 +10,7 @@ import pytest
 from helpers.fakes import FakeEngine
 
 from speedrun.autotune import synthetic_batch
+from speedrun.backends import registry
 from speedrun.cli import app
 from speedrun.config import Recipe
 from speedrun.models import flops, loader
@@ -30,7 +31,7 @@ def test_the_probe_times_steps_after_the_first(fake_time, monkeypatch):
     backend: Any = SimpleNamespace(
         engine=lambda *args: engine, matmul_gflops=lambda device, precision: 100.0
     )
-    device = loader.device("cpu")
+    device = registry.device("cpu")
     monkeypatch.setattr(loader, "backend", lambda name: backend)
     architecture = loader.architecture("transformer")
     model = architecture.for_params(60_000, 300, context=32)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from speedrun.backends import registry
 from speedrun.config import Recipe
 from speedrun.models import loader
 
@@ -21,7 +22,7 @@ def pairs(likelihood: str | None = None) -> list:
     A pair is what is written: without its `<backend>_model.py` there is no case.
     """
     cases = []
-    for device in loader.devices():
+    for device in registry.devices():
         for name in loader.architecture_names():
             architecture = loader.architecture(name)
             if device.backend not in architecture.backends():
@@ -57,7 +58,7 @@ class Pair:
 
     def engine(self, seed: int = 0, config=None, **recipe):
         chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": ROWS, **recipe})
-        backend = loader.backend(self.device.backend)
+        backend = registry.backend(self.device.backend)
         return backend.engine(self.architecture, config or self.config, chosen, seed, self.device)
 
 

@@ -6,6 +6,7 @@ They may be written anew only where a change of the mathematics is meant; say so
 import numpy as np
 import pytest
 
+from speedrun.backends import registry
 from speedrun.config import Recipe
 from speedrun.models import loader
 
@@ -28,7 +29,9 @@ def test_losses_of_the_first_steps(arch, recipe, optimizer):
     chosen = Recipe(
         optimizer=optimizer, precision="fp32", compile=False, batch_rows=4, lr=2e-3, lr_matrix=0.02
     )
-    engine = loader.backend("torch").engine(architecture, config, chosen, 0, loader.device("cpu"))
+    engine = registry.backend("torch").engine(
+        architecture, config, chosen, 0, registry.device("cpu")
+    )
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 257, (4, 33), dtype=np.int32)
     losses = []

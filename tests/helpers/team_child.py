@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from speedrun.backends import registry
 from speedrun.backends.coordinator import share_weights
 from speedrun.config import Data
 from speedrun.evaluation import elbo
@@ -71,9 +72,9 @@ def alone(arch: str, settings: list[str], backend: str) -> dict[str, Any]:
     """What one process finds."""
     request = asked_for(arch, settings, backend)
     architecture = loader.architecture(arch)
-    device = loader.device(backend, architecture)
+    device = registry.device(backend, architecture)
     run = resolve(architecture, request, VOCAB)
-    made = loader.backend(device.backend).engine(
+    made = registry.backend(device.backend).engine(
         architecture, run.model, run.recipe, run.seed, device
     )
     return found_by(made, architecture, request)
@@ -84,10 +85,10 @@ def main(out: str, arch: str, *settings: str) -> None:
     if group.rank > 0:
         distributed.follow_and_exit(request, group)
     architecture = loader.architecture(arch)
-    device = loader.device(request.backend, architecture)
+    device = registry.device(request.backend, architecture)
     with distributed.leading(group):
         run = resolve(architecture, request, VOCAB)
-        own = loader.backend(device.backend).engine(
+        own = registry.backend(device.backend).engine(
             architecture, run.model, run.recipe, run.seed, device, group
         )
         engine = distributed.assembled(own, group, run)

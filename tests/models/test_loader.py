@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from speedrun.backends import registry
 from speedrun.models import loader
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,15 +51,15 @@ def test_an_architecture_says_what_it_is_written_for():
 
 
 def test_auto_takes_an_available_device_and_the_processor_is_always_there():
-    assert loader.device("auto").available
-    assert loader.device("cpu").name == "cpu"
-    assert loader.device("torch").backend == "torch"
+    assert registry.device("auto").available
+    assert registry.device("cpu").name == "cpu"
+    assert registry.device("torch").backend == "torch"
 
 
 def test_auto_takes_a_device_that_the_architecture_is_written_for():
-    assert loader.device("auto", loader.architecture("ngram")).name == "numpy"
-    assert loader.device("auto", loader.architecture("transformer")).backend == "torch"
-    assert loader.device("auto").backend != "numpy"
+    assert registry.device("auto", loader.architecture("ngram")).name == "numpy"
+    assert registry.device("auto", loader.architecture("transformer")).backend == "torch"
+    assert registry.device("auto").backend != "numpy"
 
 
 @pytest.mark.parametrize(
@@ -66,24 +67,24 @@ def test_auto_takes_a_device_that_the_architecture_is_written_for():
 )
 def test_a_backend_that_the_architecture_is_not_written_for_is_refused(arch, choice, where):
     with pytest.raises(ValueError, match=rf"--backend {choice}: .*_model.py; it runs .*{where}"):
-        loader.device(choice, loader.architecture(arch))
+        registry.device(choice, loader.architecture(arch))
 
 
 def test_an_architecture_without_a_device_here_says_so(tmp_path):
     shutil.copytree(ROOT / "architectures" / "ngram", tmp_path / "mine")
     (tmp_path / "mine" / "numpy_model.py").rename(tmp_path / "mine" / "abacus_model.py")
     with pytest.raises(ValueError, match=r"runs on abacus, and there is only: .*cpu"):
-        loader.device("auto", loader.architecture(str(tmp_path / "mine")))
+        registry.device("auto", loader.architecture(str(tmp_path / "mine")))
 
 
 def test_an_unknown_backend_offers_what_there_is():
     with pytest.raises(LookupError, match="did you mean cuda"):
-        loader.device("cudaa")
+        registry.device("cudaa")
 
 
 def test_a_backend_that_is_not_here_says_why_and_what_is():
-    missing = [d for d in loader.devices() if not d.available]
+    missing = [d for d in registry.devices() if not d.available]
     if not missing:
         pytest.skip("every device is here")
     with pytest.raises(ValueError, match=r"is not here: .+; there is: .*cpu"):
-        loader.device(missing[0].name)
+        registry.device(missing[0].name)

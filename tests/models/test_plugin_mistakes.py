@@ -8,8 +8,8 @@ import pytest
 from helpers import folders
 from helpers.command_line import command
 
+from speedrun.backends import registry
 from speedrun.cli import app
-from speedrun.models import loader
 
 INIT, MODEL = "__init__.py", "torch_model.py"
 RETURN = "return F.linear(torch.tanh(self.mix(recent)), self.embed.weight)"
@@ -308,7 +308,7 @@ def test_a_folder_that_was_mended_can_be_imported(tmp_path):
     ],
 )
 def test_mistakes_in_mlx(old, new, says, tmp_path):
-    if not any(row.backend == "mlx" and row.available for row in loader.devices()):
+    if not any(row.backend == "mlx" and row.available for row in registry.devices()):
         pytest.skip("mlx: not here")
     files = {f.name: f.read_text(encoding="utf-8") for f in folders.PLUGIN.glob("*.py")}
     assert old in files["mlx_model.py"]

@@ -7,6 +7,7 @@ import pytest
 from helpers import folders
 from helpers.command_line import FAST, TINY, one_line_error, run
 
+from speedrun.backends import registry
 from speedrun.config import Recipe
 from speedrun.evaluation import fairness
 from speedrun.models import loader, plugins
@@ -36,9 +37,9 @@ def only_run(out: Path) -> Path:
 
 
 def mlx_or_skip() -> str:
-    here = [d for d in loader.devices() if d.backend == "mlx" and d.available]
+    here = [d for d in registry.devices() if d.backend == "mlx" and d.available]
     if not here:
-        why = [d.detail for d in loader.devices() if d.backend == "mlx"]
+        why = [d.detail for d in registry.devices() if d.backend == "mlx"]
         pytest.skip(f"mlx: {why[0] if why else 'no such backend yet'}")
     return here[0].name
 
@@ -146,8 +147,8 @@ def small_engine(recipe: str = "default"):
     architecture = loader.architecture(str(folders.PLUGIN))
     config = architecture.for_params(20_000, 32, context=16)
     chosen = Recipe(compile=False, precision="fp32", **architecture.RECIPES[recipe]["recipe"])
-    device = loader.device("cpu")
-    return loader.backend("torch").engine(architecture, config, chosen, 0, device), config
+    device = registry.device("cpu")
+    return registry.backend("torch").engine(architecture, config, chosen, 0, device), config
 
 
 @pytest.mark.parametrize("recipe", ["default", "adamw"])
@@ -163,8 +164,8 @@ def test_every_parameter_of_the_plugin_learns(recipe):
 def engine_in(folder: Path):
     architecture = loader.architecture(str(folder))
     config = architecture.for_params(10_000, 32, context=16)
-    recipe, device = Recipe(compile=False, precision="fp32"), loader.device("cpu")
-    return loader.backend("torch").engine(architecture, config, recipe, 0, device)
+    recipe, device = Recipe(compile=False, precision="fp32"), registry.device("cpu")
+    return registry.backend("torch").engine(architecture, config, recipe, 0, device)
 
 
 def test_a_plugin_without_a_cache_reads_on_all_the_same():

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speedrun.models import flops, loader
+from speedrun.backends import registry
+from speedrun.models import flops
 from speedrun.plan import devices, hints, memory
 from speedrun.plan.options import Options
 from speedrun.plan.plan import answer
@@ -190,7 +191,7 @@ def test_a_law_of_our_own_is_used_and_one_of_other_hardware_is_named(tmp_path):
     assert sheet.value("go_small", "extra_compute_0.5") == law.extra_compute(0.5)
     (warning,) = [note for note in sheet.notes if "fitted on" in note]
     assert "apple-m9" in warning
-    here = hardware.hardware_class(hardware.machine(), loader.device("auto"))
+    here = hardware.hardware_class(hardware.machine(), registry.device("auto"))
     sheet = plan(law=law_file(tmp_path, hardware_class=here))
     assert not [note for note in sheet.notes if "fitted on" in note]
 

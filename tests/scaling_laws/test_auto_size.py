@@ -8,10 +8,10 @@ import pytest
 from helpers.sweeps import SIZES, fill, record
 from rich.console import Console
 
+from speedrun.backends import registry
 from speedrun.cli import app
 from speedrun.cli import race as commands
 from speedrun.config import Data
-from speedrun.models import loader as found
 from speedrun.scaling_laws import auto_size, fit, law
 from speedrun.sweep import report as sweep_report
 from speedrun.sweep import sweep_dir as sweep_folder
@@ -20,7 +20,7 @@ from speedrun.system import hardware
 from speedrun.text import parse_size
 from speedrun.training.request import RunRequest
 
-CLASS = hardware.hardware_class(hardware.machine(), found.device("cpu"))
+CLASS = hardware.hardware_class(hardware.machine(), registry.device("cpu"))
 
 
 @pytest.fixture(autouse=True)

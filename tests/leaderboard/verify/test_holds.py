@@ -10,6 +10,7 @@ from helpers.forged import note_in
 from leaderboard import index
 from leaderboard.rank import boards
 from leaderboard.store import Store
+from speedrun.backends import registry
 from speedrun.data.local import LocalFiles
 from speedrun.data.source import SourceUnavailable
 from speedrun.models import loader
@@ -47,7 +48,7 @@ def test_a_bound_holds_within_the_error_of_its_draws(raced, stories, tmp_path):
 
 
 def test_another_backend_has_an_allowance_of_its_own(run, stories):
-    if not loader.device("mlx", loader.architecture("transformer")).available:
+    if not registry.device("mlx", loader.architecture("transformer")).available:
         pytest.skip("mlx is not here")
     code, shown, errors = command("verify", run, "--data", stories, "--backend", "mlx")
     assert code == 0, shown + errors
