@@ -1,22 +1,251 @@
-"""Python processes of our own: each in a session of its own, and gone with whoever started it."""
+"""Child processes that exchange JSON lines with their parent, and end when it does.
 
+A message is a JSON object on one line with a `kind`. `Child` is the parent's end, `Parent` the
+child's. A child's standard output carries messages alone: what is printed in it goes to standard
+error, whose last lines tell why it ended. `serve` offers the methods of an object to `Child.call`.
+"""
+
+import collections
 import contextlib
+import json
 import os
+import queue
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, Any, NoReturn
+
+Message = Mapping[str, Any]
 
 _ROOT = Path(__file__).resolve().parents[2]
+_EXIT_S = 5.0  # given to a child that closed its output, and to the readers of its last lines
+
+
+class ChildError(RuntimeError):
+    """A child answered with an error; the text is one line."""
+
+
+class ChildEnded(ChildError):
+    """The child's process has ended; the text says why."""
+
+
+class ChildTimeout(ChildError):
+    """No message came within the time given."""
+
+
+class Child:
+    """A Python module in a process and a session of its own, which finds this project anywhere.
+
+    Ctrl-C at the terminal does not reach it: that is for the parent to handle.
+    """
+
+    def __init__(self, module: str, arguments: Sequence[str] = ()) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            env=environment(),
+            start_new_session=True,
+        )
+        self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._errors: collections.deque[str] = collections.deque(maxlen=20)
+        self._readers = [_in_background(self._read_messages), _in_background(self._read_errors)]
+
+    @property
+    def pid(self) -> int:
+        """The id of its process and of its process group."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; minus the signal's number where one ended it."""
+        return self._process.poll()
+
+    def send(self, message: Message) -> None:
+        """Send one message; raises ChildEnded where nobody reads it any more."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):  # a broken pipe, or one that `kill` has closed
+            raise ChildEnded(self.why_ended()) from None
+
+    def receive(self, timeout_s: float | None = None) -> Message:
+        """The next message; raises ChildTimeout (the child runs on) or ChildEnded."""
+        try:
+            message = self._messages.get(timeout=None if timeout_s is None else max(0.0, timeout_s))
+        except queue.Empty:
+            raise ChildTimeout(f"no answer within {timeout_s:.3g} s") from None
+        if message is None:
+            self._messages.put(None)  # for the next call
+            raise ChildEnded(self.why_ended())
+        return message
+
+    def call(
+        self,
+        kind: str,
+        *,
+        timeout_s: float | None = None,
+        notice: Callable[[str], None] = lambda text: None,
+        **values: Any,
+    ) -> Any:
+        """The result of a method of the object that the child serves.
+
+        Raises ChildError with what the method raised. A child that ends or does not answer in
+        time is killed: a later answer would be taken for that of the next call.
+        """
+        deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+        try:
+            self.send({"kind": kind, **values})
+            message = self.receive(timeout_s)
+            while message["kind"] == "notice":
+                notice(message["text"])
+                message = self.receive(deadline_s and deadline_s - time.monotonic())
+        except ChildTimeout:
+            self.kill()
+            raise ChildTimeout(f"no answer within {timeout_s:.3g} s") from None
+        except ChildEnded:
+            self.kill()
+            raise
+        if message["kind"] == "error":
+            raise ChildError(message["text"])
+        return message["value"]
+
+    def kill(self) -> None:
+        """End it with all that it has started; harmless where it has ended."""
+        kill(self._process)
+        for reader in self._readers:
+            reader.join(_EXIT_S)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            with contextlib.suppress(OSError):  # what was not sent yet has no reader
+                pipe.close()
+
+    def why_ended(self) -> str:
+        """One line: the signal that ended it, its last error, or its exit code."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_EXIT_S)
+        if self.exit_code is None:
+            return "closed its output"
+        self._readers[1].join(_EXIT_S)
+        return why_ended(self.exit_code, list(self._errors))
+
+    def _read_messages(self) -> None:
+        for line in _lines(self._process.stdout):
+            try:
+                message = json.loads(line)
+            except ValueError:
+                message = None
+            if isinstance(message, dict):
+                self._messages.put(message)
+            else:  # printed before the child set its output apart
+                self._errors.append(line)
+        self._messages.put(None)
+
+    def _read_errors(self) -> None:
+        self._errors.extend(_lines(self._process.stderr))
+
+
+class Parent:
+    """A child's connection to its parent; make one per process.
+
+    The process is killed with all that it has started when the parent is gone, even by `kill -9`:
+    the system closes the parent's end of standard input then.
+    """
+
+    def __init__(self) -> None:
+        self._messages: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+        self._lock = threading.Lock()
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        _in_background(self._read)
+
+    def send(self, kind: str, **values: Any) -> None:
+        """Send one message."""
+        with self._lock:
+            print(json.dumps({"kind": kind, **values}), file=self._output, flush=True)
+
+    def receive(self) -> Message:
+        """The next message; waits for it as long as the parent lives."""
+        return self._messages.get()
+
+    def _read(self) -> None:
+        # Not through sys.stdin, whose lock this thread would hold when the interpreter ends.
+        with os.fdopen(sys.stdin.fileno(), closefd=False, encoding="utf-8") as given:
+            for line in given:
+                self._messages.put(json.loads(line))
+        kill_own_group()
+
+
+def serve(make: Callable[..., Any]) -> None:
+    """Answer a parent's `Child.call`s: the first makes an object, the others call its methods.
+
+    `make` is given the values of the first call and `notice`, which sends a line of text.
+    """
+    parent, made = Parent(), None
+    while True:
+        values = dict(parent.receive())
+        kind = values.pop("kind")
+        try:
+            if made is None:
+                made = make(notice=lambda text: parent.send("notice", text=text), **values)
+                value = None
+            else:
+                value = getattr(made, kind)(**values)
+        except Exception as error:  # of an architecture, a framework, a driver: no common class
+            parent.send("error", text=one_line(error))
+            if made is None:
+                return
+        else:
+            parent.send("result", value=value)
+
+
+def one_line(error: BaseException) -> str:
+    """The class of an error and the first line of its text."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}"[:300] if lines else type(error).__name__
+
+
+def environment() -> dict[str, str]:
+    """This process's environment, with the project where Python looks for modules."""
+    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def kill_own_group() -> NoReturn:
+    """Kill this process and all that it has started: compilers and loaders, too."""
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
+    os._exit(137)
+
+
+def _in_background(work: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread
+
+
+def _lines(pipe: IO[str] | None) -> Iterator[str]:
+    """Lines that are not empty, to the end; the child never waits for a reader."""
+    with contextlib.suppress(ValueError):  # closed by `kill`, while a grandchild held it open
+        for line in pipe or ():
+            if line.strip():
+                yield line.strip()
+
+
+# Used by speedrun.sweep.child until it takes `Child` and `Parent`.
 
 
 def start(words: Sequence[str], *, stdout: int = subprocess.DEVNULL) -> "subprocess.Popen[str]":
-    """Python with these words, which finds the project from every folder.
-
-    Ctrl-C at the terminal does not reach it: that is its starter's to handle.
-    """
+    """Python with these arguments, in a session of its own."""
     return subprocess.Popen(
         [sys.executable, "-P", *words],
         stdin=subprocess.PIPE,
@@ -30,14 +259,8 @@ def start(words: Sequence[str], *, stdout: int = subprocess.DEVNULL) -> "subproc
     )
 
 
-def environment() -> dict[str, str]:
-    """This process's, and the project where Python looks for modules."""
-    path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path}
-
-
 def kill(process: "subprocess.Popen[str]") -> None:
-    """End a process with all that it has started, and wait for it."""
+    """Kill a process with all that it has started, and wait for it."""
     if process.poll() is None:
         if hasattr(os, "killpg"):
             with contextlib.suppress(ProcessLookupError):
@@ -50,18 +273,14 @@ def kill(process: "subprocess.Popen[str]") -> None:
             process.stdin.close()
 
 
-def end_with_all() -> NoReturn:
-    """End this process and all that it has started: compilers and loaders, too."""
-    if hasattr(os, "killpg"):
-        os.killpg(0, signal.SIGKILL)
-    os._exit(137)
+end_with_all = kill_own_group
 
 
 def why_ended(exit_code: int, errors: Sequence[str]) -> str:
-    """In words, from the lines of its standard error."""
+    """The reason in words, from the lines of its standard error."""
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
         hint = " (by the system, if memory ran out)" if name == "SIGKILL" else ""
         return f"killed by {name}{hint}"
     said = [line.removeprefix("error: ") for line in errors if line.startswith("error: ")]
-    return (said or list(errors[-1:]) or [""])[-1][:500]
+    return (said or list(errors[-1:]) or [f"ended with exit code {exit_code}"])[-1][:500]
