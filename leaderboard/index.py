@@ -23,6 +23,7 @@ from speedrun.records import sanitize, schema
 from speedrun.records import summary as rows
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
 from speedrun.records.summary import Row, row
+from speedrun.system.files import write_atomic
 
 _PARALLEL_FROM = 1000  # files; below, starting processes costs more than they save
 _KNOWN = Path(__file__).with_name("known_data.json")
@@ -242,8 +243,5 @@ class _Kept:
             return
         for name in gone:
             del self._files[name]
-        partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with contextlib.suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(self._files), encoding="utf-8")
-            partial.replace(self._path)
+            write_atomic(self._path, json.dumps(self._files))

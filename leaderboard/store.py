@@ -12,7 +12,6 @@ import hashlib
 import os
 import re
 import stat
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import fsspec
 
 from speedrun.records.schema import Record, load
+from speedrun.system.files import create_atomic
 
 RECORD = "record.json"
 OWN_RECORDS = Path(__file__).resolve().parent / "records"
@@ -31,7 +31,6 @@ _COMPANY = {
     "weights": re.compile(r"[0-9a-f]{64}\.safetensors"),
     "tokenizers": re.compile(r"[0-9a-f]{64}\.json"),
 }
-_PARTIAL = ".partial-"
 # What file systems of fsspec's call the thing that changes with a file.
 _STAMPS = ("ETag", "etag", "blob_id", "sha", "oid", "LastModified", "modified", "mtime", "created")
 
@@ -218,34 +217,14 @@ def _open_unlinked(path: Path) -> int:
 
 
 def _add_local(path: Path, content: bytes, url: str) -> bool:
-    """Written under a hidden name, then linked: whole or not at all, and the first one stays."""
+    """Create a file of the store; False where the name is taken."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.parent.is_symlink() and path.parent.name in ("weights", "tokenizers"):
             raise ValueError(f"{path.parent}: a link, which may lead out of the store")
-        partial = path.parent / f"{_PARTIAL}{uuid.uuid4().hex}"
-        try:
-            with partial.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            return _claim(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        return create_atomic(path, content)
     except OSError as error:
         raise ValueError(f"{url}: cannot write there ({error.strerror}); nothing changed") from None
-
-
-def _claim(partial: Path, path: Path) -> bool:
-    try:
-        os.link(partial, path)
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without links
-        if os.path.lexists(path):
-            return False
-        partial.replace(path)
-    return True
 
 
 def runs(folder: Path) -> Iterator[tuple[Path, Record]]:

@@ -27,7 +27,7 @@ from speedrun.protocols import Architecture, Device
 from speedrun.records import artifacts
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record, load
-from speedrun.system import hardware
+from speedrun.system import git, hardware
 from speedrun.system.paths import cache_dir
 from speedrun.training import record as recording
 from speedrun.training import restore
@@ -174,12 +174,12 @@ def verified(
         raced = _again(
             case, architecture, source, watcher, warnings, data=data, backend=device.name, arch=arch
         )
-    commit, is_dirty = hardware.code_version(Path(__file__).resolve().parents[2])
+    commit, is_dirty = git.code_version(Path(__file__).resolve().parents[2])
     return Verification(
         record=record.id,
         by=by,
         verified=datetime.now(UTC).isoformat(timespec="seconds"),
-        hardware_class=hardware.hardware_class(hardware.machine(), device),
+        hardware_class=hardware.hardware_class(hardware.machine(), device.name, device.accelerator),
         versions=recording.versions(registry.backend(device.backend)),
         code=f"{commit}{'-dirty' if is_dirty else ''}" if commit else __version__,
         rescored=rescored,

@@ -13,6 +13,7 @@ from typing import Any
 
 from speedrun.config import Run
 from speedrun.protocols import Architecture, Backend, Device, ExecutionConfig
+from speedrun.system.files import write_atomic
 from speedrun.system.hardware import Machine
 from speedrun.training import record
 
@@ -87,10 +88,7 @@ def save(folder: Path, key: Mapping[str, Any], kept: Kept) -> None:
     content = {"schema": _SCHEMA, "key": key, **dataclasses.asdict(kept)}
     path = _path(folder, key)
     with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}")
-        partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        partial.replace(path)
+        write_atomic(path, json.dumps(content, indent=1))
 
 
 def _path(folder: Path, key: Mapping[str, Any]) -> Path:

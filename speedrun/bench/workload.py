@@ -175,7 +175,7 @@ class Subject:
             "params": self._variant.params,
             "device": device.name,
             "backend": device.backend,
-            "hardware_class": hardware.hardware_class(machine, device),
+            "hardware_class": hardware.hardware_class(machine, device.name, device.accelerator),
             "accelerator": device.accelerator,
             "versions": record.versions(self._backend),
             "num_params": run.model.num_params,

@@ -40,7 +40,7 @@ def examine() -> dict[str, Any]:
             "cores": machine.cores,
             "memory_bytes": machine.memory_bytes,
             "features": list(machine.features),
-            "class": hardware.hardware_class(machine, chosen),
+            "class": hardware.hardware_class(machine, chosen.name, chosen.accelerator),
             "load_per_core": hardware.load_per_core(),
         },
         "auto": chosen.name,

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from speedrun.data.source import Documents, SourceUnavailable
+from speedrun.system.files import write_atomic
 from speedrun.system.timeout import CallTimedOut, call_with_timeout
 
 REPO = "roneneldan/TinyStories"
@@ -242,11 +243,7 @@ class TinyStories:
         with contextlib.closing(_Streamed(self._open("validation"))) as stream:
             texts = (text for text in stream if text.strip())
             documents = list(itertools.islice(texts, limit))
-        self._cache.mkdir(parents=True, exist_ok=True)
-        kept = self._kept(limit)
-        partial = kept.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps(documents), encoding="utf-8")
-        partial.replace(kept)
+        write_atomic(self._kept(limit), json.dumps(documents))
         return documents
 
     def _cached(self, limit: int | None) -> list[str] | None:

@@ -11,6 +11,8 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
+from speedrun.system.files import write_atomic
+
 
 class TokenCache:
     """Tokens of one (data set, held-out split, tokenizer), in stream order.
@@ -78,9 +80,7 @@ class TokenCache:
             "exhausted": self.exhausted,
             "source_state": self.source_state,
         }
-        partial = self.folder / "state.json.partial"
-        partial.write_text(json.dumps(state))
-        partial.replace(self.folder / "state.json")
+        write_atomic(self.folder / "state.json", json.dumps(state))
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # what could not be written was not saved either

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from importlib import resources
 from itertools import islice
@@ -16,6 +15,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 
 from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source
+from speedrun.system.files import write_atomic
 
 END_OF_TEXT = "<|endoftext|>"
 EOT = 0  # its id
@@ -50,7 +50,7 @@ class Tokenizer:
         return self._bpe.decode([int(i) for i in ids], skip_special_tokens=True)
 
     def save(self, path: Path) -> None:
-        path.write_text(self._bpe.to_str(), encoding="utf-8")
+        write_atomic(path, self._bpe.to_str())
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
@@ -125,10 +125,7 @@ def for_data(
     tokenizer = train(_prefix(source, heldout, TRAINING_BYTES), vocab)
     if tokenizer.vocab < vocab:
         notice(f"The text holds no more than {tokenizer.vocab} of the {vocab} tokens asked for.")
-    cache.mkdir(parents=True, exist_ok=True)
-    partial = kept.with_suffix(f".{os.getpid()}")
-    tokenizer.save(partial)
-    partial.replace(kept)
+    tokenizer.save(kept)
     return tokenizer
 
 

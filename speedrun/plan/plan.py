@@ -96,7 +96,8 @@ def _foreign(law: Law) -> str | None:
     """A warning where the law was fitted on another class of hardware."""
     if law.hardware_class is None:
         return None
-    here = telemetry.hardware_class(telemetry.machine(), registry.device("auto"))
+    device = registry.device("auto")
+    here = telemetry.hardware_class(telemetry.machine(), device.name, device.accelerator)
     if law.hardware_class == here:
         return None
     return f"Warning: the law was fitted on {law.hardware_class}; this machine is {here}."

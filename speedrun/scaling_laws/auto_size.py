@@ -120,7 +120,7 @@ def _minimum(known: KnownLaws, budget_s: float) -> tuple[float, float]:
 
 def _best(request: RunRequest, arch: str, device: Device, fingerprint: str) -> KnownLaws | None:
     """The law of most runs that fits; those of the same data come first."""
-    hardware_class = hardware.hardware_class(hardware.machine(), device)
+    hardware_class = hardware.hardware_class(hardware.machine(), device.name, device.accelerator)
     candidates = []
     for rank, known in _known(request):
         if (known.hardware_class, known.arch, known.recipe) == (

@@ -126,7 +126,10 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
         for params in grid.params:  # before data is opened
             _resolved(grid, architecture, arch, params, 60.0, 0, grid.data.vocab)
     machine = hardware.machine()
-    classes = {hardware.hardware_class(machine, device) for _, device in chosen.values()}
+    classes = {
+        hardware.hardware_class(machine, device.name, device.accelerator)
+        for _, device in chosen.values()
+    }
     if len(classes) > 1:
         raise ValueError(
             f"--arch {','.join(grid.archs)}: they would run on {' and '.join(sorted(classes))},"

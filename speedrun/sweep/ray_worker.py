@@ -19,7 +19,7 @@ from speedrun.models import loader
 from speedrun.sweep.child import Ended, race_heard
 from speedrun.sweep.early_stopping import Curve
 from speedrun.sweep.grid import Grid, Plan, Planned, arguments, plan
-from speedrun.system import hardware
+from speedrun.system import git
 
 _ROOT = Path(__file__).resolve().parents[2]
 _COMPARED = ("train data", "held-out data", "hardware class")
@@ -45,7 +45,7 @@ class Brought:
 def facts(planned: Plan) -> dict[str, str]:
     """What must be the same on every machine that races in a sweep."""
     configs = json.dumps([run.config for run in planned.runs], sort_keys=True)
-    commit, is_dirty = hardware.code_version(_ROOT)
+    commit, is_dirty = git.code_version(_ROOT)
     code = commit or __version__
     return {
         "code": f"{code[:12]} with changes" if is_dirty else code[:12],

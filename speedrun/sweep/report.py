@@ -13,6 +13,7 @@ from speedrun.sweep import results as sweep_laws
 from speedrun.sweep import sweep_dir as sweep_folder
 from speedrun.sweep.document import document
 from speedrun.sweep.results import ArchSweep, Folder
+from speedrun.system.files import write_atomic
 from speedrun.system.paths import cache_dir
 
 REPORT = "report.md"
@@ -36,7 +37,7 @@ def report(
         figures = _write(folder, found, keep=keep)
         lines += ["", "## Figures", "", *(f"![{name}]({name}.svg)" for name in figures)]
         text = "\n".join(lines) + "\n"
-        sweep_folder.write(folder / REPORT, text)
+        write_atomic(folder / REPORT, text)
     except OSError as error:
         raise ValueError(f"{folder}: cannot write there ({error.strerror})") from None
     console.print(Markdown(text) if console.is_terminal else text, soft_wrap=True, markup=False)
@@ -54,7 +55,7 @@ def _write(folder: Path, found: Folder, *, keep: bool) -> list[str]:
         if swept is fitted[0]:
             files.append(LAWS)
         for file in files:
-            sweep_folder.write(folder / file, text)
+            write_atomic(folder / file, text)
         names += sweep_figures.draw(folder, swept)
         if keep:
             _keep(folder, swept, text)
@@ -77,9 +78,9 @@ def _keep(folder: Path, swept: ArchSweep, text: str) -> None:
             return
     except ValueError:
         pass  # not worth keeping
-    sweep_folder.write(path, text)
+    write_atomic(path, text)
     manifest = (folder / sweep_folder.MANIFEST).read_text(encoding="utf-8")
-    sweep_folder.write(place / sweep_folder.MANIFEST, manifest)
+    write_atomic(place / sweep_folder.MANIFEST, manifest)
 
 
 def _checked(found: Folder, paths: Sequence[Path]) -> list[Row]:

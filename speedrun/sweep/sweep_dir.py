@@ -8,7 +8,6 @@ failures.jsonl    a line for each run that failed (which, exit code, error), or 
 
 import contextlib
 import json
-import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ import filelock
 
 from leaderboard.store import RECORD
 from speedrun.records.schema import Record, load, strict_json
+from speedrun.system.files import write_atomic
 
 MANIFEST = "sweep.json"
 FAILURES = "failures.jsonl"
@@ -103,7 +103,7 @@ def agree(folder: Path, shared: Mapping[str, Any], grid: Mapping[str, Any]) -> N
     if dict(grid) not in grids:
         grids.append(dict(grid))
     content = {"schema": _SCHEMA, "shared": dict(shared), "grids": grids}
-    write(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def manifest(folder: Path) -> dict[str, Any]:
@@ -124,14 +124,6 @@ def plain(value: Any) -> str:
     """A setting in a few words; of a fingerprint, its beginning."""
     text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
     return (text[:12] if len(text) == 64 else text) or "nothing"
-
-
-def write(path: Path, text: str) -> None:
-    """A file that is there as a whole, whatever happens meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def note_failure(folder: Path, failure: Failure) -> None:

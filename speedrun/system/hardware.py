@@ -1,21 +1,19 @@
-"""Facts about this machine: what it is called, what it holds, what it runs."""
+"""Facts about this machine: processor, memory, operating system, load."""
 
 import os
 import platform
 import re
-import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 import cpuinfo
 import psutil
 
-from speedrun.protocols import Device
+_FEATURES = ("amx", "avx512_bf16", "avx512", "avx2", "sve", "neon")  # the fastest first
 
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """The processor side; the accelerator is the device's."""
+    """Processor and main memory of a machine."""
 
     cpu: str
     arch: str
@@ -24,10 +22,8 @@ class Machine:
     features: tuple[str, ...]  # the vector and matrix extensions that decide speed
 
 
-_FEATURES = ("amx", "avx512_bf16", "avx512", "avx2", "sve", "neon")
-
-
 def machine() -> Machine:
+    """Read the facts of this machine."""
     info = cpuinfo.get_cpu_info()
     flags = " ".join(info.get("flags", []))
     return Machine(
@@ -40,62 +36,45 @@ def machine() -> Machine:
 
 
 def usable_cores() -> int:
-    """Cores this process may use: physical ones, or fewer where it is confined."""
+    """Number of physical cores, or fewer where this process is confined to some."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(allowed or 1, psutil.cpu_count(logical=False) or allowed or 1)
 
 
-def hardware_class(machine: Machine, device: Device, num_devices: int = 1) -> str:
-    """The class that results compare in: `cpu-x86_64-2c-amx`, `apple-m3-max`, `cuda-h200`.
+def hardware_class(
+    machine: Machine, device: str, accelerator: str | None = None, num_devices: int = 1
+) -> str:
+    """Name of the hardware class: `cpu-x86_64-2c-amx`, `apple-m3-max`, `cuda-h200`.
 
-    Several devices that train one model are a class of their own: `cuda-h200-x8`.
+    `device` is a device's name and `accelerator` the model of its card. Several devices that
+    train one model are a class of their own: `cuda-h200-x8`.
     """
-    several = "" if num_devices == 1 else f"-x{num_devices}"
-    return _one_device(machine, device) + several
-
-
-def _one_device(machine: Machine, device: Device) -> str:
-    if device.name == "cuda":
-        name = (device.accelerator or "gpu").lower()
+    if device == "cuda":
+        name = (accelerator or "gpu").lower()
         name = re.sub(r"nvidia|geforce|tesla|graphics|\b\d+gb\b|hbm\d\w*|pcie|sxm\d*", " ", name)
-        return "cuda-" + _slug(name)
-    if platform.system() == "Darwin" and machine.arch == "arm64":
-        return _slug(machine.cpu.lower())
-    best = machine.features[:1]
-    return _slug("-".join(("cpu", machine.arch, f"{machine.cores}c", *best)))
+        name = "cuda-" + _slug(name)
+    elif platform.system() == "Darwin" and machine.arch == "arm64":
+        name = _slug(machine.cpu.lower())
+    else:
+        best = machine.features[:1]
+        name = _slug("-".join(("cpu", machine.arch, f"{machine.cores}c", *best)))
+    return name if num_devices == 1 else f"{name}-x{num_devices}"
 
 
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", text).strip("-")
 
 
-def code_version(folder: Path) -> tuple[str | None, bool | None]:
-    """Commit of the working tree and whether it has changes; None outside a git checkout."""
-
-    def git(*args: str) -> str | None:
-        try:
-            done = subprocess.run(
-                ["git", "-C", str(folder), *args], capture_output=True, text=True, timeout=10
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    # A checkout of something else further up is not ours.
-    if git("ls-files", "--error-unmatch", "speedrun/telemetry.py") is None:
-        return None, None
-    status = git("status", "--porcelain")
-    return git("rev-parse", "HEAD"), None if status is None else bool(status)
-
-
 def operating_system() -> str:
+    """Name and release of the operating system."""
     return f"{platform.system()} {platform.release()}"
 
 
 def python_version() -> str:
+    """Version of the Python that runs this."""
     return platform.python_version()
 
 
 def load_per_core() -> float | None:
-    """How busy the machine is: the one-minute load average over the usable cores."""
+    """One-minute load average divided by the usable cores; None where there is none."""
     return os.getloadavg()[0] / usable_cores() if hasattr(os, "getloadavg") else None

@@ -11,6 +11,7 @@ from speedrun.config import Run
 from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source
 from speedrun.protocols import Backend, Device, Weights
+from speedrun.system import git
 from speedrun.system import hardware as telemetry
 from speedrun.training.trainer import Training
 
@@ -19,7 +20,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 def origin() -> dict[str, Any]:
     """When the record was made and by which code."""
-    commit, dirty = telemetry.code_version(_ROOT)
+    commit, dirty = git.code_version(_ROOT)
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "code": {"commit": commit, "dirty": dirty, "version": __version__},
@@ -57,7 +58,7 @@ def hardware(
     num_devices: int,
 ) -> dict[str, Any]:
     return {
-        "class": telemetry.hardware_class(machine, device, num_devices),
+        "class": telemetry.hardware_class(machine, device.name, device.accelerator, num_devices),
         "cpu": machine.cpu,
         "cores": machine.cores,
         "memory_bytes": machine.memory_bytes,

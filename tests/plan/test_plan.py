@@ -191,7 +191,8 @@ def test_a_law_of_our_own_is_used_and_one_of_other_hardware_is_named(tmp_path):
     assert sheet.value("go_small", "extra_compute_0.5") == law.extra_compute(0.5)
     (warning,) = [note for note in sheet.notes if "fitted on" in note]
     assert "apple-m9" in warning
-    here = hardware.hardware_class(hardware.machine(), registry.device("auto"))
+    device = registry.device("auto")
+    here = hardware.hardware_class(hardware.machine(), device.name, device.accelerator)
     sheet = plan(law=law_file(tmp_path, hardware_class=here))
     assert not [note for note in sheet.notes if "fitted on" in note]
 

@@ -8,7 +8,6 @@ import pytest
 from helpers.sweeps import SIZES, fill, record
 from rich.console import Console
 
-from speedrun.backends import registry
 from speedrun.cli import app
 from speedrun.cli import race as commands
 from speedrun.config import Data
@@ -20,7 +19,7 @@ from speedrun.system import hardware
 from speedrun.text import parse_size
 from speedrun.training.request import RunRequest
 
-CLASS = hardware.hardware_class(hardware.machine(), registry.device("cpu"))
+CLASS = hardware.hardware_class(hardware.machine(), "cpu")
 
 
 @pytest.fixture(autouse=True)

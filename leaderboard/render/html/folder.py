@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from speedrun.system.files import write_atomic
+
 MANIFEST = ".leaderboard-files.json"
 _OURS = re.compile(r"index\.html|style\.css|page\.js|curves\.js|entries/[0-9a-f]{12}\.html")
 
@@ -87,6 +89,4 @@ def _listed(to: Path) -> set[str]:
 
 
 def _list(to: Path, names: set[str]) -> None:
-    partial = to / f"{MANIFEST}.partial"
-    partial.write_text(json.dumps(sorted(names), indent=0) + "\n", encoding="utf-8")
-    partial.replace(to / MANIFEST)
+    write_atomic(to / MANIFEST, json.dumps(sorted(names), indent=0) + "\n")

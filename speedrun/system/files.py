@@ -1,0 +1,47 @@
+"""Atomic writes: a file is there whole or not at all."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+PARTIAL = ".partial-"  # begins the name of a file that is being written
+
+
+def write_atomic(path: Path, content: bytes | str) -> None:
+    """Create or replace a file, with its folder; text is written as UTF-8.
+
+    Raises OSError where it cannot be written; an older file is then unchanged.
+    """
+    with _written(path, content) as partial:
+        partial.replace(path)
+
+
+def create_atomic(path: Path, content: bytes | str) -> bool:
+    """Create a file; False, and the older file unchanged, where the name is taken."""
+    with _written(path, content) as partial:
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            return False
+        except OSError:  # a file system without hard links
+            if os.path.lexists(path):
+                return False
+            partial.replace(path)
+        return True
+
+
+@contextlib.contextmanager
+def _written(path: Path, content: bytes | str) -> Iterator[Path]:
+    """The content in a hidden file beside `path`, flushed to the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.parent / f"{PARTIAL}{uuid.uuid4().hex}"
+    try:
+        with partial.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield partial
+    finally:
+        partial.unlink(missing_ok=True)
