@@ -209,7 +209,7 @@ def _open(record: Record, data: str | None, watcher: Watcher) -> tuple[Source, H
     watcher.phase("opening the data")
     source: Source
     if data is None and record.data.source == "storybook":
-        from speedrun.data.storybook_source import Storybook
+        from speedrun.data.storybook.source import Storybook
 
         source = Storybook()
     else:

@@ -25,6 +25,6 @@ def open_source(path: str | None, notice: Callable[[str], None]) -> Source:
         f"The hub does not answer ({why}): racing on the built-in storybook, a data set of its"
         " own that is never ranked with TinyStories. --data PATH takes a local copy."
     )
-    from speedrun.data.storybook_source import Storybook
+    from speedrun.data.storybook.source import Storybook
 
     return Storybook()

@@ -1,6 +1,6 @@
 """The storybook: the same stories everywhere, no two alike, and English that hangs together."""
 
-import dataclasses
+import copy
 import hashlib
 import random
 import re
@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from speedrun.data import storybook
-from speedrun.data.storybook.book import Book, book
+from speedrun.data.storybook import source as storybook
+from speedrun.data.storybook.parser import Grammar, grammar
 from speedrun.data.storybook.teller import Teller, pronouns, tell
 
 GOLDEN = {
@@ -31,7 +31,7 @@ SAID_WITH_AN = ("hour", "honest")
 
 @pytest.fixture(scope="module")
 def many() -> list[str]:
-    return list(islice(storybook.stories("train"), 20_000))
+    return list(islice(storybook.stories("train"), 5_000))
 
 
 @pytest.fixture(scope="module")
@@ -43,20 +43,19 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def templates(grammar: Book) -> list[str]:
-    cells = [
-        cell for rows in grammar.tables.values() for row in rows for cell in row.drawn.values()
-    ]
-    beats = [text for plot in grammar.plots for _, texts in plot.beats for text in texts]
-    return [text for options in grammar.rules.values() for text in options] + beats + cells
+def templates() -> list[str]:
+    found = grammar()
+    cells = [cell for rows in found.tables.values() for row in rows for cell in row.values()]
+    beats = [text for plot in found.plots for _, texts in plot.beats for text in texts]
+    return [text for options in found.rules.values() for text in options] + beats + cells
 
 
 def told(plot_name: str, num: int) -> list[tuple[str, Teller]]:
     """Stories of one plot with the facts that they were told with."""
-    plots = [plot for plot in book().plots if plot.name == plot_name]
-    assert plots, f"no plot {plot_name!r}"
-    grammar = dataclasses.replace(book(), plots=plots)
-    return [tell(grammar, random.Random(f"test-{index}").random) for index in range(num)]
+    only = copy.copy(grammar())
+    only.plots = [plot for plot in only.plots if plot.name == plot_name]
+    assert only.plots, f"no plot {plot_name!r}"
+    return [tell(only, random.Random(f"test-{index}").random) for index in range(num)]
 
 
 @pytest.mark.parametrize(("split", "index"), GOLDEN)
@@ -69,7 +68,7 @@ def test_stories_stay_what_they_are(split: str, index: int):
 
 
 def test_another_process_tells_the_same_stories():
-    code = "from speedrun.data import storybook; print(storybook.fingerprint('validation'))"
+    code = "from speedrun.data.storybook import source; print(source.fingerprint('validation'))"
     other = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
@@ -105,7 +104,7 @@ def test_wrong_requests_say_what_is_allowed():
 
 
 def test_hardly_any_story_comes_twice(many: list[str]):
-    assert len({folded(text) for text in many}) > 0.999 * len(many)
+    assert len({folded(text) for text in many}) > 0.9995 * len(many)
 
 
 def test_the_splits_share_no_story(many: list[str]):
@@ -133,27 +132,37 @@ def test_every_placeholder_is_filled(many: list[str]):
 
 
 def test_every_key_of_the_grammar_leads_somewhere():
-    grammar = book()
-    known = (
-        set(grammar.rules) | set(pronouns("ffff")) | {"hero", "friend", "kind", "fkind", "hands"}
-    )
-    known |= {key for rows in grammar.tables.values() for row in rows for key in row.fixed}
-    known |= {key for rows in grammar.tables.values() for row in rows for key in row.drawn}
-    for text in templates(grammar):
+    found = grammar()
+    cast = {"hero", "friend", "kind", "fkind", "hands"}
+    known = set(found.rules) | set(pronouns("ffff")) | cast
+    known |= {key for rows in found.tables.values() for row in rows for key in row}
+    for text in templates():
         for key in FIELD.findall(text):
             assert re.sub(r"^(\^|a )+", "", key) in known, f"{key!r} in {text!r}"
 
 
 def test_no_cell_drawn_late_has_the_name_of_a_rule():
-    grammar = book()
-    cells = {key for rows in grammar.tables.values() for row in rows for key in row.drawn}
-    assert not cells & set(grammar.rules)
+    found = grammar()
+    rows = [row for rows in found.tables.values() for row in rows]
+    assert not {key for row in rows for key, cell in row.items() if "%" in cell} & set(found.rules)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("a line alone", "before any header"),
+        ("= rule\n{open", "unbalanced braces"),
+        ("= t: a | b\none", "2 columns, this row not: 'one'"),
+    ],
+)
+def test_a_text_off_the_format_is_refused(text: str, says: str):
+    with pytest.raises(ValueError, match=says):
+        Grammar([text])
 
 
 def test_plots_are_many_and_each_beat_has_phrasings():
-    grammar = book()
-    assert len(grammar.plots) >= 12
-    for plot in grammar.plots:
+    assert len(grammar().plots) >= 12
+    for plot in grammar().plots:
         told_beats = [texts for _, texts in plot.beats if texts != ["\n"]]
         assert len(told_beats) >= 8, plot.name
         assert sum(len(texts) for texts in told_beats) >= 40, plot.name
@@ -168,15 +177,15 @@ def test_articles_fit(some: list[str]):
 
 
 def test_the_grammar_names_no_gender_of_its_own():
-    for text in templates(book()):
+    for text in templates():
         bare = FIELD.sub("", text)
         assert not any(pattern.search(bare) for pattern in PRONOUNS.values()), text
 
 
 def test_pronouns_agree_with_the_characters():
-    grammar, checked = book(), 0
-    for index in range(4000):
-        text, facts = tell(grammar, random.Random(f"pronouns-{index}").random)
+    checked = 0
+    for index in range(2000):
+        text, facts = tell(grammar(), random.Random(f"pronouns-{index}").random)
         genders = {"f" if facts[key] == "she" else "m" for key in ("he", "fhe", "ehe", "whe")}
         if len(genders) == 1:
             other = PRONOUNS["m" if genders == {"f"} else "f"]
@@ -184,7 +193,7 @@ def test_pronouns_agree_with_the_characters():
             checked += 1
         kind = {"girl": "she", "boy": "he"}
         assert kind.get(facts["kind"], facts["he"]) == facts["he"]
-    assert checked > 100
+    assert checked > 50
 
 
 def test_sentences_begin_and_end_as_they_should(many: list[str]):
@@ -208,8 +217,8 @@ def test_what_is_said_stands_in_quotes(many: list[str]):
 
 
 def test_the_helper_is_thanked_by_name(some: list[str]):
-    for index in range(2000):
-        text, facts = tell(book(), random.Random(f"thanks-{index}").random)
+    for index in range(1000):
+        text, facts = tell(grammar(), random.Random(f"thanks-{index}").random)
         for name in re.findall(r"[Tt]hank you, ([A-Z]\w+)", text):
             assert name in (facts["friend"], facts["hero"], facts["Elder"]), text
 

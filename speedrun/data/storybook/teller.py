@@ -1,15 +1,15 @@
-"""Tells one story: casts the characters, picks a plot and fills in what the plot leaves open."""
+"""Teller of one story: casts the characters, picks a plot and fills in what it leaves open."""
 
 from collections.abc import Callable
 from functools import cache
 
-from speedrun.data.storybook.book import SETTLED, Book, prefixed
+from speedrun.data.storybook.parser import SETTLED, Grammar, prefixed
 
 ANIMAL_SHARE = 0.4
 SAME_GENDER_SHARE = 0.35
 PRAISE_SHARE = 0.3
 CLOSING_SHARE = 0.5
-MIN_PACE = 0.3  # The fewest of its optional beats that a story tells, as a share of their chance.
+MIN_PACE = 0.3  # share of the chance of an optional beat, in the tersest stories
 ROLES = ("", "f", "e", "w")
 GENDERS = {
     "f": {"he": "she", "him": "her", "his": "her", "himself": "herself", "man": "woman"},
@@ -19,7 +19,7 @@ GENDERS = {
 
 @cache
 def pronouns(genders: str) -> dict[str, str]:
-    """{he}, {his} ... of the hero, {fhe} of the friend, {ehe} of the elder, {whe} of the worker."""
+    """Pronouns of the hero ({he}), the friend ({fhe}), the elder ({ehe}), the worker ({whe})."""
     facts = {}
     for role, gender in zip(ROLES, genders, strict=True):
         for word, form in GENDERS[gender].items():
@@ -29,13 +29,13 @@ def pronouns(genders: str) -> dict[str, str]:
 
 
 class Teller(dict[str, str]):
-    """The facts of one story; a key that is not a fact is drawn from the rules, anew each time."""
+    """Facts of one story; a key that is not a fact is drawn from the rules, anew each time."""
 
-    __slots__ = ("book", "draw", "rules", "undecided")
+    __slots__ = ("draw", "grammar", "rules", "undecided")
 
-    def __init__(self, book: Book, draw: Callable[[], float]) -> None:
-        self.book = book
-        self.rules = book.rules
+    def __init__(self, grammar: Grammar, draw: Callable[[], float]) -> None:
+        self.grammar = grammar
+        self.rules = grammar.rules
         self.draw = draw
         self.undecided: dict[str, str] = {}
 
@@ -47,11 +47,11 @@ class Teller(dict[str, str]):
         return text % self if "%" in text else text
 
     def _decided(self, key: str) -> str:
-        """What no rule has: a cell, drawn once for the story; a fact with an article or capital."""
+        """Value of a key without a rule: a cell, drawn once; a fact with article or capital."""
         if key in self.undecided:
             self[key] = told = self.undecided.pop(key) % self
             return told
-        if self.book.options(key):
+        if self.grammar.options(key):
             return self[key]
         for prefix in ("^", "a "):
             if key.startswith(prefix):
@@ -59,19 +59,20 @@ class Teller(dict[str, str]):
         raise LookupError(f"the storybook has no rule {key!r}")
 
     def settle(self, name: str) -> None:
-        """Decides on a row of a table, or on one option of a rule, for the whole story."""
-        if name in self.book.tables:
-            rows = self.book.tables[name]
-            row = rows[int(self.draw() * len(rows))]
-            self.update(row.fixed)
-            self.undecided.update(row.drawn)
-            for key in row.drawn:
-                self.pop(key, None)
-        else:
+        """Decide on a row of a table, or on one option of a rule, for the whole story."""
+        if name not in self.grammar.tables:
             self[name] = self[name]
+            return
+        rows = self.grammar.tables[name]
+        for key, cell in rows[int(self.draw() * len(rows))].items():
+            if "%" in cell:  # its choices are drawn on first use
+                self.undecided[key] = cell
+                self.pop(key, None)
+            else:
+                self[key] = cell
 
     def cast(self) -> str:
-        """Decides who is in the story; returns the genders of hero, friend, elder and worker."""
+        """Decide who is in the story; the genders of hero, friend, elder and worker."""
         draw = self.draw
         hero = "f" if draw() < 0.5 else "m"
         same = draw() < SAME_GENDER_SHARE
@@ -96,11 +97,11 @@ class Teller(dict[str, str]):
         self.update(hero=self[child[hero]], friend=self[child[friend]])
 
 
-def tell(book: Book, draw: Callable[[], float]) -> tuple[str, Teller]:
+def tell(grammar: Grammar, draw: Callable[[], float]) -> tuple[str, Teller]:
     """One story and the facts it was told with."""
-    teller = Teller(book, draw)
+    teller = Teller(grammar, draw)
     teller.cast()
-    plot = book.plots[int(draw() * len(book.plots))]
+    plot = grammar.plots[int(draw() * len(grammar.plots))]
     for name in plot.settled:
         teller.settle(name)
     pace = MIN_PACE + (1 - MIN_PACE) * draw()

@@ -8,10 +8,11 @@ import pytest
 
 from leaderboard.verify import contamination
 from leaderboard.verify.contamination import Shingles
-from speedrun.data import storybook_source, tokenizer
+from speedrun.data import tokenizer
 from speedrun.data.heldout import HeldOut
 from speedrun.data.loader import TokenStream
 from speedrun.data.source import Counted
+from speedrun.data.storybook import source as storybook_source
 
 WORDS = [f"w{i}" for i in range(500)]
 TOKENIZER = tokenizer.shipped()
