@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, Self
 
 import numpy as np
@@ -186,22 +186,29 @@ class Profiled(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class EngineSpec:
+    """Everything an engine is made from.
+
+    Each rank of a `group` trains on its share of a step's rows, and all take the same step.
+    """
+
+    architecture: Architecture
+    config: ModelConfig
+    recipe: Recipe
+    device: Device
+    seed: int = 0
+    group: ProcessGroup = field(default_factory=ProcessGroup)
+    execution: ExecutionConfig = DEFAULT_EXECUTION
+
+
 class Backend(Protocol):
     """A framework: a folder under `speedrun/backends`."""
 
     def devices(self) -> Sequence[Device]: ...
 
-    def engine(
-        self,
-        architecture: Architecture,
-        config: ModelConfig,
-        recipe: Recipe,
-        seed: int,
-        device: Device,
-        group: ProcessGroup | None = None,
-        settings: ExecutionConfig = DEFAULT_EXECUTION,
-    ) -> Engine:
-        """An engine; each of a `group` takes its part of a step's rows, and all the same step."""
+    def engine(self, spec: EngineSpec) -> Engine:
+        """A new engine; ValueError where the spec cannot be met on its device."""
         ...
 
     def join(self, device: Device, timeout_s: float) -> ProcessGroup:

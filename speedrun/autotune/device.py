@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from speedrun.backends import registry
+from speedrun.backends import common, registry
 from speedrun.config import Run
-from speedrun.protocols import Architecture, Device, OutOfMemory, Rows
+from speedrun.protocols import Architecture, Device, EngineSpec, Rows
 
 NUM_STEPS = 3  # timed, after one that compiles
 
@@ -56,18 +56,22 @@ def _step_s(
     device: Device, architecture: Architecture, run: Run, now: Callable[[], float]
 ) -> float:
     """Seconds of the fastest of a few steps on dummy rows."""
-    backend = registry.backend(device.backend)
-    engine = backend.engine(architecture, run.model, run.recipe, run.seed, device)
+    engine = registry.engine(
+        EngineSpec(
+            architecture=architecture,
+            config=run.model,
+            recipe=run.recipe,
+            device=device,
+            seed=run.seed,
+        )
+    )
     shape = (run.recipe.batch_rows, run.model.context + 1)
     rng = np.random.default_rng(run.seed)
     rows: Rows = rng.integers(0, run.model.vocab, shape, dtype=np.int32)
     times_s: list[float] = []
     while len(times_s) <= NUM_STEPS:
         start_s = now()
-        try:
-            engine.step(rows, 1.0)
-        except OutOfMemory:
-            engine.halve_micro_batch()
+        if common.step_with_retry(engine, rows):
             times_s.clear()
             continue
         engine.sync()

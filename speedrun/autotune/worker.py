@@ -16,10 +16,10 @@ from dataclasses import asdict
 from typing import Any, TextIO
 
 from speedrun.autotune import synthetic_batch
-from speedrun.backends import registry
+from speedrun.backends import common, registry
 from speedrun.config import Recipe
 from speedrun.models import loader
-from speedrun.protocols import Engine, ExecutionConfig, OutOfMemory
+from speedrun.protocols import Engine, EngineSpec, ExecutionConfig
 from speedrun.system import subprocesses
 
 CHECK_STEPS = 4  # whose loss must be right; the first one also compiles
@@ -46,12 +46,14 @@ class Worker:
         self.drop(order)
         settings = ExecutionConfig(**order["settings"])
         engine = self._backend.engine(
-            self._architecture,
-            self._model,
-            self._recipe,
-            self._seed,
-            self._device,
-            settings=settings,
+            EngineSpec(
+                architecture=self._architecture,
+                config=self._model,
+                recipe=self._recipe,
+                device=self._device,
+                seed=self._seed,
+                execution=settings,
+            )
         )
         losses, times_s, is_slow = [], [], False
         while len(losses) < CHECK_STEPS and not is_slow:
@@ -86,13 +88,10 @@ class Worker:
         return {}
 
     def _step(self, engine: Engine, *, may_shrink: bool) -> None:
-        while True:
-            try:
-                return engine.step(self._rows, 1.0)
-            except OutOfMemory:
-                if not may_shrink:
-                    raise
-                engine.halve_micro_batch()
+        if may_shrink:
+            common.step_with_retry(engine, self._rows)
+        else:
+            engine.step(self._rows, 1.0)
 
 
 def _is_slow(times_s: list[float], first_limit_s: float | None, step_limit_s: float | None) -> bool:

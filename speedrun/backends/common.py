@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from speedrun.config import Recipe
 from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import Device, ExecutionConfig, OutOfMemory
+from speedrun.protocols import Device, Engine, ExecutionConfig, OutOfMemory, Rows
 
 T = TypeVar("T")
 
@@ -123,3 +123,26 @@ def rows_at_once(recipe: Recipe, group: ProcessGroup) -> int:
     """Rows of one forward pass: what the recipe asks for, of those that are this rank's."""
     own = recipe.batch_rows // group.size
     return min(recipe.micro_batch_rows or own, own)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Retry:
+    """One time that a step ran out of memory and was taken again in smaller pieces."""
+
+    reason: str  # the device's message
+    micro_batch_rows: int  # rows of a piece from then on
+
+
+def step_with_retry(engine: Engine, rows: Rows, lr_scale: float = 1.0) -> list[Retry]:
+    """Take one training step, halving the micro-batch until memory suffices.
+
+    Returns the retries, [] where the first try fitted. OutOfMemory where one row does not fit.
+    """
+    retries: list[Retry] = []
+    while True:
+        try:
+            engine.step(rows, lr_scale)
+            return retries
+        except OutOfMemory as error:
+            size = engine.halve_micro_batch()
+            retries.append(Retry(reason=str(error), micro_batch_rows=size))

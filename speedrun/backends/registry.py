@@ -5,7 +5,7 @@ import importlib
 import pkgutil
 
 from speedrun import backends
-from speedrun.protocols import Architecture, Backend, Device
+from speedrun.protocols import Architecture, Backend, Device, Engine, EngineSpec
 from speedrun.text import nearest
 
 
@@ -51,3 +51,8 @@ def device(choice: str, architecture: Architecture | None = None) -> Device:
         there = ", ".join(row.name for row in rows if row.available)
         raise ValueError(f"--backend {choice} is not here: {named[0].detail}; there is: {there}")
     return named[0]
+
+
+def engine(spec: EngineSpec) -> Engine:
+    """A new engine, made by the backend that drives the spec's device."""
+    return backend(spec.device.backend).engine(spec)

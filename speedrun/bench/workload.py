@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from speedrun.backends import registry
+from speedrun.backends import common, registry
 from speedrun.bench.cases import Variant
 from speedrun.data import heldout as splits
 from speedrun.data import open, tokenizer
@@ -21,7 +21,7 @@ from speedrun.evaluation import generate
 from speedrun.evaluation import score as evaluate
 from speedrun.models import flops, loader
 from speedrun.plan import compute as work
-from speedrun.protocols import OutOfMemory, Profiled, Rows
+from speedrun.protocols import EngineSpec, Profiled, Rows
 from speedrun.system import hardware, paths
 from speedrun.training import record, trainer
 from speedrun.training.request import resolve
@@ -98,7 +98,13 @@ class Subject:
             for precision in ("fp32", "bf16")
         }
         self._engine = self._backend.engine(
-            self._architecture, run.model, run.recipe, run.seed, self._device
+            EngineSpec(
+                architecture=self._architecture,
+                config=run.model,
+                recipe=run.recipe,
+                device=self._device,
+                seed=run.seed,
+            )
         )
         self._train: list[float] = []
         self._score: list[float] = []
@@ -232,16 +238,8 @@ class Subject:
             before_s = self._now()
             rows = self._rows()
             self._waited_s += self._now() - before_s
-            self._step(rows)
+            common.step_with_retry(self._engine, rows)
         self._engine.sync()
-
-    def _step(self, rows: Rows) -> None:
-        """One step, in smaller pieces if the memory does not hold it."""
-        while True:
-            try:
-                return self._engine.step(rows, 1.0)
-            except OutOfMemory:
-                self._engine.halve_micro_batch()
 
     def _evaluate(self) -> tuple[float, evaluate.Score]:
         run = self._run

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from speedrun.autotune import synthetic_batch
-from speedrun.backends import registry
+from speedrun.backends import common, registry
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, Engine, OutOfMemory, Rows
+from speedrun.protocols import Architecture, Device, Engine, EngineSpec, Rows
 
 PROBE_S = 10.0
 
@@ -41,7 +41,9 @@ def measure(
 ) -> Probe:
     """Train for some seconds on rows that cost what text costs; nothing is kept."""
     backend = registry.backend(device.backend)
-    engine = backend.engine(architecture, model, recipe, 0, device)
+    engine = backend.engine(
+        EngineSpec(architecture=architecture, config=model, recipe=recipe, device=device)
+    )
     rows = synthetic_batch.rows(recipe.batch_rows, model)
     first_step_s = _step_s(engine, rows, now)
     num_steps, started_s = 0, now()
@@ -82,10 +84,7 @@ def _step_s(engine: Engine, rows: Rows, now: Callable[[], float]) -> float:
     """Seconds of one step, in smaller pieces if the memory does not hold it."""
     while True:
         started_s = now()
-        try:
-            engine.step(rows, 1.0)
-        except OutOfMemory:
-            engine.halve_micro_batch()
-        else:
-            engine.sync()
+        retries = common.step_with_retry(engine, rows)
+        engine.sync()
+        if not retries:
             return now() - started_s

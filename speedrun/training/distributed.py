@@ -16,7 +16,7 @@ from speedrun.distributed import launcher
 from speedrun.distributed.group import Lost, Message, ProcessGroup, pack, unpack
 from speedrun.distributed.launcher import Launched
 from speedrun.models import loader
-from speedrun.protocols import Device, Engine
+from speedrun.protocols import Device, Engine, EngineSpec
 from speedrun.training.request import RunRequest, resolve
 
 # Beyond the budget, for which rank 0 may wait for data: a process that says nothing for so long
@@ -176,8 +176,15 @@ def _built(request: RunRequest, group: ProcessGroup, broadcast: Message) -> Engi
             request = dataclasses.replace(request, seed=broadcast.values["seed"])
             run = resolve(architecture, request, broadcast.values["vocab"])
             recipe = dataclasses.replace(run.recipe, precision=broadcast.values["precision"])
-            engine = registry.backend(device.backend).engine(
-                architecture, run.model, recipe, run.seed, device, group
+            engine = registry.engine(
+                EngineSpec(
+                    architecture=architecture,
+                    config=run.model,
+                    recipe=recipe,
+                    device=device,
+                    seed=run.seed,
+                    group=group,
+                )
             )
     except _MENDABLE as error:
         problem = " ".join(str(error).split()) or type(error).__name__

@@ -19,7 +19,7 @@ from speedrun.distributed.group import ProcessGroup
 from speedrun.evaluation import fairness, generate
 from speedrun.evaluation import score as evaluate
 from speedrun.models import loader
-from speedrun.protocols import Architecture, Backend, Device, Engine
+from speedrun.protocols import Architecture, Backend, Device, Engine, EngineSpec
 from speedrun.records.schema import Record, seal
 from speedrun.system import hardware, paths
 from speedrun.training import distributed, run_dir, trainer
@@ -171,13 +171,15 @@ class _Race:
                 for precision in ("fp32", "bf16")
             }
             engine = self.backend.engine(
-                self.architecture,
-                run.model,
-                run.recipe,
-                run.seed,
-                self.device,
-                self.group,
-                settings=self.tuned.settings,
+                EngineSpec(
+                    architecture=self.architecture,
+                    config=run.model,
+                    recipe=run.recipe,
+                    device=self.device,
+                    seed=run.seed,
+                    group=self.group,
+                    execution=self.tuned.settings,
+                )
             )
             engine = distributed.assembled(engine, self.group, run)
             # Now, not after five minutes; and on random weights, because branches that start

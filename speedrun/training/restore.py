@@ -15,7 +15,7 @@ from speedrun.config import ModelConfig, Recipe
 from speedrun.data import strange_tokenizer
 from speedrun.data.tokenizer import Tokenizer
 from speedrun.models import loader
-from speedrun.protocols import Architecture, Device, Engine
+from speedrun.protocols import Architecture, Device, Engine, EngineSpec
 from speedrun.records import artifacts as files
 from speedrun.records import schema as records
 from speedrun.records.schema import Record
@@ -73,8 +73,9 @@ def restored(
     model = recorded.model(architecture, record, where)
     with in_one_line(architecture, where):
         # Scoring has no use for the recipe, but every engine for one.
-        engine = registry.backend(device.backend).engine(
-            architecture, model, Recipe(compile=False, precision="fp32"), 0, device
+        recipe = Recipe(compile=False, precision="fp32")
+        engine = registry.engine(
+            EngineSpec(architecture=architecture, config=model, recipe=recipe, device=device)
         )
         engine.load(arrays)
     return Restored(engine, architecture, model, text, record, device)

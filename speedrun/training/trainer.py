@@ -8,8 +8,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from speedrun.backends import common
 from speedrun.config import Run
-from speedrun.protocols import Engine, OutOfMemory, Rows
+from speedrun.protocols import Engine, Rows
 from speedrun.training.clock import BudgetClock
 
 WARMUP_STEPS = 3
@@ -208,15 +209,12 @@ def _step(
     engine: Engine, rows: Rows, lr_scale: float, clock: BudgetClock, training: Training
 ) -> None:
     """One step, in smaller pieces if the memory does not hold it."""
-    while True:
-        try:
-            return engine.step(rows, lr_scale)
-        except OutOfMemory as error:
-            micro_batch_rows = engine.halve_micro_batch()
-            clock.excuse()
-            training.note(
-                clock.share(), f"out of memory ({error}); micro-batch now {micro_batch_rows} rows"
-            )
+    for retry in common.step_with_retry(engine, rows, lr_scale):
+        clock.excuse()
+        training.note(
+            clock.share(),
+            f"out of memory ({retry.reason}); micro-batch now {retry.micro_batch_rows} rows",
+        )
 
 
 def _num_steps_to_sync(

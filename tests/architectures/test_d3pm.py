@@ -10,6 +10,7 @@ from architectures import d3pm
 from architectures.d3pm import diffusion
 from speedrun.backends import registry
 from speedrun.models import loader
+from speedrun.protocols import EngineSpec
 
 TARGETS = (100_000, 250_000, 1_000_000, 2_000_000, 20_000_000)
 KINDS = [(d, t) for d in ("transformer", "lstm") for t in ("absorbing", "uniform")]
@@ -171,7 +172,9 @@ def test_the_loss_can_be_the_bound():
         config = dataclasses.replace(base, bound_weight=weights[0], auxiliary=weights[1])
         recipe = Recipe(batch_rows=8, precision="fp32", compile=False)
         device = registry.device("cpu")
-        engine = registry.backend("torch").engine(architecture, config, recipe, 0, device)
+        engine = registry.engine(
+            EngineSpec(architecture=architecture, config=config, recipe=recipe, device=device)
+        )
         engine.step(rows, 1.0)
         first.append(engine.train_loss())
         for _ in range(40):

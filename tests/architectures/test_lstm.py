@@ -7,6 +7,7 @@ from architectures import lstm
 from speedrun.backends import registry
 from speedrun.config import Recipe
 from speedrun.models import loader
+from speedrun.protocols import EngineSpec
 
 torch = pytest.importorskip("torch")
 
@@ -137,7 +138,9 @@ def test_a_training_run_is_the_same_on_both_paths(monkeypatch):
         monkeypatch.setattr(
             recurrence, "choose", lambda device, path=path: recurrence.Choice("", path, "")
         )
-        engine = registry.backend("torch").engine(architecture, config, recipe, 0, cpu)
+        engine = registry.engine(
+            EngineSpec(architecture=architecture, config=config, recipe=recipe, device=cpu)
+        )
         for _ in range(20):
             engine.step(rows, 1.0)
         ends.append(engine.train_loss())

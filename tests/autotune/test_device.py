@@ -9,7 +9,6 @@ from helpers.fakes import FakeEngine, run_of
 
 from speedrun.autotune import device as quickest
 from speedrun.backends import registry
-from speedrun.models import loader
 from speedrun.protocols import Device
 
 
@@ -44,8 +43,8 @@ ARCHITECTURE: Any = Architecture()
 @pytest.fixture
 def found(monkeypatch):
     def find(backends: dict[str, Any], *devices: Device) -> None:
-        monkeypatch.setattr(loader, "backend", backends.__getitem__)
-        monkeypatch.setattr(loader, "devices", lambda: list(devices))
+        monkeypatch.setattr(registry, "backend", backends.__getitem__)
+        monkeypatch.setattr(registry, "devices", lambda: list(devices))
 
     return find
 
@@ -126,7 +125,7 @@ def test_a_race_records_the_times_and_a_device_that_was_named_is_not_timed(
     from speedrun.ui.live import PlainView
 
     pair = [dataclasses.replace(registry.device(n), shared="here") for n in ("cpu", "mlx")]
-    monkeypatch.setattr(loader, "devices", lambda: pair)
+    monkeypatch.setattr(registry, "devices", lambda: pair)
     data = tmp_path / "data.jsonl"
     data.write_text("\n".join(json.dumps({"text": f"Story {i} ends."}) for i in range(400)))
     request = RunRequest(

@@ -12,6 +12,7 @@ from speedrun.backends import registry  # noqa: E402
 from speedrun.backends.torch import embedding  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 from speedrun.models import loader  # noqa: E402
+from speedrun.protocols import EngineSpec  # noqa: E402
 
 V, D = 40, 12
 
@@ -84,8 +85,10 @@ def test_a_processor_that_compiles_takes_it(is_compiled):
     architecture = loader.architecture("transformer")
     config = architecture.for_params(20_000, 32, context=16)
     recipe = Recipe(compile=is_compiled, precision="fp32", batch_rows=4)
-    engine: Any = registry.backend("torch").engine(
-        architecture, config, recipe, 0, registry.device("cpu")
+    engine: Any = registry.engine(
+        EngineSpec(
+            architecture=architecture, config=config, recipe=recipe, device=registry.device("cpu")
+        )
     )
     kinds = {type(m) for m in engine._model.modules() if isinstance(m, nn.Embedding)}
     assert kinds == {embedding.Embedding if is_compiled else nn.Embedding}

@@ -15,7 +15,7 @@ from speedrun.backends import registry  # noqa: E402
 from speedrun.backends.mlx import backend, devices, lm_head, optimizers  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 from speedrun.models import loader  # noqa: E402
-from speedrun.protocols import OutOfMemory  # noqa: E402
+from speedrun.protocols import EngineSpec, OutOfMemory  # noqa: E402
 
 V, D, N = 40, 12, 50
 
@@ -25,7 +25,9 @@ def engine_of(arch: str = "transformer", settings: dict | None = None, **recipe)
     config = architecture.for_params(20_000, 32, context=16, **(settings or {}))
     chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": 4, **recipe})
     mlx = registry.device("mlx")
-    return registry.backend("mlx").engine(architecture, config, chosen, 0, mlx)
+    return registry.engine(
+        EngineSpec(architecture=architecture, config=config, recipe=chosen, device=mlx)
+    )
 
 
 def batch(seed: int = 0):

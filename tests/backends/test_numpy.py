@@ -8,7 +8,7 @@ import pytest
 from speedrun.backends import registry
 from speedrun.config import Recipe
 from speedrun.models import loader
-from speedrun.protocols import OutOfMemory
+from speedrun.protocols import EngineSpec, OutOfMemory
 
 
 def engine(**recipe) -> Any:
@@ -16,7 +16,14 @@ def engine(**recipe) -> Any:
     config = architecture.for_params(20_000, 32, context=16)
     backend = registry.backend("numpy")
     chosen = Recipe(batch_rows=4, **recipe)
-    return backend.engine(architecture, config, chosen, 0, registry.device("numpy", architecture))
+    return backend.engine(
+        EngineSpec(
+            architecture=architecture,
+            config=config,
+            recipe=chosen,
+            device=registry.device("numpy", architecture),
+        )
+    )
 
 
 ROWS = np.random.default_rng(0).integers(0, 32, (4, 17), dtype=np.int32)

@@ -12,6 +12,7 @@ from speedrun.backends import registry  # noqa: E402
 from speedrun.backends.torch import losses, profiler  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 from speedrun.models import loader  # noqa: E402
+from speedrun.protocols import EngineSpec  # noqa: E402
 
 PAUSE_S = 0.1
 NUM_STEPS = 2
@@ -36,7 +37,9 @@ def engine_of(name: str = "transformer", **recipe) -> Any:
     config = architecture.for_params(20_000, 32, context=16)
     chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": 4, **recipe})
     cpu = registry.device("cpu")
-    return registry.backend("torch").engine(architecture, config, chosen, 0, cpu)
+    return registry.engine(
+        EngineSpec(architecture=architecture, config=config, recipe=chosen, device=cpu)
+    )
 
 
 def batches():

@@ -14,7 +14,7 @@ from speedrun.backends import registry  # noqa: E402
 from speedrun.backends.torch import devices, tuning_space  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 from speedrun.models import loader  # noqa: E402
-from speedrun.protocols import DEFAULT_EXECUTION, Device, ExecutionConfig  # noqa: E402
+from speedrun.protocols import DEFAULT_EXECUTION, Device, EngineSpec, ExecutionConfig  # noqa: E402
 
 NUM_STEPS = 8
 PLAIN = ExecutionConfig(precision="fp32", compile="off", fused=True, attention="auto")
@@ -44,8 +44,14 @@ def trained(arch: str, settings: ExecutionConfig) -> tuple[Any, list[float]]:
     architecture = loader.architecture(arch)
     config = architecture.for_params(60_000, 300, context=32)
     recipe = Recipe(batch_rows=4, grad_clip=1.0)
-    engine = registry.backend("torch").engine(
-        architecture, config, recipe, 0, registry.device("cpu"), settings=settings
+    engine = registry.engine(
+        EngineSpec(
+            architecture=architecture,
+            config=config,
+            recipe=recipe,
+            device=registry.device("cpu"),
+            execution=settings,
+        )
     )
     rows, losses = synthetic_batch.rows(4, config), []
     for _ in range(NUM_STEPS):
@@ -181,7 +187,15 @@ def test_mlx_trains_alike_under_its_candidates():
         ExecutionConfig(precision="fp32", compile="off", micro_batch_rows=2),
         ExecutionConfig(precision="bf16", compile="off"),
     ):
-        engine = backend.engine(architecture, config, recipe, 0, device, settings=settings)
+        engine = backend.engine(
+            EngineSpec(
+                architecture=architecture,
+                config=config,
+                recipe=recipe,
+                device=device,
+                execution=settings,
+            )
+        )
         assert engine.metadata()["precision"] == settings.precision
         rows = synthetic_batch.rows(4, config)
         losses[settings] = []

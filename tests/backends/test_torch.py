@@ -13,7 +13,7 @@ from speedrun.backends import registry  # noqa: E402
 from speedrun.backends.torch import devices, lm_head, optimizers  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 from speedrun.models import loader  # noqa: E402
-from speedrun.protocols import OutOfMemory  # noqa: E402
+from speedrun.protocols import EngineSpec, OutOfMemory  # noqa: E402
 
 V, D, N = 40, 12, 1100  # more tokens than one chunk
 
@@ -23,7 +23,9 @@ def engine_of(**recipe) -> Any:
     config = architecture.for_params(20_000, 32, context=16)
     chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": 4, **recipe})
     cpu = registry.device("cpu")
-    return registry.backend("torch").engine(architecture, config, chosen, 0, cpu)
+    return registry.engine(
+        EngineSpec(architecture=architecture, config=config, recipe=chosen, device=cpu)
+    )
 
 
 def batch():

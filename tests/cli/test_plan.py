@@ -32,7 +32,7 @@ def test_the_probe_times_steps_after_the_first(fake_time, monkeypatch):
         engine=lambda *args: engine, matmul_gflops=lambda device, precision: 100.0
     )
     device = registry.device("cpu")
-    monkeypatch.setattr(loader, "backend", lambda name: backend)
+    monkeypatch.setattr(registry, "backend", lambda name: backend)
     architecture = loader.architecture("transformer")
     model = architecture.for_params(60_000, 300, context=32)
     recipe = probe.recipe_of(Recipe(), 4, "adamw", None)

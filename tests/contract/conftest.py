@@ -6,6 +6,7 @@ import pytest
 from speedrun.backends import registry
 from speedrun.config import Recipe
 from speedrun.models import loader
+from speedrun.protocols import EngineSpec
 
 CONTEXT, VOCAB, ROWS = 16, 32, 4
 # Parts that a model this small would do without.
@@ -58,8 +59,15 @@ class Pair:
 
     def engine(self, seed: int = 0, config=None, **recipe):
         chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": ROWS, **recipe})
-        backend = registry.backend(self.device.backend)
-        return backend.engine(self.architecture, config or self.config, chosen, seed, self.device)
+        return registry.engine(
+            EngineSpec(
+                architecture=self.architecture,
+                config=config or self.config,
+                recipe=chosen,
+                device=self.device,
+                seed=seed,
+            )
+        )
 
 
 @pytest.fixture(params=pairs())

@@ -9,6 +9,7 @@ import pytest
 from speedrun.backends import registry
 from speedrun.config import Recipe
 from speedrun.models import loader
+from speedrun.protocols import EngineSpec
 
 LOSSES = {
     ("transformer", "default", "muon"): [5.561513, 5.450088, 5.337843, 5.225625],
@@ -29,8 +30,9 @@ def test_losses_of_the_first_steps(arch, recipe, optimizer):
     chosen = Recipe(
         optimizer=optimizer, precision="fp32", compile=False, batch_rows=4, lr=2e-3, lr_matrix=0.02
     )
-    engine = registry.backend("torch").engine(
-        architecture, config, chosen, 0, registry.device("cpu")
+    cpu = registry.device("cpu")
+    engine = registry.engine(
+        EngineSpec(architecture=architecture, config=config, recipe=chosen, device=cpu)
     )
     rng = np.random.default_rng(0)
     rows = rng.integers(0, 257, (4, 33), dtype=np.int32)

@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script
 from helpers.fakes import run_of
 
 from speedrun.autotune import worker
+from speedrun.backends import registry
 from speedrun.models import loader
 from speedrun.protocols import Device, OutOfMemory
 
@@ -55,8 +56,8 @@ class Engine:
 
 
 class Backend:
-    def engine(self, architecture, config, recipe, seed, device, settings):
-        return Engine(settings)
+    def engine(self, spec):
+        return Engine(spec.execution)
 
     def prepare(self, device, settings):
         return {}
@@ -79,5 +80,5 @@ if __name__ == "__main__":
         "backend": lambda name: Backend(),
     }
     for name, value in changes.items():
-        setattr(loader, name, value)
+        setattr(loader if name == "architecture" else registry, name, value)
     worker.main()

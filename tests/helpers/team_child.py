@@ -17,7 +17,7 @@ from speedrun.evaluation import elbo
 from speedrun.evaluation.score import document_nats
 from speedrun.evaluation.windows import windows
 from speedrun.models import loader
-from speedrun.protocols import Architecture, Engine
+from speedrun.protocols import Architecture, Engine, EngineSpec
 from speedrun.training import distributed
 from speedrun.training.request import RunRequest, resolve
 
@@ -74,8 +74,14 @@ def alone(arch: str, settings: list[str], backend: str) -> dict[str, Any]:
     architecture = loader.architecture(arch)
     device = registry.device(backend, architecture)
     run = resolve(architecture, request, VOCAB)
-    made = registry.backend(device.backend).engine(
-        architecture, run.model, run.recipe, run.seed, device
+    made = registry.engine(
+        EngineSpec(
+            architecture=architecture,
+            config=run.model,
+            recipe=run.recipe,
+            device=device,
+            seed=run.seed,
+        )
     )
     return found_by(made, architecture, request)
 
@@ -88,8 +94,15 @@ def main(out: str, arch: str, *settings: str) -> None:
     device = registry.device(request.backend, architecture)
     with distributed.leading(group):
         run = resolve(architecture, request, VOCAB)
-        own = registry.backend(device.backend).engine(
-            architecture, run.model, run.recipe, run.seed, device, group
+        own = registry.engine(
+            EngineSpec(
+                architecture=architecture,
+                config=run.model,
+                recipe=run.recipe,
+                device=device,
+                seed=run.seed,
+                group=group,
+            )
         )
         engine = distributed.assembled(own, group, run)
         Path(out).write_text(json.dumps(found_by(engine, architecture, request)))

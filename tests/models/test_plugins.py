@@ -11,6 +11,7 @@ from speedrun.backends import registry
 from speedrun.config import Recipe
 from speedrun.evaluation import fairness
 from speedrun.models import loader, plugins
+from speedrun.protocols import EngineSpec
 from speedrun.records.schema import load
 
 
@@ -148,7 +149,9 @@ def small_engine(recipe: str = "default"):
     config = architecture.for_params(20_000, 32, context=16)
     chosen = Recipe(compile=False, precision="fp32", **architecture.RECIPES[recipe]["recipe"])
     device = registry.device("cpu")
-    return registry.backend("torch").engine(architecture, config, chosen, 0, device), config
+    return registry.engine(
+        EngineSpec(architecture=architecture, config=config, recipe=chosen, device=device)
+    ), config
 
 
 @pytest.mark.parametrize("recipe", ["default", "adamw"])
@@ -165,7 +168,9 @@ def engine_in(folder: Path):
     architecture = loader.architecture(str(folder))
     config = architecture.for_params(10_000, 32, context=16)
     recipe, device = Recipe(compile=False, precision="fp32"), registry.device("cpu")
-    return registry.backend("torch").engine(architecture, config, recipe, 0, device)
+    return registry.engine(
+        EngineSpec(architecture=architecture, config=config, recipe=recipe, device=device)
+    )
 
 
 def test_a_plugin_without_a_cache_reads_on_all_the_same():

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from speedrun.backends import common
-from speedrun.config import ModelConfig, Recipe
+from speedrun.config import Recipe
 from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import DEFAULT_EXECUTION, Architecture, Device, Engine, ExecutionConfig
+from speedrun.protocols import Architecture, Device, Engine, EngineSpec, ExecutionConfig
 
 
 class MlxBackend:
@@ -25,21 +25,10 @@ class MlxBackend:
             return [_missing(f"MLX does not load ({reason}): {_how_to_install()}")]
         return [devices.found()]
 
-    def engine(
-        self,
-        architecture: Architecture,
-        config: ModelConfig,
-        recipe: Recipe,
-        seed: int,
-        device: Device,
-        group: ProcessGroup | None = None,
-        settings: ExecutionConfig = DEFAULT_EXECUTION,
-    ) -> Engine:
+    def engine(self, spec: EngineSpec) -> Engine:
         from speedrun.backends.mlx.engine import MlxEngine
 
-        return MlxEngine(
-            architecture, config, recipe, seed, device, group or ProcessGroup(), settings
-        )
+        return MlxEngine(spec)
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device

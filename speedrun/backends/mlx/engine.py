@@ -13,19 +13,7 @@ from speedrun.backends import common, contract
 from speedrun.backends.mlx import devices, losses, profiler
 from speedrun.backends.mlx.compile import CheckedCompile
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
-from speedrun.config import ModelConfig, Recipe
-from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import (
-    DEFAULT_EXECUTION,
-    Architecture,
-    Device,
-    ExecutionConfig,
-    OutOfMemory,
-    Profile,
-    Reader,
-    Rows,
-    Weights,
-)
+from speedrun.protocols import EngineSpec, OutOfMemory, Profile, Reader, Rows, Weights
 
 
 class MlxEngine:
@@ -36,18 +24,11 @@ class MlxEngine:
     the update. They are lazy, so that one evaluation a step covers both.
     """
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        config: ModelConfig,
-        recipe: Recipe,
-        seed: int,
-        device: Device,
-        group: ProcessGroup,
-        settings: ExecutionConfig = DEFAULT_EXECUTION,
-    ) -> None:
+    def __init__(self, spec: EngineSpec) -> None:
+        architecture, config, device = spec.architecture, spec.config, spec.device
+        group, settings, seed = spec.group, spec.execution, spec.seed
         self._team = group
-        recipe = common.tuned(recipe, settings)
+        recipe = common.tuned(spec.recipe, settings)
         precision = common.precision(recipe.precision, device, devices.matmul_gflops)
         is_measured = settings.compile is not None  # here, for this model: no rule is needed
         compiling = {"compiled": recipe.compile}

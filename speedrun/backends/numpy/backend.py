@@ -9,9 +9,9 @@ import numpy as np
 import psutil
 
 from speedrun.backends.numpy.engine import NumpyEngine
-from speedrun.config import ModelConfig, Recipe
+from speedrun.config import Recipe
 from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import DEFAULT_EXECUTION, Architecture, Device, Engine, ExecutionConfig
+from speedrun.protocols import Architecture, Device, Engine, EngineSpec, ExecutionConfig
 
 _PROBE_SIZE = 1024
 _PROBE_TIMES = 5
@@ -33,17 +33,8 @@ class NumpyBackend:
             )
         ]
 
-    def engine(
-        self,
-        architecture: Architecture,
-        config: ModelConfig,
-        recipe: Recipe,
-        seed: int,
-        device: Device,
-        group: ProcessGroup | None = None,
-        settings: ExecutionConfig = DEFAULT_EXECUTION,
-    ) -> Engine:
-        return NumpyEngine(architecture, config, recipe)
+    def engine(self, spec: EngineSpec) -> Engine:
+        return NumpyEngine(spec)
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device

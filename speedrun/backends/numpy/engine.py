@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.backends import common
-from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, OutOfMemory, Profile, Reader, Rows, Weights
+from speedrun.config import ModelConfig
+from speedrun.protocols import EngineSpec, OutOfMemory, Profile, Reader, Rows, Weights
 
 # Finishing takes 0.4 to 1.4 times as long an entry as on the trial's rows (measured).
 _FINISH_MARGIN = 1.6
@@ -26,8 +26,9 @@ _FINISH_MARGIN = 1.6
 class NumpyEngine:
     """See `speedrun.protocols.Engine`."""
 
-    def __init__(self, architecture: Architecture, config: ModelConfig, recipe: Recipe) -> None:
-        self._make = architecture.model("numpy")
+    def __init__(self, spec: EngineSpec) -> None:
+        recipe, config = spec.recipe, spec.config
+        self._make = spec.architecture.model("numpy")
         self._config = config
         self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
         self._finish_s_per_entry = _finish_s_per_entry(self._make, config)

@@ -7,9 +7,9 @@ import torch
 
 from speedrun.backends.torch import devices, tuning_space
 from speedrun.backends.torch.engine import TorchEngine
-from speedrun.config import ModelConfig, Recipe
+from speedrun.config import Recipe
 from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import DEFAULT_EXECUTION, Architecture, Device, Engine, ExecutionConfig
+from speedrun.protocols import Architecture, Device, Engine, EngineSpec, ExecutionConfig
 
 
 class TorchBackend:
@@ -18,19 +18,8 @@ class TorchBackend:
     def devices(self) -> Sequence[Device]:
         return devices.found()
 
-    def engine(
-        self,
-        architecture: Architecture,
-        config: ModelConfig,
-        recipe: Recipe,
-        seed: int,
-        device: Device,
-        group: ProcessGroup | None = None,
-        settings: ExecutionConfig = DEFAULT_EXECUTION,
-    ) -> Engine:
-        return TorchEngine(
-            architecture, config, recipe, seed, device, group or ProcessGroup(), settings
-        )
+    def engine(self, spec: EngineSpec) -> Engine:
+        return TorchEngine(spec)
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device

@@ -13,48 +13,28 @@ from torch import Tensor, nn
 from speedrun.backends import common, contract
 from speedrun.backends.torch import attention, devices, embedding, losses, optimizers, profiler
 from speedrun.backends.torch.compile import CheckedCompile
-from speedrun.config import ModelConfig, Recipe
-from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import (
-    DEFAULT_EXECUTION,
-    Architecture,
-    Device,
-    ExecutionConfig,
-    OutOfMemory,
-    Profile,
-    Reader,
-    Rows,
-    Weights,
-)
+from speedrun.protocols import EngineSpec, OutOfMemory, Profile, Reader, Rows, Weights
 
 
 class TorchEngine:
     """See `speedrun.protocols.Engine`."""
 
-    def __init__(
-        self,
-        architecture: Architecture,
-        config: ModelConfig,
-        recipe: Recipe,
-        seed: int,
-        device: Device,
-        group: ProcessGroup,
-        settings: ExecutionConfig = DEFAULT_EXECUTION,
-    ) -> None:
-        self._team, self._settings = group, settings
+    def __init__(self, spec: EngineSpec) -> None:
+        architecture, config, device = spec.architecture, spec.config, spec.device
+        self._team, self._settings, self._seed = spec.group, spec.execution, spec.seed
         self._row = devices.row(device.name)
-        self._facts: dict[str, Any] = dict(devices.prepare(device.name, settings))
-        recipe = common.tuned(recipe, settings)
-        self._recipe, self._seed, self._config = recipe, seed, config
+        self._facts: dict[str, Any] = dict(devices.prepare(device.name, spec.execution))
+        recipe = common.tuned(spec.recipe, spec.execution)
+        self._recipe, self._config = recipe, config
         self._device = torch.device(device.name)
         self._precision = common.precision(
             recipe.precision, device, lambda p: devices.matmul_gflops(device.name, p)
         )
-        self._micro_batch_rows = common.rows_at_once(recipe, group)
+        self._micro_batch_rows = common.rows_at_once(recipe, spec.group)
         self._model: Any = architecture.model("torch")(config).to(self._device)
         if device.name == "cpu" and recipe.compile:  # GPUs add atomically by themselves
             embedding.keep_plain(self._model)
-        self._initial = architecture.initial(config, seed)
+        self._initial = architecture.initial(config, spec.seed)
         self._patterns = architecture.PARAM_GROUPS
         self._scaler = torch.amp.GradScaler(device.name, enabled=self._precision == "fp16")
         self._facts |= {
@@ -64,7 +44,11 @@ class TorchEngine:
         }
         self._objective = losses.of(self._model, self._placed, architecture, config)
         self._run = CheckedCompile(
-            self._model, self._objective.method, self._precision, self._facts, settings.compile
+            self._model,
+            self._objective.method,
+            self._precision,
+            self._facts,
+            spec.execution.compile,
         )
         self._mark: profiler.Mark = _unmarked
         contract.expect_same(self._initial, self.weights(), "torch_model.py")
