@@ -80,7 +80,7 @@ def _picked(request: RunRequest, console: Console) -> RunRequest:
             " name the architecture and give --params a size"
         )
     with live.view(console) as view:
-        picked = auto_size.chosen(request, view.notice)
+        picked = auto_size.resolve_auto(request, view.notice)
     return dataclasses.replace(request, arch=picked.arch, params=picked.params)
 
 

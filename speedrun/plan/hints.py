@@ -154,9 +154,9 @@ def add_go_small(sheet: Sheet, question: Question, D: float) -> None:
     own = N / best_n
     add = sheet.add
     for name in ("E", "A", "B", "alpha", "beta"):
-        add("go_small", name, "", getattr(law, name), "", law.source)
+        add("go_small", name, "", getattr(law, name), "", question.law_source)
     constants = f"{law.E:g} + {law.A:g}/N^{law.alpha:g} + {law.B:g}/D^{law.beta:g}"
-    loss = law.loss(N, D)
+    loss = float(law(N, D))
     add("go_small", "loss_nats", "loss by the law", loss, f"{loss:.3g}", constants)
     add(
         "go_small",
@@ -164,7 +164,7 @@ def add_go_small(sheet: Sheet, question: Question, D: float) -> None:
         "optimal N",
         best_n,
         count(best_n),
-        f"of least loss at 6·N·D of this plan; {law.source}",
+        f"of least loss at 6·N·D of this plan; {question.law_source}",
     )
     add("go_small", "optimum_tokens", "optimal D", best_d, f"{count(best_d)} tokens", "beside it")
     add("go_small", "size_factor", "this plan's k_N", own, f"{own:.2f}", "N / optimal N")

@@ -11,7 +11,6 @@ from speedrun.plan.options import Options
 from speedrun.plan.probe import Probe
 from speedrun.plan.request import Question
 from speedrun.plan.sheet import NO_GO, Sheet
-from speedrun.scaling_laws.published import Law
 from speedrun.system import hardware as telemetry
 from speedrun.text import count
 
@@ -88,16 +87,16 @@ def _note(sheet: Sheet, request: Question, on: Hardware, load: float) -> None:
         sheet.notes.append(
             f"This machine is busy (load {load:.1f} per core): rates measured now are too low."
         )
-    if (warning := _foreign(request.law)) is not None:
+    if (warning := _foreign(request.law_hardware_class)) is not None:
         sheet.notes.append(warning)
 
 
-def _foreign(law: Law) -> str | None:
+def _foreign(hardware_class: str | None) -> str | None:
     """A warning where the law was fitted on another class of hardware."""
-    if law.hardware_class is None:
+    if hardware_class is None:
         return None
     device = registry.device("auto")
     here = telemetry.hardware_class(telemetry.machine(), device.name, device.accelerator)
-    if law.hardware_class == here:
+    if hardware_class == here:
         return None
-    return f"Warning: the law was fitted on {law.hardware_class}; this machine is {here}."
+    return f"Warning: the law was fitted on {hardware_class}; this machine is {here}."

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from speedrun import text
 from speedrun.config import Data, ModelConfig, Recipe
@@ -12,8 +13,8 @@ from speedrun.models.flops import RATIO
 from speedrun.plan import memory
 from speedrun.plan.options import Options
 from speedrun.protocols import Architecture
-from speedrun.scaling_laws import published
-from speedrun.scaling_laws.published import Law
+from speedrun.scaling_laws import laws_file
+from speedrun.scaling_laws.law import CHINCHILLA, LossLaw
 from speedrun.training import request
 
 USUAL_BUDGET_S = 300.0  # the race's
@@ -59,7 +60,9 @@ class Question:
     dtype: str | None
     optimizer: str
     batch_rows: int
-    law: Law
+    law: LossLaw
+    law_source: str
+    law_hardware_class: str | None  # None: published
     cluster: Cluster | None
 
 
@@ -101,9 +104,25 @@ def ask(options: Options) -> Question:
         dtype=options.dtype,
         optimizer=options.optimizer or (recipe.optimizer if options.measure else "adamw"),
         batch_rows=batch_rows,
-        law=published.CHINCHILLA if options.law is None else published.read(options.law),
+        **_law(options.law),
         cluster=_cluster(options),
     )
+
+
+def _law(path: Path | None) -> dict[str, Any]:
+    """The loss law of a sweep's `laws.json`, or the published one."""
+    if path is None:
+        source = "Hoffmann et al. 2022, approach 3"
+        return {"law": CHINCHILLA, "law_source": source, "law_hardware_class": None}
+    try:
+        known = laws_file.load(path)
+    except ValueError as error:
+        raise ValueError(f"--law {error}") from None
+    return {
+        "law": known.laws.loss,
+        "law_source": f"{path.name} ({known.hardware_class})",
+        "law_hardware_class": known.hardware_class,
+    }
 
 
 def _cluster(options: Options) -> Cluster | None:

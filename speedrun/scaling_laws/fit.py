@@ -1,8 +1,7 @@
-"""The laws of `scaling` fitted to runs, and how sure they are.
+"""Fits of the scaling laws to runs, and their uncertainty.
 
-Every run enters with the tokens it really saw: an hour in which the machine was slow moves a run
-along the law and not off it. All fits are Huber fits of log residuals, so that single runs that
-went astray pull little.
+Every run enters with the tokens it really saw: a run that a busy machine slowed down moves along
+the law and not off it. Fits minimise Huber's loss of log residuals, so that outliers pull little.
 """
 
 from collections.abc import Sequence
@@ -12,72 +11,71 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares
 
-from speedrun.scaling_laws.law import Array, Laws, LossLaw, Points, SpeedLaw
+from speedrun.scaling_laws.law import CHINCHILLA, Array, Laws, LossLaw, Points, SpeedLaw
 
-MIN_SIZES = 4  # three fix E, A and B, and one has to be left to see a misfit by
+MIN_SIZES = 4  # three determine E, A and B; a fourth shows a misfit
 NUM_RESAMPLES = 200
-# Exponents that sizes of one budget alone leave open are drawn to the published ones.
-PUBLISHED_ALPHA, PUBLISHED_BETA, PRIOR_SD = 0.34, 0.28, 0.15
+# The sizes of one budget do not tell the exponents apart from E: these have the published ones as
+# prior.
+PRIOR, PRIOR_SD = (CHINCHILLA.alpha, CHINCHILLA.beta), 0.15
+_POWER_PRIOR_SD = 0.3  # around 1: a token costs 2·N FLOP forward and 4·N backward
 _HUBER = 1.345  # standard deviations: 95 % efficient where noise is normal (Huber 1964)
 _SIGMA_RANGE = (0.002, 0.05)  # of log loss between seeds
-_SIGMA_ALONE = 0.01  # where no size was raced under two seeds
+_SIGMA_ONE_SEED = 0.01  # assumed where no size was raced under two seeds
+_SIGMA_SPEED = 0.1  # shared hosts differ by tenths from run to run
 
 
 def fit(points: Points, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> Laws:
     """Both laws and their resamples. Raises ValueError below `MIN_SIZES` sizes."""
     if points.num_sizes < MIN_SIZES:
-        raise ValueError(
-            f"no fit: {points.num_sizes} size(s) with a score, and a law needs at least {MIN_SIZES}"
-        )
-    loss, speed = fit_loss(points), fit_speed(points.params, points.tokens_per_s)
-    whole = Laws(loss, speed, points)
+        raise ValueError(f"a fit needs at least {MIN_SIZES} sizes; {points.num_sizes} have a score")
+    laws = Laws(fit_loss(points), fit_speed(points.params, points.tokens_per_s), points)
     rng = np.random.default_rng(seed)
-    drawn = tuple(_resample(whole, rng) for _ in range(num_resamples))
-    return Laws(loss, speed, points, drawn)
+    return replace(laws, resamples=tuple(_resample(laws, rng) for _ in range(num_resamples)))
 
 
 def _resample(laws: Laws, rng: np.random.Generator) -> tuple[LossLaw, SpeedLaw]:
-    """Both laws fitted to the curve plus residuals drawn anew."""
+    """Both laws fitted to the curve plus resampled residuals."""
     points = laws.points
-    expected = laws.speed.tokens_per_s(points.params)
-    speeds = expected * np.exp(
-        _drawn(np.log(points.tokens_per_s / expected), points.cells, rng, num_fitted=2)
-    )
+    rates = laws.speed.tokens_per_s(points.params)
+    residuals = np.log(points.tokens_per_s / rates)
+    speeds = rates * np.exp(_resampled(residuals, points.cells, rng, num_fitted=2))
     fitted = laws.loss(points.params, points.tokens)
-    loss = fitted * np.exp(_drawn(laws.residuals, points.cells, rng, num_fitted=3))
-    again = replace(points, loss=loss)
-    # What the runs leave open, the prior decides: it is drawn anew, too, or the interval of an
-    # extrapolation would be that of the runs alone.
-    alpha, beta = rng.normal((PUBLISHED_ALPHA, PUBLISHED_BETA), PRIOR_SD)
+    loss = fitted * np.exp(_resampled(laws.residuals, points.cells, rng, num_fitted=3))
+    # Where the runs leave the exponents open, the prior decides. It is resampled, too: otherwise
+    # the interval of an extrapolation would be too narrow.
+    alpha, beta = rng.normal(PRIOR, PRIOR_SD)
     return (
-        fit_loss(again, start=laws.loss, sigma=noise(points), prior=(alpha, beta)),
+        fit_loss(
+            replace(points, loss=loss), start=laws.loss, sigma=noise(points), prior=(alpha, beta)
+        ),
         fit_speed(points.params, speeds, start=laws.speed),
     )
 
 
-def _drawn(
+def _resampled(
     residuals: Array, cells: NDArray[np.intp], rng: np.random.Generator, num_fitted: int
 ) -> Array:
-    """Residuals drawn anew: those of runs within their cell, and those of whole cells.
+    """Residuals resampled in two parts: between cells, and of runs within their cell.
 
     A misfit of the law at one size is common to its seeds and does not average out, so it is
-    drawn once a cell; what of it the noise between seeds explains is taken out first. Both parts
+    drawn once per cell; the part that noise between seeds explains is taken out first. Both parts
     are widened for the degrees of freedom that fitting took.
     """
     num_cells = int(cells.max()) + 1
     counts = np.bincount(cells, minlength=num_cells)
     means = np.bincount(cells, residuals, num_cells) / counts
-    call_with_timeout = residuals - means[cells]
+    within = residuals - means[cells]
     freedom = len(residuals) - num_cells
-    within_var = float(call_with_timeout @ call_with_timeout) / freedom if freedom > 0 else 0.0
+    within_var = float(within @ within) / freedom if freedom > 0 else 0.0
     if freedom > 0:
-        call_with_timeout = call_with_timeout * np.sqrt(len(residuals) / freedom)
+        within = within * np.sqrt(len(residuals) / freedom)
     means = means * np.sqrt(num_cells / max(1, num_cells - num_fitted))
     between_var = float(np.mean(means**2))
     explained = within_var / float(np.mean(counts))
     kept = np.sqrt(max(0.0, 1 - explained / between_var)) if between_var > 0 else 0.0
     by_cell = rng.choice(means, num_cells) * rng.choice([-1.0, 1.0], num_cells) * kept
-    return np.asarray(by_cell[cells] + rng.choice(call_with_timeout, len(residuals)), float)
+    return np.asarray(by_cell[cells] + rng.choice(within, len(residuals)), float)
 
 
 def noise(points: Points) -> float:
@@ -86,8 +84,57 @@ def noise(points: Points) -> float:
     means = np.bincount(cells, logs) / np.bincount(cells)
     freedom = len(logs) - len(means)
     if freedom < 1:
-        return _SIGMA_ALONE
+        return _SIGMA_ONE_SEED
     return float(np.clip(np.sqrt(np.sum((logs - means[cells]) ** 2) / freedom), *_SIGMA_RANGE))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SumOfPowers:
+    """log y = log(exp c_0 + Σ_i exp(c_i + s_i·x_i)), with a normal prior on the slopes s.
+
+    Its parameters are c_0 … c_k, s_1 … s_k.
+    """
+
+    x: Array  # [k, points], centred
+    target: Array  # [points], log y
+    sigma: float
+    prior: Sequence[float]  # [k]
+    prior_sd: float
+    bounds: tuple[Array, Array]
+
+    def solve(self, starts: Sequence[Sequence[float]]) -> list[float]:
+        """The parameters of least Huber loss over the starts."""
+        low, high = self.bounds
+        found = [
+            least_squares(
+                self._residuals,
+                np.clip(start, low + 1e-6, high - 1e-6),
+                jac=self._jacobian,
+                bounds=self.bounds,
+                loss="huber",
+                f_scale=_HUBER,
+            )
+            for start in starts
+        ]
+        return min(found, key=lambda one: one.cost).x.tolist()
+
+    def _terms(self, theta: Array) -> Array:
+        num_slopes = len(self.x)
+        terms = np.repeat(theta[: num_slopes + 1, None], len(self.target), axis=1)
+        terms[1:] += theta[num_slopes + 1 :, None] * self.x
+        return terms
+
+    def _residuals(self, theta: Array) -> Array:
+        misfit = (np.logaddexp.reduce(self._terms(theta)) - self.target) / self.sigma
+        slopes = theta[len(self.x) + 1 :]
+        return np.append(misfit, (slopes - np.asarray(self.prior)) / self.prior_sd)
+
+    def _jacobian(self, theta: Array) -> Array:
+        terms = self._terms(theta)
+        weights = np.exp(terms - np.logaddexp.reduce(terms))
+        misfit = np.vstack([weights, weights[1:] * self.x]).T / self.sigma
+        num_slopes = len(self.x)
+        return np.vstack([misfit, np.eye(num_slopes, len(theta), num_slopes + 1) / self.prior_sd])
 
 
 def fit_loss(
@@ -95,112 +142,76 @@ def fit_loss(
     *,
     start: LossLaw | None = None,
     sigma: float | None = None,
-    prior: tuple[float, float] = (PUBLISHED_ALPHA, PUBLISHED_BETA),
+    prior: tuple[float, float] = PRIOR,
 ) -> LossLaw:
     """L(N, D) by Huber's loss on log residuals, from several starts, as Hoffmann et al. 2022.
 
     We depart from them in two ways. The corner of Huber's loss is 1.345 standard deviations of
-    what the seeds show, not 1e-3: few runs on a noisy host. And the exponents have a prior, the
-    published ones ± 0.15, because sizes raced for one budget do not tell them apart from E.
+    the noise between seeds, not 1e-3: few runs on a noisy host. And the exponents have a prior,
+    the published ones ± 0.15.
     """
-    sigma = noise(points) if sigma is None else sigma
-    x, y, target = np.log(points.params), np.log(points.tokens), np.log(points.loss)
+    x, y = np.log(points.params), np.log(points.tokens)
     x0, y0 = x.mean(), y.mean()
     floor, top = np.log(points.loss.min()), np.log(points.loss.max())
-
-    def parts(theta: Array) -> Array:
-        e, a, b, alpha, beta = theta
-        return np.stack([np.full_like(x, e), a - alpha * (x - x0), b - beta * (y - y0)])
-
-    def residuals(theta: Array) -> Array:
-        drawn = (theta[3:] - np.asarray(prior)) / PRIOR_SD
-        return np.append((np.logaddexp.reduce(parts(theta)) - target) / sigma, drawn)
-
-    def jacobian(theta: Array) -> Array:
-        logs = parts(theta)
-        we, wa, wb = np.exp(logs - np.logaddexp.reduce(logs))
-        slopes = np.stack([we, wa, wb, -wa * (x - x0), -wb * (y - y0)], axis=1) / sigma
-        return np.vstack([slopes, np.eye(2, 5, 3) / PRIOR_SD])
-
-    low = np.array([floor - 4, floor - 8, floor - 8, 0.05, 0.05])
-    high = np.array([floor, top + 0.7, top + 0.7, 1.5, 1.5])
+    problem = _SumOfPowers(
+        x=np.stack([x - x0, y - y0]),
+        target=np.log(points.loss),
+        sigma=noise(points) if sigma is None else sigma,
+        prior=(-prior[0], -prior[1]),
+        prior_sd=PRIOR_SD,
+        bounds=(
+            np.array([floor - 4, floor - 8, floor - 8, -1.5, -1.5]),
+            np.array([floor, top + 0.7, top + 0.7, -0.05, -0.05]),
+        ),
+    )
     if start is None:
         starts = [
-            np.array(
-                [
-                    floor + np.log(e),
-                    floor + np.log((1 - e) / 2),
-                    floor + np.log((1 - e) / 2),
-                    alpha,
-                    beta,
-                ]
-            )
+            (floor + np.log(e), *[floor + np.log((1 - e) / 2)] * 2, -alpha, -beta)
             for e in (0.3, 0.7)
             for alpha in (0.2, 0.5)
             for beta in (0.2, 0.5)
         ]
     else:
-        starts = [
-            np.array(
-                [
-                    _log(start.E),
-                    _log(start.A) - start.alpha * x0,
-                    _log(start.B) - start.beta * y0,
-                    start.alpha,
-                    start.beta,
-                ]
-            )
-        ]
-    best = _best(residuals, jacobian, starts, (low, high))
-    e, a, b, alpha, beta = (float(value) for value in best)
+        a = _log(start.A) - start.alpha * x0
+        b = _log(start.B) - start.beta * y0
+        starts = [(_log(start.E), a, b, -start.alpha, -start.beta)]
+    e, a, b, minus_alpha, minus_beta = problem.solve(starts)
     return LossLaw(
-        E=np.exp(e).item(),
-        A=np.exp(a + alpha * x0).item(),
-        B=np.exp(b + beta * y0).item(),
-        alpha=alpha,
-        beta=beta,
+        E=float(np.exp(e)),
+        A=float(np.exp(a - minus_alpha * x0)),
+        B=float(np.exp(b - minus_beta * y0)),
+        alpha=-minus_alpha,
+        beta=-minus_beta,
     )
 
 
-def fit_speed(
-    params: Array, tokens_per_s: Array, *, start: SpeedLaw | None = None, power_sd: float = 0.3
-) -> SpeedLaw:
-    """Seconds per token as a fixed part and a power of N, by Huber's loss on log residuals.
-
-    The power has the prior 1 ± `power_sd`: a token costs 2 N operations forward and 4 N back.
-    """
+def fit_speed(params: Array, tokens_per_s: Array, *, start: SpeedLaw | None = None) -> SpeedLaw:
+    """Seconds per token as a fixed part and a power of N, by Huber's loss on log residuals."""
     x, target = np.log(params), -np.log(tokens_per_s)
-    x0, sigma = x.mean(), 0.1  # hosts that are shared differ by tenths from run to run
-
-    def parts(theta: Array) -> Array:
-        fixed, scale, power = theta
-        return np.stack([np.full_like(x, fixed), scale + power * (x - x0)])
-
-    def residuals(theta: Array) -> Array:
-        fitted = np.logaddexp.reduce(parts(theta))
-        return np.append((fitted - target) / sigma, (theta[2] - 1) / power_sd)
-
-    def jacobian(theta: Array) -> Array:
-        logs = parts(theta)
-        wf, ws = np.exp(logs - np.logaddexp.reduce(logs))
-        slopes = np.stack([wf, ws, ws * (x - x0)], axis=1) / sigma
-        return np.vstack([slopes, np.array([[0, 0, 1 / power_sd]])])
-
-    middle = float(np.median(target))
-    low = np.array([target.min() - 12, target.min() - 12, 0.1])
-    high = np.array([target.max() + 1, target.max() + 1, 2.0])
+    x0 = x.mean()
+    problem = _SumOfPowers(
+        x=(x - x0)[None],
+        target=target,
+        sigma=_SIGMA_SPEED,
+        prior=(1.0,),
+        prior_sd=_POWER_PRIOR_SD,
+        bounds=(
+            np.array([target.min() - 12, target.min() - 12, 0.1]),
+            np.array([target.max() + 1, target.max() + 1, 2.0]),
+        ),
+    )
     if start is None:
+        middle = float(np.median(target))
         starts = [
-            np.array([middle + np.log(share), middle + np.log(1 - share), power])
+            (middle + np.log(share), middle + np.log(1 - share), power)
             for share in (0.1, 0.5)
             for power in (0.6, 1.0)
         ]
     else:
-        scale = _log(start.scale) + start.power * x0
-        starts = [np.array([_log(start.fixed), scale, start.power])]
-    fixed, scale, power = (float(v) for v in _best(residuals, jacobian, starts, (low, high)))
+        starts = [(_log(start.fixed), _log(start.scale) + start.power * x0, start.power)]
+    fixed, scale, power = problem.solve(starts)
     return SpeedLaw(
-        fixed=np.exp(fixed).item(), scale=np.exp(scale - power * x0).item(), power=power
+        fixed=float(np.exp(fixed)), scale=float(np.exp(scale - power * x0)), power=power
     )
 
 
@@ -208,19 +219,9 @@ def _log(value: float) -> float:
     return float(np.log(max(value, 1e-300)))
 
 
-def _best(residuals, jacobian, starts: Sequence[Array], bounds: tuple[Array, Array]) -> Array:
-    """The parameters of least loss over the starts."""
-    inside = [np.clip(start, bounds[0] + 1e-6, bounds[1] - 1e-6) for start in starts]
-    found = [
-        least_squares(residuals, start, jac=jacobian, bounds=bounds, loss="huber", f_scale=_HUBER)
-        for start in inside
-    ]
-    return min(found, key=lambda one: one.cost).x
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PowerLaw:
-    """y = scale * x^exponent, with R² on log-log axes over `num_points`."""
+    """y = scale · x^exponent, with R² on log-log axes over `num_points`."""
 
     scale: float
     exponent: float
@@ -230,9 +231,11 @@ class PowerLaw:
 
 def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
     """A straight line on log-log axes by least squares."""
-    logs_x, logs_y = np.log(np.asarray(x, float)), np.log(np.asarray(y, float))
-    exponent, intercept = np.polyfit(logs_x, logs_y, 1)
-    rest = logs_y - (intercept + exponent * logs_x)
-    total = float(np.sum((logs_y - logs_y.mean()) ** 2))
-    r2 = 1 - float(np.sum(rest**2)) / total if total > 0 else 1.0
-    return PowerLaw(float(np.exp(intercept)), float(exponent), r2, len(logs_x))
+    log_x, log_y = np.log(np.asarray(x, float)), np.log(np.asarray(y, float))
+    exponent, intercept = np.polyfit(log_x, log_y, 1)
+    residuals = log_y - (intercept + exponent * log_x)
+    total = float(np.sum((log_y - log_y.mean()) ** 2))
+    r2 = 1 - float(np.sum(residuals**2)) / total if total > 0 else 1.0
+    return PowerLaw(
+        scale=float(np.exp(intercept)), exponent=float(exponent), r2=r2, num_points=len(log_x)
+    )

@@ -138,7 +138,7 @@ def _laws(swept: ArchSweep) -> Iterator[str]:
         f"- Loss in bits per byte: L(N, D) = {loss.E:.4g} + {loss.A:.4g} / N^{loss.alpha:.3f} +"
         f" {loss.B:.4g} / D^{loss.beta:.3f}, N parameters, D training tokens; a Huber fit of log"
         " residuals with every run at the tokens it saw. Exponents have the published ones as"
-        f" prior ({fit.PUBLISHED_ALPHA} and {fit.PUBLISHED_BETA} ± {fit.PRIOR_SD})."
+        f" prior ({fit.PRIOR[0]} and {fit.PRIOR[1]} ± {fit.PRIOR_SD})."
     )
     yield (
         f"- Speed: seconds per token = {speed.fixed:.3g} + {speed.scale:.3g} · N^{speed.power:.3f}."

@@ -9,15 +9,14 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from speedrun.records.summary import Row, row
+from speedrun.scaling_laws.laws_file import LAWS, MANIFEST, cached_laws, load, read_manifest
 from speedrun.sweep import results as sweep_laws
 from speedrun.sweep import sweep_dir as sweep_folder
 from speedrun.sweep.document import document
 from speedrun.sweep.results import ArchSweep, Folder
 from speedrun.system.files import write_atomic
-from speedrun.system.paths import cache_dir
 
 REPORT = "report.md"
-LAWS = "laws.json"
 
 
 def report(
@@ -50,7 +49,7 @@ def _write(folder: Path, found: Folder, *, keep: bool) -> list[str]:
     names = []
     fitted = [swept for swept in found.archs if swept.laws is not None]
     for swept in fitted:
-        text = json.dumps(sweep_laws.laws_json(swept), indent=1, ensure_ascii=False) + "\n"
+        text = sweep_laws.laws_of(swept).to_json()
         files = [f"laws-{swept.arch}.json"] if len(fitted) > 1 else []
         if swept is fitted[0]:
             files.append(LAWS)
@@ -62,25 +61,20 @@ def _write(folder: Path, found: Folder, *, keep: bool) -> list[str]:
     return names
 
 
-def kept_laws() -> Path:
-    """Where a sweep leaves a copy of its laws for later races."""
-    return cache_dir() / "laws"
-
-
 def _keep(folder: Path, swept: ArchSweep, text: str) -> None:
     """One copy per machine class, architecture and settings; laws of more runs stay."""
-    settings = json.dumps(sweep_folder.manifest(folder)["shared"], sort_keys=True)
+    settings = json.dumps(read_manifest(folder / MANIFEST)["shared"], sort_keys=True)
     digest = hashlib.sha256(settings.encode()).hexdigest()[:12]
-    place = kept_laws() / f"{swept.rows[0].hardware_class}-{swept.arch}-{digest}"
+    place = cached_laws() / f"{swept.rows[0].hardware_class}-{swept.arch}-{digest}"
     path = place / LAWS
     try:
-        if path.is_file() and sweep_laws.load(path).num_runs > len(swept.rows):
+        if path.is_file() and load(path).num_runs > len(swept.rows):
             return
     except ValueError:
         pass  # not worth keeping
     write_atomic(path, text)
-    manifest = (folder / sweep_folder.MANIFEST).read_text(encoding="utf-8")
-    write_atomic(place / sweep_folder.MANIFEST, manifest)
+    manifest = (folder / MANIFEST).read_text(encoding="utf-8")
+    write_atomic(place / MANIFEST, manifest)
 
 
 def _checked(found: Folder, paths: Sequence[Path]) -> list[Row]:

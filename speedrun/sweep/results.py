@@ -4,27 +4,22 @@ import collections
 import json
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from leaderboard.rank import over_seeds
 from speedrun.records.sanitize import sanitize
-from speedrun.records.schema import Record, strict_json
+from speedrun.records.schema import Record
 from speedrun.records.summary import Row, row
 from speedrun.scaling_laws import fit, law
-from speedrun.scaling_laws.law import Array, Laws, LossLaw, Optimum, Points, SpeedLaw
+from speedrun.scaling_laws.law import Array, Laws, Optimum, Points
+from speedrun.scaling_laws.laws_file import FittedLaws, LawsFile, SavedOptimum, Track
 from speedrun.sweep import sweep_dir as sweep_folder
 
-UNIT = (
-    "loss: bits per byte = E + A / N^alpha + B / D^beta, N parameters, D training tokens;"
-    " speed: seconds per token = fixed + scale * N^power"
-)
 PREDICTED_MINUTES = (2.0, 5.0, 10.0, 30.0)
-_SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -208,85 +203,32 @@ def _one_recipe(arch: str, records: Sequence[Record]) -> str:
     return str(records[0].config.get("recipe_name", ""))
 
 
-def laws_json(swept: ArchSweep) -> dict[str, Any]:
-    """The laws as other commands read them. Numbers in the units that `unit` names."""
+def laws_of(swept: ArchSweep) -> LawsFile:
+    """The content of the architecture's `laws.json`."""
     laws = swept.laws
     assert laws is not None
     first = swept.rows[0]
-    optima = sorted(
-        [*swept.measured.values(), *swept.predicted.values()], key=lambda one: one.minutes
+    track = {name: getattr(first, name) for name in Track.model_fields}
+    optima = sorted([*swept.measured.values(), *swept.predicted.values()], key=lambda o: o.minutes)
+    return LawsFile(
+        hardware_class=first.hardware_class,
+        track=Track(**track),
+        arch=swept.arch,
+        recipe=swept.recipe,
+        laws=FittedLaws(
+            loss=laws.loss, speed=laws.speed, optimum=[_saved(optimum) for optimum in optima]
+        ),
+        num_runs=len(swept.rows),
+        created_from=sorted(row.id for row in swept.rows),
     )
-    return {
-        "schema": _SCHEMA,
-        "hardware_class": first.hardware_class,
-        "track": {
-            "data_name": first.data_name,
-            "train_fingerprint": first.train_fingerprint,
-            "heldout_fingerprint": first.heldout_fingerprint,
-            "num_docs": first.num_docs,
-            "hardware_class": first.hardware_class,
-        },
-        "arch": swept.arch,
-        "recipe": swept.recipe,
-        "unit": UNIT,
-        "laws": {
-            "loss": asdict(laws.loss),
-            "speed": asdict(laws.speed),
-            "optimum": [_plain(one) for one in optima],
-        },
-        "num_runs": len(swept.rows),
-        "created_from": sorted(row.id for row in swept.rows),
-    }
 
 
-def _plain(one: Optimum) -> dict[str, Any]:
-    sizes = {"params": one.params, "low": one.low, "high": one.high}
-    return {
-        "minutes": one.minutes,
-        **{name: round(value) for name, value in sizes.items()},
-        "bits_per_byte": one.bits_per_byte,
-        "is_edge": one.is_edge,
-    }
-
-
-@dataclass(frozen=True)
-class KnownLaws:
-    """A `laws.json`, read back."""
-
-    path: Path
-    hardware_class: str
-    train_fingerprint: str
-    arch: str
-    recipe: str
-    num_runs: int
-    loss: LossLaw
-    speed: SpeedLaw
-    sizes: tuple[float, float]  # smallest and largest that its optima and their intervals name
-
-
-def load(path: Path) -> KnownLaws:
-    """Raises ValueError for a file that holds no laws."""
-    try:
-        content = strict_json(path.read_bytes())
-        laws = content["laws"]
-        found = KnownLaws(
-            path,
-            str(content["hardware_class"]),
-            str(content["track"]["train_fingerprint"]),
-            str(content["arch"]),
-            str(content["recipe"]),
-            int(content["num_runs"]),
-            LossLaw(**{k: float(v) for k, v in laws["loss"].items()}),
-            SpeedLaw(**{k: float(v) for k, v in laws["speed"].items()}),
-            (
-                min(float(one["low"]) for one in laws["optimum"]),
-                max(float(one["high"]) for one in laws["optimum"]),
-            ),
-        )
-        numbers = [*asdict(found.loss).values(), *asdict(found.speed).values()]
-        is_sound = all(0 <= number < float("inf") for number in numbers)
-        if content["schema"] != _SCHEMA or not is_sound:
-            raise ValueError("another schema, or numbers that no law has")
-    except (OSError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path}: no laws ({type(error).__name__}: {error})") from None
-    return found
+def _saved(one: Optimum) -> SavedOptimum:
+    return SavedOptimum(
+        minutes=one.minutes,
+        params=round(one.params),
+        low=round(one.low),
+        high=round(one.high),
+        bits_per_byte=one.bits_per_byte,
+        is_edge=one.is_edge,
+    )

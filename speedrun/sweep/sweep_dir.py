@@ -17,10 +17,10 @@ from typing import Any
 import filelock
 
 from leaderboard.store import RECORD
-from speedrun.records.schema import Record, load, strict_json
+from speedrun.records.schema import Record, load
+from speedrun.scaling_laws.laws_file import MANIFEST, read_manifest
 from speedrun.system.files import write_atomic
 
-MANIFEST = "sweep.json"
 FAILURES = "failures.jsonl"
 _LOCK = ".sweep.lock"
 _SCHEMA = 1
@@ -90,7 +90,7 @@ def agree(folder: Path, shared: Mapping[str, Any], grid: Mapping[str, Any]) -> N
     path = folder / MANIFEST
     grids: list[Any] = []
     if path.exists():
-        known = manifest(folder)
+        known = read_manifest(path)
         before = known["shared"]
         differing = [key for key in shared if before.get(key) != shared[key]]
         if differing:
@@ -104,20 +104,6 @@ def agree(folder: Path, shared: Mapping[str, Any], grid: Mapping[str, Any]) -> N
         grids.append(dict(grid))
     content = {"schema": _SCHEMA, "shared": dict(shared), "grids": grids}
     write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-
-
-def manifest(folder: Path) -> dict[str, Any]:
-    """What was asked for; ValueError where the file says something else."""
-    path = folder / MANIFEST
-    try:
-        content = strict_json(path.read_bytes())
-        if not isinstance(content["shared"], dict) or not isinstance(content["grids"], list):
-            raise ValueError("'shared' and 'grids' are something else")
-    except (KeyError, ValueError) as error:
-        raise ValueError(
-            f"{path}: not what a sweep wrote ({error}); choose another folder"
-        ) from None
-    return content
 
 
 def plain(value: Any) -> str:

@@ -16,8 +16,8 @@ from speedrun.plan.options import Options
 from speedrun.plan.plan import answer
 from speedrun.plan.sheet import Sheet
 from speedrun.records.schema import load
-from speedrun.scaling_laws import published
-from speedrun.scaling_laws.published import CHINCHILLA
+from speedrun.scaling_laws import laws_file
+from speedrun.scaling_laws.law import CHINCHILLA, LossLaw
 from speedrun.system import hardware
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,8 +153,8 @@ def test_the_critical_size_is_about_thirty_percent():
 
 def test_the_constants_are_those_of_approach_three():
     """Chinchilla's own loss, 1.69 + 0.083 + 0.163, and the optimum at 1.2e16 FLOP."""
-    assert CHINCHILLA.loss(70e9, 1.4e12) == pytest.approx(1.9366, abs=5e-5)
-    assert CHINCHILLA.loss(70e9, float("inf")) == pytest.approx(1.7735, abs=5e-5)
+    assert CHINCHILLA(70e9, 1.4e12) == pytest.approx(1.9366, abs=5e-5)
+    assert CHINCHILLA(70e9, float("inf")) == pytest.approx(1.7735, abs=5e-5)
     best_n, best_d = CHINCHILLA.optimum(1.2e16)
     assert (round(best_n / 1e6, 1), round(best_d / 1e6)) == (10.9, 183)
 
@@ -163,22 +163,18 @@ def test_the_constants_are_those_of_approach_three():
 def test_a_smaller_model_on_more_tokens_has_the_optimums_loss(flop, k_n):
     best_n, best_d = CHINCHILLA.optimum(flop)
     assert 6 * best_n * best_d == pytest.approx(flop)
-    best = CHINCHILLA.loss(best_n, best_d)
-    other = CHINCHILLA.loss(k_n * best_n, CHINCHILLA.data_factor(k_n) * best_d)
+    best = CHINCHILLA(best_n, best_d)
+    other = CHINCHILLA(k_n * best_n, CHINCHILLA.data_factor(k_n) * best_d)
     assert other == pytest.approx(best, rel=1e-6)
-    assert CHINCHILLA.loss(1.05 * best_n, best_d / 1.05) > best
-    assert CHINCHILLA.loss(best_n / 1.05, 1.05 * best_d) > best
+    assert CHINCHILLA(1.05 * best_n, best_d / 1.05) > best
+    assert CHINCHILLA(best_n / 1.05, 1.05 * best_d) > best
 
 
 def law_file(tmp_path: Path, **changes: Any) -> Path:
-    content = {
-        "schema": 1,
-        "hardware_class": "apple-m9",
-        "track": {"budget_s": 60},
-        "laws": {"loss": {"E": 1.0, "A": 100.0, "B": 200.0, "alpha": 0.4, "beta": 0.3, "r2": 1}},
-        "more": [1],
-        **changes,
-    }
+    content = json.loads((ROOT / "docs" / "sweep" / "laws.json").read_text())
+    constants = {"E": 1.0, "A": 100.0, "B": 200.0, "alpha": 0.4, "beta": 0.3, "r2": 1}
+    content["laws"]["loss"] = changes.pop("loss", constants)
+    content |= {"hardware_class": "apple-m9", "more": [1], **changes}
     path = tmp_path / "laws.json"
     path.write_text(json.dumps(content))
     return path
@@ -187,7 +183,7 @@ def law_file(tmp_path: Path, **changes: Any) -> Path:
 def test_a_law_of_our_own_is_used_and_one_of_other_hardware_is_named(tmp_path):
     sheet = plan(law=law_file(tmp_path))
     assert sheet.value("go_small", "alpha") == 0.4
-    law = published.Law(E=1.0, A=100.0, B=200.0, alpha=0.4, beta=0.3, source="")
+    law = LossLaw(E=1.0, A=100.0, B=200.0, alpha=0.4, beta=0.3)
     assert sheet.value("go_small", "extra_compute_0.5") == law.extra_compute(0.5)
     (warning,) = [note for note in sheet.notes if "fitted on" in note]
     assert "apple-m9" in warning
@@ -202,26 +198,26 @@ def test_a_law_of_our_own_is_used_and_one_of_other_hardware_is_named(tmp_path):
     [
         ({"schema": 2}, "schema"),
         ({"laws": {}}, "laws.loss"),
-        ({"laws": {"loss": {"E": 1, "A": 1, "B": 1, "alpha": 0.3}}}, "laws.loss.beta is None"),
-        ({"laws": {"loss": {"E": 1, "A": 1, "B": 1, "alpha": -1, "beta": 1}}}, "above 0"),
-        ({"laws": {"loss": {"E": 1, "A": "x", "B": 1, "alpha": 1, "beta": 1}}}, "'x'"),
-        ({"laws": {"loss": {"E": 1, "A": float("nan"), "B": 1, "alpha": 1, "beta": 1}}}, "nan"),
-        ({"laws": {"loss": {"E": 1, "A": 9, "B": 1, "alpha": 1e-9, "beta": 1e-9}}}, "optimum"),
+        ({"loss": {"E": 1, "A": 1, "B": 1, "alpha": 0.3}}, "laws.loss.beta: Field required"),
+        ({"loss": {"E": 1, "A": 1, "B": 1, "alpha": -1, "beta": 1}}, "greater than 0"),
+        ({"loss": {"E": 1, "A": "x", "B": 1, "alpha": 1, "beta": 1}}, "laws.loss.A"),
+        ({"loss": {"E": 1, "A": float("nan"), "B": 1, "alpha": 1, "beta": 1}}, "NaN"),
+        ({"loss": {"E": 1, "A": 9, "B": 1, "alpha": 1e-9, "beta": 1e-9}}, "optimum"),
         ({"hardware_class": None}, "hardware_class"),
     ],
 )
 def test_a_broken_law_is_refused(tmp_path, changes, says):
     with pytest.raises(ValueError, match=says):
-        published.read(law_file(tmp_path, **changes))
+        laws_file.load(law_file(tmp_path, **changes))
 
 
 def test_a_size_that_no_data_saves_is_impossible(tmp_path):
     constants = {"E": 1.0, "A": 100.0, "B": 200.0, "alpha": 1.0, "beta": 0.3}
-    sheet = plan(law=law_file(tmp_path, laws={"loss": constants}))
+    sheet = plan(law=law_file(tmp_path, loss=constants))
     assert sheet.value("go_small", "limit_size_factor") > 0.2
     assert sheet.value("go_small", "extra_compute_0.25") > 1
     steep = {**constants, "beta": 1.0}
-    sheet = plan(law=law_file(tmp_path, laws={"loss": steep}))
+    sheet = plan(law=law_file(tmp_path, loss=steep))
     assert sheet.value("go_small", "extra_compute_0.25") is None
     json.dumps(sheet.as_dict(), allow_nan=False)
 
@@ -230,7 +226,7 @@ def test_a_law_that_is_no_json_is_refused(tmp_path):
     (tmp_path / "laws.json").write_text("{")
     for path in (tmp_path / "laws.json", tmp_path / "none.json", tmp_path):
         with pytest.raises(ValueError, match="--law"):
-            published.read(path)
+            plan(law=path)
 
 
 # -- memory, time and verdicts

@@ -11,7 +11,7 @@ from rich.console import Console
 from speedrun.cli import app
 from speedrun.cli import race as commands
 from speedrun.config import Data
-from speedrun.scaling_laws import auto_size, fit, law
+from speedrun.scaling_laws import auto_size, fit, law, laws_file
 from speedrun.sweep import report as sweep_report
 from speedrun.sweep import sweep_dir as sweep_folder
 from speedrun.sweep.results import read
@@ -48,7 +48,7 @@ def sweep(folder: Path, keep: bool = False, **changes) -> Path:
 
 def chosen(asked: RunRequest) -> tuple[RunRequest, str]:
     told: list[str] = []
-    return auto_size.chosen(asked, told.append), " ".join(told)
+    return auto_size.resolve_auto(asked, told.append), " ".join(told)
 
 
 def test_the_size_is_the_time_optimal_one_by_the_law_of_ones_own_sweep(asked):
@@ -64,7 +64,7 @@ def test_the_size_is_the_time_optimal_one_by_the_law_of_ones_own_sweep(asked):
 
 def test_a_copy_in_the_cache_serves_later_races(asked, tmp_path):
     sweep(tmp_path / "elsewhere", keep=True)
-    assert str(sweep_report.kept_laws()) in chosen(asked)[1]
+    assert str(laws_file.cached_laws()) in chosen(asked)[1]
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,14 @@ def test_a_law_of_another_machine_class_or_recipe_does_not_count(asked, changes,
 
 def test_a_law_of_other_settings_does_not_count(asked):
     folder = sweep(asked.out / "mine")
-    assert list(auto_size._known(asked))
-    assert not list(auto_size._known(dataclasses.replace(asked, settings=("model.context=64",))))
+    assert list(auto_size.known_laws(asked))
+    assert not list(
+        auto_size.known_laws(dataclasses.replace(asked, settings=("model.context=64",)))
+    )
     manifest = json.loads((folder / "sweep.json").read_text())
     manifest["shared"]["vocabulary"] = 300
     (folder / "sweep.json").write_text(json.dumps(manifest))
-    assert not list(auto_size._known(asked))
+    assert not list(auto_size.known_laws(asked))
 
 
 def test_the_same_data_comes_first_then_more_runs(asked, stories):
@@ -115,9 +117,9 @@ def test_counted_models_are_not_guessed(asked):
 def test_the_architecture_is_the_one_whose_law_predicts_least(asked):
     asked = dataclasses.replace(asked, arch="auto", params="1M", backend="cpu")
     picked, told = chosen(asked)
-    assert picked.arch == "transformer" and "has none" in told
+    assert picked.arch == "transformer" and "found none" in told
     sweep(asked.out / "transformer")
-    assert "only one, of transformer" in chosen(asked)[1]
+    assert "found one, of transformer" in chosen(asked)[1]
     better = {}
     for size in SIZES:
         made = record(size, 1.0, 0)

@@ -124,7 +124,7 @@ def test_a_minimum_at_the_edge_is_said_to_be_there(sizes, advice):
 
 @pytest.mark.parametrize("num_sizes", [1, 2, 3])
 def test_too_few_sizes_are_refused(num_sizes):
-    with pytest.raises(ValueError, match=rf"{num_sizes} size.* needs at least 4"):
+    with pytest.raises(ValueError, match=rf"at least 4 sizes; {num_sizes} have"):
         fit.fit(swept(sizes=SIZES[:num_sizes]))
 
 

@@ -8,7 +8,7 @@ import pytest
 from helpers.sweeps import LOSS, SIZES, SPEED, fill, record, write
 from rich.console import Console
 
-from speedrun.scaling_laws import fit, law
+from speedrun.scaling_laws import fit, law, laws_file
 from speedrun.sweep import figures as sweep_figures
 from speedrun.sweep import report as sweep_report
 from speedrun.sweep import results as sweep_laws
@@ -61,7 +61,7 @@ def test_a_whole_sweep_has_tables_laws_and_figures(tmp_path):
     for one in laws["laws"]["optimum"]:
         assert one["low"] <= one["params"] <= one["high"] and isinstance(one["is_edge"], bool)
     assert laws["laws"]["optimum"][0]["params"] == pytest.approx(MINIMUM, rel=0.3)
-    known = sweep_laws.load(tmp_path / "laws.json")
+    known = laws_file.load(tmp_path / "laws.json")
     assert (known.arch, known.recipe, known.num_runs) == ("transformer", "default", 18)
 
 
@@ -184,7 +184,7 @@ def test_laws_of_more_runs_stay_in_the_cache(tmp_path, no_figures):
         fill(tmp_path / name, seeds=3 if name == "large" else 1)
         sweep_folder.agree(tmp_path / name, {"--set": []}, {})
         reported(tmp_path / name, keep=True)
-    (kept,) = sweep_report.kept_laws().glob("*/laws.json")
+    (kept,) = laws_file.cached_laws().glob("*/laws.json")
     assert json.loads(kept.read_text())["num_runs"] == 18
     kept.write_text("{")
     reported(tmp_path / "small", keep=True)
@@ -194,5 +194,5 @@ def test_laws_of_more_runs_stay_in_the_cache(tmp_path, no_figures):
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 1, "laws": 3}', "\xff"])
 def test_a_file_that_holds_no_laws_is_one_line(tmp_path, text):
     (tmp_path / "laws.json").write_text(text)
-    with pytest.raises(ValueError, match=r"laws\.json: no laws"):
-        sweep_laws.load(tmp_path / "laws.json")
+    with pytest.raises(ValueError, match=r"is not the laws\.json of a sweep"):
+        laws_file.load(tmp_path / "laws.json")

@@ -16,6 +16,7 @@ from rich.console import Console
 from speedrun.cli import app
 from speedrun.config import Data
 from speedrun.records.schema import load
+from speedrun.scaling_laws.laws_file import MANIFEST, read_manifest
 from speedrun.sweep import sweep_dir as sweep_folder
 from speedrun.sweep.child import curve_so_far, race_alone
 from speedrun.sweep.executor import State, UnderWay, run_all
@@ -140,13 +141,13 @@ def test_other_settings_are_refused_and_sizes_may_be_added(planned, grid):
     run_all(more, QUIET, race)
     assert (20_000, 0.02) not in {(run.params, run.minutes) for run in race.raced}
     assert len(race.raced) == 6
-    assert len(sweep_folder.manifest(grid.out)["grids"]) == 2
+    assert len(read_manifest(grid.out / MANIFEST)["grids"]) == 2
 
 
 def test_a_manifest_that_is_none_is_one_line(planned):
     planned.grid.out.mkdir()
-    (planned.grid.out / sweep_folder.MANIFEST).write_text("{}")
-    with pytest.raises(ValueError, match="not what a sweep wrote"):
+    (planned.grid.out / MANIFEST).write_text("{}")
+    with pytest.raises(ValueError, match="not the manifest of a sweep"):
         run_all(planned, QUIET, FakeRace(planned))
 
 

@@ -1,0 +1,132 @@
+"""`laws.json`: the fitted laws of a sweep, as it writes them and as other commands read them.
+
+It lies in the sweep's directory beside `sweep.json`, which holds the settings that its runs share.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from speedrun.records.schema import first_wrong, strict_json
+from speedrun.scaling_laws.law import LossLaw, SpeedLaw
+from speedrun.system.paths import cache_dir
+
+LAWS = "laws.json"
+MANIFEST = "sweep.json"
+SCHEMA = 1
+UNIT = (
+    "loss: bits per byte = E + A / N^alpha + B / D^beta, N parameters, D training tokens;"
+    " speed: seconds per token = fixed + scale * N^power"
+)
+
+
+class Track(BaseModel):
+    """The data and the hardware class that the laws hold for."""
+
+    data_name: str
+    train_fingerprint: str
+    heldout_fingerprint: str
+    num_docs: int
+    hardware_class: str
+
+
+class SavedOptimum(BaseModel):
+    """The time-optimal size for one budget, with its 95 % interval."""
+
+    minutes: float
+    params: int
+    low: Annotated[int, Field(gt=0)]
+    high: Annotated[int, Field(gt=0)]
+    bits_per_byte: float
+    is_edge: bool
+
+
+class FittedLaws(BaseModel):
+    """Loss in bits per byte, speed in seconds per token, and what follows for some budgets."""
+
+    loss: LossLaw
+    speed: SpeedLaw
+    optimum: Annotated[list[SavedOptimum], Field(min_length=1)]
+
+
+class LawsFile(BaseModel):
+    """The content of a `laws.json`; fields that later versions add are ignored."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    schema_: Literal[1] = Field(SCHEMA, alias="schema")
+    hardware_class: str
+    track: Track
+    arch: str
+    recipe: str
+    unit: str = UNIT
+    laws: FittedLaws
+    num_runs: int
+    created_from: list[str]  # ids of the records
+
+    @property
+    def sizes(self) -> tuple[float, float]:
+        """The smallest and the largest size that its optima and their intervals name."""
+        optima = self.laws.optimum
+        return min(one.low for one in optima), max(one.high for one in optima)
+
+    def to_json(self) -> str:
+        """The file's text."""
+        return self.model_dump_json(indent=1, by_alias=True) + "\n"
+
+
+def load(path: Path) -> LawsFile:
+    """Read a `laws.json`; raises ValueError in one line for a file that is none."""
+    try:
+        found = LawsFile.model_validate(strict_json(path.read_bytes()))
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        why = first_wrong(error)
+        raise ValueError(f"{path}: is not the laws.json of a sweep ({why})") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: is not the laws.json of a sweep ({error})") from None
+    if not _has_optimum(found.laws.loss):
+        raise ValueError(f"{path}: these constants have no optimum; sweep more sizes and fit again")
+    return found
+
+
+def _has_optimum(law: LossLaw) -> bool:
+    """Whether sizes and losses are finite numbers, from tiny to enormous compute."""
+    try:
+        values = [law.critical(), law.limit()]
+        for flop in (1e10, 1e28):
+            values += [*law.optimum(flop), float(law(*law.optimum(flop)))]
+    except (OverflowError, ZeroDivisionError):
+        return False
+    return all(0 < value < math.inf for value in values)
+
+
+def shared_settings(sweep_dir: Path) -> Mapping[str, Any] | None:
+    """The settings that all runs of a sweep share; None without a manifest.
+
+    Raises ValueError for a manifest that no sweep wrote.
+    """
+    path = sweep_dir / MANIFEST
+    return read_manifest(path)["shared"] if path.exists() else None
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """The content of a `sweep.json`; raises ValueError for a file that no sweep wrote."""
+    try:
+        content = strict_json(path.read_bytes())
+        if not isinstance(content["shared"], dict) or not isinstance(content["grids"], list):
+            raise ValueError("'shared' must be an object and 'grids' a list")
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f"{path}: is not the manifest of a sweep ({error}); choose another directory"
+        ) from None
+    return content
+
+
+def cached_laws() -> Path:
+    """The directory in the cache where sweeps leave copies of their laws for later races."""
+    return cache_dir() / "laws"
