@@ -1,9 +1,9 @@
 """`--params auto` and `--arch auto`: the size, or the architecture, that known laws predict best.
 
 Laws are looked for in the sweeps below `--out` and `sweeps/`, in the cache where sweeps leave
-copies, and last among those that come with the project. They count if they are of this hardware class,
-architecture, recipe and settings; those of the same data come first. Without one, a few steps at
-three sizes measure the speed of this machine, and the published loss law gives a guess.
+copies, and last among those that come with the project. They count if they are of this hardware
+class, architecture, recipe and settings; those of the same data come first. Without one, a few
+steps at three sizes measure this machine's speed, and the published loss law gives a guess.
 """
 
 import contextlib
