@@ -10,15 +10,16 @@ from rich.text import Text
 
 from leaderboard import index, rank
 from leaderboard.attestations import one_line
-from leaderboard.index import Catalogue
+from leaderboard.index import Index
 from leaderboard.rank import Board
 from leaderboard.render import json as plain
 from leaderboard.render import markdown, terminal
-from leaderboard.store import Store, open_store, runs
+from leaderboard.store import Store, open_store
 from leaderboard.submit import Submitted, candidate, check_store, opened_data, submit
 from leaderboard.submit import plain as plain_submitted
+from speedrun.records.files import read_runs
 from speedrun.records.sanitize import brief, sanitize
-from speedrun.records.summary import row
+from speedrun.records.summary import summarize
 from speedrun.system.paths import cache_dir
 
 FORMATS = ("table", "markdown", "json", "html")
@@ -100,11 +101,11 @@ def leaderboard_command(
         raise ValueError(f"--top {top}: give a number of entries, or 0 for all")
     store = open_store(from_)
     found = index.read(store, None if check else cache_dir())
-    problems = [*found.problems, *(_strangers(store) if check else [])]
-    if not (found.rows or problems):
+    problems = [*found.problems, *(_unexpected_files(store) if check else [])]
+    if not (found.runs or problems):
         found = _own_runs(store, check or format_ == "html")
-    _tell(problems, len(found.rows), check)
-    boards = rank.boards(found.rows, found.submissions, found.verifications)
+    _tell(problems, len(found.runs), check)
+    boards = rank.boards(found.runs, found.submissions, found.verifications)
     boards = _chosen(boards, track)
     if format_ == "html":
         from leaderboard.render.html.page import write_page
@@ -119,12 +120,12 @@ def leaderboard_command(
         raise ValueError(f"{store.url}: {len(problems)} problem(s), see above")
 
 
-def _own_runs(store: Store, needs_records: bool) -> Catalogue:
+def _own_runs(store: Store, needs_records: bool) -> Index:
     """A folder of finished runs, shown as a leaderboard of one's own without submitting them."""
-    rows = [row(record) for _, record in runs(Path(store.url))] if store.is_local else []
+    rows = [summarize(record) for _, record in read_runs(Path(store.url))] if store.is_local else []
     if not rows or needs_records:
         raise ValueError(f"{store.url}: no records there; add some with: run.py submit RUN")
-    return Catalogue(rows=rows)
+    return Index(runs=rows)
 
 
 def _chosen(boards: list[Board], words: str | None) -> list[Board]:
@@ -157,8 +158,8 @@ def _tell(problems: Sequence[str], num_records: int, check: bool) -> None:
         errors.print(f"{num_records} records: all of them hold")
 
 
-def _strangers(store: Store) -> list[str]:
-    odd = [f"{store / name}: no file of a leaderboard" for name in store.strangers()]
+def _unexpected_files(store: Store) -> list[str]:
+    odd = [f"{store / name}: no file of a leaderboard" for name in store.unexpected_files()]
     return odd + [
         f"{store / name}: not the weights of its name" for name in store.changed_weights()
     ]

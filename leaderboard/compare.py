@@ -15,14 +15,15 @@ from rich.console import Console
 
 from leaderboard import index, rank, validate
 from leaderboard.commands import WIDE
-from leaderboard.index import Catalogue
-from leaderboard.rank import Track
+from leaderboard.index import Index
 from leaderboard.render import comparison
-from leaderboard.store import ID_PREFIX, RECORD, Store, open_store
+from leaderboard.store import ID_PREFIX, Store, open_store
 from speedrun.records import statistics as significance
+from speedrun.records.files import RECORD
 from speedrun.records.schema import Record, load
-from speedrun.records.statistics import Spread
-from speedrun.records.summary import Row, row
+from speedrun.records.statistics import Spread, over_seeds
+from speedrun.records.summary import Summary, summarize
+from speedrun.records.track import Track
 from speedrun.system.paths import cache_dir
 from speedrun.text import format_size
 
@@ -39,8 +40,8 @@ class Side:
     records: Sequence[Record]
 
     @property
-    def rows(self) -> list[Row]:
-        return [row(record) for record in self.records]
+    def runs(self) -> list[Summary]:
+        return [summarize(record) for record in self.records]
 
     @property
     def first(self) -> Record:
@@ -48,10 +49,10 @@ class Side:
 
     @property
     def track(self) -> Track:
-        return rank.track(self.rows[0])
+        return Track.of(self.runs[0])
 
     def over_seeds(self, name: str) -> Spread:
-        return rank.over_seeds(self.rows, [getattr(found, name) for found in self.rows])
+        return over_seeds(self.runs, name)
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class _Finder:
 
     def __init__(self, url: str | None) -> None:
         self._url = url
-        self._read: tuple[Store, Catalogue] | None = None
+        self._read: tuple[Store, Index] | None = None
 
     def side(self, text: str) -> Side:
         path = Path(text)
@@ -113,18 +114,18 @@ class _Finder:
             store = open_store(self._url)
             self._read = store, index.read(store, cache_dir())
         store, found = self._read
-        boards = rank.boards(found.rows, found.submissions, found.verifications)
+        boards = rank.boards(found.runs, found.submissions, found.verifications)
         entries = [
             entry for board in boards for entry in board.entries if entry.id.startswith(prefix)
         ]
-        ids = [found_row.id for found_row in found.rows if found_row.id.startswith(prefix)]
+        ids = [found_row.id for found_row in found.runs if found_row.id.startswith(prefix)]
         if len(entries) + len(ids) != 1:
             what = "no entry or record" if not entries and not ids else "more than one"
             raise LookupError(f"{store.url}: {what} begins with {prefix}")
         if ids:
             record = index.fetch(store, ids[0])
             return _ranked(prefix, _run_label(record), [record])
-        records = [index.fetch(store, row.id, row.file_sha256) for row in entries[0].rows]
+        records = [index.fetch(store, row.id, row.file_sha256) for row in entries[0].runs]
         return _ranked(prefix, f"{entries[0].label} (n = {entries[0].bits_per_byte.n})", records)
 
 
@@ -161,7 +162,7 @@ def _facts(side: Side) -> dict[str, Any]:
         "ids": [record.id for record in side.records],
         "bits_per_byte": side.over_seeds("bits_per_byte")._asdict(),
         "perplexity": side.over_seeds("perplexity")._asdict(),
-        "likelihood": side.rows[0].likelihood,
+        "likelihood": side.runs[0].likelihood,
         "num_params": first.num_params,
         "num_tokens": side.over_seeds("num_tokens")._asdict(),
         "tokens_per_s": side.over_seeds("tokens_per_s")._asdict(),
@@ -187,7 +188,7 @@ def _caveats(a: Side, b: Side) -> list[str]:
             f"{name} {str(x)[:24]} against {str(y)[:24]}" for name, x, y in pairs if x != y
         )
         out.append(f"they belong to different tracks, which do not compare: {differ}")
-    if a.rows[0].likelihood != b.rows[0].likelihood:
+    if a.runs[0].likelihood != b.runs[0].likelihood:
         out.append("one score is exact, the other an upper bound of what its model reaches")
     return out
 
@@ -219,7 +220,7 @@ def _significance(a: Side, b: Side) -> dict[str, Any]:
         out["p_value"] = 2 * min(one_sided, 1 - one_sided)
         out["interval"] = significance.welch_interval(y, x)
     # Documents are the same for both, so this overstates what chance of documents can do.
-    ses = [statistics.fmean(found.bits_per_byte_se for found in side.rows) for side in (a, b)]
+    ses = [statistics.fmean(found.bits_per_byte_se for found in side.runs) for side in (a, b)]
     out["documents_se"] = math.hypot(*ses)
     return out
 
@@ -227,7 +228,7 @@ def _significance(a: Side, b: Side) -> dict[str, Any]:
 def _curves(a: Side, b: Side) -> tuple[tuple[Curve, Curve] | None, str]:
     if a.first.tokenizer.fingerprint != b.first.tokenizer.fingerprint:
         return None, "their tokenizers differ, so nats of a token do not compare"
-    if a.rows[0].likelihood != b.rows[0].likelihood:
+    if a.runs[0].likelihood != b.runs[0].likelihood:
         return None, "one trains on an exact loss, the other on that of noised text"
     curves = curve(a.records), curve(b.records)
     for side, found in zip((a, b), curves, strict=True):

@@ -22,7 +22,7 @@ from leaderboard.store import Store
 from speedrun.records import sanitize, schema
 from speedrun.records import summary as rows
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
-from speedrun.records.summary import Row, row
+from speedrun.records.summary import Summary, summarize
 from speedrun.system.files import write_atomic
 
 _PARALLEL_FROM = 1000  # files; below, starting processes costs more than they save
@@ -32,10 +32,10 @@ Found: TypeAlias = list[Any] | str  # a row's values, a note's text, or why neit
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Index:
     """What a store holds. `problems` are lines that name a file and what is wrong with it."""
 
-    rows: list[Row] = field(default_factory=list)
+    runs: list[Summary] = field(default_factory=list)
     submissions: dict[str, Submission] = field(default_factory=dict)
     verifications: dict[str, list[Verification]] = field(default_factory=dict)
     data: list[DataSet] = field(default_factory=list)
@@ -72,7 +72,7 @@ def _agreed(opened: Iterable[DataSet]) -> tuple[list[DataSet], list[DataSet]]:
     return agreed, contradicted
 
 
-def read(store: Store, cache: Path | None) -> Catalogue:
+def read(store: Store, cache: Path | None) -> Index:
     """Everything in a store; `cache` is a folder that what was read is kept in, or None."""
     names = store.names()
     kept = _Kept(store, cache)
@@ -139,7 +139,9 @@ def _examine_one(store: Store, name: str) -> tuple[str, Any]:
             found = _named(parse(raw, where), name[:-5], store)
             if problems := validate.problems(found):
                 return "problem", f"{where}: {'; '.join(problems)}"
-            return "record", list(row(found)._replace(file_sha256=hashlib.sha256(raw).hexdigest()))
+            return "record", list(
+                summarize(found)._replace(file_sha256=hashlib.sha256(raw).hexdigest())
+            )
         raw = store.read(name, MAX_NOTE_BYTES)
         note = parse_note(_NOTES[kind], raw, where)
         if name != note_name(note):
@@ -167,17 +169,17 @@ def note_name(note: attestations.Note) -> str:
     return f"{note.digest()}.data.json"
 
 
-def _sorted_out(store: Store, found: dict[str, tuple[str, Any]]) -> Catalogue:
-    out = Catalogue()
+def _sorted_out(store: Store, found: dict[str, tuple[str, Any]]) -> Index:
+    out = Index()
     opened: list[DataSet] = []
     verifications: dict[str, list[Verification]] = defaultdict(list)
-    candidates: list[Row] = []
+    candidates: list[Summary] = []
     for name in sorted(found):
         kind, content = found[name]
         if kind == "problem":
             out.problems.append(content)
         elif kind == "record":
-            candidates.append(Row(*content))
+            candidates.append(Summary(*content))
         elif kind == "submission":
             note = Submission.model_validate(content)
             out.submissions[note.record] = note
@@ -198,11 +200,11 @@ def _sorted_out(store: Store, found: dict[str, tuple[str, Any]]) -> Catalogue:
         name = names.get((*facts, candidate.num_docs, candidate.num_bytes))
         if name is not None:
             # One data set has one name, whatever the folder was called that it was read from.
-            out.rows.append(candidate._replace(data_name=name))
+            out.runs.append(candidate._replace(data_name=name))
         else:
-            problems = validate.data_objections(candidate, out.data)
+            problems = validate.data_problems(candidate, out.data)
             out.problems.append(f"{store / candidate.id}.json: {'; '.join(problems)}")
-    ids = {found_row.id for found_row in out.rows}
+    ids = {found_row.id for found_row in out.runs}
     for noted in sorted({*out.submissions, *verifications} - ids):
         out.problems.append(f"{store / noted}: a note on a record that is not there or not taken")
     return out

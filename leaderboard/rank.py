@@ -6,36 +6,16 @@ p < `SIGNIFICANCE`; everything else is shown as unconfirmed.
 
 import hashlib
 import math
-import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from leaderboard.attestations import Submission, Verification
-from speedrun.records.statistics import SIGNIFICANCE, Spread, welch
-from speedrun.records.summary import Row
+from speedrun.records.statistics import SIGNIFICANCE, Spread, over_seeds, welch
+from speedrun.records.summary import Summary
+from speedrun.records.track import Track
 
 MIN_SEEDS = 3
-
-
-class Track(NamedTuple):
-    """Results compare only inside one: data, held-out documents, budget, hardware class."""
-
-    data_name: str
-    train_fingerprint: str
-    heldout_fingerprint: str
-    num_docs: int
-    budget_s: float
-    hardware_class: str
-
-    @property
-    def label(self) -> str:
-        """`tinystories@ff16 · 2000 documents · 5 min · cpu-x86_64-2c-amx`."""
-        return (
-            f"{self.data_name}@{self.train_fingerprint[:4]} · {self.num_docs} documents ·"
-            f" {self.budget_s / 60:g} min · {self.hardware_class}"
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +26,7 @@ class Entry:
     track: Track
     name: str | None  # what is new in it, in its author's words
     authors: tuple[str, ...]
-    rows: tuple[Row, ...]  # by seed
+    runs: tuple[Summary, ...]  # by seed
     bits_per_byte: Spread
     perplexity: Spread
     num_tokens: Spread
@@ -60,8 +40,8 @@ class Entry:
     why: str = ""  # what an unconfirmed entry lacks
 
     @property
-    def first(self) -> Row:
-        return self.rows[0]
+    def first(self) -> Summary:
+        return self.runs[0]
 
     @property
     def is_bound(self) -> bool:
@@ -69,7 +49,7 @@ class Entry:
 
     @property
     def is_dirty(self) -> bool:
-        return any(row.dirty is not False for row in self.rows)
+        return any(row.dirty is not False for row in self.runs)
 
     @property
     def label(self) -> str:
@@ -105,7 +85,7 @@ class Board:
 
     track: Track
     entries: tuple[Entry, ...]
-    unranked: tuple[Row, ...]
+    unranked: tuple[Summary, ...]
     history: tuple[Entry, ...]  # entries that were a record, oldest first
 
     @property
@@ -114,38 +94,27 @@ class Board:
         return tuple(entry for entry in self.entries if entry.status == "record")
 
 
-def track(row: Row) -> Track:
-    return Track(
-        row.data_name,
-        row.train_fingerprint,
-        row.heldout_fingerprint,
-        row.num_docs,
-        row.budget_s,
-        row.hardware_class,
-    )
-
-
 def boards(
-    rows: Iterable[Row],
+    rows: Iterable[Summary],
     submissions: Mapping[str, Submission] | None = None,
     verifications: Mapping[str, Sequence[Verification]] | None = None,
 ) -> list[Board]:
     """All tracks, the most entered first."""
     submissions, verifications = submissions or {}, verifications or {}
-    by_track: dict[Track, list[Row]] = defaultdict(list)
+    by_track: dict[Track, list[Summary]] = defaultdict(list)
     for row in rows:
-        by_track[track(row)].append(row)
+        by_track[Track.of(row)].append(row)
     made = [_board(t, found, submissions, verifications) for t, found in by_track.items()]
     return sorted(made, key=lambda board: (-len(board.entries), board.track))
 
 
 def _board(
     where: Track,
-    rows: Sequence[Row],
+    rows: Sequence[Summary],
     submissions: Mapping[str, Submission],
     verifications: Mapping[str, Sequence[Verification]],
 ) -> Board:
-    groups: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    groups: dict[tuple[str, ...], list[Summary]] = defaultdict(list)
     for row in rows:
         if row.unranked_because is None:
             note = submissions.get(row.id)
@@ -170,7 +139,7 @@ def _board(
 def _entry(
     where: Track,
     key: tuple[str, ...],
-    rows: Sequence[Row],
+    rows: Sequence[Summary],
     submissions: Mapping[str, Submission],
     verifications: Mapping[str, Sequence[Verification]],
 ) -> Entry:
@@ -182,35 +151,14 @@ def _entry(
         track=where,
         name=key[-1] or None,
         authors=tuple(dict.fromkeys(note.author for note in notes if note.author)),
-        rows=rows,
-        bits_per_byte=over_seeds(rows, [row.bits_per_byte for row in rows]),
-        perplexity=over_seeds(rows, [row.perplexity for row in rows]),
-        num_tokens=over_seeds(rows, [row.num_tokens for row in rows]),
-        tokens_per_s=over_seeds(rows, [row.tokens_per_s for row in rows]),
+        runs=rows,
+        bits_per_byte=over_seeds(rows, "bits_per_byte"),
+        perplexity=over_seeds(rows, "perplexity"),
+        num_tokens=over_seeds(rows, "num_tokens"),
+        tokens_per_s=over_seeds(rows, "tokens_per_s"),
         verifications=tuple(found for row in rows for found in verifications.get(row.id, ())),
         created=max(row.created for row in rows),
     )
-
-
-def over_seeds(rows: Sequence[Row], values: Sequence[float]) -> Spread:
-    """Mean and deviation over seeds that tell something new.
-
-    Runs of one seed count as their mean: the better of two is no result. Runs with the same
-    weights count once, whatever seeds they name.
-    """
-    by_seed: dict[int, list[float]] = defaultdict(list)
-    seen: set[str] = set()
-    for row, value in zip(rows, values, strict=True):
-        if row.weights_sha256 not in seen:
-            seen.add(row.weights_sha256)
-            by_seed[row.seed].append(value)
-    means = [statistics.fmean(found) for found in by_seed.values()]
-    if len(means) == 1 or min(means) == max(means):
-        return Spread(means[0], 0.0 if len(means) > 1 else None, len(means))
-    mean = statistics.fmean(means)
-    # As statistics.stdev, whose exact fractions take a second for a large leaderboard.
-    sd = math.hypot(*(value - mean for value in means)) / math.sqrt(len(means) - 1)
-    return Spread(mean, sd, len(means))
 
 
 def _judge(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
@@ -238,7 +186,7 @@ def _beats(entry: Entry, standing: Entry) -> bool:
 def _complete_since(entry: Entry) -> str:
     """When the entry had the seeds that a record needs."""
     first: dict[int, str] = {}
-    for row in sorted(entry.rows, key=lambda row: row.created):
+    for row in sorted(entry.runs, key=lambda row: row.created):
         first.setdefault(row.seed, row.created)
     return sorted(first.values())[MIN_SEEDS - 1]
 
@@ -259,28 +207,3 @@ def _held_against(entry: Entry, standing: Entry | None) -> Entry:
     if not lacks:
         lacks.append(f"p = {p:.2g}, needs p < {SIGNIFICANCE:g}")
     return replace(held, why=", ".join(lacks))
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A run's place among the ranked runs of its track."""
-
-    place: int
-    num_runs: int
-    best: Row | None  # the best of the others
-
-
-def standing(row: Row, others: Iterable[Row]) -> Standing:
-    """Where a ranked run stands by bits per byte; bounds stand behind exact scores."""
-    rivals = [
-        other
-        for other in others
-        if other.id != row.id and track(other) == track(row) and other.unranked_because is None
-    ]
-    ahead = [other for other in rivals if _key(other) < _key(row)]
-    best = min(rivals, key=_key, default=None)
-    return Standing(len(ahead) + 1, len(rivals) + 1, best)
-
-
-def _key(row: Row) -> tuple[bool, float]:
-    return row.likelihood == "bound", row.bits_per_byte

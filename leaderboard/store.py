@@ -18,11 +18,9 @@ from typing import Any
 
 import fsspec
 
-from speedrun.records.schema import Record, load
+from speedrun.records.files import OWN_RECORDS
 from speedrun.system.files import create_atomic
 
-RECORD = "record.json"
-OWN_RECORDS = Path(__file__).resolve().parent / "records"
 ID_PREFIX = re.compile(r"[0-9a-f]{4,64}")  # as much of an id as a person has to give
 _NAME = re.compile(
     r"([0-9a-f]{64}(\.submission|\.verification\.[0-9a-f]{12})?|[0-9a-f]{12}\.data)\.json"
@@ -85,7 +83,7 @@ class Store:
                 found[name] = (int(entry.get("size") or 0), stamp)
         return found
 
-    def strangers(self) -> list[str]:
+    def unexpected_files(self) -> list[str]:
         """Names in a local store that no file of it may have, those of its folders included."""
         if self._folder is None or not self._folder.is_dir():
             return []
@@ -225,17 +223,6 @@ def _add_local(path: Path, content: bytes, url: str) -> bool:
         return create_atomic(path, content)
     except OSError as error:
         raise ValueError(f"{url}: cannot write there ({error.strerror}); nothing changed") from None
-
-
-def runs(folder: Path) -> Iterator[tuple[Path, Record]]:
-    """Finished runs below a folder, races of several seeds included; broken ones are passed by."""
-    for path in sorted([*folder.glob(f"*/{RECORD}"), *folder.glob(f"*/*/{RECORD}")]):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue  # not finished
-        try:
-            yield path.parent, load(path)
-        except (ValueError, OSError):
-            continue
 
 
 def open_store(url: str | None) -> Store:

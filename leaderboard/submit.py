@@ -18,11 +18,12 @@ from leaderboard.attestations import (
     parse_note,
 )
 from leaderboard.index import note_name
-from leaderboard.store import RECORD, Store
+from leaderboard.store import Store
 from speedrun.records.artifacts import read_tokenizer, read_weights, tokenizer_name, weights_name
+from speedrun.records.files import RECORD
 from speedrun.records.sanitize import brief
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
-from speedrun.records.summary import row
+from speedrun.records.summary import summarize
 
 VERIFICATION = "verification-*.json"
 
@@ -86,7 +87,7 @@ def opened_data(found: Candidate, known: Sequence[DataSet], *, new_data: bool) -
 
     Raises ValueError for data that the store does not know, unless `new_data` is asked for.
     """
-    problems = validate.data_objections(row(found.record), known)
+    problems = validate.data_problems(summarize(found.record), known)
     if not problems:
         return None
     opened = _data_set(found)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from leaderboard.attestations import DataSet, moment
 from speedrun.records.sanitize import brief
 from speedrun.records.schema import Record, Score
-from speedrun.records.summary import MAX_OVERSHOOT, Row, unranked_because
+from speedrun.records.summary import MAX_OVERSHOOT, Summary, unranked_because
 
 _CLOCK_SKEW = timedelta(minutes=10)
 _FIRST_RACE = datetime(2025, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ def problems(record: Record, *, now: datetime | None = None) -> list[str]:
     return found
 
 
-def data_objections(row: Row, known: Iterable[DataSet]) -> list[str]:
+def data_problems(row: Summary, known: Iterable[DataSet]) -> list[str]:
     """What speaks against the data of a record, given the data sets that are known."""
     if not row.num_docs:
         return []

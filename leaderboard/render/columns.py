@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from leaderboard.rank import MIN_SEEDS, Board, Entry
 from speedrun.records.statistics import Spread
-from speedrun.records.summary import Row
+from speedrun.records.summary import Summary
 from speedrun.text import format_size
 
 MARKS = {"": "", "rescored": "✓", "rerun": "✓✓", "failed": "✗"}
@@ -42,8 +42,8 @@ def standing(entry: Entry) -> str:
 
 def verified(entry: Entry) -> str:
     """The mark, and how many of the runs it is for where it is not for all."""
-    partly = entry.mark in ("rescored", "rerun") and entry.num_verified < len(entry.rows)
-    of = f" {entry.num_verified} of {len(entry.rows)}" if partly else ""
+    partly = entry.mark in ("rescored", "rerun") and entry.num_verified < len(entry.runs)
+    of = f" {entry.num_verified} of {len(entry.runs)}" if partly else ""
     return MARKS[entry.mark] + of
 
 
@@ -51,7 +51,7 @@ def p_value(p: float) -> str:
     return f"{p:.2g}" if p >= 1e-4 else f"{p:.0e}".replace("e-0", "e-")
 
 
-def machine(row: Row) -> str:
+def machine(row: Summary) -> str:
     """`torch cpu`; the backend alone where its device is called the same."""
     return row.backend if row.backend == row.device else f"{row.backend} {row.device}"
 

@@ -52,7 +52,7 @@ def _entry(place: int, entry: Entry) -> dict[str, Any]:
         "created": entry.created,
         "runs": [
             {"id": row.id, "seed": row.seed, "bits_per_byte": row.bits_per_byte}
-            for row in entry.rows
+            for row in entry.runs
         ],
     }
 

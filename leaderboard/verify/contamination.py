@@ -19,7 +19,6 @@ from speedrun.records.schema import Record
 
 SHINGLE_WORDS = 13  # as in the filters of GPT-3 (Brown et al. 2020, appendix C)
 NEAR_SHARE = 0.5  # of a held-out document's shingles, in one training document
-ENDED_EARLY = "the documents ended early"  # how the race notes a source that failed
 _BATCH_DOCS = 256
 _TABLE_BITS = 22
 _MANY = 1 << 62  # tokens; a record may claim more than a float can say
@@ -88,7 +87,7 @@ def agrees(found: Found, record: Record) -> bool:
     counted exactly those of all documents; unless its source broke off before.
     """
     claimed = record.data.num_dropped_duplicates
-    ended_early = any(event.what.startswith(ENDED_EARLY) for event in record.train.events)
+    ended_early = any(event.kind == "documents_ended" for event in record.train.events)
     if found.is_whole and record.train.epochs is not None and not ended_early:
         return claimed == found.num_equal + found.num_equal_after
     return claimed >= found.num_equal

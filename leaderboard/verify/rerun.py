@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from leaderboard import rank
 from leaderboard.attestations import Rerun
 from speedrun.autotune import tune
 from speedrun.protocols import Architecture
 from speedrun.records.schema import Record
-from speedrun.records.statistics import Spread
-from speedrun.records.summary import Row, row
+from speedrun.records.statistics import Spread, over_seeds
+from speedrun.records.summary import Summary, summarize
+from speedrun.records.track import Track
 from speedrun.training import race, recorded
 from speedrun.training.race import Finished, Watcher
 from speedrun.training.request import RunRequest
@@ -67,7 +67,7 @@ def tune_of(record: Record) -> tune.Mode:
     return next((mode for mode in get_args(tune.Mode) if mode == said), "off")
 
 
-def compared(record: Record, again: Record, others: Sequence[Row]) -> Rerun:
+def compared(record: Record, again: Record, others: Sequence[Summary]) -> Rerun:
     """How far a rerun is from the claim; `others` are rows to look for runs of its entry in."""
     assert record.score is not None and again.score is not None  # both were asked for it
     noise = of_its_entry(record, others)
@@ -89,19 +89,19 @@ def compared(record: Record, again: Record, others: Sequence[Row]) -> Rerun:
     )
 
 
-def of_its_entry(record: Record, others: Sequence[Row]) -> Spread:
+def of_its_entry(record: Record, others: Sequence[Summary]) -> Spread:
     """Bits per byte over the seeds of the record's config, the record's own included."""
-    own = row(record)
+    own = summarize(record)
 
-    def key(one: Row) -> tuple[object, ...]:
-        return rank.track(one), one.arch, one.backend, one.device, one.config_key
+    def key(one: Summary) -> tuple[object, ...]:
+        return Track.of(one), one.arch, one.backend, one.device, one.config_key
 
     rows = [own] + [
         other
         for other in others
         if key(other) == key(own) and other.id != own.id and other.unranked_because is None
     ]
-    return rank.over_seeds(rows, [one.bits_per_byte for one in rows])
+    return over_seeds(rows, "bits_per_byte")
 
 
 def p_value(found: float, noise: Spread) -> float | None:

@@ -15,7 +15,7 @@ from leaderboard import index
 from leaderboard.attestations import Leaks, Rerun, Rescored, Verification, one_line
 from leaderboard.index import note_name
 from leaderboard.render import verification as report
-from leaderboard.store import ID_PREFIX, RECORD, Store, open_store
+from leaderboard.store import ID_PREFIX, Store, open_store
 from leaderboard.verify import contamination, rerun, rescore
 from speedrun import __version__
 from speedrun.backends import registry
@@ -25,6 +25,7 @@ from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source, SourceUnavailable
 from speedrun.protocols import Architecture, Device
 from speedrun.records import artifacts
+from speedrun.records.files import RECORD
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record, load
 from speedrun.system import git, hardware
@@ -281,7 +282,7 @@ def _again(
         record, architecture, case.where, watcher, data=data, backend=backend, arch=arch, out=_OUT
     )
     warnings.append(f"the race anew is in {finished.folder}")
-    return rerun.compared(record, finished.record, index.read(case.store, cache_dir()).rows)
+    return rerun.compared(record, finished.record, index.read(case.store, cache_dir()).runs)
 
 
 def _save(case: Case, note: Verification) -> str:

@@ -8,14 +8,15 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from leaderboard import rank, store
 from speedrun import text as text_
 from speedrun.config import Data
 from speedrun.distributed import launcher
 from speedrun.distributed.group import ProcessGroup
 from speedrun.evaluation import generate
+from speedrun.records.files import read_runs
 from speedrun.records.schema import Record
-from speedrun.records.summary import row
+from speedrun.records.summary import summarize
+from speedrun.records.track import standing
 from speedrun.scaling_laws import auto_size
 from speedrun.training import distributed
 from speedrun.training.race import process_age_s, race
@@ -97,9 +98,9 @@ def _race_seeds(
             records.append(finished.record)
             if as_json:
                 print(finished.record.to_json(), end="", flush=True)
-            others = (row(record) for _, record in store.runs(request.out))
-            standing = rank.standing(row(finished.record), others)
-            summary.finished(console, finished.record, finished.folder, standing)
+            others = (summarize(record) for _, record in read_runs(request.out))
+            place = standing(summarize(finished.record), others)
+            summary.finished(console, finished.record, finished.folder, place)
             if stop.requested:
                 break
     if len(records) > 1:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboard.store import OWN_RECORDS
+from speedrun.records.files import OWN_RECORDS
 from speedrun.records.schema import OFF_CLOCK, load
 
 USUAL_OFF_S = 25.0  # a race's seconds off the clock, where none was recorded

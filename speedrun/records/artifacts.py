@@ -14,11 +14,11 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
+from speedrun.records.files import TOKENIZER, WEIGHTS
 from speedrun.records.sanitize import is_sanitized
 from speedrun.records.schema import Record, strict_json
 
 MAX_TOKENIZER_BYTES = 16 << 20
-WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
 _BYTES_PER_NUMBER, _SPARE_BYTES = 8, 1 << 20
 _MAX_HEADER_BYTES = 4 << 20  # a few thousand arrays
 _MAX_NAME = 200

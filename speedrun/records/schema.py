@@ -8,11 +8,11 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from speedrun.records.sanitize import sanitize
 
-SCHEMA = 2
+SCHEMA = 3
 MAX_RECORD_BYTES = 1 << 20
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -64,44 +64,63 @@ class Hardware(Section):
     matmul_gflops: MatmulGflops
 
 
-# Accounts that the budget does not pay for.
-OFF_CLOCK = (
-    "startup_s",
-    "tokenizer_s",
-    "build_s",
-    "compile_s",
-    "warmup_s",
-    "checkpoint_s",
-    "evaluate_s",
-    "sample_s",
-)
-
-
 class Clock(Section):
-    """Seconds by account; train_s and data_wait_s together are the budget spent.
+    """Seconds by account; the budget pays for `train_s` and `data_wait_s`, and for no other.
 
-    warmup_s has the timing of settings in it, too, which `train.engine.tuning` tells apart.
+    `warmup_s` includes autotuning, whose own share is in `train.engine["tuning"]`.
     """
 
-    startup_s: Seconds
-    tokenizer_s: Seconds
-    build_s: Seconds
-    compile_s: Seconds
-    warmup_s: Seconds
-    train_s: Seconds
-    data_wait_s: Seconds
-    checkpoint_s: Seconds
-    evaluate_s: Seconds
-    sample_s: Seconds
-    overshoot_s: Seconds
-    suspended_s: Seconds
+    startup_s: Seconds = Field(title="start-up")
+    tokenizer_s: Seconds = Field(title="tokenizer")
+    build_s: Seconds = Field(title="build")
+    compile_s: Seconds = Field(title="compile")
+    warmup_s: Seconds = Field(title="tuning and warm-up")
+    train_s: Seconds = Field(title="training")
+    data_wait_s: Seconds = Field(title="waiting for data")
+    checkpoint_s: Seconds = Field(title="checkpoint")
+    evaluate_s: Seconds = Field(title="scoring")
+    sample_s: Seconds = Field(title="sampling")
+    overshoot_s: Seconds = Field(title="past the budget")
+    suspended_s: Seconds = Field(title="suspended")
+
+
+CLOCK_TITLES = {name: str(field.title) for name, field in Clock.model_fields.items()}
+ON_CLOCK = ("train_s", "data_wait_s")
+BESIDE_CLOCK = ("overshoot_s", "suspended_s")  # measured, but no account of their own
+OFF_CLOCK = tuple(name for name in CLOCK_TITLES if name not in ON_CLOCK + BESIDE_CLOCK)
+
+EventKind = Literal[
+    "out_of_memory",
+    "data_ended",
+    "documents_ended",
+    "epochs_done",
+    "suspended",
+    "diverged",
+    "other",
+]
+# How `what` begins in records of schema 1 and 2, whose events have no kind.
+_KINDS: dict[str, EventKind] = {
+    "out of memory": "out_of_memory",
+    "the data ended": "data_ended",
+    "the data did not come": "data_ended",
+    "the documents ended early": "documents_ended",
+    "every document was read": "epochs_done",
+    "the machine slept or stood still": "suspended",
+    "loss is": "diverged",
+}
+
+
+def _kind_of(event: dict[str, Any]) -> EventKind:
+    what = event.get("what", "")
+    return next((kind for start, kind in _KINDS.items() if what.startswith(start)), "other")
 
 
 class Event(Section):
-    """Something that happened during training: less memory, a stall, the data's end."""
+    """An incident during training, with the share of the budget spent by then."""
 
     share: Finite
     what: str
+    kind: EventKind = Field(default_factory=_kind_of)  # required since schema 3
 
 
 class Train(Section):
@@ -145,7 +164,7 @@ class Sample(Section):
 class Record(Section):
     """One run. `score` and `sample` are missing only where training diverged."""
 
-    schema_version: Annotated[Literal[1, 2], Field(alias="schema")] = SCHEMA
+    schema_version: Annotated[Literal[1, 2, 3], Field(alias="schema")] = SCHEMA
     id: Fingerprint | Literal[""] = ""
     created: str
     status: Literal["complete", "interrupted", "diverged"]
@@ -157,6 +176,8 @@ class Record(Section):
     num_params_non_embedding: Count
     budget_s: Seconds
     config: dict[str, Any]
+    # The command line of this run, without data, output and number of seeds; since schema 3.
+    argv: list[str] = Field(default_factory=list)
     code: Code
     data: Data
     tokenizer: Tokenizer
@@ -168,10 +189,24 @@ class Record(Section):
     sample: Sample | None
     weights_sha256: Fingerprint
 
+    @model_validator(mode="after")
+    def _has_the_fields_of_its_schema(self) -> "Record":
+        """Fields that are new in schema 3 are required there and unknown before."""
+        is_new = self.schema_version >= 3
+        if ("argv" in self.model_fields_set) != is_new:
+            raise ValueError(f"argv is {'missing' if is_new else 'unknown before schema 3'}")
+        if any(("kind" in event.model_fields_set) != is_new for event in self.train.events):
+            raise ValueError(
+                f"the kind of an event is {'missing' if is_new else 'unknown before schema 3'}"
+            )
+        return self
+
     def content(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", by_alias=True)
+        """Plain values by the names of the file, none that its schema did not have."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def to_json(self) -> str:
+        """The text of the record's file."""
         return json.dumps(self.content(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -11,7 +11,7 @@ from speedrun.records.schema import Record
 MAX_OVERSHOOT = 0.005
 
 
-class Row(NamedTuple):
+class Summary(NamedTuple):
     """One record in a line; the names are the record's."""
 
     id: str
@@ -45,9 +45,9 @@ class Row(NamedTuple):
     file_sha256: str = ""  # of the file that was checked, where there is one
 
 
-def row(record: Record) -> Row:
+def summarize(record: Record) -> Summary:
     score = record.score
-    return Row(
+    return Summary(
         id=record.id,
         created=_utc(record.created),
         arch=record.arch,

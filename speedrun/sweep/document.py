@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from speedrun.records.sanitize import sanitize
-from speedrun.records.summary import Row
+from speedrun.records.summary import Summary
 from speedrun.scaling_laws import fit, law
 from speedrun.scaling_laws.law import Optimum
 from speedrun.sweep import results as sweep_laws
@@ -15,7 +15,7 @@ from speedrun.sweep.results import ArchSweep, Folder
 from speedrun.text import format_size
 
 
-def document(found: Folder, checked: Sequence[Row]) -> Iterator[str]:
+def document(found: Folder, checked: Sequence[Summary]) -> Iterator[str]:
     """The lines of the report; `checked` are runs to compare with what the laws predict."""
     first = found.first
     yield f"# Sweep: {sanitize(first.data_name)} on {sanitize(first.hardware_class)}"
@@ -64,7 +64,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     yield from (f"| {' | '.join(cells)} |" for cells in rows)
 
 
-def _arch(swept: ArchSweep, checked: Sequence[Row]) -> Iterator[str]:
+def _arch(swept: ArchSweep, checked: Sequence[Summary]) -> Iterator[str]:
     sign = "≤ " if swept.is_bound else ""
     yield ""
     yield f"## {sanitize(swept.arch)}, recipe {sanitize(swept.recipe)}"
@@ -236,7 +236,7 @@ def _edge(one: Optimum) -> str:
     return " \\*" if one.is_edge else ""
 
 
-def _check(swept: ArchSweep, rows: Sequence[Row]) -> Iterator[str]:
+def _check(swept: ArchSweep, rows: Sequence[Summary]) -> Iterator[str]:
     """Runs that the laws were not fitted to, against what they say."""
     laws = swept.laws
     if not rows or laws is None:

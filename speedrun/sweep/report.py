@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.markdown import Markdown
 
-from speedrun.records.summary import Row, row
+from speedrun.records.files import RECORD
+from speedrun.records.summary import Summary, summarize
 from speedrun.scaling_laws.laws_file import LAWS, MANIFEST, cached_laws, load, read_manifest
 from speedrun.sweep import results as sweep_laws
 from speedrun.sweep import sweep_dir as sweep_folder
@@ -77,21 +78,23 @@ def _keep(folder: Path, swept: ArchSweep, text: str) -> None:
     write_atomic(place / MANIFEST, manifest)
 
 
-def _checked(found: Folder, paths: Sequence[Path]) -> list[Row]:
+def _checked(found: Folder, paths: Sequence[Path]) -> list[Summary]:
     """Runs to compare with the prediction: folders of runs, or of folders of runs."""
     rows = []
     for path in paths:
         records, problems = sweep_folder.records(path.parent if _is_run(path) else path)
         if _is_run(path):
-            own = sweep_folder.load(path / sweep_folder.RECORD)
+            own = sweep_folder.load(path / RECORD)
             records = [record for record in records if record.id == own.id]
         if not records:
             extra = f" ({problems[0]})" if problems else ""
             raise ValueError(f"--check {path}: no finished run there{extra}")
-        rows += [row(record) for record in records if row(record).unranked_because is None]
+        rows += [
+            summarize(record) for record in records if summarize(record).unranked_because is None
+        ]
     sweep_laws.one_track([found.first, *rows], "--check")
     return rows
 
 
 def _is_run(path: Path) -> bool:
-    return (path / sweep_folder.RECORD).is_file()
+    return (path / RECORD).is_file()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from leaderboard.rank import over_seeds
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
-from speedrun.records.summary import Row, row
+from speedrun.records.statistics import over_seeds
+from speedrun.records.summary import Summary, summarize
 from speedrun.scaling_laws import fit, law
 from speedrun.scaling_laws.law import Array, Laws, Optimum, Points
 from speedrun.scaling_laws.laws_file import FittedLaws, LawsFile, SavedOptimum, Track
@@ -28,11 +28,11 @@ class Cell:
 
     params: int
     minutes: float
-    rows: tuple[Row, ...]
+    rows: tuple[Summary, ...]
 
     @property
     def bits_per_byte(self):
-        return over_seeds(self.rows, [row.bits_per_byte for row in self.rows])
+        return over_seeds(self.rows, "bits_per_byte")
 
     @property
     def num_tokens(self) -> float:
@@ -49,8 +49,8 @@ class ArchSweep:
 
     arch: str
     recipe: str
-    rows: tuple[Row, ...]
-    held_out: tuple[Row, ...]
+    rows: tuple[Summary, ...]
+    held_out: tuple[Summary, ...]
 
     @property
     def is_bound(self) -> bool:
@@ -97,21 +97,21 @@ class ArchSweep:
         moved = runs.loss * loss(runs.params, middle) / loss(runs.params, runs.tokens)
         return runs.params, moved, middle
 
-    def _fitted(self, rows: Sequence[Row]) -> Laws | None:
+    def _fitted(self, rows: Sequence[Summary]) -> Laws | None:
         found = points(rows)
         if found.num_sizes < fit.MIN_SIZES:
             return None
         return fit.fit(found, num_resamples=fit.NUM_RESAMPLES)
 
 
-def points(rows: Sequence[Row]) -> Points:
+def points(rows: Sequence[Summary]) -> Points:
     columns = ("num_params", "num_tokens", "tokens_per_s", "budget_s", "bits_per_byte")
     return Points.of(*([getattr(row, name) for row in rows] for name in columns))
 
 
-def cells(rows: Iterable[Row]) -> list[Cell]:
+def cells(rows: Iterable[Summary]) -> list[Cell]:
     """By budget, then size."""
-    found: dict[tuple[float, int], list[Row]] = {}
+    found: dict[tuple[float, int], list[Summary]] = {}
     for one in rows:
         found.setdefault((one.budget_s, one.num_params), []).append(one)
     return [
@@ -130,7 +130,7 @@ class Folder:
     failures: tuple[sweep_folder.Failure, ...]
 
     @property
-    def first(self) -> Row:
+    def first(self) -> Summary:
         return self.archs[0].rows[0]
 
 
@@ -138,12 +138,12 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Folder:
     """The runs of a folder. ValueError for none, and for such as do not compare."""
     records, problems = sweep_folder.records(folder)
     scored = [record for record in records if record.score is not None]
-    rows = {record.id: row(record) for record in scored}
+    rows = {record.id: summarize(record) for record in scored}
     counted = [record for record in scored if rows[record.id].unranked_because is None]
     one_track([rows[record.id] for record in counted], str(folder))
     left_out = [f"no record: {sanitize(problem)}" for problem in problems]
     for record in records:
-        if (why := row(record).unranked_because) is not None:
+        if (why := summarize(record).unranked_because) is not None:
             left_out.append(f"{record.id[:12]} ({record.arch}, seed {record.seed}): {why}")
     archs = []
     for arch in sorted({record.arch for record in counted}):
@@ -164,7 +164,7 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Folder:
     return Folder(tuple(archs), tuple(left_out), len(problems), failures)
 
 
-def track(one: Row) -> tuple[str, str, str, int, str]:
+def track(one: Summary) -> tuple[str, str, str, int, str]:
     """What scores must share to be fitted together: a track, whatever the budget."""
     return (
         one.data_name,
@@ -175,7 +175,7 @@ def track(one: Row) -> tuple[str, str, str, int, str]:
     )
 
 
-def one_track(rows: Sequence[Row], where: str) -> None:
+def one_track(rows: Sequence[Summary], where: str) -> None:
     """Raises ValueError naming the tracks where there are several."""
     found = collections.Counter(track(one) for one in rows)
     if len(found) > 1:

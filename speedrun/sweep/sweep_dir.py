@@ -16,7 +16,7 @@ from typing import Any
 
 import filelock
 
-from leaderboard.store import RECORD
+from speedrun.records.files import record_paths
 from speedrun.records.schema import Record, load
 from speedrun.scaling_laws.laws_file import MANIFEST, read_manifest
 from speedrun.system.files import write_atomic
@@ -69,9 +69,7 @@ def records(folder: Path) -> tuple[list[Record], list[str]]:
         raise ValueError(f"{folder}: no such folder; give the --out of a sweep")
     found: dict[str, Record] = {}
     problems = []
-    for path in sorted([*folder.glob(f"*/{RECORD}"), *folder.glob(f"*/*/{RECORD}")]):
-        if any(part.startswith(".") for part in path.relative_to(folder).parts):
-            continue  # not finished
+    for path in record_paths(folder):
         try:
             record = load(path)
         except (ValueError, OSError) as error:

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from speedrun.records.schema import OFF_CLOCK, ON_CLOCK
+
 # A gap between two ticks counts as a stall when it is longer than this many of the longest
 # step seen so far, and longer than this many seconds: a busy machine is slow, not stalled.
 STALL_FACTOR = 10.0
@@ -16,18 +18,7 @@ STALL_FLOOR_S = 2.0
 # Two clocks of one machine drift apart by parts per million; sleeping loses whole seconds.
 SLEEP_FLOOR_S = 0.5
 
-ACCOUNTS = (
-    "startup",
-    "tokenizer",
-    "build",
-    "compile",
-    "warmup",
-    "train",
-    "data_wait",
-    "checkpoint",
-    "evaluate",
-    "sample",
-)
+ACCOUNTS = tuple(name.removesuffix("_s") for name in OFF_CLOCK + ON_CLOCK)
 
 
 def wall_time() -> float:

@@ -273,7 +273,7 @@ class _Race:
             )
         self.peak_bytes = engine.peak_bytes()
         if stream.failure is not None:
-            training.note(1.0, f"the documents ended early: {stream.failure}")
+            training.note(1.0, "documents_ended", f"the documents ended early: {stream.failure}")
             watcher.notice(f"The documents ended early ({stream.failure}); went round again.")
         self.num_dropped, self.epochs = stream.num_dropped, stream.epochs
         return training
@@ -337,6 +337,7 @@ class _Race:
         return {
             "status": training.status,
             **settings,
+            "argv": [],
             "backend": self.device.backend,
             "device": self.device.name,
             "data": recording.data(self.source, self.heldout, self.num_dropped),

@@ -11,6 +11,7 @@ import numpy as np
 from speedrun.backends import common
 from speedrun.config import Run
 from speedrun.protocols import Engine, Rows
+from speedrun.records.schema import EventKind
 from speedrun.training.clock import BudgetClock
 
 WARMUP_STEPS = 3
@@ -46,8 +47,8 @@ class Training:
     loss_curve: list[tuple[float, float]] = field(default_factory=list)  # (share, nats)
     events: list[dict[str, Any]] = field(default_factory=list)
 
-    def note(self, share: float, what: str) -> None:
-        self.events.append({"share": round(share, 4), "what": what})
+    def note(self, share: float, kind: EventKind, what: str) -> None:
+        self.events.append({"share": round(share, 4), "kind": kind, "what": what})
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def train(
             if training.num_steps == 0:
                 raise ended.cause from None
             training.status = ended.status
-            training.note(clock.share(), f"the data ended: {ended.cause}")
+            training.note(clock.share(), "data_ended", f"the data ended: {ended.cause}")
             break
         waited_s = clock.accounts["data_wait"] - waited_s
         recent_s.append(clock.tick(num_steps, waited_s) + waited_s / num_steps)
@@ -111,7 +112,7 @@ def train(
         watch(tick)
         if not math.isfinite(loss):
             training.status = "diverged"
-            training.note(tick.share, f"loss is {loss}")
+            training.note(tick.share, "diverged", f"loss is {loss}")
             break
     else:
         training.status = "interrupted"
@@ -129,9 +130,13 @@ def _note_end(
     if training.status == "complete" and _has_read_enough(stream, max_epochs):
         times = "once" if max_epochs == 1 else f"{max_epochs} times"
         share = f"{clock.share():.1%} of the budget"
-        training.note(clock.share(), f"every document was read {times}: ended at {share}")
+        training.note(
+            clock.share(), "epochs_done", f"every document was read {times}: ended at {share}"
+        )
     if clock.suspended_s:
-        training.note(1.0, f"the machine slept or stood still for {clock.suspended_s:.1f} s")
+        training.note(
+            1.0, "suspended", f"the machine slept or stood still for {clock.suspended_s:.1f} s"
+        )
 
 
 def _advance(
@@ -213,6 +218,7 @@ def _step(
         clock.excuse()
         training.note(
             clock.share(),
+            "out_of_memory",
             f"out of memory ({retry.reason}); micro-batch now {retry.micro_batch_rows} rows",
         )
 

@@ -10,28 +10,14 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.rank import Standing
 from speedrun.records.sanitize import sanitize
-from speedrun.records.schema import Record
+from speedrun.records.schema import CLOCK_TITLES, OFF_CLOCK, ON_CLOCK, Clock, Record
 from speedrun.records.summary import unranked_because
+from speedrun.records.track import Standing
 from speedrun.text import format_size
 from speedrun.ui.live import sparkline
 
 nan = float("nan")
-_ACCOUNTS = (
-    ("train_s", "training"),
-    ("data_wait_s", "waiting for data"),
-    ("startup_s", "start-up"),
-    ("tokenizer_s", "tokenizer"),
-    ("build_s", "build"),
-    ("compile_s", "compile"),
-    ("warmup_s", "tuning and warm-up (undone)"),
-    ("checkpoint_s", "saving weights"),
-    ("evaluate_s", "scoring"),
-    ("sample_s", "sampling"),
-    ("overshoot_s", "overshoot"),
-    ("suspended_s", "suspended"),
-)
 
 
 def finished(console: Console, record: Record, folder: Path, standing: Standing | None) -> None:
@@ -78,8 +64,8 @@ def _facts(record: Record) -> Table:
         ("tokens", f"{train.num_tokens:,} in {train.num_steps:,} steps{epochs}"),
         ("speed", f"{train.tokens_per_s:,.0f} tokens/s"),
         ("data", f"{record.data.name} ({record.data.source})"),
-        ("on the clock", _accounts(clock.model_dump(), _ACCOUNTS[:2], record.budget_s)),
-        ("off the clock", _accounts(clock.model_dump(), _ACCOUNTS[2:10], None)),
+        ("on the clock", _accounts(clock, ON_CLOCK, record.budget_s)),
+        ("off the clock", _accounts(clock, OFF_CLOCK, None)),
         ("overshoot", f"{clock.overshoot_s:.2f} s, suspended {clock.suspended_s:.1f} s"),
     ]
     rows += [("event", f"at {event.share:.0%}: {event.what}") for event in train.events]
@@ -88,14 +74,13 @@ def _facts(record: Record) -> Table:
     return table
 
 
-def _accounts(
-    clock: dict[str, float], accounts: Sequence[tuple[str, str]], budget_s: float | None
-) -> str:
+def _accounts(clock: Clock, accounts: Sequence[str], budget_s: float | None) -> str:
     parts = []
-    for key, label in accounts:
-        if clock[key] >= 0.05 or budget_s is not None:
-            share = "" if budget_s is None else f" ({clock[key] / budget_s:.1%})"
-            parts.append(f"{label} {clock[key]:.1f} s{share}")
+    for name in accounts:
+        seconds = getattr(clock, name)
+        if seconds >= 0.05 or budget_s is not None:
+            share = "" if budget_s is None else f" ({seconds / budget_s:.1%})"
+            parts.append(f"{CLOCK_TITLES[name]} {seconds:.1f} s{share}")
     return ", ".join(parts)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leaderboard.attestations import Submission
-from speedrun.records.schema import Record, Score, content_id, seal
+from speedrun.records.schema import SCHEMA, Record, Score, content_id, seal
 
 NUM_BYTES, NUM_TOKENS = 1_602_449, 400_000
 WEIGHTS, TOKENIZER = b"weights of a model", b'{"a": "tokenizer"}'
@@ -34,6 +34,7 @@ CONTENT: dict[str, Any] = {
         "data": {"vocab": 4096, "stride": 128},
         "name": "für",
     },
+    "argv": ["--minutes", "5", "--arch", "transformer", "--params", "2M", "--seed", "0"],
     "code": {"commit": "0" * 40, "dirty": False, "version": "0.1.0"},
     "data": {
         "name": "tinystories",
@@ -75,7 +76,7 @@ CONTENT: dict[str, Any] = {
         "peak_bytes": 1 << 30,
         "loss_curve": [[0.0, 8.3], [0.5, None], [1.0, 2.1]],
         "engine": {"precision": "bf16", "threads": 2},
-        "events": [{"share": 0.5, "what": "a stall"}],
+        "events": [{"share": 0.5, "kind": "suspended", "what": "a stall"}],
     },
     "score": {
         "bits_per_byte": 0.75,
@@ -144,7 +145,7 @@ def made(
 def resealed(content: dict[str, Any]) -> str:
     """The text of a record file of any content, under the id that belongs to it."""
     rest = {key: value for key, value in content.items() if key != "id"}
-    rest.setdefault("schema", 2)
+    rest.setdefault("schema", SCHEMA)
     return json.dumps({**rest, "id": content_id(rest)})
 
 

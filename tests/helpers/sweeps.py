@@ -22,7 +22,7 @@ def _template() -> dict[str, Any]:
     for path in sorted((ROOT / "leaderboard" / "records").glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.get("arch") == "transformer" and content["config"]["recipe_name"] == "default":
-            return content
+            return content | {"argv": []}
     raise AssertionError("no recorded race of the transformer")
 
 

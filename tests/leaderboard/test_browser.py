@@ -41,7 +41,7 @@ def index(tmp_path_factory):
     page_store.fill(folder / "store", 24)
     opened = Store(str(folder / "store"))
     found = catalogue.read(opened, None)
-    boards = rank.boards(found.rows, found.submissions, found.verifications)
+    boards = rank.boards(found.runs, found.submissions, found.verifications)
     return write_page(folder / "page", boards, opened)
 
 
@@ -77,8 +77,8 @@ def column(page, key):
     return page.evaluate(
         """key => {
             const table = document.querySelector("table.entries");
-            const at = [...table.tHead.rows[0].cells].findIndex(th => th.dataset.key === key);
-            return [...table.tBodies[0].rows].filter(row => !row.hidden)
+            const at = [...table.tHead.runs[0].cells].findIndex(th => th.dataset.key === key);
+            return [...table.tBodies[0].runs].filter(row => !row.hidden)
                 .map(row => row.cells[at].dataset.v ?? row.cells[at].textContent.trim());
         }""",
         key,

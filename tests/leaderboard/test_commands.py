@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from helpers.made_records import CONTENT, add, made, snapshot, write_run
 
-from leaderboard.store import OWN_RECORDS
+from speedrun.records.files import OWN_RECORDS
 from speedrun.records.schema import seal
-from speedrun.records.summary import Row
+from speedrun.records.summary import Summary
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -191,7 +191,7 @@ def test_check_reads_every_file_anew(command, store):
     files = json.loads(kept.read_text())
     for _, _, kind, content in files.values():
         if kind == "record":
-            content[Row._fields.index("bits_per_byte")] = 0.1
+            content[Summary._fields.index("bits_per_byte")] = 0.1
     kept.write_text(json.dumps(files))
     show = ("leaderboard", "--from", store, "--format", "json")
     for args, is_believed in ((show, True), ((*show, "--check"), False)):

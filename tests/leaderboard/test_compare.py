@@ -200,10 +200,8 @@ def test_what_is_no_id_is_refused(refused, store, text, says, monkeypatch):
 def test_digits_that_several_have_are_refused(refused, store, monkeypatch):
     twin = made(0.7, 0).id[:4]
     found = compare.index.read(compare.open_store(str(store)), None)
-    two = [found.rows[0]._replace(id=twin + "a" * 60), found.rows[1]._replace(id=twin + "b" * 60)]
-    monkeypatch.setattr(
-        compare.index, "read", lambda *_: compare.Catalogue(rows=two, data=found.data)
-    )
+    two = [found.runs[0]._replace(id=twin + "a" * 60), found.runs[1]._replace(id=twin + "b" * 60)]
+    monkeypatch.setattr(compare.index, "read", lambda *_: compare.Index(runs=two, data=found.data))
     refused("more than one begins with", "compare", twin, twin, "--from", store)
 
 

@@ -46,6 +46,6 @@ def test_many_submitters_lose_and_tear_nothing(tmp_path, is_same):
     expected = NUM_RECORDS if is_same else NUM_PROCESSES * NUM_RECORDS
     found = index.read(Store(str(tmp_path / "store")), None)
     assert found.problems == []
-    assert len(found.rows) == len(found.submissions) == num_new == expected
+    assert len(found.runs) == len(found.submissions) == num_new == expected
     names = snapshot(tmp_path / "store")
     assert len(names) == 2 * expected  # and nothing half written is left

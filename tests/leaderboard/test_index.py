@@ -12,7 +12,7 @@ from leaderboard.attestations import MAX_NOTE_BYTES, DataSet, Submission, Verifi
 from leaderboard.index import read
 from leaderboard.store import Store
 from speedrun.records.schema import MAX_RECORD_BYTES
-from speedrun.records.summary import row
+from speedrun.records.summary import summarize
 
 
 @pytest.fixture
@@ -35,15 +35,15 @@ def problem(folder: Path, file: str) -> str:
 def test_rows_and_notes_are_found(folder):
     found = read(Store(str(folder)), None)
     records = [made(0.7 + seed / 100, seed) for seed in range(3)]
-    bare = sorted(found._replace(file_sha256="") for found in found.rows)
-    assert bare == sorted(row(record) for record in records)
+    bare = sorted(found._replace(file_sha256="") for found in found.runs)
+    assert bare == sorted(summarize(record) for record in records)
     assert found.submissions[records[0].id].name == "new" and len(found.submissions) == 1
     assert found.problems == [] and len(found.data) == 3
 
 
 def test_an_empty_store_is_empty(tmp_path):
     found = read(Store(str(tmp_path / "none")), tmp_path / "cache")
-    assert (found.rows, found.problems) == ([], [])
+    assert (found.runs, found.problems) == ([], [])
 
 
 def test_one_record_is_fetched_checked(folder):
@@ -58,7 +58,7 @@ def test_one_record_is_fetched_checked(folder):
 
 def test_a_file_that_changed_since_it_was_checked_is_checked_again(folder):
     store, record = Store(str(folder)), made(0.7, 0)
-    (row,) = [row for row in read(store, None).rows if row.id == record.id]
+    (row,) = [row for row in read(store, None).runs if row.id == record.id]
     assert len(row.file_sha256) == 64
     assert index.fetch(store, record.id, row.file_sha256) == record
     path = folder / f"{record.id}.json"
@@ -81,7 +81,7 @@ def test_a_file_that_is_no_record_is_left_out(folder, text, says):
     name = f"{'0' * 64}.json"
     (folder / name).write_text(text)
     assert says in problem(folder, name)
-    assert len(read(Store(str(folder)), None).rows) == 3
+    assert len(read(Store(str(folder)), None).runs) == 3
 
 
 def test_a_record_with_objections_is_left_out(folder):
@@ -100,7 +100,7 @@ def test_a_record_of_unknown_data_is_left_out_until_its_note_is_there(folder, ch
     note = data_set(record)
     (folder / index.note_name(note)).write_text(note.to_json())
     found = read(Store(str(folder)), None)
-    assert len(found.rows) == 4 and not found.problems
+    assert len(found.runs) == 4 and not found.problems
 
 
 def data_set(record, **changes) -> DataSet:
@@ -124,7 +124,7 @@ def test_a_data_note_cannot_contradict_the_projects_own(folder):
     (folder / f"{lower['id']}.json").write_text(json.dumps(lower))
     store = Store(str(folder))
     found = read(store, None)
-    assert len(found.rows) == 3 and len(found.data) == 3
+    assert len(found.runs) == 3 and len(found.data) == 3
     assert any("contradicts" in line for line in found.problems)
     assert any("divides by 99999999 bytes" in line for line in found.problems)
     assert len(index.known_data(store)) == 3
@@ -137,13 +137,13 @@ def test_data_notes_that_contradict_each_other_count_neither(folder):
         note = data_set(record, num_bytes=num_bytes)
         (folder / index.note_name(note)).write_text(note.to_json())
     found = read(Store(str(folder)), None)
-    assert len(found.rows) == 3 and len(found.data) == 3
+    assert len(found.runs) == 3 and len(found.data) == 3
     assert len([line for line in found.problems if "contradicts" in line]) == 2
 
 
 def test_one_data_set_has_one_name(folder):
     add(folder, made(0.6, 8, {"data.name": "my copy"}))
-    assert {found.data_name for found in read(Store(str(folder)), None).rows} == {"tinystories"}
+    assert {found.data_name for found in read(Store(str(folder)), None).runs} == {"tinystories"}
 
 
 def submission(record: str) -> str:
@@ -210,9 +210,9 @@ def test_a_file_that_changed_is_read_again(folder, tmp_path):
     path.write_text(text.replace('"bits_per_byte": 0.7', '"bits_per_byte": 0.6'))
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # same size, same date
     found = read(store, cache)
-    assert "its id does not match" in found.problems[0] and len(found.rows) == 2
+    assert "its id does not match" in found.problems[0] and len(found.runs) == 2
     path.unlink()
-    assert len(read(store, cache).rows) == 2
+    assert len(read(store, cache).runs) == 2
 
 
 def test_problems_are_not_kept(folder, tmp_path, monkeypatch):
@@ -220,9 +220,9 @@ def test_problems_are_not_kept(folder, tmp_path, monkeypatch):
     store, cache = Store(str(folder)), tmp_path / "cache"
     with monkeypatch.context() as patch:
         patch.setattr(index.validate, "problems", lambda _: ["not yet"])
-        assert read(store, cache).rows == []
+        assert read(store, cache).runs == []
     found = read(store, cache)
-    assert len(found.rows) == 3 and not found.problems
+    assert len(found.runs) == 3 and not found.problems
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"x": 1}'])
@@ -236,7 +236,7 @@ def test_a_broken_cache_costs_time_alone(folder, tmp_path, text):
 
 def test_a_cache_that_cannot_be_written_is_done_without(folder, tmp_path):
     (tmp_path / "cache").write_text("a file")
-    assert len(read(Store(str(folder)), tmp_path / "cache").rows) == 3
+    assert len(read(Store(str(folder)), tmp_path / "cache").runs) == 3
 
 
 def test_many_files_are_read_by_many_processes_alike(folder, monkeypatch):

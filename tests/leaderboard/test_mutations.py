@@ -26,7 +26,7 @@ from leaderboard.store import Store
 from leaderboard.submit import candidate, opened_data, submit
 from speedrun.records.sanitize import is_sanitized
 from speedrun.records.schema import content_id, parse
-from speedrun.records.summary import row
+from speedrun.records.summary import summarize
 
 VALID = [made(0.75, 0).content(), made(1.25, 3, BOUND).content()]
 FOLDER = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
@@ -192,9 +192,9 @@ def check(raw: bytes, folder: Path) -> bool:
     record = parse(raw, "")
     assert not validate.problems(record)
     read = index.read(store, None)
-    assert read.problems == [] and len(read.rows) == 1
+    assert read.problems == [] and len(read.runs) == 1
     # Three of it, as an entry with a spread.
-    rows = [row(record)._replace(seed=k, weights_sha256=str(k)) for k in range(3)]
+    rows = [summarize(record)._replace(seed=k, weights_sha256=str(k)) for k in range(3)]
     boards = rank.boards(rows, read.submissions)
     from rich.console import Console
 

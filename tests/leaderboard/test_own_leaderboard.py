@@ -27,12 +27,12 @@ def found():
 
 @pytest.fixture(scope="module")
 def boards(found):
-    return rank.boards(found.rows, found.submissions, found.verifications)
+    return rank.boards(found.runs, found.submissions, found.verifications)
 
 
 def test_every_file_holds(found):
     assert found.problems == []
-    assert open_store(None).strangers() == []
+    assert open_store(None).unexpected_files() == []
 
 
 def test_the_markdown_table_is_that_of_the_records(boards):

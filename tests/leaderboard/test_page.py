@@ -61,7 +61,7 @@ def build(store: Path, to: Path) -> Path:
     opened = Store(str(store))
     found = catalogue.read(opened, None)
     assert not found.problems
-    return write_page(to, rank.boards(found.rows, found.submissions, found.verifications), opened)
+    return write_page(to, rank.boards(found.runs, found.submissions, found.verifications), opened)
 
 
 @pytest.fixture(scope="module")
@@ -143,13 +143,13 @@ def test_a_second_build_leaves_no_stale_page_and_nobody_else_s_file_is_touched(t
     (to / "entries" / "mine.html").write_text("mine", encoding="utf-8")
     before = {path.name for path in (to / "entries").iterdir()}
     listed = catalogue.read(Store(str(store)), None)
-    for row in listed.rows:
+    for row in listed.runs:
         if row.arch == "lstm":
             for path in store.glob(f"{row.id}*"):
                 path.unlink()
     opened = Store(str(store))
     left = catalogue.read(opened, None)
-    write_page(to, rank.boards(left.rows, left.submissions, left.verifications), opened)
+    write_page(to, rank.boards(left.runs, left.submissions, left.verifications), opened)
     after = {path.name for path in (to / "entries").iterdir()}
     linked = set(re.findall(r"entries/([0-9a-f]{12}\.html)", (to / "index.html").read_text()))
     assert after == linked | {"mine.html"} and after < before
@@ -216,7 +216,7 @@ def test_a_record_that_is_gone_by_now_costs_its_own_page_only(tmp_path):
     page_store.fill(tmp_path / "store", 4)
     opened = Store(str(tmp_path / "store"))
     listed = catalogue.read(opened, None)
-    boards = rank.boards(listed.rows, listed.submissions, listed.verifications)
+    boards = rank.boards(listed.runs, listed.submissions, listed.verifications)
     gone = boards[0].entries[-1]
     (tmp_path / "store" / f"{gone.first.id}.json").unlink()
     index = Page(write_page(tmp_path / "page", boards, opened))

@@ -9,22 +9,24 @@ import scipy.stats
 from helpers.made_records import BOUND, made
 
 from leaderboard.attestations import Rerun, Rescored, Submission, Verification
-from leaderboard.rank import boards, over_seeds
+from leaderboard.rank import boards
 from leaderboard.render import columns
-from speedrun.records.statistics import Spread, welch, welch_interval
-from speedrun.records.summary import Row, row
+from speedrun.records.statistics import Spread, over_seeds, welch, welch_interval
+from speedrun.records.summary import Summary, summarize
 
 
-def rows(*scores: float, day: int = 1, first_seed: int = 0, **changes) -> list[Row]:
+def rows(*scores: float, day: int = 1, first_seed: int = 0, **changes) -> list[Summary]:
     """Runs of one config under different seeds, one an hour."""
     named = {path.replace("__", "."): value for path, value in changes.items()}
     return [
-        row(made(score, seed, {"created": f"2026-01-{day:02}T{seed:02}:00:00+00:00", **named}))
+        summarize(
+            made(score, seed, {"created": f"2026-01-{day:02}T{seed:02}:00:00+00:00", **named})
+        )
         for seed, score in enumerate(scores, start=first_seed)
     ]
 
 
-def named(name: str | None, *of: list[Row], author: str | None = None) -> dict[str, Submission]:
+def named(name: str | None, *of: list[Summary], author: str | None = None) -> dict[str, Submission]:
     return {
         found.id: Submission(
             record=found.id, name=name, author=author, submitted="2026-02-01T00:00:00+00:00"
@@ -52,7 +54,7 @@ def test_runs_of_one_config_form_an_entry():
     scores = [0.80, 0.81, 0.82]
     spread = Spread(statistics.fmean(scores), statistics.stdev(scores), 3)
     assert entry.bits_per_byte == pytest.approx(spread)
-    assert [found.seed for found in entry.rows] == [0, 1, 2]
+    assert [found.seed for found in entry.runs] == [0, 1, 2]
     assert entry.label == "transformer, default" and len(entry.id) == 12
 
 
@@ -73,7 +75,7 @@ def test_what_is_different_is_another_entry(change):
 def test_a_name_splits_entries_and_an_author_does_not():
     notes = named("more heads", OLD[:2], author="Ann") | named(None, OLD[2:], author="Ben")
     board = only(OLD, submissions=notes)
-    assert sorted((e.name or "", len(e.rows), e.authors) for e in board.entries) == [
+    assert sorted((e.name or "", len(e.runs), e.authors) for e in board.entries) == [
         ("", 1, ("Ben",)),
         ("more heads", 2, ("Ann",)),
     ]
@@ -93,7 +95,7 @@ def _of(*values: float) -> tuple[float, float, int]:
 
 def test_equal_weights_count_once():
     copies = [found._replace(seed=seed) for seed, found in enumerate(OLD[:1] * 3)]
-    assert over_seeds(copies, [0.8, 0.8, 0.8]) == Spread(0.8, None, 1)
+    assert over_seeds(copies, "bits_per_byte") == Spread(0.8, None, 1)
     (entry,) = only(copies).entries
     assert entry.status == "unconfirmed" and entry.why == "1 of 3 seeds"
 
@@ -110,7 +112,7 @@ def test_equal_weights_count_once():
 )
 def test_tracks_stay_apart(change):
     found = boards([*OLD, *rows(0.1, 0.2, **change)])
-    assert sorted(len(board.entries[0].rows) for board in found) == [2, 3]
+    assert sorted(len(board.entries[0].runs) for board in found) == [2, 3]
     assert found[0].track != found[1].track and found[0].track.label
 
 
@@ -178,9 +180,9 @@ def test_whoever_had_the_seeds_first_is_held_against():
 
 
 def test_bounds_have_a_record_of_their_own_and_stand_behind():
-    bounds = [row(made(score, seed, BOUND)) for seed, score in enumerate((0.50, 0.51, 0.52))]
+    bounds = [summarize(made(score, seed, BOUND)) for seed, score in enumerate((0.50, 0.51, 0.52))]
     changes = {**BOUND, "config.recipe.lr": 0.5, "created": "2026-02-02T00:00:00Z"}
-    worse = [row(made(score, seed, changes)) for seed, score in enumerate((0.60, 0.61, 0.62))]
+    worse = [summarize(made(score, seed, changes)) for seed, score in enumerate((0.60, 0.61, 0.62))]
     board = only([*bounds, *OLD, *worse])
     assert [(e.is_bound, e.status) for e in board.entries] == [
         (False, "record"),

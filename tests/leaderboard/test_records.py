@@ -7,7 +7,7 @@ import pytest
 from leaderboard import index, validate
 from leaderboard.store import Store
 from speedrun.records import schema
-from speedrun.records.summary import row, unranked_because
+from speedrun.records.summary import summarize, unranked_because
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "leaderboard" / "records"
@@ -21,7 +21,7 @@ def test_a_record_is_whole_clean_and_ranks(path):
     assert found.code.dirty is False
     assert unranked_because(found) is None
     assert not validate.problems(found)
-    assert not validate.data_objections(row(found), index.known_data(Store(str(path.parent))))
+    assert not validate.data_problems(summarize(found), index.known_data(Store(str(path.parent))))
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem[:8])

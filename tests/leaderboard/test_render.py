@@ -14,7 +14,7 @@ from leaderboard.render import columns, markdown, terminal
 from leaderboard.render import json as plain
 from speedrun.records.sanitize import is_sanitized
 from speedrun.records.statistics import Spread
-from speedrun.records.summary import row
+from speedrun.records.summary import summarize
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -50,7 +50,7 @@ HOSTILE = [
 
 
 def board(*rows, **at) -> list[Board]:
-    return boards([row(record) for record in rows], **at)
+    return boards([summarize(record) for record in rows], **at)
 
 
 def three(arch="transformer", base=0.7, **changes):

@@ -66,7 +66,7 @@ def test_only_its_own_names_are_read(tmp_path):
     (tmp_path / "weights").mkdir()
     store = Store(str(tmp_path))
     assert sorted(store.names()) == sorted(names)
-    assert store.strangers() == sorted([*strange, f"{'d' * 64}.json"])
+    assert store.unexpected_files() == sorted([*strange, f"{'d' * 64}.json"])
 
 
 def test_links_are_not_followed(tmp_path):
@@ -75,7 +75,7 @@ def test_links_are_not_followed(tmp_path):
     folder.mkdir()
     (folder / NAME).symlink_to(tmp_path / "secret")
     store = Store(str(folder))
-    assert store.names() == {} and store.strangers() == [NAME]
+    assert store.names() == {} and store.unexpected_files() == [NAME]
     with pytest.raises(ValueError, match="cannot be read"):
         store.read(NAME, 100)
     assert not store.add(NAME, b"x")

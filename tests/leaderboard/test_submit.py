@@ -118,7 +118,7 @@ def test_new_data_open_a_track_only_if_asked(command, refused, tmp_path):
     assert command("submit", second, "--to", store).code == 0
     assert [name for name in names(store) if name.endswith(".data.json")] == [note]
     found = index.read(Store(str(store)), None)
-    assert {one.data_name for one in found.rows} == {"fables"} and len(found.rows) == 2
+    assert {one.data_name for one in found.runs} == {"fables"} and len(found.runs) == 2
 
 
 def other_size(changes=None):
@@ -180,7 +180,7 @@ def test_a_store_in_memory_does_as_well(command, run):
     url = f"memory://{uuid.uuid4().hex}"
     assert "added" in command("submit", run, "--to", url, "--with-weights").out
     assert "nothing changed" in command("submit", run, "--to", url, "--with-weights").out
-    assert len(index.read(Store(url), None).rows) == 1
+    assert len(index.read(Store(url), None).runs) == 1
     assert command("leaderboard", "--from", url, "--check").code == 0
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from leaderboard import store
+from speedrun.records.files import read_runs
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, content_id, load, seal
 
 
@@ -148,16 +148,50 @@ def test_a_missing_field_is_refused(make_record, write):
         refusal(write(changed))
 
 
-def test_a_record_of_the_first_schema_still_loads(make_record, write):
-    content = {**make_record().content(), "schema": 1}
-    for name in ("num_draws", "bits_per_byte_mc_se", "length_nats"):
-        del content["score"][name]
-    assert load(write(resealed(content))).schema_version == 1
+@pytest.fixture
+def old(content):
+    """`old(2)` is content as schema 2 has it: no argv, and events without a kind."""
+
+    def made(schema, *whats):
+        events = [{"share": 0.5, "what": what} for what in whats]
+        rest = {key: value for key, value in content.items() if key != "argv"}
+        return {"schema": schema, **rest, "train": {**content["train"], "events": events}}
+
+    return made
+
+
+EVENTS = {
+    "out of memory (2 GiB); micro-batch now 4 rows": "out_of_memory",
+    "the data ended: no more of it came within the budget": "data_ended",
+    "the data did not come before the budget's end": "data_ended",
+    "the documents ended early: the network is gone": "documents_ended",
+    "every document was read once: ended at 3.3% of the budget": "epochs_done",
+    "the machine slept or stood still for 4.2 s": "suspended",
+    "loss is nan": "diverged",
+    "something else": "other",
+}
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_older_schemas_load_under_their_id_with_the_kinds_of_their_events(old, write, schema):
+    saved = resealed(old(schema, *EVENTS))
+    record = load(write(saved))
+    assert (record.schema_version, record.argv, record.id) == (schema, [], saved["id"])
+    assert [event.kind for event in record.train.events] == list(EVENTS.values())
+    assert content_id(record.content()) == record.id
+
+
+def test_fields_of_schema_3_are_unknown_before_and_required_since(old, write):
+    assert "unknown before schema 3" in refusal(write(resealed({**old(2), "argv": []})))
+    assert "argv is missing" in refusal(write(resealed(old(3))))
+    assert "kind of an event is missing" in refusal(
+        write(resealed({**old(3, "loss is nan"), "argv": []}))
+    )
 
 
 def test_another_schema_is_refused(make_record, write):
-    changed = {**make_record().content(), "schema": 3}
-    assert "schema: Input should be 1 or 2" in refusal(write(resealed(changed)))
+    changed = {**make_record().content(), "schema": 4}
+    assert "schema: Input should be 1, 2 or 3" in refusal(write(resealed(changed)))
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
@@ -236,7 +270,7 @@ def test_broken_records_are_passed_by_when_runs_are_listed(make_record, tmp_path
     inner = tmp_path / "sweep" / "seed-2"
     inner.mkdir(parents=True)
     (inner / "record.json").write_text(records[2].to_json())
-    found = list(store.runs(tmp_path))
+    found = list(read_runs(tmp_path))
     assert found == [(tmp_path / "good", records[0]), (inner, records[2])]
     assert all(isinstance(record, Record) for _, record in found)
-    assert list(store.runs(tmp_path / "nowhere")) == []
+    assert list(read_runs(tmp_path / "nowhere")) == []

@@ -5,24 +5,24 @@ import json
 import pytest
 from helpers.made_records import BOUND, made
 
-from speedrun.records.summary import Row, config_key, row
+from speedrun.records.summary import Summary, config_key, summarize
 
 
 def test_a_row_has_the_facts_of_its_record():
     record = made(0.7, 5, {"hardware.class": "cuda-h100", "budget_s": 60.0})
-    found = row(record)
+    found = summarize(record)
     assert record.score is not None
     assert (found.id, found.seed, found.budget_s) == (record.id, 5, 60.0)
     assert (found.bits_per_byte, found.perplexity) == (0.7, record.score.perplexity)
     assert (found.num_docs, found.num_bytes, found.vocab) == (2000, 1_602_449, 4096)
     assert (found.hardware_class, found.recipe_name) == ("cuda-h100", "default")
     assert found.unranked_because is None and found.dirty is False
-    assert row(made(0.7, changes=BOUND)).likelihood == "bound"
+    assert summarize(made(0.7, changes=BOUND)).likelihood == "bound"
 
 
 def test_a_row_survives_json():
-    found = row(made())
-    assert Row(*json.loads(json.dumps(list(found)))) == found
+    found = summarize(made())
+    assert Summary(*json.loads(json.dumps(list(found)))) == found
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_a_row_survives_json():
     ],
 )
 def test_dates_are_brought_to_one_offset(created, shown):
-    assert row(made(changes={"created": created})).created == shown
+    assert summarize(made(changes={"created": created})).created == shown
 
 
 def test_the_config_without_its_seed_is_the_key():
@@ -46,6 +46,6 @@ def test_the_config_without_its_seed_is_the_key():
 
 
 def test_a_run_without_score_has_a_row_that_does_not_rank():
-    found = row(made(changes={"score": None, "status": "diverged"}))
+    found = summarize(made(changes={"score": None, "status": "diverged"}))
     assert (found.bits_per_byte, found.num_docs) == (0.0, 0)
     assert found.unranked_because == "the run is diverged"

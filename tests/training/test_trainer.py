@@ -209,6 +209,7 @@ def test_training_ends_when_the_documents_were_read_often_enough(clock, fake_tim
     assert training.events == [
         {
             "share": pytest.approx(0.0117, abs=1e-3),
+            "kind": "epochs_done",
             "what": "every document was read once: ended at 1.2% of the budget",
         }
     ]

@@ -8,25 +8,11 @@ from typing import Any, NamedTuple
 from leaderboard import reproduce
 from leaderboard.rank import Entry
 from leaderboard.render.html import curves
-from speedrun.records.schema import Clock, Record
+from speedrun.records.schema import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK, Clock, Record
 
 MAX_SETTINGS = 400  # shown of one config
 _LONGEST = 300  # characters of one value
 _MAX_BARS = 8  # runs with a bar of their own
-
-# What each account holds; the first two are what a race is given.
-ON_CLOCK = (("train_s", "training"), ("data_wait_s", "waiting for data"))
-OFF_CLOCK = (
-    ("startup_s", "start-up"),
-    ("tokenizer_s", "tokenizer"),
-    ("build_s", "building"),
-    ("compile_s", "compiling"),
-    ("warmup_s", "tuning and warm-up"),
-    ("checkpoint_s", "checkpoint"),
-    ("evaluate_s", "scoring"),
-    ("sample_s", "story"),
-)
-BESIDE_CLOCK = (("overshoot_s", "past the budget"), ("suspended_s", "asleep"))
 
 
 class Setting(NamedTuple):
@@ -58,13 +44,13 @@ def of(entry: Entry, records: Sequence[Record], rival: Known | None) -> dict[str
     settings = flat(first.config)
     return {
         "first": first,
-        "runs": list(zip(entry.rows, records, strict=True)),
+        "runs": list(zip(entry.runs, records, strict=True)),
         "sections": sections(settings),
         "num_hidden_settings": max(0, len(settings) - MAX_SETTINGS),
         "clocks": clocks(records[:_MAX_BARS]),
-        "on_clock": ON_CLOCK,
-        "off_clock": OFF_CLOCK,
-        "beside_clock": BESIDE_CLOCK,
+        "on_clock": titled(ON_CLOCK),
+        "off_clock": titled(OFF_CLOCK),
+        "beside_clock": titled(BESIDE_CLOCK),
         "rival": rival.entry if rival else None,
         "changes": changes(rival.config, first.config) if rival else [],
         "curve": curves.drawing(
@@ -86,7 +72,7 @@ def how_to_reproduce(entry: Entry, first: Record) -> dict[str, Any]:
         flags = reproduce.flags(first)
     except ValueError as error:
         return {"script": None, "no_script": str(error), "flags": None}
-    runs = [(row.commit, row.seed) for row in entry.rows]
+    runs = [(row.commit, row.seed) for row in entry.runs]
     return {"script": reproduce.script(flags, runs), "no_script": "", "flags": flags}
 
 
@@ -154,18 +140,23 @@ def clocks(records: Sequence[Record]) -> list[dict[str, Any]]:
     ]
 
 
-def _sum(clock: Clock, accounts: Sequence[tuple[str, str]]) -> float:
-    return sum(getattr(clock, name) for name, _ in accounts)
+def titled(accounts: Sequence[str]) -> list[tuple[str, str]]:
+    """(account, title) of each."""
+    return [(name, CLOCK_TITLES[name]) for name in accounts]
+
+
+def _sum(clock: Clock, accounts: Sequence[str]) -> float:
+    return sum(getattr(clock, name) for name in accounts)
 
 
 def _bar(
-    clock: Clock, accounts: Sequence[tuple[str, str]], whole_s: float
+    clock: Clock, accounts: Sequence[str], whole_s: float
 ) -> list[tuple[str, str, float, float, float]]:
     """(account, title, seconds, start, width) of each, the last two in percent of the bar."""
-    seconds = [getattr(clock, name) for name, _ in accounts]
+    seconds = [getattr(clock, name) for name in accounts]
     out, start = [], 0.0
-    for (name, title), value in zip(accounts, seconds, strict=True):
+    for name, value in zip(accounts, seconds, strict=True):
         width = 100 * value / whole_s
-        out.append((name, title, value, start, width))
+        out.append((name, CLOCK_TITLES[name], value, start, width))
         start += width
     return out

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from leaderboard import index as catalogue
-from leaderboard.rank import Board, Entry, Track
+from leaderboard.rank import Board, Entry
 from leaderboard.render import columns
 from leaderboard.render.html import curves, facts, palette, plots, templates
 from leaderboard.render.html.folder import Pages, pages
 from leaderboard.render.html.plots import Plot
 from leaderboard.store import Store
 from speedrun.records.schema import Record
+from speedrun.records.track import Track
 
 MAX_CURVES = 100  # of a track, the best entries'
 _NUM_CHOSEN = 5  # curves shown before anybody chose
@@ -85,7 +86,7 @@ def _entries(section: Section, store: Store) -> Iterator[tuple[Entry, dict[str, 
     for id in (*were, *(id for id in now if id not in set(were))):
         entry = now[id]
         records = _records(entry, store)
-        if len(records) < len(entry.rows):
+        if len(records) < len(entry.runs):
             section.lost.append(id)
             continue
         if id in were:
@@ -101,7 +102,7 @@ def _entries(section: Section, store: Store) -> Iterator[tuple[Entry, dict[str, 
 def _records(entry: Entry, store: Store) -> list[Record]:
     """The records of an entry; fewer where the store has lost one since it was listed."""
     found = []
-    for row in entry.rows:
+    for row in entry.runs:
         try:
             found.append(catalogue.fetch(store, row.id, row.file_sha256))
         except (LookupError, ValueError):

@@ -126,7 +126,7 @@ def test_a_claim_must_be_possible(search, dropped, epochs, agrees):
 
 
 def test_a_source_that_broke_off_need_not_have_counted_all(search):
-    event = {"share": 1.0, "what": f"{contamination.ENDED_EARLY}: the network is gone"}
+    event = {"share": 1.0, "kind": "documents_ended", "what": "the network is gone"}
     documents = [text(10), text(1), text(11), text(2)]
     assert not search(documents, 10**6, 2.0, 1)[1]
     assert search(documents, 10**6, 2.0, 1, [event])[1]

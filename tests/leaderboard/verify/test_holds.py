@@ -81,7 +81,7 @@ def test_a_record_in_a_store_is_verified_by_its_id(run, stories, tmp_path):
     assert not found.problems
     (note,) = found.verifications[record.id]
     assert note.by == "B" and note.agrees
-    (board,) = boards(found.rows, found.submissions, found.verifications)
+    (board,) = boards(found.runs, found.submissions, found.verifications)
     assert board.entries[0].mark == "rescored"
     assert "no record begins with" in refused("verify", "0" * 64, "--from", store)
 

@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from leaderboard.verify import rerun
-from speedrun.records.summary import row
+from speedrun.records.summary import summarize
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def scored(make_record):
 
 
 def judged(claim, again, *others):
-    return rerun.compared(claim, again, [row(other) for other in others])
+    return rerun.compared(claim, again, [summarize(other) for other in others])
 
 
 def test_a_rerun_within_the_noise_agrees(scored):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from leaderboard.rank import standing, track
-from speedrun.records.summary import MAX_OVERSHOOT, row, unranked_because
+from speedrun.records.summary import MAX_OVERSHOOT, summarize, unranked_because
+from speedrun.records.track import Track, standing
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def scored(make_record):
 
     def made(bits_per_byte, seed=0, **changes):
         named = {path.replace("__", "."): value for path, value in changes.items()}
-        return row(make_record({"score.bits_per_byte": bits_per_byte, "seed": seed, **named}))
+        return summarize(make_record({"score.bits_per_byte": bits_per_byte, "seed": seed, **named}))
 
     return made
 
@@ -47,9 +47,9 @@ def test_equal_scores_share_a_place(scored):
     ],
 )
 def test_runs_of_another_track_are_no_rivals(make_record, path, value):
-    ours = row(make_record({"seed": 1}))
-    other = row(make_record({path: value, "score.bits_per_byte": 0.1}))
-    assert track(ours) != track(other)
+    ours = summarize(make_record({"seed": 1}))
+    other = summarize(make_record({path: value, "score.bits_per_byte": 0.1}))
+    assert Track.of(ours) != Track.of(other)
     assert standing(ours, [other]).num_runs == 1
 
 
@@ -58,7 +58,7 @@ def test_runs_of_another_track_are_no_rivals(make_record, path, value):
     [("seed", 7), ("arch", "lstm"), ("num_params", 1), ("tokenizer.vocab", 257), ("device", "x")],
 )
 def test_what_is_free_does_not_part_tracks(make_record, path, value):
-    assert track(row(make_record({path: value}))) == track(row(make_record()))
+    assert Track.of(summarize(make_record({path: value}))) == Track.of(summarize(make_record()))
 
 
 def test_bounds_stand_behind_exact_scores(scored):
@@ -83,7 +83,7 @@ def test_bounds_stand_behind_exact_scores(scored):
 def test_doubtful_runs_do_not_rank_and_are_no_rivals(make_record, changes, why):
     doubtful = make_record(changes)
     assert unranked_because(doubtful) == why
-    stand = standing(row(make_record({"seed": 1})), [row(doubtful)])
+    stand = standing(summarize(make_record({"seed": 1})), [summarize(doubtful)])
     assert (stand.num_runs, stand.best) == (1, None)
 
 

@@ -1,0 +1,29 @@
+"""Files of a finished run, and the runs below a folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from speedrun.records.schema import Record, load
+
+RECORD, WEIGHTS, TOKENIZER = "record.json", "model.safetensors", "tokenizer.json"
+OWN_RECORDS = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
+
+
+def record_paths(folder: Path) -> list[Path]:
+    """Record files of finished runs up to two folders down, sorted; hidden folders are not
+    finished."""
+    paths = sorted([*folder.glob(f"*/{RECORD}"), *folder.glob(f"*/*/{RECORD}")])
+    return [
+        path
+        for path in paths
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
+
+
+def read_runs(folder: Path) -> Iterator[tuple[Path, Record]]:
+    """Folder and record of each finished run below a folder; invalid records are skipped."""
+    for path in record_paths(folder):
+        try:
+            yield path.parent, load(path)
+        except (ValueError, OSError):
+            continue
