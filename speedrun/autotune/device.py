@@ -1,22 +1,21 @@
-"""`auto` where several backends drive one accelerator: a few real steps on each decide."""
+"""The fastest of several devices that share one accelerator, by a few training steps on each."""
 
 import gc
 import time
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
+from speedrun.autotune import synthetic_batch
 from speedrun.backends import common, registry
 from speedrun.config import Run
-from speedrun.protocols import Architecture, Device, EngineSpec, Rows
+from speedrun.protocols import Architecture, Device, EngineSpec
 
 NUM_STEPS = 3  # timed, after one that compiles
 
-Times = dict[str, float | str]  # seconds of a step by device, or why there are none
+Times = dict[str, float | str]  # seconds per step by device, or why there are none
 
 
-def rivals(device: Device, architecture: Architecture) -> list[Device]:
-    """Devices that are this accelerator under another framework, and `device` itself first."""
+def candidates(device: Device, architecture: Architecture) -> list[Device]:
+    """`device` first, then the devices that drive its accelerator with another framework."""
     if device.shared is None:
         return [device]
     written = architecture.backends()
@@ -25,7 +24,7 @@ def rivals(device: Device, architecture: Architecture) -> list[Device]:
     return [device, *others]
 
 
-def quickest(
+def fastest(
     devices: Sequence[Device],
     architecture: Architecture,
     run: Run,
@@ -33,7 +32,7 @@ def quickest(
 ) -> tuple[Device, Times]:
     """The device whose training step takes the least time, and the times of all.
 
-    One that fails is out of the running; where all fail the first error is raised.
+    A device that fails is skipped; where all fail the first error is raised.
     """
     times: Times = {}
     errors: list[Exception] = []
@@ -55,27 +54,20 @@ def quickest(
 def _step_s(
     device: Device, architecture: Architecture, run: Run, now: Callable[[], float]
 ) -> float:
-    """Seconds of the fastest of a few steps on dummy rows."""
-    engine = registry.engine(
-        EngineSpec(
-            architecture=architecture,
-            config=run.model,
-            recipe=run.recipe,
-            device=device,
-            seed=run.seed,
-        )
+    """Seconds of the fastest of a few steps on a synthetic batch."""
+    spec = EngineSpec(
+        architecture=architecture, config=run.model, recipe=run.recipe, device=device, seed=run.seed
     )
-    shape = (run.recipe.batch_rows, run.model.context + 1)
-    rng = np.random.default_rng(run.seed)
-    rows: Rows = rng.integers(0, run.model.vocab, shape, dtype=np.int32)
+    engine = registry.engine(spec)
+    rows = synthetic_batch.rows(run.recipe.batch_rows, run.model)
     times_s: list[float] = []
     while len(times_s) <= NUM_STEPS:
-        start_s = now()
+        started_s = now()
         if common.step_with_retry(engine, rows):
             times_s.clear()
             continue
         engine.sync()
-        times_s.append(now() - start_s)
-    del engine  # its memory is the next one's
+        times_s.append(now() - started_s)
+    del engine  # its memory is needed by the next one
     gc.collect()
     return min(times_s[1:])

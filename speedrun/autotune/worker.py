@@ -1,165 +1,187 @@
-"""The child process: builds engines and times their steps as it is told.
+"""The training step to be tuned, and the child process in which its candidates are timed.
 
-An order is a line of JSON on standard input, its answer one on standard output. Nothing is
-decided here, so that whatever a candidate does to this process costs that candidate alone.
+Whatever a candidate does to that process, it costs this candidate alone.
 """
 
+import dataclasses
 import gc
-import json
-import os
-import queue
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any, TextIO
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from speedrun.autotune import synthetic_batch
 from speedrun.backends import common, registry
-from speedrun.config import Recipe
+from speedrun.config import Recipe, Run
 from speedrun.models import loader
-from speedrun.protocols import Engine, EngineSpec, ExecutionConfig
+from speedrun.protocols import Architecture, Backend, Device, Engine, EngineSpec, ExecutionConfig
 from speedrun.system import subprocesses
+from speedrun.system.hardware import Machine
+from speedrun.system.subprocesses import Child, ChildEnded, ChildTimeout
 
 CHECK_STEPS = 4  # whose loss must be right; the first one also compiles
+_PROMOTE_S = 5.0
+Slot = Literal["best", "rival"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """The training step of a run on a device of this machine."""
+
+    arch: str  # as requested, which may be a folder
+    architecture: Architecture
+    run: Run
+    backend: Backend
+    device: Device
+    machine: Machine
+    chosen: Collection[str] = ()  # keys of --set
+
+    def arguments(self) -> dict[str, Any]:
+        """The values that `Engines` is made of in the child process."""
+        return {
+            "arch": self.arch,
+            "device": self.device.name,
+            "model": dataclasses.asdict(self.run.model),  # type: ignore[call-overload]
+            "recipe": dataclasses.asdict(self.run.recipe),
+            "seed": self.run.seed,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstSteps:
+    """Loss in nats and seconds of the first steps of an engine."""
+
+    losses: Sequence[float]
+    times_s: Sequence[float]
+    is_slow: bool  # stopped early, slower than the limits; the engine is gone
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Seconds for all first steps of an engine, for the very first, and for each later one."""
+
+    total_s: float
+    first_s: float | None = None
+    step_s: float | None = None
 
 
 class Worker:
-    """Engines of one race under different settings, by name."""
+    """A child process that holds two engines, the best so far and its rival, and times them.
 
-    def __init__(self, subject: dict[str, Any]) -> None:
-        self._architecture = loader.architecture(subject["arch"])
-        self._device = registry.device(subject["device"], self._architecture)
-        self._backend = registry.backend(self._device.backend)
-        self._model = self._architecture.Config(**subject["model"])
-        self._recipe = Recipe(**subject["recipe"])
-        self._seed = subject["seed"]
-        self._rows = synthetic_batch.rows(self._recipe.batch_rows, self._model)
+    What fails raises ChildError. When the process ends, both engines are gone.
+    """
+
+    def __init__(self, target: Target, module: str = __name__) -> None:
+        self._target, self._module = target, module
+        self._child: Child | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the child process runs."""
+        return self._child is not None
+
+    def start(self, timeout_s: float) -> None:
+        """Start the process and have it load the target."""
+        self._child = Child(self._module)
+        self._call("start", timeout_s, **self._target.arguments())
+
+    def build(
+        self, settings: ExecutionConfig, limits: Limits, *, may_shrink: bool = False
+    ) -> FirstSteps:
+        """Make the rival and take its first steps, in smaller micro-batches if it `may_shrink`."""
+        values = {"settings": dataclasses.asdict(settings), "limits": dataclasses.asdict(limits)}
+        return FirstSteps(**self._call("build", limits.total_s, may_shrink=may_shrink, **values))
+
+    def promote(self) -> None:
+        """Make the rival the best."""
+        self._call("promote", _PROMOTE_S)
+
+    def time(self, slot: Slot, num_steps: int, *, timeout_s: float) -> float:
+        """Seconds per step, over some steps."""
+        return self._call("time", timeout_s, slot=slot, num_steps=num_steps)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+    def _call(self, kind: str, timeout_s: float, **values: Any) -> Any:
+        assert self._child is not None
+        try:
+            return self._child.call(kind, timeout_s=timeout_s, **values)
+        except (ChildEnded, ChildTimeout):
+            self.close()
+            raise
+
+
+class Engines:
+    """The child's side of a `Worker`."""
+
+    def __init__(self, notice: Callable[[str], None], **target: Any) -> None:
+        architecture = loader.architecture(target["arch"])
+        device = registry.device(target["device"], architecture)
+        self._backend = registry.backend(device.backend)
+        self._spec = EngineSpec(
+            architecture=architecture,
+            config=architecture.Config(**target["model"]),
+            recipe=Recipe(**target["recipe"]),
+            device=device,
+            seed=target["seed"],
+        )
+        self._rows = synthetic_batch.rows(self._spec.recipe.batch_rows, self._spec.config)
         self._engines: dict[str, tuple[Engine, ExecutionConfig]] = {}
 
-    def build(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Make an engine and take its first steps: their losses, seconds, and what it made of it.
-
-        They end early where they are slower than asked for.
-        """
-        self.drop(order)
-        settings = ExecutionConfig(**order["settings"])
-        engine = self._backend.engine(
-            EngineSpec(
-                architecture=self._architecture,
-                config=self._model,
-                recipe=self._recipe,
-                device=self._device,
-                seed=self._seed,
-                execution=settings,
-            )
-        )
-        losses, times_s, is_slow = [], [], False
+    def build(
+        self, settings: dict[str, Any], limits: dict[str, Any], may_shrink: bool
+    ) -> dict[str, Any]:
+        """Make an engine and take its first steps; `FirstSteps` as plain values."""
+        self._engines.pop("rival", None)
+        gc.collect()  # its memory is needed by the next one
+        execution, limit = ExecutionConfig(**settings), Limits(**limits)
+        engine = self._backend.engine(dataclasses.replace(self._spec, execution=execution))
+        losses: list[float] = []
+        times_s: list[float] = []
+        is_slow = False
         while len(losses) < CHECK_STEPS and not is_slow:
-            before_s = time.perf_counter()
-            self._step(engine, may_shrink=order["may_shrink"])
+            started_s = time.perf_counter()
+            if may_shrink:
+                common.step_with_retry(engine, self._rows)
+            else:
+                engine.step(self._rows, 1.0)
             losses.append(engine.train_loss())
             engine.sync()
-            times_s.append(time.perf_counter() - before_s)
-            is_slow = _is_slow(times_s, order["first_limit_s"], order["step_limit_s"])
+            times_s.append(time.perf_counter() - started_s)
+            is_slow = _is_slow(times_s, limit)
         if not is_slow:
-            self._engines[order["name"]] = engine, settings
-        return {
-            "losses": losses,
-            "times_s": times_s,
-            "is_slow": is_slow,
-            "facts": engine.metadata(),
-        }
+            self._engines["rival"] = engine, execution
+        return dataclasses.asdict(
+            FirstSteps(losses=losses, times_s=times_s, is_slow=is_slow, metadata=engine.metadata())
+        )
 
-    def time(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Seconds of a step, over some steps."""
-        engine, settings = self._engines[order["name"]]
-        self._backend.prepare(self._device, settings)  # another candidate's may be set
-        before_s = time.perf_counter()
-        for _ in range(order["num_steps"]):
+    def promote(self) -> None:
+        """Make the rival the best."""
+        self._engines["best"] = self._engines.pop("rival")
+        gc.collect()
+
+    def time(self, slot: Slot, num_steps: int) -> float:
+        """Seconds per step, over some steps."""
+        engine, execution = self._engines[slot]
+        self._backend.prepare(self._spec.device, execution)  # the other's may be set
+        started_s = time.perf_counter()
+        for _ in range(num_steps):
             engine.step(self._rows, 1.0)
         engine.sync()
-        return {"step_s": (time.perf_counter() - before_s) / order["num_steps"]}
-
-    def drop(self, order: dict[str, Any]) -> dict[str, Any]:
-        self._engines.pop(order["name"], None)
-        gc.collect()  # its memory is the next one's
-        return {}
-
-    def _step(self, engine: Engine, *, may_shrink: bool) -> None:
-        if may_shrink:
-            common.step_with_retry(engine, self._rows)
-        else:
-            engine.step(self._rows, 1.0)
+        return (time.perf_counter() - started_s) / num_steps
 
 
-def _is_slow(times_s: list[float], first_limit_s: float | None, step_limit_s: float | None) -> bool:
-    """The first step by itself; of the others two, since one may have met something else."""
-    if first_limit_s is not None and times_s[0] > first_limit_s:
+def _is_slow(times_s: Sequence[float], limits: Limits) -> bool:
+    """The first step is judged alone; of the others two, as one may have been disturbed."""
+    if limits.first_s is not None and times_s[0] > limits.first_s:
         return True
-    return step_limit_s is not None and len(times_s) > 2 and min(times_s[1:]) > step_limit_s
-
-
-def main() -> None:
-    """Answer orders until standard input ends, which is when whoever gave them is gone."""
-    answers = _answers()
-    orders = _orders()
-    try:
-        worker = Worker(next(orders))
-    except Exception as error:  # of an architecture, a framework, a driver
-        _say(answers, {"failed": _in_one_line(error)})
-        return
-    _say(answers, {})
-    for order in orders:
-        try:
-            answer = getattr(worker, order["do"])(order)
-        except Exception as error:  # frameworks' errors have no common class
-            answer = {"failed": _in_one_line(error)}
-        _say(answers, answer)
-
-
-def _answers() -> TextIO:
-    """Standard output for the answers alone: what compilers and models print goes elsewhere."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return answers
-
-
-def _orders() -> Iterator[dict[str, Any]]:
-    """Read beside the work, so that the end of the one who orders is noticed in the midst of it."""
-    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-
-    def read() -> None:
-        with os.fdopen(sys.stdin.fileno(), closefd=False, encoding="utf-8") as given:
-            for line in given:
-                lines.put(line)
-        subprocesses.end_with_all()
-
-    threading.Thread(target=read, daemon=True).start()
-    while True:
-        yield json.loads(lines.get())
-
-
-def _say(answers: TextIO, answer: dict[str, Any]) -> None:
-    print(json.dumps(answer), file=answers, flush=True)
-
-
-def _in_one_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}"[:200] if lines else type(error).__name__
-
-
-def subject(arch: str, device: str, model: Any, recipe: Recipe, seed: int) -> dict[str, Any]:
-    """What a worker's first line says: whose steps are timed."""
-    return {
-        "arch": arch,
-        "device": device,
-        "model": asdict(model),
-        "recipe": asdict(recipe),
-        "seed": seed,
-    }
+    return limits.step_s is not None and len(times_s) > 2 and min(times_s[1:]) > limits.step_s
 
 
 if __name__ == "__main__":
-    main()
+    subprocesses.serve(Engines)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from helpers.fake_bench import Candidate, FakeBench
+from helpers.fake_worker import Candidate, FakeWorker
 from helpers.fakes import run_of
 
 from speedrun.autotune import cache, tune
@@ -24,7 +24,7 @@ SPACE = {
 
 
 class Backend:
-    """Lists candidates; the bench is the test's."""
+    """Lists candidates; the worker is the test's."""
 
     version = "1.0"
 
@@ -42,12 +42,12 @@ class Architecture:
         return Architecture
 
 
-def subject_of(**recipe: Any) -> tune.Subject:
+def target_of(**recipe: Any) -> tune.Target:
     machine = Machine(cpu="a", arch="x86_64", cores=2, memory_bytes=1 << 30, features=())
     architecture: Any = Architecture()
     backend: Any = Backend()
     device = Device(name="cpu", backend="torch", available=True, detail="")
-    return tune.Subject(
+    return tune.Target(
         arch="fake",
         architecture=architecture,
         run=run_of(60.0, **recipe),
@@ -58,23 +58,23 @@ def subject_of(**recipe: Any) -> tune.Subject:
 
 
 class Raced:
-    """`tune` on a fake clock, with all that it said and the benches that it took."""
+    """`tune` on a fake clock, with all that it said and the workers that it took."""
 
     def __init__(self, fake_time: Any) -> None:
         self.fake_time = fake_time
         self.behaves = lambda s: Candidate(0.1 if s.fused else 0.05)
         self.slowdown = lambda: 1.0
         self.lines: list[str] = []
-        self.benches: list[FakeBench] = []
+        self.workers: list[Any] = []
 
-    def __call__(self, subject: tune.Subject, mode: Any = "quick") -> tune.Tuned:
-        def bench() -> Any:
-            self.benches.append(FakeBench(self.fake_time, self.behaves))
-            self.benches[-1].slowdown = self.slowdown
-            return self.benches[-1]
+    def __call__(self, target: tune.Target, mode: Any = "quick") -> tune.Tuned:
+        def worker(target: Any) -> Any:
+            self.workers.append(FakeWorker(self.fake_time, self.behaves))
+            self.workers[-1].slowdown = self.slowdown
+            return self.workers[-1]
 
         self.lines.clear()
-        return tune.tune(mode, subject, self.lines.append, bench=bench, now=self.fake_time)
+        return tune.tune(mode, target, self.lines.append, worker=worker, now=self.fake_time)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def tuned(fake_time) -> Raced:
 
 
 def test_the_choice_and_all_times_are_facts_of_the_record(tuned):
-    found = tuned(subject_of())
+    found = tuned(target_of())
     assert found.settings == ExecutionConfig(
         precision="fp32", micro_batch_rows=4, fused=False, compile="off"
     )
@@ -98,7 +98,7 @@ def test_the_choice_and_all_times_are_facts_of_the_record(tuned):
     assert (facts["plain_step_s"], facts["step_s"]) == pytest.approx((0.1, 0.05))
     assert {"field": "fused", "value": False, "kept": True}.items() <= facts["trials"][2].items()
     assert all(trial["spread"] >= 0 for trial in facts["trials"])
-    assert 0 < facts["spent_s"] <= tune.LIMITS_S["quick"][0]
+    assert 0 < facts["spent_s"] <= tune.BUDGETS["quick"].total_s
     assert json.loads(json.dumps(facts)) == facts
     assert any(
         "100 ms" in line and "50 ms" in line and "fused=False" in line for line in tuned.lines
@@ -106,20 +106,20 @@ def test_the_choice_and_all_times_are_facts_of_the_record(tuned):
 
 
 def test_off_times_nothing_and_says_so(tuned):
-    found = tuned(subject_of(), "off")
+    found = tuned(target_of(), "off")
     assert found.settings == ExecutionConfig() and found.facts == {"mode": "off"}
-    assert not tuned.benches and not tuned.lines
+    assert not tuned.workers and not tuned.lines
 
 
 def test_a_backend_without_a_choice_is_not_timed(tuned, monkeypatch):
     monkeypatch.setattr(Backend, "candidates", lambda *args: {})
-    assert tuned(subject_of()).settings == ExecutionConfig() and not tuned.benches
+    assert tuned(target_of()).settings == ExecutionConfig() and not tuned.workers
 
 
 def test_a_choice_is_paid_for_once(tuned):
-    first = tuned(subject_of())
-    again = tuned(dataclasses.replace(subject_of(), run=dataclasses.replace(run_of(99.0), seed=7)))
-    assert len(tuned.benches) == 1, "another seed and budget are no other step"
+    first = tuned(target_of())
+    again = tuned(dataclasses.replace(target_of(), run=dataclasses.replace(run_of(99.0), seed=7)))
+    assert len(tuned.workers) == 1, "another seed and budget are no other step"
     assert again.settings == first.settings and again.facts["from"] == "cache"
     assert again.facts["trials"] == first.facts["trials"]
     assert "earlier race" in tuned.lines[0]
@@ -127,13 +127,13 @@ def test_a_choice_is_paid_for_once(tuned):
 
 @pytest.mark.parametrize("what", ["version", "recipe", "size", "machine", "device", "architecture"])
 def test_a_choice_counts_for_what_it_was_made_for_only(tuned, monkeypatch, what):
-    before = subject_of()
+    before = target_of()
     tuned(before)
     changes: dict[str, Any] = {}
     if what == "version":
         monkeypatch.setattr(Backend, "version", "1.1")
     elif what == "recipe":
-        changes = {"run": subject_of(lr=0.5).run}
+        changes = {"run": target_of(lr=0.5).run}
     elif what == "size":
         model = dataclasses.replace(before.run.model, width=16)  # type: ignore[type-var]
         changes = {"run": dataclasses.replace(before.run, model=model)}
@@ -145,7 +145,7 @@ def test_a_choice_counts_for_what_it_was_made_for_only(tuned, monkeypatch, what)
         other: Any = SimpleNamespace(NAME="other", model=lambda backend: Architecture)
         changes = {"architecture": other}
     tuned(dataclasses.replace(before, **changes))
-    assert len(tuned.benches) == 2
+    assert len(tuned.workers) == 2
 
 
 def test_changed_source_is_measured_anew(tmp_path, monkeypatch):
@@ -159,97 +159,70 @@ def test_changed_source_is_measured_anew(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema": 1}', "null"])
 def test_a_damaged_file_is_no_choice(tuned, text):
-    tuned(subject_of())
+    tuned(target_of())
     (path,) = (paths.cache_dir() / "tuning").glob("*.json")
     path.write_text(text)
-    assert tuned(subject_of()).facts["from"] == "measured" and len(tuned.benches) == 2
+    assert tuned(target_of()).facts["from"] == "measured" and len(tuned.workers) == 2
 
 
 def test_a_kept_value_that_is_no_candidate_is_no_choice(tuned):
-    tuned(subject_of())
+    tuned(target_of())
     (path,) = (paths.cache_dir() / "tuning").glob("*.json")
     content = json.loads(path.read_text())
     content["settings"]["precision"] = "fp4"
     path.write_text(json.dumps(content))
-    assert tuned(subject_of()).facts["from"] == "measured"
+    assert tuned(target_of()).facts["from"] == "measured"
 
 
 def test_a_thorough_choice_serves_quick_races_but_not_the_other_way(tuned):
-    tuned(subject_of())
-    assert tuned(subject_of(), "full").facts["from"] == "measured"
-    assert tuned(subject_of(), "quick").facts["from"] == "cache"
-    assert tuned(subject_of(), "full").facts["from"] == "cache"
-    assert len(tuned.benches) == 2
-
-
-def test_what_was_not_tried_is_tried_once_by_a_later_race(tuned):
-    """Above all compilation, which the race then did, so that it is quick the next time."""
-    is_compiled_before = False
-
-    def behaves(s: ExecutionConfig) -> Candidate:
-        if s.compile == "default":
-            return Candidate(0.02, build_s=1.0 if is_compiled_before else 60.0)
-        return Candidate(0.1 if s.fused else 0.05)
-
-    tuned.behaves = behaves
-    first = tuned(subject_of())
-    assert first.settings.compile is None and first.settings.fused is False
-    assert "compile=default" in first.facts["not_tried"] and "--tune full" in tuned.lines[-1]
-    is_compiled_before = True
-    second = tuned(subject_of())
-    assert second.settings == dataclasses.replace(first.settings, compile="default")
-    assert len(second.facts["trials"]) > len(first.facts["trials"])
-    assert tuned(subject_of()).settings == second.settings and len(tuned.benches) == 2
-
-
-def test_a_later_race_that_gets_no_further_keeps_the_choice(tuned):
-    def behaves(s: ExecutionConfig) -> Candidate:
-        build_s = 60.0 if s.compile == "default" else 0.5
-        return Candidate(0.1 if s.fused else 0.05, build_s=build_s)
-
-    tuned.behaves = behaves
-    first = tuned(subject_of())
-    tuned.behaves = lambda s: Candidate(5.0)  # the machine has become very busy
-    assert tuned(subject_of()).settings == first.settings
-    tuned(subject_of())
-    assert len(tuned.benches) == 2
+    tuned(target_of())
+    assert tuned(target_of(), "full").facts["from"] == "measured"
+    assert tuned(target_of(), "quick").facts["from"] == "cache"
+    assert tuned(target_of(), "full").facts["from"] == "cache"
+    assert len(tuned.workers) == 2
 
 
 def test_a_search_that_failed_is_not_kept(tuned):
     tuned.behaves = lambda s: Candidate(fails="crash")
-    found = tuned(subject_of())
+    found = tuned(target_of())
     assert found.settings == ExecutionConfig(
         precision="fp32", micro_batch_rows=4, fused=True, compile="off"
     )
     assert "SIGSEGV" in found.facts["problem"] and "SIGSEGV" in tuned.lines[-1]
-    tuned(subject_of())
-    assert len(tuned.benches) == 2
+    tuned(target_of())
+    assert len(tuned.workers) == 2
 
 
 def test_a_search_that_got_to_nothing_is_not_kept(tuned):
     tuned.behaves = lambda s: Candidate(3.0)
-    found = tuned(subject_of())
+    found = tuned(target_of())
     assert found.settings == ExecutionConfig() and not found.facts["trials"]
-    assert any("no settings could be compared" in line for line in tuned.lines)
+    assert tuned.lines[-1].startswith("Tuning timed out after 1")
+    assert tuned.lines[-1].endswith("using the default settings. Try --tune full or --tune off.")
     tuned.behaves = lambda s: Candidate(0.1 if s.fused else 0.05)
-    assert tuned(subject_of()).settings.fused is False
+    assert tuned(target_of()).settings.fused is False
 
 
 def test_a_choice_of_a_busy_machine_is_this_races_alone(tuned, fake_time):
     """What wins beside other work, a single thread say, loses without it."""
     tuned.slowdown = lambda: 1.0 + (int(10 * fake_time()) % 7) / 7
-    found = tuned(subject_of())
+    found = tuned(target_of())
     assert found.settings.fused is False and found.facts["spread"] > tune.DISTURBED
     assert any("busy" in line for line in tuned.lines)
     tuned.slowdown = lambda: 1.0
-    assert tuned(subject_of()).facts["from"] == "measured" and len(tuned.benches) == 2
-    assert tuned(subject_of()).facts["from"] == "cache"
+    assert tuned(target_of()).facts["from"] == "measured" and len(tuned.workers) == 2
+    assert tuned(target_of()).facts["from"] == "cache"
 
 
-def test_what_is_dropped_is_named(tuned):
+def test_what_is_dropped_and_what_was_not_reached_is_named(tuned):
     tuned.behaves = lambda s: Candidate(fails="compiler" if s.compile == "default" else "")
-    tuned(subject_of())
+    tuned(target_of())
+    assert "the defaults were fastest" in tuned.lines[1]
     assert "Tuning dropped compile=default: InvalidCxxCompiler: no g++ found." in tuned.lines
+    tuned.behaves = lambda s: Candidate(1.0)
+    tuned(target_of(lr=0.5))
+    assert tuned.lines[-1].startswith("Not tried for lack of time: ")
+    assert tuned.lines[-1].endswith("compile=default; --tune full gives it more time.")
 
 
 @pytest.mark.parametrize(
@@ -267,26 +240,26 @@ def test_what_is_dropped_is_named(tuned):
     ],
 )
 def test_what_a_person_or_a_recipe_says_is_not_tried_otherwise(recipe, said, fixed):
-    space = tune.left_open(SPACE, Recipe(**recipe), said)
+    space = tune.open_fields(SPACE, Recipe(**recipe), said)
     assert set(SPACE) - set(space) == fixed
 
 
 def test_fixed_fields_stay_the_recipes(tuned):
-    subject = subject_of(precision="bf16", compile=False)
-    found = tuned(subject)
+    target = target_of(precision="bf16", compile=False)
+    found = tuned(target)
     assert (found.settings.precision, found.settings.compile) == (None, None)
-    assert all(s.precision is None and s.compile is None for s in tuned.benches[0].built)
+    assert all(s.precision is None and s.compile is None for s in tuned.workers[0].built)
 
 
 def test_the_recipe_in_the_record_is_not_touched(tuned):
-    subject = subject_of()
-    before = subject.run.as_dict()
-    tuned(subject)
-    assert subject.run.as_dict() == before
+    target = target_of()
+    before = target.run.as_dict()
+    tuned(target)
+    assert target.run.as_dict() == before
 
 
 def test_a_cache_that_cannot_be_written_costs_nothing_but_the_cache(tuned, monkeypatch):
     folder = paths.cache_dir()
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("a file where the folder should be")
-    assert tuned(subject_of()).settings.fused is False
+    assert tuned(target_of()).settings.fused is False

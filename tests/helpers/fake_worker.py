@@ -1,84 +1,99 @@
-"""The probe's child process with a backend whose engines do what their threads tell them."""
+"""A worker of the autotuner that takes fake time, with candidates that do as they are told."""
 
-import dataclasses
-import os
-import signal
-import sys
-import time
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # run as a script
+from speedrun.autotune.worker import FirstSteps, Limits
+from speedrun.protocols import ExecutionConfig
+from speedrun.system.subprocesses import ChildEnded, ChildError, ChildTimeout
 
-from helpers.fakes import run_of
-
-from speedrun.autotune import worker
-from speedrun.backends import registry
-from speedrun.models import loader
-from speedrun.protocols import Device, OutOfMemory
-
-STEP_S = 0.002
-CRASH, HANG, MEMORY, FAIL, TALK, NAN = 11, 12, 13, 14, 15, 16  # what num_threads stands for
+LOSSES = (8.0, 7.5, 7.1, 6.8)
 
 
-class Engine:
-    def __init__(self, settings: Any) -> None:
-        self.what = settings.num_threads
-        self.rows = settings.micro_batch_rows or 4
-        self.num_steps = 0
+@dataclass(frozen=True)
+class Candidate:
+    """The behaviour of some settings."""
 
-    def step(self, rows: Any, lr_scale: float) -> None:
-        if self.what == CRASH:
-            os.kill(os.getpid(), signal.SIGSEGV)
-        elif self.what == HANG:
-            time.sleep(60)
-        elif self.what == MEMORY and self.rows > 2:
-            raise OutOfMemory("no room")
-        elif self.what == FAIL:
-            raise RuntimeError("no kernel for it\nand a long story")
-        elif self.what == TALK:
-            print("compiling, please wait", flush=True)
-            print("warning: slow", file=sys.stderr)
-        self.num_steps += 1
-        time.sleep(STEP_S)
-
-    def halve_micro_batch(self) -> int:
-        self.rows //= 2
-        return self.rows
-
-    def train_loss(self) -> float:
-        return float("nan") if self.what == NAN else 8.0 - self.num_steps
-
-    def sync(self) -> None: ...
-
-    def metadata(self) -> dict[str, Any]:
-        return {"micro_batch_rows": self.rows}
+    step_s: float = 0.1
+    build_s: float = 0.5  # besides its steps
+    fails: str = ""  # "crash", "hang", "memory", "compiler", or when timed: "crash later"
+    loss: float = 1.0  # times the right one
 
 
-class Backend:
-    def engine(self, spec):
-        return Engine(spec.execution)
+class _FakeWorker:
+    """Engines that take fake time; `slowdown` is that of a busy machine."""
 
-    def prepare(self, device, settings):
-        return {}
+    def __init__(self, fake_time: Any, behaves: Callable[[ExecutionConfig], Candidate]) -> None:
+        self.fake_time, self.behaves = fake_time, behaves
+        self.slowdown: Callable[[], float] = lambda: 1.0
+        self.startup_s, self.fits_rows = 2.0, 8
+        self.is_up, self.num_starts = False, 0
+        self.engines: dict[str, ExecutionConfig] = {}
+        self.built: list[ExecutionConfig] = []
+        self.timed: list[str] = []
+
+    def start(self, timeout_s: float) -> None:
+        self.is_up = True
+        self.num_starts += 1
+        self._spend(self.startup_s, timeout_s)
+
+    def build(
+        self, settings: ExecutionConfig, limits: Limits, *, may_shrink: bool = False
+    ) -> FirstSteps:
+        assert self.is_up and limits.total_s > 0
+        self.built.append(settings)
+        candidate = self.behaves(settings)
+        if candidate.fails == "hang":
+            self._spend(1e9, limits.total_s)
+        if candidate.fails == "crash":
+            self._end("killed by SIGSEGV")
+        rows = settings.micro_batch_rows or 8
+        if candidate.fails == "memory" or (rows > self.fits_rows and not may_shrink):
+            raise ChildError("OutOfMemory: no room")
+        step_s, left_s = candidate.step_s * self.slowdown(), limits.total_s - candidate.build_s
+        metadata: dict[str, Any] = {"micro_batch_rows": min(rows, self.fits_rows)}
+        if candidate.fails == "compiler":
+            metadata |= {"compiled": False, "compile_error": "InvalidCxxCompiler: no g++ found"}
+        self._spend(candidate.build_s, limits.total_s)
+        losses: list[float] = []
+        for loss, limit_s in zip(LOSSES, (limits.first_s, None, limits.step_s, None), strict=True):
+            self._spend(step_s, left_s - step_s * len(losses))
+            losses.append(loss * candidate.loss)
+            if limit_s is not None and step_s > limit_s:
+                break
+        is_slow = len(losses) < len(LOSSES)
+        if not is_slow:
+            self.engines["rival"] = settings
+        return FirstSteps(
+            losses=losses, times_s=[step_s] * len(losses), is_slow=is_slow, metadata=metadata
+        )
+
+    def promote(self) -> None:
+        self.engines["best"] = self.engines.pop("rival")
+
+    def time(self, slot: str, num_steps: int, *, timeout_s: float) -> float:
+        candidate = self.behaves(self.engines[slot])
+        self.timed.append(slot)
+        if candidate.fails == "crash later":
+            self._end("killed by SIGABRT")
+        step_s = candidate.step_s * self.slowdown()
+        self._spend(num_steps * step_s, timeout_s)
+        return step_s
+
+    def close(self) -> None:
+        self.is_up = False
+        self.engines.clear()
+
+    def _end(self, why: str) -> None:
+        self.close()
+        raise ChildEnded(why)
+
+    def _spend(self, seconds: float, timeout_s: float) -> None:
+        self.fake_time.advance(min(seconds, timeout_s))
+        if seconds > timeout_s:
+            self.close()
+            raise ChildTimeout(f"no answer within {timeout_s:.3g} s")
 
 
-class Architecture:
-    Config = type(run_of(1.0).model)
-
-
-def subject() -> dict[str, Any]:
-    run = run_of(1.0)
-    return worker.subject("fake", "fake", run.model, run.recipe, 0)
-
-
-if __name__ == "__main__":
-    there = Device(name="fake", backend="fake", available=True, detail="")
-    changes: dict[str, Any] = {
-        "architecture": lambda name: Architecture(),
-        "device": lambda name, architecture: dataclasses.replace(there, name=name),
-        "backend": lambda name: Backend(),
-    }
-    for name, value in changes.items():
-        setattr(loader if name == "architecture" else registry, name, value)
-    worker.main()
+FakeWorker: Any = _FakeWorker

@@ -51,7 +51,7 @@ def test_methods_are_called_and_errors_are_one_line(child):
 
 
 def test_an_object_that_cannot_be_made_says_why(child):
-    with pytest.raises(ChildError, match="^ValueError: not today$"):
+    with pytest.raises(ChildError, match=r"^ValueError: not today$"):
         child.call("start", greeting="refuse", timeout_s=60)
     with pytest.raises(ChildEnded):
         child.call("echo", value=1)
