@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speedrun import text
-from speedrun.autotune import device as quickest
+from speedrun.autotune import device as devices
 from speedrun.backends import registry
 from speedrun.config import Data
 from speedrun.models import loader
@@ -77,7 +77,7 @@ def _names(archs: str | None) -> list[str]:
 def _devices(architecture: Architecture, backends: str) -> Iterator[Device]:
     """Those that a race would choose among (auto), all there are (all), or the named ones."""
     if backends == "auto":
-        yield from quickest.rivals(registry.device("auto", architecture), architecture)
+        yield from devices.candidates(registry.device("auto", architecture), architecture)
     elif backends == "all":
         registry.device("auto", architecture)  # raises where there is none
         written = architecture.backends()

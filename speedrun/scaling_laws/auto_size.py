@@ -156,7 +156,7 @@ def _probe(request: RunRequest, architecture: Architecture, device: Device) -> S
         except ValueError:  # a size that these settings do not allow
             continue
         run = replace(run, recipe=replace(run.recipe, compile=False))  # three compilations: minutes
-        _, times = autotune_device.quickest([device], architecture, run)
+        _, times = autotune_device.fastest([device], architecture, run)
         step_s = times[device.name]
         assert isinstance(step_s, float)  # else it had raised
         sizes.append(run.model.num_params)

@@ -9,7 +9,7 @@ import numpy as np
 import psutil
 
 from speedrun import text as text_
-from speedrun.autotune import device as quickest
+from speedrun.autotune import device as devices
 from speedrun.autotune import tune
 from speedrun.backends import coordinator, registry
 from speedrun.config import Run
@@ -158,7 +158,7 @@ class _Race:
     def _build(self) -> Engine:
         run = self.settings
         with self.clock.account("build"):
-            self._choose_among_rivals()
+            self._choose_device()
         self._tune()
         with self.clock.account("build"):
             self.watcher.phase("building the model")
@@ -191,15 +191,15 @@ class _Race:
             engine.reset()
             return engine
 
-    def _choose_among_rivals(self) -> None:
+    def _choose_device(self) -> None:
         """Where `auto` finds one accelerator under several frameworks, the faster one races."""
-        self.step_s: quickest.Times = {}
-        rivals = quickest.rivals(self.device, self.architecture)
-        if self.request.backend != "auto" or len(rivals) == 1:
+        self.step_s: devices.Times = {}
+        candidates = devices.candidates(self.device, self.architecture)
+        if self.request.backend != "auto" or len(candidates) == 1:
             return
-        names = " and ".join(device.name for device in rivals)
+        names = " and ".join(device.name for device in candidates)
         self.watcher.phase(f"timing a few steps on {names}")
-        self.device, self.step_s = quickest.quickest(rivals, self.architecture, self.settings)
+        self.device, self.step_s = devices.fastest(candidates, self.architecture, self.settings)
         self.backend = registry.backend(self.device.backend)
         times = ", ".join(
             f"{name} {t * 1e3:.3g} ms a step" if isinstance(t, float) else f"{name} failed ({t})"
@@ -213,16 +213,16 @@ class _Race:
         # Processes that train together must not choose differently, and are not timed together.
         mode = request.tune if self.group.size == 1 else "off"
         with self.clock.account("warmup"):
-            subject = tune.Subject(
+            target = tune.Target(
                 arch=request.arch,
                 architecture=self.architecture,
                 run=self.settings,
                 backend=self.backend,
                 device=self.device,
                 machine=self.machine,
-                said={setting.partition("=")[0] for setting in request.settings},
+                chosen={setting.partition("=")[0] for setting in request.settings},
             )
-            self.tuned = tune.tune(mode, subject, self.watcher.notice)
+            self.tuned = tune.tune(mode, target, self.watcher.notice)
 
     def _train(self, engine: Engine) -> Training:
         run, watcher = self.settings, self.watcher

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from helpers.fakes import FakeEngine, run_of
 
-from speedrun.autotune import device as quickest
+from speedrun.autotune import device as devices
 from speedrun.backends import registry
 from speedrun.protocols import Device
 
@@ -60,8 +60,8 @@ def test_rivals_share_an_accelerator_and_can_run(found):
         device("gone", available=False),
         device("cuda", shared="another"),
     )
-    assert [d.name for d in quickest.rivals(mine, ARCHITECTURE)] == ["mlx", "mps"]
-    assert [d.name for d in quickest.rivals(device("cpu", shared=None), ARCHITECTURE)] == ["cpu"]
+    assert [d.name for d in devices.candidates(mine, ARCHITECTURE)] == ["mlx", "mps"]
+    assert [d.name for d in devices.candidates(device("cpu", shared=None), ARCHITECTURE)] == ["cpu"]
 
 
 @pytest.mark.parametrize(("mlx_s", "mps_s", "winner"), [(2.0, 1.0, "mps"), (1.0, 2.0, "mlx")])
@@ -70,7 +70,7 @@ def test_the_faster_one_is_chosen_whatever_the_order(fake_time, found, mlx_s, mp
     found(backends)
     pair = [device("mlx"), device("mps")]
     for order in (pair, pair[::-1]):
-        chosen, times = quickest.quickest(order, ARCHITECTURE, run_of(1.0), now=fake_time)
+        chosen, times = devices.fastest(order, ARCHITECTURE, run_of(1.0), now=fake_time)
         assert chosen.name == winner
         assert times == {"mlx": mlx_s, "mps": mps_s}
 
@@ -85,7 +85,7 @@ def test_the_first_step_compiles_and_does_not_count(fake_time, found):
 
     slow_start.made.step = step
     found({"mlx": slow_start, "mps": Backend(fake_time, 2.0)})
-    chosen, _ = quickest.quickest(
+    chosen, _ = devices.fastest(
         [device("mlx"), device("mps")], ARCHITECTURE, run_of(1.0), now=fake_time
     )
     assert chosen.name == "mlx"
@@ -96,17 +96,17 @@ def test_one_that_fails_is_out_with_its_reason(fake_time, found):
     found({"mlx": broken, "mps": Backend(fake_time, 2.0)})
     run = run_of(1.0)
     both = [device("mlx"), device("mps")]
-    chosen, times = quickest.quickest(both, ARCHITECTURE, run, now=fake_time)
+    chosen, times = devices.fastest(both, ARCHITECTURE, run, now=fake_time)
     assert chosen.name == "mps" and times == {"mlx": "RuntimeError: no kernel", "mps": 2.0}
     with pytest.raises(RuntimeError, match="no kernel"):
-        quickest.quickest(both[:1], ARCHITECTURE, run, now=fake_time)
+        devices.fastest(both[:1], ARCHITECTURE, run, now=fake_time)
 
 
 def test_one_without_room_takes_smaller_pieces(fake_time, found):
     tight = Backend(fake_time, 1.0)
     tight.made.fits_rows = 2
     found({"mlx": tight})
-    _, times = quickest.quickest([device("mlx")], ARCHITECTURE, run_of(1.0), now=fake_time)
+    _, times = devices.fastest([device("mlx")], ARCHITECTURE, run_of(1.0), now=fake_time)
     assert times == {"mlx": 1.0} and tight.made.micro_batch_rows == 2
 
 
