@@ -49,7 +49,7 @@ def found(monkeypatch):
     return find
 
 
-def test_rivals_share_an_accelerator_and_can_run(found):
+def test_candidates_share_an_accelerator_and_can_run(found):
     mine = device("mlx")
     found(
         {},
@@ -110,6 +110,8 @@ def test_one_without_room_takes_smaller_pieces(fake_time, found):
     assert times == {"mlx": 1.0} and tight.made.micro_batch_rows == 2
 
 
+@pytest.mark.slow
+@pytest.mark.mlx
 @pytest.mark.parametrize("backend", ["auto", "cpu"])
 def test_a_race_records_the_times_and_a_device_that_was_named_is_not_timed(
     tmp_path, monkeypatch, backend
