@@ -1,4 +1,4 @@
-"""The door: everything lives in speedrun.cli.app."""
+"""Entry point of a checkout: `python run.py`; see speedrun.cli.app."""
 
 from speedrun.cli.app import main
 

@@ -1,10 +1,12 @@
-"""Frozen settings of a run: sizes such as 2M, `--set key=value`, and their typed checks."""
+"""Frozen settings of a run, their checks, and `--set key=value`."""
 
 import dataclasses
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Protocol, TypeVar, get_args, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from speedrun.schedule import SCHEDULES
 from speedrun.text import nearest
@@ -13,21 +15,32 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 class ModelConfig(Protocol):
-    """What every architecture's frozen Config has; the rest is its own business."""
+    """Fields and properties that the frozen Config of every architecture has."""
 
     @property
-    def vocab(self) -> int: ...
+    def vocab(self) -> int:
+        """Size of the vocabulary."""
+        ...
+
     @property
-    def context(self) -> int: ...
+    def context(self) -> int:
+        """Longest input in tokens."""
+        ...
+
     @property
-    def num_params(self) -> int: ...
+    def num_params(self) -> int:
+        """Number of trainable parameters."""
+        ...
+
     @property
-    def num_params_non_embedding(self) -> int: ...
+    def num_params_non_embedding(self) -> int:
+        """Trainable parameters without embedding and output tables."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a model is trained; every field can be set with `--set recipe.<field>=<value>`."""
+    """Optimizer settings; every field can be set with `--set recipe.<field>=<value>`."""
 
     optimizer: Literal["adamw", "muon"] = "muon"  # muon: for matrices, with AdamW for the rest
     lr: float = 3e-3  # peak, AdamW
@@ -70,14 +83,14 @@ class Recipe:
             )
 
     def lr_scale(self, share: float) -> float:
-        """The learning rate's scale at this share of the budget."""
+        """Scale of the learning rates at this share of the budget."""
         make = SCHEDULES[self.schedule]
         return make(warmup=self.warmup, cooldown=self.cooldown, floor=self.lr_floor)(share)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """What is trained on and scored."""
+    """Settings of training data, tokenizer and scoring."""
 
     path: str | None = None  # None: TinyStories from the hub, or the storybook
     vocab: int = 4096
@@ -100,7 +113,7 @@ class Data:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One race, resolved: nothing is decided after this except by measuring the machine."""
+    """Settings of one run, all resolved but for those that the machine's speed decides."""
 
     arch: str
     recipe_name: str
@@ -111,7 +124,7 @@ class Run:
     data: Data = field(default_factory=Data)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for the record. The data path stays out: paths belong to one machine."""
+        """Plain values for the record, without the data path, which belongs to one machine."""
         out = dataclasses.asdict(self)
         del out["data"]["path"]
         return out
@@ -121,7 +134,10 @@ T = TypeVar("T")
 
 
 def parse_settings(settings: Iterable[str], sections: Mapping[str, type]) -> dict[str, dict]:
-    """`["recipe.lr=0.002"]` as `{"recipe": {"lr": 0.002}}`, typed by the section's dataclass."""
+    """`["recipe.lr=0.002"]` as `{"recipe": {"lr": 0.002}}`, typed by the section's dataclass.
+
+    Raises ValueError or LookupError that names the setting and what is allowed.
+    """
     parsed: dict[str, dict[str, Any]] = {name: {} for name in sections}
     keys = [f"{name}.{f.name}" for name, cls in sections.items() for f in dataclasses.fields(cls)]
     for setting in settings:
@@ -137,27 +153,19 @@ def parse_settings(settings: Iterable[str], sections: Mapping[str, type]) -> dic
 
 
 def _typed(key: str, text: str, hint: Any) -> Any:
-    if get_origin(hint) is Literal:
-        if text not in get_args(hint):
-            raise ValueError(f"--set {key}={text}: allowed are {', '.join(get_args(hint))}")
-        return text
-    if get_origin(hint) in (Union, types.UnionType):
-        if text.lower() in ("none", "all"):
-            return None
-        hint = next(arg for arg in get_args(hint) if arg is not types.NoneType)
-    if hint is bool:
-        if text.lower() not in ("true", "false"):
-            raise ValueError(f"--set {key}={text}: allowed are true and false")
-        return text.lower() == "true"
+    """The text as a value of this type; `none` and `all` mean None where that is allowed."""
+    if types.NoneType in get_args(hint) and text.lower() in ("none", "all"):
+        return None
+    adapter = TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False))
     try:
-        value = hint(text)
-    except ValueError:
-        raise ValueError(f"--set {key}={text}: expected {hint.__name__}") from None
-    if isinstance(value, float) and not abs(value) < float("inf"):
-        raise ValueError(f"--set {key}={text}: expected a finite number")
-    return value
+        return adapter.validate_strings(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        wanted = first["msg"].removeprefix("Input should be ").partition(", unable")[0]
+        wanted = "true or false" if first["type"] == "bool_parsing" else wanted
+        raise ValueError(f"--set {key}={text}: expected {wanted}") from None
 
 
 def replaced(base: T, changes: Mapping[str, Any]) -> T:
-    """`base` with `changes`, checked anew."""
+    """A copy of `base` with `changes`, checked like a new one."""
     return dataclasses.replace(base, **changes)  # type: ignore[type-var]

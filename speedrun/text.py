@@ -1,4 +1,4 @@
-"""Whole numbers on the command line."""
+"""Numbers as text and text as numbers: sizes, durations, rates, and the nearest known name."""
 
 import difflib
 import itertools
@@ -8,15 +8,22 @@ from typing import Annotated, Any, TypeVar
 
 from cyclopts import Parameter
 
+N = TypeVar("N", int, float)
+
+_SIZE = re.compile(r"([0-9]*\.?[0-9]+)\s*([kmb]?)", re.IGNORECASE)
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
+_LARGEST = 1e18
+_LISTED_NAMES = 16  # a longer list of known names is left out where a near one is offered
+
 
 def _whole(kind: type, tokens: Sequence[Any]) -> int:
-    """Without it 1.5 would be rounded in silence."""
     try:
         return int(tokens[0].value)
     except ValueError:
         raise ValueError(f"{tokens[0].value!r} is not a whole number") from None
 
 
+# An option that takes whole numbers only; a plain int would round 1.5 in silence.
 StrictInt = Annotated[int, Parameter(converter=_whole)]
 
 
@@ -33,9 +40,16 @@ def size(num_bytes: float) -> str:
 
 
 def flop(number: float) -> str:
-    """`1.20e16 FLOP`."""
+    """A number of operations: `1.20e16 FLOP`."""
     mantissa, exponent = f"{number:.2e}".split("e")
     return f"{mantissa}e{int(exponent)} FLOP"
+
+
+def rate(flop_per_s: float) -> str:
+    """Operations per second: `20 TFLOP/s`, `173 GFLOP/s`."""
+    if flop_per_s < 1e12:
+        return f"{flop_per_s / 1e9:.3g} GFLOP/s"
+    return f"{flop_per_s / 1e12:.3g} TFLOP/s"
 
 
 def duration(seconds: float) -> str:
@@ -49,28 +63,22 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86400:,.1f} days"
 
 
+def clock(seconds: float) -> str:
+    """Seconds as minutes and seconds: `4:07`."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
 def count(number: float) -> str:
-    """`1.7B`; trillions as such."""
+    """A large number with its unit: `1.7B`, `3.2T`."""
     return f"{number / 1e12:.3g}T" if number >= 1e12 else format_size(number)
 
 
-def rate(flop_per_s: float) -> str:
-    """`20 TFLOP/s`, `173 GFLOP/s`."""
-    if flop_per_s < 1e12:
-        return f"{flop_per_s / 1e9:.3g} GFLOP/s"
-    return f"{flop_per_s / 1e12:.3g} TFLOP/s"
-
-
-N = TypeVar("N", int, float)
-
-
-_SIZE = re.compile(r"([0-9]*\.?[0-9]+)\s*([kmb]?)", re.IGNORECASE)
-
-
-_LARGEST = 1e18
-
-
-_UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
+def format_size(number: float) -> str:
+    """A number of parameters or tokens with three digits: 2_031_616 as `2.03M`."""
+    for unit, scale in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
+        if number >= scale:
+            return f"{number / scale:.3g}{unit}"
+    return f"{number:.3g}"
 
 
 def parse_size(text: str) -> int:
@@ -83,7 +91,7 @@ def parse_size(text: str) -> int:
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:
-    """`250K,500K,1M` as numbers."""
+    """`250K,500K,1M` as numbers; raises ValueError unless they ascend."""
     sizes = tuple(parse_size(part) for part in text.split(","))
     return ascending(sizes, f"--params {text}", "sizes such as 250K,500K,1M")
 
@@ -95,16 +103,8 @@ def ascending(values: tuple[N, ...], given: str, wanted: str) -> tuple[N, ...]:
     return values
 
 
-def format_size(number: float) -> str:
-    """2_031_616 as `2.03M`."""
-    for unit, scale in (("B", 10**9), ("M", 10**6), ("K", 10**3)):
-        if number >= scale:
-            return f"{number / scale:.3g}{unit}"
-    return f"{number:.3g}"
-
-
 def parse_minutes(text: str) -> float:
-    """Minutes as seconds."""
+    """Minutes as seconds; raises ValueError outside (0, 1440] minutes."""
     try:
         minutes = float(text)
     except ValueError:
@@ -114,9 +114,23 @@ def parse_minutes(text: str) -> float:
     return minutes * 60.0
 
 
+def parse_eval_docs(text: str) -> int | None:
+    """A number of held-out documents; None for `all`."""
+    if text == "all":
+        return None
+    if not text.isdecimal():
+        raise ValueError(f"--eval-docs {text}: give a number of 2 or more, or 'all'")
+    return int(text)
+
+
 def nearest(name: str, known: Iterable[str], what: str) -> LookupError:
-    """An error for an unknown name that offers the nearest known ones."""
+    """An error for an unknown name that offers the nearest known ones.
+
+    A name without its section counts as near: `lr` for `recipe.lr`.
+    """
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}? " if close else ""
-    return LookupError(f"unknown {what} {name!r}: {hint}known: {', '.join(known)}")
+    close = [other for other in known if other.partition(".")[2] == name]
+    close = close or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(close)}?" if close else ""
+    listed = "" if close and len(known) > _LISTED_NAMES else f"known: {', '.join(known)}"
+    return LookupError(f"unknown {what} {name!r}: {' '.join(filter(None, (hint, listed)))}")

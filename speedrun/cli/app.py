@@ -1,209 +1,138 @@
-"""Commands and their help, nothing else."""
+"""Command line of the project: its commands, their help, errors as one line."""
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import NoReturn
 
 import cyclopts
-from cyclopts import App, Parameter
+from cyclopts import App
 from rich.console import Console
 
 from speedrun import __version__
+from speedrun.cli.options import RaceOptions
 from speedrun.cli.plan import plan
 from speedrun.distributed import launcher
-from speedrun.text import StrictInt
+from speedrun.text import nearest
 
-_COMMANDS = "bench, compare, doctor, leaderboard, plan, sample, submit, sweep and verify"
+_HELP = (
+    "What is the strongest language model this machine can train in five minutes?\n\n"
+    "Without a command it races: it trains for some minutes of wall-clock time, scores the model"
+    " on held-out text, tells a story and writes a record."
+)
+_EXAMPLES = """Examples:
 
+  {name} --minutes 5 --arch transformer --params 2M
+  {name} --data stories.jsonl --set recipe.lr=0.01 --seeds 3
+  torchrun --nproc-per-node N {file} --minutes 5      (N GPUs of one machine)
+  mlx.launch -n N -- python {file} --minutes 5        (several Macs)
+
+Options of a command: {name} COMMAND --help"""
+
+
+def _called_as() -> tuple[str, str]:
+    """The words that started this program, and those that a launcher takes for it."""
+    name = Path(sys.argv[0]).name if sys.argv else ""
+    if name in ("speedrun", "speedrun.exe"):
+        return "speedrun", "-m speedrun"
+    if name == "__main__.py":
+        return "python -m speedrun", "-m speedrun"
+    return "python run.py", "run.py"
+
+
+_NAME, _FILE = _called_as()
+_DEFAULTS = RaceOptions()
 app = App(
-    name="run.py",
+    name=_NAME,
     version=__version__,
-    help="What is the strongest language model this machine can train in five minutes?\n\n"
-    "Without a command it races: python run.py --minutes 5 --arch transformer --params 2M",
+    help=_HELP,
+    help_format="plaintext",
+    help_epilogue=_EXAMPLES.format(name=_NAME, file=_FILE),
 )
 
 
 @app.default
-def race(
-    *,
-    minutes: str = "5",
-    arch: str = "transformer",
-    params: str = "2M",
-    backend: str = "auto",
-    recipe: str = "default",
-    seed: StrictInt = 0,
-    seeds: StrictInt = 1,
-    data: str | None = None,
-    vocab: StrictInt = 4096,
-    eval_docs: str = "2000",
-    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None,
-    tune: Literal["off", "quick", "full"] = "quick",
-    out: Path = Path("runs"),
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
-) -> None:
-    """Train for some minutes of wall-clock time, score, tell a story, write a record.
-
-    On several GPUs: torchrun --nproc-per-node N run.py …, or mlx.launch -n N -- python run.py …
-
-    Parameters
-    ----------
-    minutes
-        The training budget. Start-up, compilation and scoring are not charged to it.
-    arch
-        Name of an architecture, or a folder with one; auto: the strongest by laws of `sweep`.
-    params
-        Trainable parameters (250K, 2M, 2000000); a preset (tiny, small, medium); or auto, by laws.
-    backend
-        auto, or a device that `doctor` lists, such as cpu; auto times mlx and mps on Apple silicon.
-    recipe
-        A recipe of the architecture: default, or goedecke as the published yardstick.
-    seed
-        Seed of the initial weights and of all noise.
-    seeds
-        Race this many seeds one after the other, from --seed on.
-    data
-        A folder in the hub's layout, or a .parquet, .jsonl or .txt file. Without it TinyStories
-        is streamed from the hub; where that does not answer, the built-in storybook races.
-    vocab
-        Size of the vocabulary; any but 4096 is trained on the data.
-    eval_docs
-        How many held-out documents are scored, or all. Scores compare only at one number.
-    set_
-        Change one setting: --set recipe.lr=0.002, --set model.depth=4. Repeatable.
-    tune
-        Time real steps under different settings before the clock starts: off, quick (20 s), full.
-    out
-        Folder that run folders are made in.
-    json_
-        Print the record alone on standard output, one JSON object for each seed.
-    """
+def race(options: RaceOptions = _DEFAULTS) -> None:
+    """Train for some minutes, score, tell a story, write a record (the default command)."""
     from speedrun.cli.race import race_command
 
-    race_command(
-        minutes=minutes,
-        arch=arch,
-        params=params,
-        backend=backend,
-        recipe=recipe,
-        seed=seed,
-        seeds=seeds,
-        data=data,
-        vocab=vocab,
-        eval_docs=eval_docs,
-        settings=set_ or [],
-        tune=tune,
-        out=out,
-        as_json=json_,
-    )
+    race_command(options)
 
 
-@app.command
-def sample(
-    run: Path,
-    /,
-    *,
-    prompt: str = "Once upon a time",
-    temperature: float = 0.8,
-    top_p: float = 0.95,
-    seed: StrictInt = 0,
-    max_tokens: StrictInt = 200,
-    steps: StrictInt | None = None,
-    backend: str = "auto",
-    arch: str | None = None,
-) -> None:
-    """Tell a story from a finished run.
-
-    Parameters
-    ----------
-    run
-        The folder of the run.
-    prompt
-        How the story begins.
-    temperature
-        0 takes the likeliest token every time; higher is wilder.
-    top_p
-        Draw from the likeliest tokens that together have this probability.
-    seed
-        Seed of the draws.
-    max_tokens
-        Most tokens to add to the prompt.
-    steps
-        Diffusion only: strides from noise to text; more are better and slower. Default 128.
-    backend
-        Where to run: auto, cuda, mlx, mps, cpu, numpy.
-    arch
-        The architecture's folder, where the run was raced with --arch ./folder.
-    """
-    from speedrun.cli.race import sample_command
-
-    sample_command(run, prompt, temperature, top_p, seed, max_tokens, steps, backend, arch)
+def _mount(command: str | Callable[..., None], example: str, help: str | None = None) -> None:
+    """Add a command; one given as a string is imported only when it is called."""
+    app.command(command, help=help, help_epilogue=f"Example:\n\n  {_NAME} {example}")
 
 
-@app.command
-def doctor(*, json_: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
-    """Say what this machine is and can do: backends, precision, speed, hub, caches.
-
-    Parameters
-    ----------
-    json_
-        Print the findings as JSON.
-    """
-    from speedrun.cli.doctor import doctor_command
-
-    doctor_command(as_json=json_)
-
-
-app.command(plan)
-# The options of these stand where the strings point, which is read only when one is asked for.
-app.command(
-    "leaderboard.cli:submit", help="Check finished runs and add their records to a leaderboard."
+app.command(race)
+_mount(
+    "speedrun.cli.sample:sample",
+    "sample runs/RUN --prompt 'Tom saw'",
+    "Continue a prompt with the model of a run.",
 )
-app.command(
+_mount(
+    "speedrun.cli.doctor:doctor",
+    "doctor",
+    "Show what this machine can do: devices, precision, speed, hub, caches.",
+)
+_mount(plan, "plan --params 10M --tokens 200M")
+_mount(
+    "leaderboard.cli:submit",
+    "submit runs/RUN",
+    "Check finished runs and add their records to a leaderboard.",
+)
+_mount(
     "leaderboard.cli:verify",
-    help="Score a run anew from its weights, check the model, and say whether its record holds.",
+    "verify runs/RUN",
+    "Score a run again from its weights, check the model, and judge its record.",
 )
-app.command(
+_mount(
     "leaderboard.cli:leaderboard",
-    help="Rank the records of a leaderboard: in the terminal, as Markdown, JSON or a web page.",
+    "leaderboard --from runs",
+    "Rank the records of a leaderboard: in the terminal, as Markdown, JSON or a web page.",
 )
-app.command(
+_mount(
     "leaderboard.cli:compare",
-    help="Two runs or entries side by side: settings, curves, significance, time to equal loss.",
+    "compare runs/RUN runs/OTHER",
+    "Compare two runs or entries: settings, curves, significance, time to equal loss.",
 )
-app.command(
+_mount(
     "speedrun.cli.sweep:sweep",
-    help="Race many sizes, find the time-optimal one and the laws behind it.\n\n"
-    "Stopped at any moment, the same command goes on where it was. More sizes, budgets, seeds and"
+    "sweep --params 250K,500K,1M,2M --minutes 1",
+    "Race many sizes, find the time-optimal one and the scaling laws behind it.\n\n"
+    "Stopped at any moment, the same command resumes. More sizes, budgets, seeds and"
     " architectures can be added to a folder later; other settings need a folder of their own.",
 )
-
-app.command(  # likewise
+_mount(
     "speedrun.cli.bench:bench",
-    name="bench",
-    help="Measure how fast training, scoring and sampling are here, and what limits them.\n\n"
+    "bench --arch transformer",
+    "Measure the speed of training, scoring and sampling here, and what limits it.\n\n"
     "Tokens per second of every architecture, measured in turn in processes of their own, beside"
     " the machine's own rate of matrix products; saved, and compared with another commit's.",
 )
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command; what a person can mend ends in one line and exit code 2."""
+    """Run a command; a mistake of the caller's is one line on standard error and exit code 2."""
     errors = Console(stderr=True)
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
     try:
         _check_launched(arguments)
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except cyclopts.UnusedCliTokensError as error:
-        words = " ".join(error.unused_tokens or [])
-        fail(errors, f"unknown command {words!r}: known are {_COMMANDS} (see --help)")
+        unknown = (error.unused_tokens or [""])[0]
+        known = [name for name in app if not name.startswith("-")]
+        fail(errors, f"{nearest(unknown, known, 'command').args[0]} (see --help)")
     except cyclopts.CycloptsError as error:
         fail(errors, " ".join(str(error).split()) + " (see --help)")
     except BrokenPipeError:  # the reader of a pipe has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except (KeyError, IndexError):
-        raise  # ours to mend, not a person's
+        raise  # a fault of the program, not of the caller
     except (ValueError, LookupError, OSError, MemoryError) as error:
         if os.environ.get("SPEEDRUN_TRACEBACK"):
             raise
@@ -222,8 +151,8 @@ def _check_launched(arguments: list[str]) -> None:
         return
     if started.rank > 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    command = arguments[0] if arguments else ""
-    if not command.startswith("-") and command in app:
+    command = arguments[0] if arguments else "race"
+    if command != "race" and not command.startswith("-") and command in app:
         raise ValueError(
             f"{started.by} started {started.size} processes, and only a race runs in several:"
             f" start {command} without it"
@@ -231,7 +160,7 @@ def _check_launched(arguments: list[str]) -> None:
 
 
 def _speaks() -> bool:
-    """Whether mistakes that all processes of a race find are this one's to say."""
+    """Whether this process reports the mistakes that all processes of a race find."""
     try:
         started = launcher.launched()
     except ValueError:  # of the launcher's own variables
@@ -240,7 +169,7 @@ def _speaks() -> bool:
 
 
 def fail(errors: Console, line: str) -> NoReturn:
-    """One clear line on standard error, exit code 2."""
+    """Print one line on standard error and exit with code 2."""
     if not _speaks():
         from speedrun.training.distributed import leave_it_to_rank_0
 

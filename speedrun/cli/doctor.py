@@ -1,4 +1,4 @@
-"""What this machine is and can do, for `run.py doctor`."""
+"""The command `doctor`: facts about this machine, its devices, the hub and the caches."""
 
 import json
 import os
@@ -11,28 +11,35 @@ from rich.table import Table
 from rich.text import Text
 
 from speedrun.backends import registry
+from speedrun.cli.options import Json
 from speedrun.data import hub
 from speedrun.models import loader
 from speedrun.protocols import Device
 from speedrun.system import hardware, paths
 
 
-def doctor_command(*, as_json: bool) -> None:
-    """Measure, ask and print."""
+def doctor(*, json_: Json = False) -> None:
+    """Show what this machine can do.
+
+    Parameters
+    ----------
+    json_
+        Print the findings as JSON.
+    """
     findings = examine()
-    if as_json:
+    if json_:
         print(json.dumps(findings, indent=1, ensure_ascii=False))
     else:
         _print(Console(), findings)
 
 
 def examine() -> dict[str, Any]:
-    """All findings as plain values; rates in GFLOP/s, sizes in bytes."""
+    """Findings as plain values: rates in GFLOP/s, sizes in bytes."""
     machine = hardware.machine()
     chosen = registry.device("auto")
     devices = registry.devices()
-    # Those on one accelerator: a race times a few steps on each.
-    rivals = [d.name for d in devices if d.available and d.shared and d.shared == chosen.shared]
+    # Devices on one accelerator: a race times a few steps on each.
+    candidates = [d.name for d in devices if d.available and d.shared and d.shared == chosen.shared]
     unreachable = hub.unreachable()
     return {
         "machine": {
@@ -44,7 +51,7 @@ def examine() -> dict[str, Any]:
             "load_per_core": hardware.load_per_core(),
         },
         "auto": chosen.name,
-        "auto_among": rivals or [chosen.name],
+        "auto_among": candidates or [chosen.name],
         "devices": [_device(device) for device in devices],
         "versions": {
             "python": hardware.python_version(),
@@ -81,7 +88,7 @@ def _device(device: Device) -> dict[str, Any]:
 
 
 def _remarks() -> Iterator[dict[str, str]]:
-    """What architectures say about running on the devices found, such as a slower path."""
+    """Warnings of architectures about the devices found, such as a slower path."""
     for name in loader.architecture_names():
         try:
             architecture = loader.architecture(name)
@@ -142,12 +149,14 @@ def _print(console: Console, findings: dict[str, Any]) -> None:
 def _load(load: float | None) -> str:
     if load is None:
         return "unknown"
-    return f"{load:.2f} per core" + (": busy, races would suffer" if load > 0.5 else "")
+    return f"{load:.2f} per core" + (
+        ": busy; results will be slower and not comparable" if load > 0.5 else ""
+    )
 
 
 def _device_table(findings: dict[str, Any]) -> Table:
     table = Table(title="what can train here", title_justify="left")
-    for column in ("--backend", "what", "precision", "GFLOP/s fp32", "bf16"):
+    for column in ("--device", "what", "precision", "GFLOP/s fp32", "bf16"):
         table.add_column(column)
     for device in findings["devices"]:
         if not device["available"]:

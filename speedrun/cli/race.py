@@ -1,18 +1,14 @@
-"""What the commands of the command line do."""
+"""The command `race`: one run after another, shown as they go."""
 
 import dataclasses
+import json
 import sys
-from pathlib import Path
-from typing import Literal
 
 from rich.console import Console
-from rich.text import Text
 
-from speedrun import text as text_
-from speedrun.config import Data
+from speedrun.cli.options import RaceOptions
 from speedrun.distributed import launcher
 from speedrun.distributed.group import ProcessGroup
-from speedrun.evaluation import generate
 from speedrun.records.files import read_runs
 from speedrun.records.schema import Record
 from speedrun.records.summary import summarize
@@ -21,50 +17,16 @@ from speedrun.scaling_laws import auto_size
 from speedrun.training import distributed
 from speedrun.training.race import process_age_s, race
 from speedrun.training.request import RunRequest
-from speedrun.training.restore import load_run
 from speedrun.training.signals import StopFlag
 from speedrun.ui import live, summary
 
-MAX_SEEDS = 100
 
-
-def race_command(
-    *,
-    minutes: str,
-    arch: str,
-    params: str,
-    backend: str,
-    recipe: str,
-    seed: int,
-    seeds: int,
-    data: str | None,
-    vocab: int,
-    eval_docs: str,
-    settings: list[str],
-    tune: Literal["off", "quick", "full"],
-    out: Path,
-    as_json: bool,
-) -> None:
+def race_command(options: RaceOptions) -> None:
     """Race one seed after another and show how each ended."""
-    if not 1 <= seeds <= MAX_SEEDS:
-        raise ValueError(f"--seeds {seeds}: allowed are 1 to {MAX_SEEDS}")
-    if seed < 0:
-        raise ValueError(f"--seed {seed}: must be 0 or more")
-    request = RunRequest(
-        arch=arch,
-        params=params,
-        budget_s=text_.parse_minutes(minutes),
-        backend=backend,
-        recipe=recipe,
-        seed=seed,
-        data=Data(path=data, vocab=vocab, eval_docs=parse_eval_docs(eval_docs)),
-        settings=tuple(settings),
-        tune=tune,
-        out=out,
-    )
+    request, seeds, as_json = options.request(), options.seeds, options.json_
     # With --json standard output carries the record alone.
     console = Console(stderr=as_json)
-    if auto_size.AUTO in (arch, params):
+    if auto_size.AUTO in (request.arch, request.params):
         request = _picked(request, console)
     request, group = distributed.joined(request)
     if group.rank > 0:
@@ -97,7 +59,7 @@ def _race_seeds(
             started_s = 0.0
             records.append(finished.record)
             if as_json:
-                print(finished.record.to_json(), end="", flush=True)
+                print(json.dumps(json.loads(finished.record.to_json())), flush=True)
             others = (summarize(record) for _, record in read_runs(request.out))
             place = standing(summarize(finished.record), others)
             summary.finished(console, finished.record, finished.folder, place)
@@ -113,40 +75,3 @@ def _exit_code(records: list[Record]) -> None:
         sys.exit(1)
     if any(record.status == "interrupted" for record in records):
         sys.exit(130)
-
-
-def parse_eval_docs(text: str) -> int | None:
-    """`all` as None."""
-    if text == "all":
-        return None
-    if not text.isdecimal():
-        raise ValueError(f"--eval-docs {text}: give a number of 2 or more, or 'all'")
-    return int(text)
-
-
-def sample_command(
-    run: Path,
-    prompt: str,
-    temperature: float,
-    top_p: float,
-    seed: int,
-    max_tokens: int,
-    steps: int | None,
-    backend: str,
-    arch: str | None,
-) -> None:
-    """Print a story told by a finished run."""
-    sampling = generate.Sampling(
-        temperature=temperature, top_p=top_p, seed=seed, max_tokens=max_tokens, steps=steps
-    )
-    restored = load_run(run, backend, arch)
-    with restored.architecture.plugin_errors():
-        text = generate.tell(
-            restored.engine,
-            restored.architecture,
-            restored.model,
-            restored.tokenizer,
-            prompt,
-            sampling,
-        )
-    Console().print(Text(text), soft_wrap=not sys.stdout.isatty())

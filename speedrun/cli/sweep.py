@@ -65,10 +65,9 @@ class Races:
 
     def grid(self) -> "Grid":
         """Raises ValueError for what cannot be meant."""
-        from speedrun.cli.race import parse_eval_docs
         from speedrun.config import Data
         from speedrun.sweep.grid import Grid
-        from speedrun.text import parse_sizes
+        from speedrun.text import parse_eval_docs, parse_sizes
 
         if not 1 <= self.seeds <= MAX_SEEDS:
             raise ValueError(f"--seeds {self.seeds}: allowed are 1 to {MAX_SEEDS}")

@@ -1,0 +1,99 @@
+"""Options that commands share; nothing heavy is imported here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from speedrun.text import StrictInt, parse_eval_docs, parse_minutes
+
+if TYPE_CHECKING:
+    from speedrun.training.request import RunRequest
+
+MAX_SEEDS = 100
+_RUN = Group("Run", sort_key=1)
+_MODEL = Group("Model", sort_key=2)
+_DATA = Group("Data", sort_key=3)
+_OUTPUT = Group("Output", sort_key=4)
+
+DeviceName = Annotated[str, Parameter(name=("--device", "--backend"))]
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class RaceOptions:
+    """Options of `race`, the default command.
+
+    Parameters
+    ----------
+    minutes
+        Training budget in minutes of wall-clock time. Start-up, compilation and scoring are free.
+    seed
+        Seed of the initial weights and of all noise.
+    seeds
+        Number of runs, one after the other, with seeds from --seed on.
+    device
+        auto, or a device that doctor lists, such as cpu; auto times mlx and mps on Apple silicon.
+    tune
+        Time real steps under different settings before the clock starts: off, quick (20 s), full.
+    arch
+        Name of an architecture, or a folder with one (its code is run); auto: best by scaling laws.
+    params
+        Trainable parameters (250K, 2M, 2000000), a preset (tiny, small, medium), or auto.
+    recipe
+        A recipe of the architecture: default, or goedecke, a published laptop run.
+    set_
+        Change one setting, such as recipe.lr=0.002 or model.depth=4. Repeatable.
+    data
+        A folder in the hub's layout, or a .parquet, .jsonl or .txt file. Default: TinyStories,
+        streamed from the hub; where the hub does not answer, the built-in storybook.
+    vocab
+        Size of the vocabulary; any but 4096 is trained on the data.
+    eval_docs
+        Number of held-out documents to score, or all. Scores compare only at the same number.
+    out
+        Folder of the run directories.
+    json_
+        Print only the record on standard output, one line of JSON for each seed.
+    """
+
+    minutes: Annotated[str, Parameter(group=_RUN)] = "5"
+    seed: Annotated[StrictInt, Parameter(group=_RUN)] = 0
+    seeds: Annotated[StrictInt, Parameter(group=_RUN)] = 1
+    device: Annotated[DeviceName, Parameter(group=_RUN)] = "auto"
+    tune: Annotated[Literal["off", "quick", "full"], Parameter(group=_RUN)] = "quick"
+    arch: Annotated[str, Parameter(group=_MODEL)] = "transformer"
+    params: Annotated[str, Parameter(group=_MODEL)] = "2M"
+    recipe: Annotated[str, Parameter(group=_MODEL)] = "default"
+    set_: Annotated[
+        tuple[str, ...], Parameter(name="--set", negative="", show_default=False, group=_MODEL)
+    ] = ()
+    data: Annotated[str | None, Parameter(group=_DATA)] = None
+    vocab: Annotated[StrictInt, Parameter(group=_DATA)] = 4096
+    eval_docs: Annotated[str, Parameter(group=_DATA)] = "2000"
+    out: Annotated[Path, Parameter(group=_OUTPUT)] = Path("runs")
+    json_: Annotated[Json, Parameter(group=_OUTPUT)] = False
+
+    def request(self) -> "RunRequest":
+        """The request of the first seed; raises ValueError for what is out of range."""
+        from speedrun.config import Data
+        from speedrun.training.request import RunRequest
+
+        if not 1 <= self.seeds <= MAX_SEEDS:
+            raise ValueError(f"--seeds {self.seeds}: allowed are 1 to {MAX_SEEDS}")
+        if self.seed < 0:
+            raise ValueError(f"--seed {self.seed}: must be 0 or more")
+        return RunRequest(
+            arch=self.arch,
+            params=self.params,
+            budget_s=parse_minutes(self.minutes),
+            backend=self.device,
+            recipe=self.recipe,
+            seed=self.seed,
+            data=Data(path=self.data, vocab=self.vocab, eval_docs=parse_eval_docs(self.eval_docs)),
+            settings=self.set_,
+            tune=self.tune,
+            out=self.out,
+        )

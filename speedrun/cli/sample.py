@@ -1,0 +1,81 @@
+"""The command `sample`."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from speedrun.cli.options import DeviceName
+from speedrun.text import StrictInt
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions:
+    """Options of `sample`.
+
+    Parameters
+    ----------
+    prompt
+        Beginning of the story.
+    temperature
+        0 takes the most likely token every time; higher is more random.
+    top_p
+        Draw from the most likely tokens that together have this probability.
+    seed
+        Seed of the draws.
+    max_tokens
+        Most tokens to add to the prompt.
+    steps
+        Diffusion only: steps from noise to text; more are better and slower. Default 128.
+    device
+        auto, or a device that doctor lists, such as cpu.
+    arch
+        Folder of the architecture, where the run was raced with --arch ./folder.
+    """
+
+    prompt: str = "Once upon a time"
+    temperature: float = 0.8
+    top_p: float = 0.95
+    seed: StrictInt = 0
+    max_tokens: StrictInt = 200
+    steps: StrictInt | None = None
+    device: DeviceName = "auto"
+    arch: str | None = None
+
+
+_DEFAULTS = SampleOptions()
+
+
+def sample(
+    run: Annotated[Path, Parameter(help="Folder of the run.")],
+    /,
+    options: SampleOptions = _DEFAULTS,
+) -> None:
+    """Continue a prompt with the model of a run."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from speedrun.evaluation import generate
+    from speedrun.training.restore import load_run
+
+    sampling = generate.Sampling(
+        temperature=options.temperature,
+        top_p=options.top_p,
+        seed=options.seed,
+        max_tokens=options.max_tokens,
+        steps=options.steps,
+    )
+    loaded = load_run(run, options.device, options.arch)
+    with loaded.architecture.plugin_errors():
+        text = generate.tell(
+            loaded.engine,
+            loaded.architecture,
+            loaded.model,
+            loaded.tokenizer,
+            options.prompt,
+            sampling,
+        )
+    Console().print(Text(text), soft_wrap=not sys.stdout.isatty())
