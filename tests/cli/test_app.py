@@ -219,7 +219,7 @@ def test_without_hub_and_data_the_storybook_races(tmp_path):
         (["--backend", "gpu"], "unknown backend"),
         (["--recipe", "defualt"], "did you mean default"),
         (["--set", "recipe.lrr=1"], "did you mean recipe.lr"),
-        (["--set", "recipe.lr=fast"], "expected float"),
+        (["--set", "recipe.lr=fast"], "expected a valid number"),
         (["--params", "1K"], "ask for"),
         (["--params", "lots"], "2M"),
         (["--minutes", "0"], "above 0"),
@@ -238,7 +238,8 @@ def test_without_hub_and_data_the_storybook_races(tmp_path):
         (["leaderboard", "--top", "2.5"], "not a whole number"),
         (["sweep", "--seeds", "2.5"], "not a whole number"),
         (["bench", "--repeats", "2.5"], "not a whole number"),
-        (["frobnicate"], "--help"),
+        (["swep"], "did you mean sweep"),
+        (["--set", "lr=1"], "did you mean recipe.lr?"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_two(args, says, tmp_path, monkeypatch, capsys):
