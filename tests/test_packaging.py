@@ -126,7 +126,7 @@ def test_an_installed_wheel_knows_the_laws_that_come_with_it(installed, tmp_path
     ask = (
         "from speedrun.scaling_laws import auto_size\n"
         "from speedrun.training.request import RunRequest\n"
-        "for _, known in auto_size._known(RunRequest(params='auto')): print(known.path)"
+        "for _, path, _ in auto_size.known_laws(RunRequest(params='auto')): print(path)"
     )
     found = elsewhere(installed, "-c", ask, cwd=tmp_path).splitlines()
     assert [Path(path).name for path in found] == [Path(LAWS).name]

@@ -3,45 +3,23 @@
     python tests/benchmarks/plan_numbers.py [--arch transformer,lstm,d3pm] [--params 250K,2M,10M]
 
 Each estimate comes from `plan --measure` in a process of its own, at two batches; the activations
-are the difference between their peaks. Needs a quiet machine for the rates. Exit code 1 where
-memory is off by more than a factor 1.5.
+are the difference between their peaks. Needs an idle machine for the rates. Exit code 1 if memory
+is off by more than a factor 1.5.
 """
 
 import argparse
-import json
-import subprocess
 import sys
-from pathlib import Path
-from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+from common import command, heading, line
+
 LIMIT = 1.5
 ROWS = (8, 32)
 
 
-def planned(arch: str, params: str, rows: int) -> dict[str, Any]:
-    """The plan as JSON, with what was measured in it."""
-    command = [
-        sys.executable,
-        str(ROOT / "run.py"),
-        "plan",
-        "--measure",
-        "--json",
-        "--arch",
-        arch,
-        "--params",
-        params,
-        "--batch",
-        str(rows),
-        "--dtype",
-        "fp32",
-    ]
-    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
-
-
-def row(arch: str, params: str) -> tuple[list[str], bool]:
-    """A line of the table and whether memory kept the limit."""
-    few, many = (planned(arch, params, rows) for rows in ROWS)
+def row(arch: str, params: str) -> bool:
+    """Print one size; whether memory kept the limit."""
+    words = ("plan", "--measure", "--arch", arch, "--params", params, "--dtype", "fp32")
+    few, many = (command(*words, "--batch", rows) for rows in ROWS)
     peaks = [plan["time"]["probe_peak_bytes"] for plan in (few, many)]
     estimates = [plan["memory"]["activations_bytes"] for plan in (few, many)]
     activations = (peaks[1] - peaks[0]) / (estimates[1] - estimates[0])
@@ -49,7 +27,7 @@ def row(arch: str, params: str) -> tuple[list[str], bool]:
     total = peaks[1] / many["memory"]["total_bytes"]
     kept = all(1 / LIMIT <= ratio <= LIMIT for ratio in (activations, total))
     time = many["time"]
-    cells = [
+    line(
         arch,
         params,
         f"{estimates[1] / 1e6:,.0f} MB",
@@ -61,27 +39,24 @@ def row(arch: str, params: str) -> tuple[list[str], bool]:
         f"{time['probe_flop_s_exact'] / 1e9:,.0f}",
         f"{time['probe_share_exact']:.0%}",
         "yes" if kept else "NO",
-    ]
-    return cells, kept
+    )
+    return kept
 
 
 def main() -> None:
+    """Measure every architecture and size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--arch", default="transformer,lstm,d3pm")
     parser.add_argument("--params", default="250K,2M,10M")
     args = parser.parse_args()
-    print(
-        "| architecture | size | activations, estimated | measured / that | all memory, estimated |"
-        " measured / that | tokens/s | GFLOP/s by 6·N | by exact count | share of products |"
-        " within 1.5 |\n" + "|---" * 11 + "|"
+    heading(
+        *("architecture", "size", "activations, estimated", "measured / that"),
+        *("all memory, estimated", "measured / that", "tokens/s", "GFLOP/s by 6·N"),
+        *("by exact count", "share of products", "within 1.5"),
     )
-    all_kept = True
-    for arch in args.arch.split(","):
-        for params in args.params.split(","):
-            cells, kept = row(arch, params)
-            all_kept &= kept
-            print("| " + " | ".join(cells) + " |", flush=True)
-    sys.exit(0 if all_kept else 1)
+    sizes = args.params.split(",")
+    kept = [row(arch, params) for arch in args.arch.split(",") for params in sizes]
+    sys.exit(0 if all(kept) else 1)
 
 
 if __name__ == "__main__":
