@@ -1,24 +1,24 @@
-"""What is said about a record, in files of its own beside it: who entered it, who verified it.
+"""Attestations: small files beside a record that say who submitted it and who verified it.
 
-A record stays as the race wrote it. Notes are strict, versioned and never changed, like records.
+A record stays as its run wrote it. Attestations are strict, versioned and immutable, too.
 """
 
 import hashlib
 import json
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from speedrun.records.sanitize import brief, is_sanitized
-from speedrun.records.schema import Count, Fingerprint, Finite, Section, first_wrong, strict_json
+from speedrun.records.strict_json import Count, Fingerprint, Finite, Section, parse_section
 
 MAX_NOTE_BYTES = 64 << 10
 MAX_LINE = 100
 
 
 def one_line(text: str) -> str:
-    """Refuse a name that is empty, long or not plain: raises ValueError."""
+    """The name, unchanged; ValueError for one that is empty, too long or not printable."""
     if not text.strip() or text != text.strip():
         raise ValueError("must not be empty or begin or end with a space")
     if len(text) > MAX_LINE:
@@ -28,27 +28,39 @@ def one_line(text: str) -> str:
     return text
 
 
-def moment(text: str) -> str:
-    """Refuse what is not a date and time with its offset: raises ValueError."""
+def parse_time(text: str) -> datetime:
+    """The moment of an ISO date and time; ValueError for one without its offset from UTC."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{brief(text)} is not a date and time") from None
     if when.tzinfo is None:
         raise ValueError("a date needs its offset, such as +00:00")
+    return when
+
+
+def _time(text: str) -> str:
+    parse_time(text)
     return text
 
 
 Line = Annotated[str, AfterValidator(one_line)]
-Moment = Annotated[str, AfterValidator(moment)]
+Time = Annotated[str, AfterValidator(_time)]
 
 
 class Note(Section):
-    """The part that all notes share."""
+    """Base of all attestations."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
 
+    @classmethod
+    def parse(cls, raw: bytes, where: str) -> Self:
+        """The note in these bytes; ValueError, beginning with `where`, for anything else."""
+        name = f"{cls.__name__.lower()} note"
+        return parse_section(cls, raw, where, limit=MAX_NOTE_BYTES, name=name)[1]
+
     def to_json(self) -> str:
+        """The text of the note's file."""
         content = self.model_dump(mode="json", by_alias=True)
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -56,18 +68,28 @@ class Note(Section):
         """Twelve hex digits of the content's hash: part of the file's name."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
 
+    @property
+    def file_name(self) -> str:
+        """The name of the note's file in a store."""
+        raise NotImplementedError
+
 
 class Submission(Note):
-    """Who entered a record, when, and what they say is new in it."""
+    """The author of a record, the date it was submitted, and a name for what is new in it."""
 
     record: Fingerprint
     name: Line | None
     author: Line | None
-    submitted: Moment
+    submitted: Time
+
+    @property
+    def file_name(self) -> str:
+        """One for each record: the first submission stays."""
+        return f"{self.record}.submission.json"
 
 
 class DataSet(Note):
-    """The held-out documents that scores on a data set rest on."""
+    """Name and size of the held-out documents that scores on a data set rest on."""
 
     name: Line
     train_fingerprint: Fingerprint
@@ -76,17 +98,23 @@ class DataSet(Note):
     num_bytes: Count
 
     @property
+    def file_name(self) -> str:
+        """Named by content."""
+        return f"{self.digest()}.data.json"
+
+    @property
     def heldout(self) -> tuple[str, str]:
-        """What tells these held-out documents from others."""
+        """Identity of the held-out documents."""
         return self.train_fingerprint, self.heldout_fingerprint
 
     @property
     def size(self) -> tuple[int, int]:
+        """Documents and bytes."""
         return self.num_docs, self.num_bytes
 
 
 class Rescored(Section):
-    """The held-out documents scored anew from the stored weights."""
+    """The held-out documents scored again from the stored weights."""
 
     agrees: bool
     backend: str
@@ -95,7 +123,7 @@ class Rescored(Section):
     found_nats: Finite | None  # None: not a finite number
     difference: Finite | None  # (found - claimed) / claimed
     allowed: Finite
-    checks: list[str]  # that the rebuilt model passed
+    checks: list[str]  # fairness checks that the rebuilt model passed
     failed: list[str]
 
 
@@ -109,10 +137,10 @@ class Leaks(Section):
 
 
 class Rerun(Section):
-    """The same config and seed raced again."""
+    """The same config and seed run again."""
 
     agrees: bool  # False: it refutes the claim; what cannot refute, agrees
-    record: Fingerprint  # of the run made anew
+    record: Fingerprint  # of the new run
     hardware_class: str  # another one than the record's cannot refute it
     claimed_bits_per_byte: Finite
     found_bits_per_byte: Finite
@@ -123,11 +151,11 @@ class Rerun(Section):
 
 
 class Verification(Note):
-    """What somebody found who checked a record."""
+    """The result of verifying a record: by whom, on which machine, with which code."""
 
     record: Fingerprint
     by: Line
-    verified: Moment
+    verified: Time
     hardware_class: str
     versions: dict[str, str]
     code: str  # commit, or version where there is none
@@ -136,23 +164,19 @@ class Verification(Note):
     rerun: Rerun | None
 
     @property
+    def file_name(self) -> str:
+        """One for each verification of a record."""
+        return f"{self.record}.verification.{self.digest()}.json"
+
+    @property
     def agrees(self) -> bool:
+        """Whether nothing that was checked contradicts the record."""
         found = (self.rescored, self.leaks, self.rerun)
         return all(part.agrees for part in found if part is not None)
 
 
-N = TypeVar("N", bound=Note)
-
-
-def parse_note(kind: type[N], raw: bytes, where: str) -> N:
-    """The note in these bytes. Raises ValueError that names `where` for anything else."""
-    if len(raw) > MAX_NOTE_BYTES:
-        raise ValueError(f"{where}: larger than a note may be ({MAX_NOTE_BYTES} bytes)")
-    what = kind.__name__.lower()
-    try:
-        strict_json(raw)
-        return kind.model_validate_json(raw)
-    except ValidationError as error:
-        raise ValueError(f"{where}: not a {what} note ({first_wrong(error)})") from None
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{where}: not a {what} note ({error})") from None
+NOTES: dict[str, type[Note]] = {  # by the part of the file name
+    "submission": Submission,
+    "verification": Verification,
+    "data": DataSet,
+}

@@ -16,7 +16,6 @@ from leaderboard.render import json as plain
 from leaderboard.render import markdown, terminal
 from leaderboard.store import Store, open_store
 from leaderboard.submit import Submitted, candidate, check_store, opened_data, submit
-from leaderboard.submit import plain as plain_submitted
 from speedrun.records.files import read_runs
 from speedrun.records.sanitize import brief, sanitize
 from speedrun.records.summary import summarize
@@ -58,7 +57,7 @@ def submit_command(
     for one, data in zip(found, opens, strict=True):
         done = submit(one, store, name=name, author=author, opens=data)
         if as_json:
-            print(json.dumps(plain_submitted(done), ensure_ascii=True), flush=True)
+            print(json.dumps(done.as_dict(), ensure_ascii=True), flush=True)
         console.print(Text(_told(done, store, name, author)), soft_wrap=True)
 
 

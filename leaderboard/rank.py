@@ -1,4 +1,4 @@
-"""What compares with what, and who is ahead: tracks, entries, and the record that stands.
+"""Ranking: entries of a track, and the record that stands.
 
 A new record needs `MIN_SEEDS` seeds and a one-sided Welch test against the standing one at
 p < `SIGNIFICANCE`; everything else is shown as unconfirmed.
@@ -22,7 +22,7 @@ MIN_SEEDS = 3
 class Entry:
     """Runs of one config under different seeds."""
 
-    id: str  # twelve hex digits of what makes the entry one
+    id: str  # twelve hex digits of what identifies the entry
     track: Track
     name: str | None  # what is new in it, in its author's words
     authors: tuple[str, ...]
@@ -35,53 +35,53 @@ class Entry:
     created: str  # when its last run was made
     # Against the record that stood when this entry had its seeds, or stands now:
     status: str = "unconfirmed"  # or "record", "former record", "behind"
-    rival: str | None = None  # id of the entry that it was held against
+    rival: str | None = None  # id of the entry that it was compared with
     p_value: float | None = None
     why: str = ""  # what an unconfirmed entry lacks
 
     @property
     def first(self) -> Summary:
+        """The run of the lowest seed."""
         return self.runs[0]
 
     @property
     def is_bound(self) -> bool:
+        """Whether its scores are upper bounds."""
         return self.first.likelihood == "bound"
 
     @property
     def is_dirty(self) -> bool:
-        return any(row.dirty is not False for row in self.runs)
+        """Whether a run was made with changes that no commit holds."""
+        return any(run.dirty is not False for run in self.runs)
 
     @property
     def label(self) -> str:
+        """Its name, or architecture and recipe where it has none."""
         return self.name or f"{self.first.arch}, {self.first.recipe_name}"
 
     @property
     def mark(self) -> str:
-        """`failed`, `rerun`, `rescored` or nothing: the most that its verifications say."""
+        """`failed`, `rerun`, `rescored` or nothing: the strongest of its verifications."""
         if any(not found.agrees for found in self.verifications):
             return "failed"
-        if any(self._is_raced_again(found) for found in self.verifications):
+        if any(self._is_rerun(found) for found in self.verifications):
             return "rerun"
         return "rescored" if any(found.rescored for found in self.verifications) else ""
 
-    def _is_raced_again(self, found: Verification) -> bool:
-        """Other hardware can neither refute a claim nor bear it out."""
-        return found.rerun is not None and found.rerun.hardware_class == self.track.hardware_class
-
     @property
     def num_verified(self) -> int:
-        """How many of its runs somebody rescored or raced again."""
-        ids = {
-            found.record
-            for found in self.verifications
-            if found.rescored is not None or self._is_raced_again(found)
-        }
-        return len(ids)
+        """Number of its runs that somebody rescored or reran."""
+        verified = [v for v in self.verifications if v.rescored is not None or self._is_rerun(v)]
+        return len({found.record for found in verified})
+
+    def _is_rerun(self, found: Verification) -> bool:
+        """Other hardware can neither refute a claim nor confirm it."""
+        return found.rerun is not None and found.rerun.hardware_class == self.track.hardware_class
 
 
 @dataclass(frozen=True)
 class Board:
-    """One track: its entries by bits per byte, exact ones before bounds, and what is left out."""
+    """One track: its entries by bits per byte, exact ones before bounds, and unranked runs."""
 
     track: Track
     entries: tuple[Entry, ...]
@@ -94,70 +94,63 @@ class Board:
         return tuple(entry for entry in self.entries if entry.status == "record")
 
 
+@dataclass(frozen=True)
+class _Notes:
+    submissions: Mapping[str, Submission]  # by record
+    verifications: Mapping[str, Sequence[Verification]]
+
+
 def boards(
-    rows: Iterable[Summary],
+    runs: Iterable[Summary],
     submissions: Mapping[str, Submission] | None = None,
     verifications: Mapping[str, Sequence[Verification]] | None = None,
 ) -> list[Board]:
-    """All tracks, the most entered first."""
-    submissions, verifications = submissions or {}, verifications or {}
+    """All tracks, those with most entries first."""
+    notes = _Notes(submissions or {}, verifications or {})
     by_track: dict[Track, list[Summary]] = defaultdict(list)
-    for row in rows:
-        by_track[Track.of(row)].append(row)
-    made = [_board(t, found, submissions, verifications) for t, found in by_track.items()]
+    for run in runs:
+        by_track[Track.of(run)].append(run)
+    made = [_board(track, found, notes) for track, found in by_track.items()]
     return sorted(made, key=lambda board: (-len(board.entries), board.track))
 
 
-def _board(
-    where: Track,
-    rows: Sequence[Summary],
-    submissions: Mapping[str, Submission],
-    verifications: Mapping[str, Sequence[Verification]],
-) -> Board:
+def _board(track: Track, runs: Sequence[Summary], notes: _Notes) -> Board:
     groups: dict[tuple[str, ...], list[Summary]] = defaultdict(list)
-    for row in rows:
-        if row.unranked_because is None:
-            note = submissions.get(row.id)
-            name = (note.name if note else None) or ""
-            # A bound is no run of an exact entry; and else anybody could unseat a record with
-            # one run of uncommitted code.
-            kind = row.likelihood, "" if row.dirty is False else "dirty"
-            groups[row.arch, row.backend, row.device, row.config_key, *kind, name].append(row)
-    entries = [
-        _entry(where, key, group, submissions, verifications) for key, group in groups.items()
-    ]
+    for run in runs:
+        if run.unranked_because is None:
+            submission = notes.submissions.get(run.id)
+            name = (submission.name if submission else None) or ""
+            # A bound is no run of an exact entry. Uncommitted code is an entry of its own, or
+            # anybody could unseat a record with one run of it.
+            kind = run.likelihood, "" if run.dirty is False else "dirty"
+            groups[run.arch, run.backend, run.device, run.config_key, *kind, name].append(run)
+    entries = [_entry(track, key, group, notes) for key, group in groups.items()]
     judged: list[Entry] = []
     history: list[Entry] = []
-    for bound in (False, True):
-        ranked, past = _judge([entry for entry in entries if entry.is_bound == bound])
+    for is_bound in (False, True):
+        ranked, past = _judge([entry for entry in entries if entry.is_bound == is_bound])
         judged += ranked
         history += past
-    unranked = tuple(row for row in rows if row.unranked_because is not None)
-    return Board(where, tuple(judged), unranked, tuple(history))
+    unranked = tuple(run for run in runs if run.unranked_because is not None)
+    return Board(track, tuple(judged), unranked, tuple(history))
 
 
-def _entry(
-    where: Track,
-    key: tuple[str, ...],
-    rows: Sequence[Summary],
-    submissions: Mapping[str, Submission],
-    verifications: Mapping[str, Sequence[Verification]],
-) -> Entry:
-    rows = tuple(sorted(rows, key=lambda row: (row.seed, row.created, row.id)))
-    digest = hashlib.sha256("\0".join((*map(str, where), *key)).encode("utf-8", "surrogatepass"))
-    notes = [submissions[row.id] for row in rows if row.id in submissions]
+def _entry(track: Track, key: tuple[str, ...], group: list[Summary], notes: _Notes) -> Entry:
+    runs = tuple(sorted(group, key=lambda run: (run.seed, run.created, run.id)))
+    digest = hashlib.sha256("\0".join((*map(str, track), *key)).encode("utf-8", "surrogatepass"))
+    submitted = [notes.submissions[run.id] for run in runs if run.id in notes.submissions]
     return Entry(
         id=digest.hexdigest()[:12],
-        track=where,
+        track=track,
         name=key[-1] or None,
-        authors=tuple(dict.fromkeys(note.author for note in notes if note.author)),
-        runs=rows,
-        bits_per_byte=over_seeds(rows, "bits_per_byte"),
-        perplexity=over_seeds(rows, "perplexity"),
-        num_tokens=over_seeds(rows, "num_tokens"),
-        tokens_per_s=over_seeds(rows, "tokens_per_s"),
-        verifications=tuple(found for row in rows for found in verifications.get(row.id, ())),
-        created=max(row.created for row in rows),
+        authors=tuple(dict.fromkeys(note.author for note in submitted if note.author)),
+        runs=runs,
+        bits_per_byte=over_seeds(runs, "bits_per_byte"),
+        perplexity=over_seeds(runs, "perplexity"),
+        num_tokens=over_seeds(runs, "num_tokens"),
+        tokens_per_s=over_seeds(runs, "tokens_per_s"),
+        verifications=tuple(v for run in runs for v in notes.verifications.get(run.id, ())),
+        created=max(run.created for run in runs),
     )
 
 
@@ -168,30 +161,30 @@ def _judge(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
     reigns = [replace(waiting.pop(0), status="record")] if waiting else []
     # From the start again after each: who did not beat the last record may well beat this one,
     # whose seeds differ less.
-    while found := next((e for e in waiting if _beats(e, reigns[-1])), None):
+    while found := next((e for e in waiting if _p_value(e, reigns[-1]) < SIGNIFICANCE), None):
         waiting.remove(found)
-        p = welch(found.bits_per_byte, reigns[-1].bits_per_byte)
+        p = _p_value(found, reigns[-1])
         reigns.append(replace(found, status="record", rival=reigns[-1].id, p_value=p))
     history = [replace(entry, status="former record") for entry in reigns[:-1]] + reigns[-1:]
     past = {entry.id: entry for entry in history}
     standing = reigns[-1] if reigns else None
-    judged = [past.get(entry.id) or _held_against(entry, standing) for entry in entries]
+    judged = [past.get(entry.id) or _compare(entry, standing) for entry in entries]
     return sorted(judged, key=lambda entry: (entry.bits_per_byte.mean, entry.id)), history
 
 
-def _beats(entry: Entry, standing: Entry) -> bool:
-    return welch(entry.bits_per_byte, standing.bits_per_byte) < SIGNIFICANCE
+def _p_value(entry: Entry, standing: Entry) -> float:
+    return welch(entry.bits_per_byte, standing.bits_per_byte)
 
 
 def _complete_since(entry: Entry) -> str:
     """When the entry had the seeds that a record needs."""
     first: dict[int, str] = {}
-    for row in sorted(entry.runs, key=lambda row: row.created):
-        first.setdefault(row.seed, row.created)
+    for run in sorted(entry.runs, key=lambda run: run.created):
+        first.setdefault(run.seed, run.created)
     return sorted(first.values())[MIN_SEEDS - 1]
 
 
-def _held_against(entry: Entry, standing: Entry | None) -> Entry:
+def _compare(entry: Entry, standing: Entry | None) -> Entry:
     """An entry that never was the record, with what it lacks."""
     lacks = []
     if entry.bits_per_byte.n < MIN_SEEDS:
@@ -200,10 +193,10 @@ def _held_against(entry: Entry, standing: Entry | None) -> Entry:
         lacks.append("changes that are not committed")
     if standing is None:
         return replace(entry, why=", ".join(lacks))
-    p = welch(entry.bits_per_byte, standing.bits_per_byte)
-    held = replace(entry, rival=standing.id, p_value=None if math.isnan(p) else p)
+    p = _p_value(entry, standing)
+    compared = replace(entry, rival=standing.id, p_value=None if math.isnan(p) else p)
     if entry.bits_per_byte.mean >= standing.bits_per_byte.mean:
-        return replace(held, status="behind", why=", ".join(lacks))
+        return replace(compared, status="behind", why=", ".join(lacks))
     if not lacks:
         lacks.append(f"p = {p:.2g}, needs p < {SIGNIFICANCE:g}")
-    return replace(held, why=", ".join(lacks))
+    return replace(compared, why=", ".join(lacks))

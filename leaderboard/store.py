@@ -1,7 +1,7 @@
-"""Where records are kept: anything `fsspec` reaches, as files that are added and never changed.
+"""Storage of records: any place that `fsspec` reaches, with files that are added, never changed.
 
 <id>.json                        a record, named by its content
-<id>.submission.json             who entered it, under which name
+<id>.submission.json             who submitted it, under which name
 <id>.verification.<hash>.json    one verification of it
 <hash>.data.json                 the held-out facts of a data set
 weights/<sha256>.safetensors, tokenizers/<fingerprint>.json
@@ -25,16 +25,19 @@ ID_PREFIX = re.compile(r"[0-9a-f]{4,64}")  # as much of an id as a person has to
 _NAME = re.compile(
     r"([0-9a-f]{64}(\.submission|\.verification\.[0-9a-f]{12})?|[0-9a-f]{12}\.data)\.json"
 )
-_COMPANY = {
+_FOLDERS = {
     "weights": re.compile(r"[0-9a-f]{64}\.safetensors"),
     "tokenizers": re.compile(r"[0-9a-f]{64}\.json"),
 }
-# What file systems of fsspec's call the thing that changes with a file.
+# Keys under which file systems of fsspec report what changes with a file.
 _STAMPS = ("ETag", "etag", "blob_id", "sha", "oid", "LastModified", "modified", "mtime", "created")
 
 
 class Store:
-    """The files of one leaderboard. Raises ValueError for what cannot be reached or used."""
+    """The files of one leaderboard. Raises ValueError where it cannot be reached or used.
+
+    A local folder is read without fsspec, so that links and special files are never followed.
+    """
 
     def __init__(self, url: str) -> None:
         if not url.strip():
@@ -44,28 +47,31 @@ class Store:
             self._fs, self._root = fsspec.core.url_to_fs(url)
         self._folder = Path(self._root) if "file" in _protocols(self._fs) else None
 
+    def __truediv__(self, name: str) -> str:
+        """The name of a file of the store in messages."""
+        return f"{self.url.rstrip('/')}/{name}"
+
     @property
     def is_local(self) -> bool:
+        """Whether the store is a folder of this machine."""
         return self._folder is not None
 
     @property
     def is_lasting(self) -> bool:
-        """Whether files are still there when this process has ended."""
+        """Whether files outlive this process."""
         return "memory" not in _protocols(self._fs)
 
     @property
     def address(self) -> str:
-        """The same for every way of writing the URL of one store."""
-        return (
-            str(self._folder.resolve())
-            if self._folder is not None
-            else self._fs.unstrip_protocol(self._root)
-        )
+        """One address for all URLs of the same store."""
+        if self._folder is not None:
+            return str(self._folder.resolve())
+        return self._fs.unstrip_protocol(self._root)
 
     def names(self) -> dict[str, tuple[int, str]]:
-        """Files that may be read, with their size and a stamp that changes when they do.
+        """Names of readable files, with their size and a stamp that changes when they do.
 
-        Others are left alone: links (which may lead out of the store), folders, strange names.
+        Links (which may lead out of the store), folders and unexpected names are ignored.
         """
         if self._folder is not None:
             return _scan(self._folder)
@@ -84,46 +90,44 @@ class Store:
         return found
 
     def unexpected_files(self) -> list[str]:
-        """Names in a local store that no file of it may have, those of its folders included."""
+        """Files of a local store, and of its folders, that no store has; sorted."""
         if self._folder is None or not self._folder.is_dir():
             return []
-        known = _scan(self._folder).keys() | {
-            name for name in _COMPANY if not (self._folder / name).is_symlink()
-        }
+        folders = {name for name in _FOLDERS if not (self._folder / name).is_symlink()}
+        known = _scan(self._folder).keys() | folders
         odd = [path.name for path in self._folder.iterdir() if path.name not in known]
-        for name in known & _COMPANY.keys():
+        for name in folders:
             for path in (self._folder / name).glob("*"):
                 is_file = path.is_file() and not path.is_symlink()
-                if not is_file or not _COMPANY[name].fullmatch(path.name):
+                if not is_file or not _FOLDERS[name].fullmatch(path.name):
                     odd.append(f"{name}/{path.name}")
         return sorted(odd)
 
     def changed_weights(self) -> list[str]:
-        """Weights in a local store that are not those of their name."""
+        """Weights of a local store whose content does not have the hash of their name."""
         if self._folder is None:
             return []
-        found = sorted((self._folder / "weights").glob("*.safetensors"))
         return [
             f"weights/{path.name}"
-            for path in found
-            if not path.is_symlink() and path.is_file() and _digest(path) != path.stem
+            for path in sorted((self._folder / "weights").glob("*.safetensors"))
+            if not path.is_symlink() and path.is_file() and _sha256(path) != path.stem
         ]
 
     def read(self, name: str, limit: int) -> bytes:
-        """At most `limit` + 1 bytes of a file; FileNotFoundError if it is not there."""
+        """At most `limit` + 1 bytes of a file; FileNotFoundError where it does not exist."""
         if self._folder is not None:
-            with os.fdopen(_open_unlinked(self._folder / name), "rb") as file:
+            with os.fdopen(_open_regular(self._folder / name), "rb") as file:
                 return file.read(limit + 1)
         with self._explained():
             return self._fs.cat_file(f"{self._root}/{name}", end=limit + 1)
 
     def refuse_links(self, folder: str) -> None:
         """Raise ValueError where this folder of a local store is a link."""
-        if self._folder is not None and (self._folder / folder).is_symlink():
-            raise ValueError(f"{self / folder}: a link, which may lead out of the store")
+        if self._folder is not None:
+            _refuse_link(self._folder / folder)
 
     def size(self, name: str) -> int | None:
-        """Bytes of a file; None if it is not there."""
+        """Bytes of a file; None where it does not exist."""
         try:
             if self._folder is not None:
                 return (self._folder / name).lstat().st_size
@@ -133,7 +137,7 @@ class Store:
             return None
 
     def add(self, name: str, content: bytes) -> bool:
-        """Add a file as a whole; False if one of this name is there, which then stays."""
+        """Add a file as a whole; False, and the older file unchanged, where the name is taken."""
         if self._folder is not None:
             return _add_local(self._folder / name, content, self.url)
         path = f"{self._root}/{name}"
@@ -141,23 +145,19 @@ class Store:
             if self._fs.exists(path):
                 return False
             self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
-            try:  # a file that another one adds at this moment stays, where the store can tell
+            try:  # a file that another process adds at this moment stays, where the store can tell
                 self._fs.pipe_file(path, content, mode="create")
             except FileExistsError:
                 return False
-            except (TypeError, NotImplementedError):  # hubs that only know how to replace
+            except (TypeError, NotImplementedError):  # hubs that can only replace
                 self._fs.pipe_file(path, content)
             return True
 
-    def __truediv__(self, name: str) -> str:
-        """How a file of the store is called in messages."""
-        return f"{self.url.rstrip('/')}/{name}"
-
     @contextlib.contextmanager
     def _explained(self) -> Iterator[None]:
-        """Whatever a file system of fsspec's raises, as one line with the store's address.
+        """Turn any error of a file system into one line with the store's address.
 
-        They belong to dozens of libraries with exceptions of their own: hence Exception.
+        File systems belong to dozens of libraries with exceptions of their own: hence Exception.
         """
         try:
             yield
@@ -168,6 +168,11 @@ class Store:
         except Exception as error:
             what = " ".join(str(error).split()) or type(error).__name__
             raise ValueError(f"{self.url}: cannot be used as a store ({what})") from error
+
+
+def open_store(url: str | None) -> Store:
+    """The store of this URL; the project's own records for None."""
+    return Store(url if url is not None else str(OWN_RECORDS))
 
 
 def _protocols(filesystem: Any) -> tuple[str, ...]:
@@ -193,14 +198,18 @@ def _scan(folder: Path) -> dict[str, tuple[int, str]]:
     return found
 
 
-def _digest(path: Path) -> str:
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _open_unlinked(path: Path) -> int:
-    if path.parent.is_symlink():
-        raise ValueError(f"{path.parent}: a link, which may lead out of the store")
+def _refuse_link(folder: Path) -> None:
+    if folder.is_symlink():
+        raise ValueError(f"{folder}: a link, which may lead out of the store")
+
+
+def _open_regular(path: Path) -> int:
+    _refuse_link(path.parent)
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         opened = os.open(path, flags)
@@ -215,16 +224,9 @@ def _open_unlinked(path: Path) -> int:
 
 
 def _add_local(path: Path, content: bytes, url: str) -> bool:
-    """Create a file of the store; False where the name is taken."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.parent.is_symlink() and path.parent.name in ("weights", "tokenizers"):
-            raise ValueError(f"{path.parent}: a link, which may lead out of the store")
+        if path.parent.name in _FOLDERS:
+            _refuse_link(path.parent)
         return create_atomic(path, content)
     except OSError as error:
         raise ValueError(f"{url}: cannot write there ({error.strerror}); nothing changed") from None
-
-
-def open_store(url: str | None) -> Store:
-    """The store of this URL; the project's own records for None."""
-    return Store(url if url is not None else str(OWN_RECORDS))

@@ -1,4 +1,4 @@
-"""A finished run becomes a record of a leaderboard: checked first, then added, never changed."""
+"""Submission of a finished run: checked first, then added to a leaderboard, never changed."""
 
 import contextlib
 from collections.abc import Sequence
@@ -15,9 +15,7 @@ from leaderboard.attestations import (
     Submission,
     Verification,
     one_line,
-    parse_note,
 )
-from leaderboard.index import note_name
 from leaderboard.store import Store
 from speedrun.records.artifacts import read_tokenizer, read_weights, tokenizer_name, weights_name
 from speedrun.records.files import RECORD
@@ -28,49 +26,64 @@ from speedrun.records.summary import summarize
 VERIFICATION = "verification-*.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Candidate:
     """A run that may be submitted, read and checked."""
 
     folder: Path
     record: Record
-    raw: bytes
+    raw: bytes  # the record's file
     weights: bytes | None  # None: not asked for
     tokenizer: bytes | None
     verifications: list[Verification]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Submitted:
-    """What became of a run. `note` is what the store says about who entered it."""
+    """The result of a submission; `note` is the one in the store, which may be an older one."""
 
     record: Record
+    note: Submission
     is_new: bool
     has_new_weights: bool
     num_new_verifications: int
     is_entered: bool  # the note is new
-    note: Submission
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for --json."""
+        return {
+            "id": self.record.id,
+            "added": self.is_new,
+            "entered": self.is_entered,
+            "weights_added": self.has_new_weights,
+            "verifications_added": self.num_new_verifications,
+            "name": self.note.name,
+            "author": self.note.author,
+            "submitted": self.note.submitted,
+        }
 
 
 def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
-    """A run's folder, or its record's file, read and checked; raises ValueError with all
-    that speaks against it."""
+    """A run's folder, or its record's file, read and checked; ValueError with all its problems."""
     file = run / RECORD if run.is_dir() else run
     if not file.is_file():
         raise ValueError(f"{run}: no {RECORD} there; give the folder of a finished run")
     raw = _read(file, MAX_RECORD_BYTES)
-    found = parse(raw, str(file))  # these very bytes are added, whatever the file becomes
-    if problems := validate.problems(found):
+    record = parse(raw, str(file))  # these very bytes are added, whatever the file becomes
+    if problems := validate.problems(record):
         raise ValueError(f"{run}: not accepted: {'; '.join(problems)}")
-    weights = tokenizer = None
-    if with_weights:
-        weights, tokenizer = read_weights(file.parent, found), read_tokenizer(file.parent)
-    noted = [
-        parse_note(Verification, _read(path, MAX_NOTE_BYTES), str(path))
+    notes = [
+        Verification.parse(_read(path, MAX_NOTE_BYTES), str(path))
         for path in sorted(file.parent.glob(VERIFICATION))
     ]
-    ours = [note for note in noted if note.record == found.id]
-    return Candidate(file.parent, found, raw, weights, tokenizer, ours)
+    return Candidate(
+        folder=file.parent,
+        record=record,
+        raw=raw,
+        weights=read_weights(file.parent, record) if with_weights else None,
+        tokenizer=read_tokenizer(file.parent) if with_weights else None,
+        verifications=[note for note in notes if note.record == record.id],
+    )
 
 
 def _read(path: Path, limit: int) -> bytes:
@@ -82,108 +95,94 @@ def _read(path: Path, limit: int) -> bytes:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def opened_data(found: Candidate, known: Sequence[DataSet], *, new_data: bool) -> DataSet | None:
+def opened_data(run: Candidate, known: Sequence[DataSet], *, new_data: bool) -> DataSet | None:
     """The data set that this run would be the first of, None where the store knows it.
 
-    Raises ValueError for data that the store does not know, unless `new_data` is asked for.
+    Raises ValueError for data that the store does not know, unless `new_data` is set.
     """
-    problems = validate.data_problems(summarize(found.record), known)
+    problems = validate.data_problems(summarize(run.record), known)
     if not problems:
         return None
-    opened = _data_set(found)
-    wrong_size = opened.heldout in {data.heldout for data in known}
-    if new_data and not wrong_size:
+    opened = _data_set(run)
+    is_contradicted = opened.heldout in {data.heldout for data in known}
+    if new_data and not is_contradicted:
         return opened
-    hint = "" if wrong_size else "; --new-data opens a track for it"
-    raise ValueError(f"{found.folder}: not accepted: {'; '.join(problems)}{hint}")
+    hint = "" if is_contradicted else "; --new-data opens a track for it"
+    raise ValueError(f"{run.folder}: not accepted: {'; '.join(problems)}{hint}")
 
 
-def check_store(found: Candidate, store: Store) -> None:
-    """Raise ValueError where what the store has of this run is not as it was added.
+def _data_set(run: Candidate) -> DataSet:
+    data, score = run.record.data, run.record.score
+    try:
+        one_line(data.name)
+    except ValueError as error:
+        raise ValueError(f"{run.folder}: its data is called {brief(data.name)}: {error}") from None
+    assert score is not None  # it was accepted
+    return DataSet(
+        name=data.name,
+        train_fingerprint=data.train_fingerprint,
+        heldout_fingerprint=data.heldout_fingerprint,
+        num_docs=score.num_docs,
+        num_bytes=score.num_bytes,
+    )
 
-    Asked for every run before the first is added, so that a refusal leaves the store untouched.
+
+def check_store(run: Candidate, store: Store) -> None:
+    """Raise ValueError where what the store has of this run was changed.
+
+    Called for every run before the first is added, so that a refusal leaves the store untouched.
     """
-    id = found.record.id
     with contextlib.suppress(LookupError):
-        index.fetch(store, id)
+        index.fetch(store, run.record.id)
     with contextlib.suppress(FileNotFoundError):
-        _submission(store, id)
-    if found.weights is not None:
+        _submission(store, run.record.id)
+    if run.weights is not None:
         store.refuse_links("weights")
         store.refuse_links("tokenizers")
 
 
-def _submission(store: Store, id: str) -> Submission:
-    name = f"{id}.submission.json"
-    note = parse_note(Submission, store.read(name, MAX_NOTE_BYTES), store / name)
-    if note.record != id:
-        raise ValueError(f"{store / name}: a note on another record")
-    return note
-
-
 def submit(
-    found: Candidate, store: Store, *, name: str | None, author: str | None, opens: DataSet | None
+    run: Candidate, store: Store, *, name: str | None, author: str | None, opens: DataSet | None
 ) -> Submitted:
-    """Add a checked run to a store; what is there already stays as it is."""
-    record = found.record
+    """Add a checked run to a store; what is there already stays unchanged."""
+    record = run.record
     if opens is not None:
         _add_note(store, opens)
-    has_new_weights = _add_weights(found, store)
-    num_verifications = sum(_add_note(store, verification) for verification in found.verifications)
     note = Submission(
         record=record.id,
         name=name,
         author=author,
         submitted=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    is_noted = not _add_note(store, note)
-    # The record comes last: whoever reads the store meanwhile finds it with all its company.
-    is_new = store.add(f"{record.id}.json", found.raw)
-    if is_noted:
-        note = _submission(store, record.id)
+    has_new_weights = _add_weights(run, store)
+    num_new_verifications = sum(_add_note(store, found) for found in run.verifications)
+    is_entered = _add_note(store, note)
+    # The record comes last: whoever reads the store meanwhile finds it complete.
+    is_new = store.add(f"{record.id}.json", run.raw)
     return Submitted(
-        record, is_new, has_new_weights, num_verifications, is_entered=not is_noted, note=note
+        record=record,
+        note=note if is_entered else _submission(store, record.id),
+        is_new=is_new,
+        has_new_weights=has_new_weights,
+        num_new_verifications=num_new_verifications,
+        is_entered=is_entered,
     )
 
 
-def _data_set(found: Candidate) -> DataSet:
-    record = found.record
-    try:
-        one_line(record.data.name)
-    except ValueError as error:
-        name = brief(record.data.name)
-        raise ValueError(f"{found.folder}: its data is called {name}: {error}") from None
-    assert record.score is not None  # it was accepted
-    return DataSet(
-        name=record.data.name,
-        train_fingerprint=record.data.train_fingerprint,
-        heldout_fingerprint=record.data.heldout_fingerprint,
-        num_docs=record.score.num_docs,
-        num_bytes=record.score.num_bytes,
-    )
+def _submission(store: Store, id: str) -> Submission:
+    name = f"{id}.submission.json"
+    note = Submission.parse(store.read(name, MAX_NOTE_BYTES), store / name)
+    if note.record != id:
+        raise ValueError(f"{store / name}: a note on another record")
+    return note
 
 
 def _add_note(store: Store, note: Note) -> bool:
-    return store.add(note_name(note), note.to_json().encode())
+    return store.add(note.file_name, note.to_json().encode())
 
 
-def _add_weights(found: Candidate, store: Store) -> bool:
-    if found.weights is None or found.tokenizer is None:
+def _add_weights(run: Candidate, store: Store) -> bool:
+    if run.weights is None or run.tokenizer is None:
         return False
-    record = found.record
-    store.add(tokenizer_name(record), found.tokenizer)
-    return store.add(weights_name(record), found.weights)
-
-
-def plain(submitted: Submitted) -> dict[str, Any]:
-    """What became of a run, for --json."""
-    return {
-        "id": submitted.record.id,
-        "added": submitted.is_new,
-        "entered": submitted.is_entered,
-        "weights_added": submitted.has_new_weights,
-        "verifications_added": submitted.num_new_verifications,
-        "name": submitted.note.name,
-        "author": submitted.note.author,
-        "submitted": submitted.note.submitted,
-    }
+    store.add(tokenizer_name(run.record), run.tokenizer)
+    return store.add(weights_name(run.record), run.weights)

@@ -1,71 +1,70 @@
-"""What is checked before a record is taken: its numbers follow from each other and can be true.
+"""Validation of records: numbers that follow from others do, and none is impossible.
 
-The headline of a record proves nothing by itself, so everything is worked out again from its
-parts. Needs the record alone; `verify` goes further, with the weights.
+Every headline number is computed again from its parts. Needs the record alone; `verify` goes
+further, with the weights.
 """
 
 import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from leaderboard.attestations import DataSet, moment
+from leaderboard.attestations import DataSet, parse_time
 from speedrun.records.sanitize import brief
 from speedrun.records.schema import Record, Score
 from speedrun.records.summary import MAX_OVERSHOOT, Summary, unranked_because
 
 _CLOCK_SKEW = timedelta(minutes=10)
 _FIRST_RACE = datetime(2025, 1, 1, tzinfo=UTC)
-_ROUNDING = 1e-9  # float64 sums, worked out in another order
-_CLOCK_S = 0.05  # clock readings are apart by this much
+_ROUNDING = 1e-9  # float64 sums in another order
+_CLOCK_S = 0.05  # seconds between two readings of the clock
 _MIN_SPENT_S = 1e-3
 _MAX_BUDGET_S = 24 * 3600.0
 _MAX_SEED = (1 << 64) - 1
-_MAX_WORD = 200  # characters of what tables show
+_MAX_WORD = 200  # characters of text in tables
 _MAX_NATS = 100.0  # of a token; guessing costs less than 12
 _MAX_LOSS = 1e30  # means of more are not finite
 
 
 def problems(record: Record, *, now: datetime | None = None) -> list[str]:
-    """Everything that speaks against a record, in words; empty if nothing does."""
+    """All problems of a record, a sentence each; empty for one that may be submitted."""
     found = [] if (why := unranked_because(record)) is None else [f"it does not rank: {why}"]
     found += _dates(record.created, now or datetime.now(UTC))
-    for check in (_clock, _training, _settings, _code, _words):
+    for check in (_clock, _training, _settings, _code, _text):
         found += check(record)
     if record.score is not None:
         found += _score(record.score, record.schema_version)
     return found
 
 
-def data_problems(row: Summary, known: Iterable[DataSet]) -> list[str]:
-    """What speaks against the data of a record, given the data sets that are known."""
-    if not row.num_docs:
+def data_problems(run: Summary, known: Iterable[DataSet]) -> list[str]:
+    """Problems of the data that a run was scored on, given the known data sets; at most one."""
+    if not run.num_docs:
         return []
-    same = [d for d in known if d.train_fingerprint == row.train_fingerprint]
-    short = row.train_fingerprint[:12]
+    same = [data for data in known if data.train_fingerprint == run.train_fingerprint]
     if not same:
-        return [f"the data {brief(row.data_name)} ({short}) is not known there"]
-    held = [d for d in same if d.heldout_fingerprint == row.heldout_fingerprint]
-    if not held:
-        sizes = ", ".join(f"the first {d.num_docs}" for d in same[:5])
+        short = run.train_fingerprint[:12]
+        return [f"the data {brief(run.data_name)} ({short}) is not known there"]
+    heldout = [data for data in same if data.heldout_fingerprint == run.heldout_fingerprint]
+    if not heldout:
+        sizes = ", ".join(f"the first {data.num_docs}" for data in same[:5])
         return [
-            f"its {row.num_docs} held-out documents are not those known of {same[0].name!r}"
+            f"its {run.num_docs} held-out documents are not those known of {same[0].name!r}"
             f" (known: {sizes})"
         ]
-    if (row.num_docs, row.num_bytes) != (held[0].num_docs, held[0].num_bytes):
+    if (run.num_docs, run.num_bytes) != heldout[0].size:
         return [
-            f"it divides by {row.num_bytes} bytes of {row.num_docs} documents, but the"
-            f" held-out text has {held[0].num_bytes} bytes in {held[0].num_docs}"
+            f"it divides by {run.num_bytes} bytes of {run.num_docs} documents, but the"
+            f" held-out text has {heldout[0].num_bytes} bytes in {heldout[0].num_docs}"
         ]
     return []
 
 
 def _dates(created: str, now: datetime) -> Iterator[str]:
     try:
-        moment(created)
+        when = parse_time(created)
     except ValueError as error:
         yield f"created: {error}"
         return
-    when = datetime.fromisoformat(created)
     if when > now + _CLOCK_SKEW:
         yield f"created {brief(created)}: that is in the future"
     if when < _FIRST_RACE:
@@ -118,7 +117,7 @@ def _training(record: Record) -> Iterator[str]:
 
 
 def _settings(record: Record) -> Iterator[str]:
-    """The config says the same as the headline."""
+    """The config agrees with the fields of the record."""
     pairs: list[tuple[str, object, object]] = [
         ("arch", record.config.get("arch"), record.arch),
         ("seed", record.config.get("seed"), record.seed),
@@ -131,9 +130,9 @@ def _settings(record: Record) -> Iterator[str]:
             ("model.context", _number(record.config, *model), record.score.window),
             ("data.stride", _number(record.config, *data), record.score.stride),
         ]
-    for name, said, found in pairs:
-        if said != found or isinstance(said, bool):
-            yield f"its config has {name} {brief(said)}, its headline {brief(found)}"
+    for name, in_config, in_record in pairs:
+        if in_config != in_record or isinstance(in_config, bool):
+            yield f"its config has {name} {brief(in_config)}, its headline {brief(in_record)}"
     if not 0 <= record.seed <= _MAX_SEED:
         yield f"seed {brief(record.seed)} is not within 0 to 2^64 - 1"
 
@@ -143,8 +142,8 @@ def _code(record: Record) -> Iterator[str]:
         yield "it does not say which code made it; race from a git checkout of the project"
 
 
-def _words(record: Record) -> Iterator[str]:
-    """What tables show of it fits a table."""
+def _text(record: Record) -> Iterator[str]:
+    """Text that tables show is short."""
     shown = {
         "arch": record.arch,
         "backend": record.backend,
@@ -174,12 +173,12 @@ def _score(score: Score, schema: int) -> Iterator[str]:
     if per_token > _MAX_NATS:
         yield f"{per_token:.3g} nats for a token are more than any guess costs"
         return
-    worked_out = (
+    computed = (
         ("nats_per_token", score.nats_per_token, per_token),
         ("perplexity", score.perplexity, math.exp(per_token)),
         ("bits_per_byte", score.bits_per_byte, score.nats / math.log(2) / score.num_bytes),
     )
-    for name, claimed, expected in worked_out:
+    for name, claimed, expected in computed:
         if not _close(claimed, expected, _ROUNDING):
             yield f"{name} is {claimed!r}, but its parts give {expected!r}"
     # All of a sum in one document is the most uneven that documents can be.
@@ -187,11 +186,11 @@ def _score(score: Score, schema: int) -> Iterator[str]:
     errors = (score.bits_per_byte_se, score.perplexity_se)
     if any(not 0 <= error <= top for error, top in zip(errors, most, strict=True)):
         yield "a standard error is below 0, or larger than documents can make it"
-    about = (score.num_draws, score.bits_per_byte_mc_se, score.length_nats)
-    if score.likelihood == "exact" and any(part is not None for part in about):
+    of_bound = (score.num_draws, score.bits_per_byte_mc_se, score.length_nats)
+    if score.likelihood == "exact" and any(part is not None for part in of_bound):
         yield "an exact score has no noise draws"
     if score.likelihood == "bound":
-        if schema >= 2 and any(part is None or part < 0 for part in about):
+        if schema >= 2 and any(part is None or part < 0 for part in of_bound):
             yield "a bound needs its noise draws, their error and the price of lengths"
         if (score.length_nats or 0.0) >= score.nats:
             yield "the price of lengths is more than the whole score"

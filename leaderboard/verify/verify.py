@@ -13,7 +13,6 @@ from rich.text import Text
 
 from leaderboard import index
 from leaderboard.attestations import Leaks, Rerun, Rescored, Verification, one_line
-from leaderboard.index import note_name
 from leaderboard.render import verification as report
 from leaderboard.store import ID_PREFIX, Store, open_store
 from leaderboard.verify import contamination, rerun, rescore
@@ -289,8 +288,8 @@ def _save(case: Case, note: Verification) -> str:
     """Beside the run, where `submit` finds it, or in the store."""
     content = note.to_json().encode()
     if case.folder is None:
-        case.store.add(note_name(note), content)
-        return case.store / note_name(note)
+        case.store.add(note.file_name, content)
+        return case.store / note.file_name
     path = case.folder / f"verification-{note.digest()}.json"
     try:
         path.write_bytes(content)

@@ -6,15 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from speedrun.records.schema import (
-    Code,
-    Count,
-    Finite,
-    MatmulGflops,
-    Section,
-    first_wrong,
-    strict_json,
-)
+from speedrun.records.schema import Code, MatmulGflops
+from speedrun.records.strict_json import Count, Finite, Section, first_error, strict_json
 
 SCHEMA = 1
 MAX_BYTES = 1 << 24
@@ -141,6 +134,6 @@ def load(path: Path) -> Bench:
     except OSError as error:
         raise ValueError(f"--against {path}: cannot be read ({error.strerror}); {hint}") from None
     except ValidationError as error:
-        raise ValueError(f"--against {path}: not a bench ({first_wrong(error)}); {hint}") from None
+        raise ValueError(f"--against {path}: not a bench ({first_error(error)}); {hint}") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"--against {path}: not a bench ({error}); {hint}") from None

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from speedrun.records.files import TOKENIZER, WEIGHTS
 from speedrun.records.sanitize import is_sanitized
-from speedrun.records.schema import Record, strict_json
+from speedrun.records.schema import Record
+from speedrun.records.strict_json import strict_json
 
 MAX_TOKENIZER_BYTES = 16 << 20
 _BYTES_PER_NUMBER, _SPARE_BYTES = 8, 1 << 20

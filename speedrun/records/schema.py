@@ -1,43 +1,29 @@
-"""The record of a run: one versioned schema, immutable, named by the hash of its content.
-
-This module imports nothing of the harness, so that records can be read without it.
-"""
+"""Record of a run: one versioned schema, immutable, identified by the hash of its content."""
 
 import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from speedrun.records.sanitize import sanitize
+from speedrun.records.strict_json import Count, Fingerprint, Finite, Seconds, Section, parse_section
 
 SCHEMA = 3
 MAX_RECORD_BYTES = 1 << 20
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-# What a double holds exactly is more than enough, and arithmetic with it cannot overflow.
-Count = Annotated[int, Field(ge=0, le=1 << 53)]
-Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Section(BaseModel):
-    """Strict and frozen: an unknown or missing field is an error."""
-
-    # constants: NaN must reach `content_id`, which refuses it, not turn into null on the way.
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, ser_json_inf_nan="constants"
-    )
-
 
 class Code(Section):
+    """Commit and version of the harness; None without a git checkout."""
+
     commit: str | None
     dirty: bool | None
     version: str
 
 
 class Data(Section):
+    """Data set by content: fingerprints of the training documents and of the held-out ones."""
+
     name: str
     source: Literal["hub", "local", "storybook"]
     train_fingerprint: Fingerprint
@@ -46,16 +32,22 @@ class Data(Section):
 
 
 class Tokenizer(Section):
+    """Vocabulary size and content hash of the tokenizer."""
+
     vocab: Count
     fingerprint: Fingerprint
 
 
 class MatmulGflops(Section):
+    """Measured matrix-product rate by precision, in GFLOP/s."""
+
     fp32: Finite | None
     bf16: Finite | None
 
 
 class Hardware(Section):
+    """Machine and device of the run."""
+
     hardware_class: Annotated[str, Field(alias="class")]
     cpu: str
     cores: Count
@@ -124,6 +116,8 @@ class Event(Section):
 
 
 class Train(Section):
+    """Training: tokens, steps, losses and events."""
+
     num_tokens: Count
     num_steps: Count
     epochs: Finite | None  # None: the end of the documents was not reached
@@ -136,6 +130,8 @@ class Train(Section):
 
 
 class Score(Section):
+    """Score on the held-out documents; standard errors (`_se`) are over documents."""
+
     bits_per_byte: Finite
     bits_per_byte_se: Finite
     perplexity: Finite
@@ -155,6 +151,8 @@ class Score(Section):
 
 
 class Sample(Section):
+    """Text generated after training."""
+
     prompt: str
     text: str
     temperature: Finite
@@ -233,47 +231,13 @@ def load(path: Path) -> Record:
 
 
 def parse(raw: bytes, where: str) -> Record:
-    """The record in these bytes; `where` names them in the ValueError of what is none."""
-    if len(raw) > MAX_RECORD_BYTES:
-        raise ValueError(f"{where}: larger than a record may be ({MAX_RECORD_BYTES} bytes)")
+    """The record in these bytes; ValueError, beginning with `where`, for anything else."""
+    content, record = parse_section(Record, raw, where, limit=MAX_RECORD_BYTES)
     try:
         # The id is that of the file as it stands, not of what the schema makes of it.
-        own_id = content_id(strict_json(raw))
-        record = Record.model_validate_json(raw)
-    except ValidationError as error:
-        raise ValueError(f"{where}: not a record ({first_wrong(error)})") from None
+        own_id = content_id(content)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{where}: not a record ({error})") from None
     if record.id != own_id:
         raise ValueError(f"{where}: its id does not match its content; it was changed afterwards")
     return record
-
-
-def first_wrong(error: ValidationError) -> str:
-    """Where and what the schema first objects to; short, for keys may be anybody's."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    path = sanitize(".".join(str(part) for part in first["loc"])) or "file"
-    return f"{path[:80]}: {first['msg']}"
-
-
-def strict_json(raw: bytes) -> dict[str, Any]:
-    """The one JSON object in these bytes; raises ValueError for all that JSON leaves open."""
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8") from None
-    content = json.loads(text, parse_constant=_refuse, object_pairs_hook=_without_twins)
-    if not isinstance(content, dict):
-        raise ValueError("not one JSON object")
-    return content
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not a number")
-
-
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return content

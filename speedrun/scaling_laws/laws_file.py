@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from speedrun.records.schema import first_wrong, strict_json
+from speedrun.records.strict_json import first_error, strict_json
 from speedrun.scaling_laws.law import LossLaw, SpeedLaw
 from speedrun.system.paths import cache_dir
 
@@ -85,7 +85,7 @@ def load(path: Path) -> LawsFile:
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
-        why = first_wrong(error)
+        why = first_error(error)
         raise ValueError(f"{path}: is not the laws.json of a sweep ({why})") from None
     except ValueError as error:
         raise ValueError(f"{path}: is not the laws.json of a sweep ({error})") from None

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from leaderboard.attestations import Verification, parse_note
+from leaderboard.attestations import Verification
 from leaderboard.submit import VERIFICATION
 from speedrun.records.schema import Record, load, seal
 
@@ -45,7 +45,7 @@ def resealed(folder: Path, changes: dict[str, Any] | None = None) -> Record:
 def note_in(folder: Path) -> Verification:
     """The one verification beside a run."""
     (path,) = folder.glob(VERIFICATION)
-    note = parse_note(Verification, path.read_bytes(), str(path))
+    note = Verification.parse(path.read_bytes(), str(path))
     assert path.name == f"verification-{note.digest()}.json"
     return note
 

@@ -11,7 +11,6 @@ from leaderboard.attestations import (
     Submission,
     Verification,
     one_line,
-    parse_note,
 )
 
 NOTE = {
@@ -25,7 +24,7 @@ NOTE = {
 def refusal(content: object, kind: type = Submission) -> str:
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     with pytest.raises(ValueError) as caught:
-        parse_note(kind, raw, "there")
+        kind.parse(raw, "there")
     line = str(caught.value)
     assert line.startswith("there: ") and line.isprintable() and len(line) < 400
     return line
@@ -33,7 +32,7 @@ def refusal(content: object, kind: type = Submission) -> str:
 
 def test_a_note_comes_back_as_it_was():
     note = Submission.model_validate(NOTE)
-    assert parse_note(Submission, note.to_json().encode(), "there") == note
+    assert Submission.parse(note.to_json().encode(), "there") == note
     assert json.loads(note.to_json()) == {"schema": 1, **NOTE}
 
 
@@ -41,7 +40,7 @@ def test_the_digest_is_that_of_the_content():
     facts = {"name": "x", "train_fingerprint": "a" * 64, "heldout_fingerprint": "b" * 64}
     one, two = (DataSet.model_validate({**facts, "num_docs": n, "num_bytes": 9}) for n in (2, 3))
     assert one.digest() != two.digest() and len(one.digest()) == 12
-    assert one.digest() == parse_note(DataSet, one.to_json().encode(), "").digest()
+    assert one.digest() == DataSet.parse(one.to_json().encode(), "").digest()
     assert one.heldout == two.heldout and one.size != two.size
 
 

@@ -98,7 +98,7 @@ def test_a_record_of_unknown_data_is_left_out_until_its_note_is_there(folder, ch
     add(folder, record)
     assert "known" in problem(folder, f"{record.id}.json")
     note = data_set(record)
-    (folder / index.note_name(note)).write_text(note.to_json())
+    (folder / note.file_name).write_text(note.to_json())
     found = read(Store(str(folder)), None)
     assert len(found.runs) == 4 and not found.problems
 
@@ -116,7 +116,7 @@ def data_set(record, **changes) -> DataSet:
 
 def test_a_data_note_cannot_contradict_the_projects_own(folder):
     note = data_set(made(), num_bytes=99_999_999)
-    (folder / index.note_name(note)).write_text(note.to_json())
+    (folder / note.file_name).write_text(note.to_json())
     forged = made(changes={"score.num_bytes": 99_999_999})
     content = forged.content()
     put(content, "score.bits_per_byte", score(forged).nats / 0.6931471805599453 / 99_999_999)
@@ -135,7 +135,7 @@ def test_data_notes_that_contradict_each_other_count_neither(folder):
     add(folder, record)
     for num_bytes in (score(record).num_bytes, 99_999_999):
         note = data_set(record, num_bytes=num_bytes)
-        (folder / index.note_name(note)).write_text(note.to_json())
+        (folder / note.file_name).write_text(note.to_json())
     found = read(Store(str(folder)), None)
     assert len(found.runs) == 3 and len(found.data) == 3
     assert len([line for line in found.problems if "contradicts" in line]) == 2
@@ -186,7 +186,7 @@ def test_verifications_are_found_under_their_digest(folder):
         leaks=None,
         rerun=None,
     )
-    (folder / index.note_name(note)).write_text(note.to_json())
+    (folder / note.file_name).write_text(note.to_json())
     assert read(Store(str(folder)), None).verifications == {record.id: [note]}
     wrong = f"{record.id}.verification.{'0' * 12}.json"
     (folder / wrong).write_text(note.to_json())
