@@ -12,9 +12,8 @@ from speedrun.records.schema import Record
 from speedrun.sweep.executor import State, UnderWay
 from speedrun.sweep.grid import Planned
 from speedrun.sweep.sweep_dir import Failure
-from speedrun.text import format_size
-from speedrun.ui.console import PlainLines, Redrawn
-from speedrun.ui.live import clock_text
+from speedrun.text import clock, format_size
+from speedrun.ui.live import PlainLines, Redrawn
 from speedrun.ui.summary import spread
 
 REFRESH_S = 1.0
@@ -31,7 +30,7 @@ def outlook(state: State) -> str:
     if num_left:
         left_s = state.left_s()
         until = datetime.now() + timedelta(seconds=left_s)
-        parts.append(f"{num_left} left, until about {until:%H:%M} (in {clock_text(left_s)})")
+        parts.append(f"{num_left} left, until about {until:%H:%M} (in {clock(left_s)})")
     return ", ".join(parts)
 
 

@@ -1,8 +1,8 @@
-"""What a finished race shows: the final panel, and the table of several seeds."""
+"""Summary of a finished race: the final panel, and the table of several seeds."""
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console, Group
@@ -11,124 +11,148 @@ from rich.table import Table
 from rich.text import Text
 
 from speedrun.records.sanitize import sanitize
-from speedrun.records.schema import CLOCK_TITLES, OFF_CLOCK, ON_CLOCK, Clock, Record
+from speedrun.records.schema import CLOCK_TITLES, Record
 from speedrun.records.summary import unranked_because
 from speedrun.records.track import Standing
 from speedrun.text import format_size
-from speedrun.ui.live import sparkline
+from speedrun.ui.live import MAX_WIDTH, grid, sparkline
 
-nan = float("nan")
+_ON_THE_CLOCK = ("train_s", "data_wait_s")
+_EXCEPTIONAL = ("overshoot_s", "suspended_s")
+_SHOWN_FROM_S = 0.05  # a shorter account is not shown
+_LABEL_WIDTH = 15
 
 
 def finished(console: Console, record: Record, folder: Path, standing: Standing | None) -> None:
-    """Print the final panel of one run."""
-    body = [_facts(record), Text()]
-    if record.sample is not None:
-        body += [Text(sanitize(record.sample.text, lines=True), style="italic"), Text()]
-    body.append(Text(place(record, standing)))
+    """Print the summary of one run: its score, its facts, a story and its place."""
     title = f"{record.arch} {format_size(record.num_params)}, seed {record.seed}: {record.status}"
+    rows = list(_rows(record))
+    tail = [""]
+    if record.sample is not None:
+        tail += [sanitize(record.sample.text, lines=True), ""]
+    tail.append(place(record, standing, folder))
     if console.is_terminal:
-        group = Group(*body)
-        console.print(Panel(group, title=Text(title, style="bold"), width=min(console.width, 100)))
+        score = [Text(line, style="bold green") for line in _score(record)]
+        body = Group(*score, grid(*rows), *(Text(line) for line in tail))
+        width = min(console.width, MAX_WIDTH)
+        console.print(Panel(body, title=Text(title, style="bold"), width=width))
     else:
-        console.print(Text(title), *body, sep="\n", soft_wrap=True)
-    console.print(Text(f"saved in {folder}"), soft_wrap=True)
+        lines = [f"{label:<{_LABEL_WIDTH}}{value}" for label, value in rows]
+        _plain(console, title, *_score(record), *lines, *tail)
+    _plain(console, f"saved in {folder}")
 
 
-def _facts(record: Record) -> Table:
-    clock, train, score = record.clock, record.train, record.score
-    table = Table.grid(padding=(0, 2))
-    rows: list[tuple[str, str]] = []
+def _plain(console: Console, *lines: str) -> None:
+    console.print(Text("\n".join(lines)), soft_wrap=True)
+
+
+def _score(record: Record) -> list[str]:
+    """The line that counts, or none where nothing was scored."""
+    if (score := record.score) is None:
+        return []
+    sign = "≤ " if score.likelihood == "bound" else ""
+    value = f"{sign}{score.bits_per_byte:.4f} ± {score.bits_per_byte_se:.4f}"
+    return [f"{'bits per byte':<{_LABEL_WIDTH}}{value}"]
+
+
+def _rows(record: Record) -> Iterable[tuple[str, str]]:
+    train, score = record.train, record.score
     if score is not None:
         sign = "≤ " if score.likelihood == "bound" else ""
-        rows += [
-            ("bits per byte", f"{sign}{score.bits_per_byte:.4f} ± {score.bits_per_byte_se:.4f}"),
-            (
-                "perplexity",
-                f"{sign}{score.perplexity:.2f} ± {score.perplexity_se:.2f}"
-                f" (vocabulary {record.tokenizer.vocab}, {score.num_docs:,} documents)",
-            ),
-        ]
+        yield (
+            "perplexity",
+            f"{sign}{score.perplexity:.2f} ± {score.perplexity_se:.2f}"
+            f" (vocabulary {record.tokenizer.vocab}, {score.num_docs:,} documents)",
+        )
         if score.bits_per_byte_mc_se is not None and score.length_nats is not None:
             lengths = score.length_nats / math.log(2) / score.num_bytes
-            rows.append(
-                (
-                    "bound",
-                    f"{score.num_draws} noise draws a document leave"
-                    f" ± {score.bits_per_byte_mc_se:.4f}; {lengths:.4f} of it pays for lengths",
-                )
+            yield (
+                "bound",
+                f"{score.num_draws} noise draws a document leave"
+                f" ± {score.bits_per_byte_mc_se:.4f}; {lengths:.4f} of it pays for lengths",
             )
     epochs = "" if train.epochs is None else f", {train.epochs:.2f} epochs"
-    rows += [
-        ("loss", sparkline([nan if nats is None else nats for _, nats in train.loss_curve])),
-        ("tokens", f"{train.num_tokens:,} in {train.num_steps:,} steps{epochs}"),
-        ("speed", f"{train.tokens_per_s:,.0f} tokens/s"),
-        ("data", f"{record.data.name} ({record.data.source})"),
-        ("on the clock", _accounts(clock, ON_CLOCK, record.budget_s)),
-        ("off the clock", _accounts(clock, OFF_CLOCK, None)),
-        ("overshoot", f"{clock.overshoot_s:.2f} s, suspended {clock.suspended_s:.1f} s"),
-    ]
-    rows += [("event", f"at {event.share:.0%}: {event.what}") for event in train.events]
-    for label, value in rows:
-        table.add_row(Text(label, style="dim"), Text(value))
-    return table
+    losses = [math.nan if nats is None else nats for _, nats in train.loss_curve]
+    yield "loss", sparkline(losses)
+    yield "tokens", f"{train.num_tokens:,} in {train.num_steps:,} steps{epochs}"
+    yield "speed", f"{train.tokens_per_s:,.0f} tokens/s"
+    yield "data", f"{record.data.name} ({record.data.source})"
+    yield from _accounts(record)
+    yield from (("event", f"at {event.share:.0%}: {event.what}") for event in train.events)
 
 
-def _accounts(clock: Clock, accounts: Sequence[str], budget_s: float | None) -> str:
-    parts = []
-    for name in accounts:
-        seconds = getattr(clock, name)
-        if seconds >= 0.05 or budget_s is not None:
-            share = "" if budget_s is None else f" ({seconds / budget_s:.1%})"
-            parts.append(f"{CLOCK_TITLES[name]} {seconds:.1f} s{share}")
-    return ", ".join(parts)
+def _accounts(record: Record) -> Iterable[tuple[str, str]]:
+    """Accounts of the clock; those of what should not happen only where it did."""
+    seconds = record.clock.model_dump()
+    others = [name for name in CLOCK_TITLES if name not in (*_ON_THE_CLOCK, *_EXCEPTIONAL)]
+    charged = (
+        f"{CLOCK_TITLES[name]} {seconds[name]:.1f} s ({seconds[name] / record.budget_s:.1%})"
+        for name in _ON_THE_CLOCK
+    )
+    yield "on the clock", ", ".join(charged)
+    for label, names in (("off the clock", others), ("exceptional", _EXCEPTIONAL)):
+        long = [name for name in names if seconds[name] >= _SHOWN_FROM_S]
+        if long:
+            yield label, ", ".join(f"{CLOCK_TITLES[name]} {seconds[name]:.1f} s" for name in long)
 
 
-def place(record: Record, standing: Standing | None) -> str:
-    """Where the run stands among earlier ones of its track, in a sentence."""
+def place(record: Record, standing: Standing | None, folder: Path) -> str:
+    """The run's place among earlier ones of its track, or the next step, in a sentence."""
     if (why := unranked_because(record)) is not None:
         return f"Not ranked: {why}."
-    if standing is None or standing.num_runs == 1 or standing.best is None:
-        return "The first run of its track here: same data, budget and hardware class."
+    if standing is None or standing.best is None:
+        return (
+            f"First run of this track in {folder.parent}."
+            f" Next: sample {folder}, or race 3 seeds (--seeds 3)."
+        )
     assert record.score is not None  # it ranks
     best = standing.best
     gap = record.score.bits_per_byte - best.bits_per_byte
     other = f"{best.arch} {format_size(best.num_params)}, {best.recipe_name}"
     ahead = "better" if gap < 0 else "worse"
     return (
-        f"Place {standing.place} of {standing.num_runs} in its track here; {abs(gap):.4f} bits per"
+        f"Place {standing.place} of {standing.num_runs} in this track; {abs(gap):.4f} bits per"
         f" byte {ahead} than the best other run ({other}, seed {best.seed})."
     )
 
 
 def seeds(console: Console, records: Sequence[Record]) -> None:
-    """Print the table of one race under several seeds, with mean and standard deviation."""
-    table = Table(title=f"{records[0].arch}, {len(records)} seeds", title_justify="left")
-    for column in ("seed", "bits per byte", "perplexity", "tokens/s", "status"):
-        table.add_column(column, justify="left" if column == "status" else "right")
-    for record in records:
-        score = record.score
-        table.add_row(
+    """Print one race under several seeds: a row for each, mean and standard deviation."""
+    title = f"{records[0].arch}, {len(records)} seeds"
+    columns = ("seed", "bits per byte", "perplexity", "tokens/s", "status")
+    scores = [record.score for record in records]
+    rows = [
+        (
             str(record.seed),
-            "-" if score is None else f"{score.bits_per_byte:.4f}",
-            "-" if score is None else f"{score.perplexity:.2f}",
+            "-" if record.score is None else f"{record.score.bits_per_byte:.4f}",
+            "-" if record.score is None else f"{record.score.perplexity:.2f}",
             f"{record.train.tokens_per_s:,.0f}",
             record.status,
         )
-    table.add_section()
-    scored = [r for r in records if r.score is not None]
-    table.add_row(
+        for record in records
+    ]
+    mean = (
         "mean ± sd",
-        spread([r.score.bits_per_byte for r in scored if r.score], 4),
-        spread([r.score.perplexity for r in scored if r.score], 2),
-        spread([r.train.tokens_per_s for r in records], 0),
+        spread([score.bits_per_byte for score in scores if score is not None], 4),
+        spread([score.perplexity for score in scores if score is not None], 2),
+        spread([record.train.tokens_per_s for record in records], 0),
         "",
     )
+    if not console.is_terminal:
+        _plain(console, title, *("  ".join(row).rstrip() for row in (columns, *rows, mean)))
+        return
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "status" else "right")
+    for row in rows:
+        table.add_row(*row)
+    table.add_section()
+    table.add_row(*mean)
     console.print(table)
 
 
 def spread(values: Sequence[float], digits: int) -> str:
-    """`mean ± sample standard deviation`."""
+    """`mean ± sample standard deviation`; `-` for no values."""
     if not values:
         return "-"
     sd = f" ± {statistics.stdev(values):,.{digits}f}" if len(values) > 1 else ""

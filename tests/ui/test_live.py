@@ -1,4 +1,4 @@
-"""What a person sees: plain lines in a pipe, a panel in a terminal."""
+"""Live view: plain lines in a pipe, a panel in a terminal."""
 
 import io
 
@@ -7,7 +7,7 @@ from helpers.fakes import run_of
 from rich.console import Console
 
 from speedrun.training.trainer import Tick
-from speedrun.ui import live, summary
+from speedrun.ui import live
 from speedrun.ui.live import LiveView, PlainView, sparkline
 
 
@@ -57,7 +57,7 @@ def test_the_panel_shows_what_a_racer_looks_for(width, monkeypatch):
             view.tick(tick)
         view.scoring(0.5)
     text = out.getvalue()
-    for word in ("0:30 left", "1,234 tokens/s", "nats/token", "a machine", "Muon", "scoring"):
+    for word in ("50%, 0:30 left", "1,234 tokens/s", "nats/token", "a machine", "Muon", "scoring"):
         assert word in text
 
 
@@ -120,9 +120,3 @@ def test_the_panel_is_no_wider_than_the_terminal(width):
     view._losses = [1.0] * 1000
     lines = console.render_lines(view._panel(last_tick(1.0, 1.0)), pad=False)
     assert max(sum(segment.cell_length for segment in line) for line in lines) <= min(width, 100)
-
-
-def test_means_come_with_the_sample_deviation():
-    assert summary.spread([1.0, 2.0, 3.0], 2) == "2.00 ± 1.00"
-    assert summary.spread([1.0], 2) == "1.00"
-    assert summary.spread([], 2) == "-"

@@ -1,0 +1,67 @@
+"""Summary of a finished race."""
+
+import io
+from pathlib import Path
+
+import pytest
+from helpers.made_records import made
+from rich.console import Console
+
+from speedrun.records.summary import summarize
+from speedrun.records.track import Standing
+from speedrun.ui import summary
+
+FOLDER = Path("runs") / "RUN"
+
+
+def shown(record, terminal: bool = False, standing: Standing | None = None) -> str:
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
+    summary.finished(console, record, FOLDER, standing)
+    return console.file.getvalue()
+
+
+def test_plain_lines_without_padding_or_control_characters():
+    text = shown(made())
+    assert "bits per byte  " in text and "saved in runs" in text
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
+    assert not [char for char in text if ord(char) < 32 and char != "\n"]
+
+
+def test_bits_per_byte_stand_out_in_a_terminal():
+    assert "\x1b[1;32mbits per byte" in shown(made(), terminal=True)
+
+
+def test_what_should_not_happen_is_shown_only_where_it_did():
+    calm = shown(made(changes={"clock.overshoot_s": 0.0, "clock.suspended_s": 0.0}))
+    assert "past the budget" not in calm and "suspended" not in calm
+    late = shown(made(changes={"clock.overshoot_s": 1.2, "clock.suspended_s": 0.0}))
+    assert "exceptional    past the budget 1.2 s\n" in late
+
+
+def test_a_first_run_is_told_the_next_step():
+    text = shown(made())
+    assert f"First run of this track in runs. Next: sample {FOLDER}, or race 3 seeds" in text
+
+
+@pytest.mark.parametrize(("change", "word"), [(-0.01, "better"), (0.02, "worse")])
+def test_a_later_run_is_told_its_place(change, word):
+    record = made()
+    assert record.score is not None
+    best = summarize(record)._replace(bits_per_byte=record.score.bits_per_byte - change)
+    text = summary.place(record, Standing(place=2, num_runs=3, best=best), FOLDER)
+    assert text.startswith(f"Place 2 of 3 in this track; {abs(change):.4f} bits per byte {word}")
+
+
+def test_seeds_are_lines_in_a_pipe_and_a_table_in_a_terminal():
+    for terminal in (False, True):
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
+        summary.seeds(console, [made(), made(seed=1)])
+        text = console.file.getvalue()
+        assert "transformer, 2 seeds" in text and "mean ± sd" in text
+        assert ("│" in text) is terminal
+
+
+def test_means_come_with_the_sample_deviation():
+    assert summary.spread([1.0, 2.0, 3.0], 2) == "2.00 ± 1.00"
+    assert summary.spread([1.0], 2) == "1.00"
+    assert summary.spread([], 2) == "-"
