@@ -1,0 +1,98 @@
+"""What README and the guides say holds: commands, links, files, packaging of the first steps."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import cyclopts
+import pytest
+
+from speedrun.cli.app import app
+
+ROOT = Path(__file__).resolve().parents[1]
+GUIDES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("*.md", "docs/*.md", "architectures/**/*.md", "leaderboard/*.md")
+    for path in ROOT.glob(pattern)
+)
+HISTORY = ("docs/log.md", "CHANGELOG.md")  # commands and files of their time
+COMMAND = re.compile(
+    r"(?:^|`|-- |per-node 2 )(?:\$ )?(?:\S*python |)(run\.py\b(?!  )[^`\n]*)", re.M
+)
+LINK = re.compile(r"\[[^\]]*\]\((?!https?:)([^)#\s]*)(#[^)\s]+)?\)")
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def commands(guide: str) -> list[str]:
+    """Command lines in a text, without comments and prose."""
+    found = COMMAND.findall(text(guide))
+    return [line for line in found if not re.search(r"COMMAND|…$|\.\.\.", line.split("#")[0])]
+
+
+def anchors(name: str) -> set[str]:
+    """Anchors of the headings of a Markdown file, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", text(name), re.M)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in headings}
+
+
+@pytest.mark.parametrize("guide", [name for name in GUIDES if name not in HISTORY])
+def test_every_command_is_one_that_the_command_line_takes(guide):
+    for line in commands(guide):
+        plain = re.sub(r"[\[\]…]", "", line).replace("\\|", "-").replace("--seed S", "--seed 0")
+        words = shlex.split(plain, comments=True)[1:]
+        try:
+            app.parse_args(words, exit_on_error=False, print_error=False)
+        except cyclopts.CycloptsError as error:
+            pytest.fail(f"{guide}: {line}: {error}")
+
+
+def test_commands_are_found():
+    assert "run.py doctor" in commands("README.md")
+    assert any(
+        line.startswith("run.py sweep --on ray") for line in commands("docs/many-machines.md")
+    )
+    assert sum(len(commands(guide)) for guide in GUIDES) > 40
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_every_link_leads_somewhere(guide):
+    for target, anchor in LINK.findall(text(guide)):
+        name = guide if not target else (Path(guide).parent / target).as_posix()
+        assert (ROOT / name).exists(), f"{guide}: {target}"
+        if anchor and name.endswith(".md"):
+            assert anchor[1:] in anchors(name), f"{guide}: {target}{anchor}"
+
+
+@pytest.mark.parametrize("guide", [name for name in GUIDES if name not in HISTORY])
+def test_every_file_that_is_named_is_there(guide):
+    named = re.findall(
+        r"`((?:speedrun|leaderboard|tests|docs|\.ci|\.github)/[\w./*-]+)`", text(guide)
+    )
+    for name in named:
+        assert list(ROOT.glob(name.rstrip("/"))), f"{guide}: {name}"
+
+
+def test_the_readme_is_short_and_its_first_commands_are_those_of_ci():
+    readme = text("README.md")
+    assert len(readme.splitlines()) <= 150
+    told = re.findall(r"^grep -qF '(.*)' README.md$", text(".ci/run"), re.M)
+    assert len(told) == 2 and all(line in readme for line in told)
+
+
+def test_every_pinned_dependency_allows_the_version_that_ci_installs():
+    from packaging.requirements import Requirement
+
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", text("constraints.txt"), re.M))
+    pins = {name.lower().replace("_", "-"): version for name, version in pins.items()}
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    wanted = [Requirement(line) for group in groups for line in group]
+    found = [one for one in wanted if one.name.lower().replace("_", "-") in pins]
+    assert len(found) > 20
+    for one in found:
+        assert one.specifier.contains(pins[one.name.lower().replace("_", "-")]), one
+    assert "+" not in text("constraints.txt") and "/" not in text("constraints.txt")
