@@ -1,6 +1,8 @@
 """What README and the guides say holds: commands, links, files, packaging of the first steps."""
 
+import json
 import re
+import runpy
 import shlex
 import tomllib
 from pathlib import Path
@@ -16,6 +18,8 @@ GUIDES = sorted(
     for pattern in ("*.md", "docs/*.md", "architectures/**/*.md", "leaderboard/*.md")
     for path in ROOT.glob(pattern)
 )
+RECORDS = ROOT / "leaderboard" / "records"
+PICTURED = "e70e9fac92a9f3580bb7a47a4947a197a03c13f287d2e67eca1ab2c49d1c2c5f"
 HISTORY = ("docs/log.md", "CHANGELOG.md")  # commands and files of their time
 COMMAND = re.compile(
     r"(?:^|`|-- |per-node 2 )(?:\$ )?(?:\S*python |)(run\.py\b(?!  )[^`\n]*)", re.M
@@ -81,6 +85,16 @@ def test_the_readme_is_short_and_its_first_commands_are_those_of_ci():
     assert len(readme.splitlines()) <= 150
     told = re.findall(r"^grep -qF '(.*)' README.md$", text(".ci/run"), re.M)
     assert len(told) == 2 and all(line in readme for line in told)
+
+
+def test_the_picture_is_made_of_a_record_and_loads_nothing(tmp_path):
+    record = json.loads((RECORDS / f"{PICTURED}.json").read_text())
+    script = runpy.run_path(str(ROOT / "docs" / "picture.py"))
+    script["main"](RECORDS / f"{PICTURED}.json", tmp_path / "race.svg")
+    for picture in (tmp_path / "race.svg", ROOT / "docs" / "race.svg"):
+        drawn = picture.read_text(encoding="utf-8")
+        assert f"{record['score']['bits_per_byte']:.4f}" in drawn
+        assert set(re.findall(r"https?://[^\s\"')]+", drawn)) == {"http://www.w3.org/2000/svg"}
 
 
 def test_every_pinned_dependency_allows_the_version_that_ci_installs():
