@@ -12,7 +12,6 @@ from rich.console import Console
 
 from speedrun import __version__
 from speedrun.cli.options import RaceOptions
-from speedrun.cli.plan import plan
 from speedrun.distributed import launcher
 from speedrun.text import nearest
 
@@ -76,7 +75,11 @@ _mount(
     "doctor",
     "Show what this machine can do: devices, precision, speed, hub, caches.",
 )
-_mount(plan, "plan --params 10M --tokens 200M")
+_mount(
+    "speedrun.cli.plan:plan",
+    "plan --params 10M --tokens 200M",
+    "Estimate memory, compute and time before anything runs, with a go or no-go for each.",
+)
 _mount(
     "leaderboard.cli:submit",
     "submit runs/RUN",

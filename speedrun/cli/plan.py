@@ -4,24 +4,24 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from speedrun.plan.options import Options
+from speedrun.plan.request import Options
 
-_NOTHING_TYPED = Options()
+_DEFAULTS = Options()
 
 
 def plan(
     *,
-    options: Options = _NOTHING_TYPED,
+    options: Options = _DEFAULTS,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
-    """Say what a race would need and give before it runs: memory, compute, time, data, hints.
+    """Estimate memory, compute and time of a training: see `speedrun.cli.app`.
 
     Parameters
     ----------
     json_
         Print every number as JSON.
     """
-    from speedrun.plan.plan import answer
-    from speedrun.plan.report import show
+    from speedrun.plan import report
+    from speedrun.plan.plan import make_plan
 
-    show(answer(options), as_json=json_)
+    report.show(make_plan(options), as_json=json_)

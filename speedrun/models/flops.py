@@ -1,19 +1,16 @@
-"""Compute, time and data: the arithmetic of 6·N·D."""
+"""Floating-point operations of training: 6·N·D, and the exact count of an architecture."""
+
+from collections.abc import Mapping
+
+from speedrun.config import ModelConfig
+from speedrun.protocols import Architecture
 
 FORWARD, BACKWARD = 2, 4  # FLOP per parameter and token (Kaplan et al. 2020, table 1, §2.1)
 RATIO = 20.0  # tokens per parameter at the optimum (Hoffmann et al. 2022)
 PETAFLOP_DAY = 1e15 * 86400
-# Share of its rate that training reaches, where nothing was measured: about what the rows of the
-# device table reach (0.30 to 0.48).
-USUAL_SHARE = 0.4
 # Share of the targets beyond the first 1,024 of 4,096 ids: 8.7 % of TinyStories' first 2,000
-# stories. On processors only they pay for the second of two levels; elsewhere all do.
+# stories. On processors only they pay for the tail of an adaptive softmax; elsewhere all do.
 RARE_SHARE = 0.09
-KNOWN = (  # model, parameters, training tokens
-    ("Chinchilla 70B", 70e9, 1.4e12),  # Hoffmann et al. 2022
-    ("Llama 3 8B", 8e9, 15e12),  # Dubey et al. 2024
-    ("SmolLM2 1.7B", 1.7e9, 11e12),  # Ben Allal et al. 2025
-)
 
 
 def train_flop(num_params: float, num_tokens: float) -> float:
@@ -22,25 +19,31 @@ def train_flop(num_params: float, num_tokens: float) -> float:
 
 
 def exact_flop(forward_flop: float, num_tokens: float) -> float:
-    """FLOP of training, where a forward pass costs `forward_flop` a token: backward is twice."""
+    """FLOP of training where a forward pass costs `forward_flop` a token: backward is twice."""
     return (1 + BACKWARD / FORWARD) * forward_flop * num_tokens
 
 
+def forward_parts(
+    architecture: Architecture, model: ModelConfig, *, is_processor: bool
+) -> tuple[Mapping[str, float], str]:
+    """FLOP of a forward pass per token by part, and their source."""
+    rare_share = RARE_SHARE if is_processor else 1.0
+    parts = architecture.forward_flops(model, rare_share)
+    if parts is not None:
+        return parts, f"matrix products of the {architecture.NAME}"
+    return (
+        {"weights": FORWARD * float(model.num_params_non_embedding)},
+        "2 · weights outside tables, for lack of a count by the architecture",
+    )
+
+
 def hours(flop: float, flop_per_s: float) -> float:
+    """Hours of computing at a rate."""
     return flop / flop_per_s / 3600
 
 
-def tokens_in(seconds: float, flop_per_s: float, num_params: float) -> float:
-    """Tokens that a rate carries in a budget."""
-    return seconds * flop_per_s / train_flop(num_params, 1)
-
-
-def chinchilla_tokens(num_params: float) -> float:
-    return RATIO * num_params
-
-
 def params_by_ratio(tokens_per_s: float, budget_s: float) -> float:
-    """The size whose 20 tokens per parameter a measured speed carries in the budget.
+    """The size for which a speed gives 20 tokens per parameter within the budget.
 
     The speed is that of the size it was measured at: a first step, not the answer.
     """

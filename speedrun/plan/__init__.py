@@ -1,1 +1,1 @@
-"""The arithmetic before a race: memory, compute, time, data, hints, and how small is too small."""
+"""Estimates of a training before it runs: memory, compute, time, data, and hints."""

@@ -1,247 +1,214 @@
-"""A sweep on many machines, on paper: time, cost, and where hub, cache and records set a limit."""
+"""A sweep on many machines: time, cost, and where hub, records and Ray set a limit."""
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
 from speedrun.data import hub
-from speedrun.plan import fleet, recorded
-from speedrun.plan.fleet import Fleet
 from speedrun.plan.hints import BYTES_PER_TOKEN, TINYSTORIES_BYTES
-from speedrun.plan.recorded import Recorded
-from speedrun.plan.request import Question
-from speedrun.plan.sheet import GO, NO_GO, Sheet, Verdict
+from speedrun.plan.report import GO, NO_GO, Figure, Verdict, plain
+from speedrun.records.files import OWN_RECORDS
+from speedrun.records.schema import OFF_CLOCK, load
 from speedrun.text import count, duration, size
 
-
-def add_cluster(sheet: Sheet, question: Question, D: float, *, has_copy: bool) -> None:
-    """All of it; nothing where no cluster was asked for. `has_copy`: --data names the text."""
-    request = question.cluster
-    if request is None:
-        return
-    race = recorded.races(question.architecture.NAME)
-    machines = Fleet(
-        num_machines=request.num_machines,
-        num_races=request.num_races,
-        budget_s=question.budget_s,
-        off_s=race.total_off_s,
-    )
-    _add_time(sheet, machines, race)
-    if request.price is not None:
-        cost = request.price * machines.held_s / 3600
-        sheet.add(
-            "cluster",
-            "cost",
-            "cost",
-            cost,
-            f"{cost:,.2f}",
-            f"{request.price:g} a machine-hour · machine-hours held",
-        )
-    num_tokens = min(D, TINYSTORIES_BYTES / BYTES_PER_TOKEN)
-    if has_copy:
-        sheet.notes.append("Every machine has a copy of the text (--data): the hub is not asked.")
-    else:
-        _add_hub(sheet, machines, num_tokens)
-    _add_cache(sheet, machines, question, num_tokens)
-    _add_records(sheet, machines, race)
-    _add_ray(sheet, machines, race)
+USUAL_RACES = 1000
+USUAL_OFF_S = 25.0  # a race's seconds off the clock, where none was recorded
+USUAL_RECORD_BYTES = 15_900.0  # of a network raced for five minutes, with the note who submitted it
+# The hub's limits per five minutes, September 2025: huggingface.co/docs/hub/rate-limits. Anonymous
+# requests are counted by address, those with a token by account.
+HUB_WINDOW_S = 300.0
+HUB_API = {"anonymous": 500, "token": 1_000}
+HUB_RESOLVE = {"anonymous": 3_000, "token": 5_000}
+# What a race asks of the hub, counted with the real client libraries at a hub on the loopback
+# (tests/data/test_hub.py): a machine's first race, and a later one whose cache holds what it needs.
+API_FIRST, API_LATER = 10, 1
+RESOLVE_FIRST = 10  # for files other than the training text
+BYTES_PER_RESOLVE = 4.2e6  # of training text
+# TinyStories: huggingface.co/datasets/roneneldan/TinyStories, data/train-*.parquet.
+TRAIN_BYTES = 990_786_315
+CACHED_TOKEN_BYTES = 2  # uint16
+SUBMIT_S = 0.7  # one submission to 10,000 records: docs/log.md, the slower of two
+RAY_TASKS_PER_S = 354.0  # Ray 2.20.0, release_logs/2.20.0/benchmarks/many_nodes.json, 250 nodes
+RAY_NODES = 250  # Ray, release/benchmarks/README.md: "250+", what its own tests cover
 
 
-def _add_time(sheet: Sheet, machines: Fleet, race: Recorded) -> None:
-    for name, seconds in race.off_s.items():
-        sheet.add("cluster", name, "", seconds, "", race.source)
-    parts = " + ".join(f"{name.removesuffix('_s')} {s:.1f}" for name, s in race.off_s.items())
-    budget_s, off_s, race_s = machines.budget_s, machines.off_s, machines.race_s
-    N, R = machines.num_machines, machines.num_races
+@dataclass(frozen=True, kw_only=True)
+class RecordedRaces:
+    """Medians over the recorded races of an architecture; `off_s` is empty without any."""
 
-    def add(key: str, label: str, value: float, text: str, formula: str) -> None:
-        sheet.add("cluster", key, label, value, text, formula)
+    off_s: Mapping[str, float]  # by account of the clock
+    record_bytes: float
+    source: str
 
-    add("num_machines", "machines", N, f"{N:,}", "N, one race at a time on each")
-    add("num_races", "races", R, f"{R:,}", "R, of one length")
-    add(
-        "off_clock_s",
-        "off the clock",
-        off_s,
-        duration(off_s),
-        f"a race: {parts} s; {race.source}" if parts else f"a race, {race.source}",
-    )
-    add("race_s", "a race takes", race_s, duration(race_s), f"{budget_s:g} s budget + off clock")
-    per_hour = 3600 / race_s
-    add("races_per_machine_hour", "races an hour", per_hour, f"{per_hour:.1f}", "1 h / race")
-    add("num_waves", "waves", machines.num_waves, f"{machines.num_waves:,}", "R / N, rounded up")
-    add("wall_s", "wall clock", machines.wall_s, duration(machines.wall_s), "waves · race")
-    busy_s, held_s = machines.busy_s, machines.held_s
-    add("busy_s", "machine-hours raced", busy_s, f"{busy_s / 3600:,.1f}", "R · race")
-    add("held_s", "machine-hours held", held_s, f"{held_s / 3600:,.1f}", "N · wall clock")
-    idle_s = held_s - busy_s
-    add(
-        "idle_s",
-        "idle tail",
-        idle_s,
-        f"{idle_s / 3600:,.1f} h",
-        f"held - raced, {idle_s / held_s:.1%} of what is held: the last wave has"
-        f" {R - (machines.num_waves - 1) * N:,} races",
+    @property
+    def total_off_s(self) -> float:
+        """Seconds of a race off the clock."""
+        return sum(self.off_s.values()) if self.off_s else USUAL_OFF_S
+
+
+def recorded_races(arch: str, folder: Path = OWN_RECORDS) -> RecordedRaces:
+    """The medians of an architecture's complete races with the default recipe."""
+    ours = []
+    for path in sorted(folder.glob(f"{'[0-9a-f]' * 64}.json")):
+        record = load(path)
+        is_default = record.config.get("recipe_name") == "default"
+        if record.arch == arch and is_default and record.status == "complete":
+            ours.append((record, path.stat().st_size))
+    if not ours:
+        source = f"assumed: no race of {arch} is recorded"
+        return RecordedRaces(off_s={}, record_bytes=USUAL_RECORD_BYTES, source=source)
+    classes = sorted({record.hardware.hardware_class for record, _ in ours})
+    return RecordedRaces(
+        off_s={
+            name: statistics.median(getattr(record.clock, name) for record, _ in ours)
+            for name in OFF_CLOCK
+        },
+        record_bytes=float(statistics.median(num_bytes for _, num_bytes in ours)),
+        source=f"median of {len(ours)} recorded races of {arch} on {', '.join(classes)}",
     )
 
 
-def _shared(sheet: Sheet, key: str, label: str, value: float, text: str, formula: str) -> None:
-    sheet.add("shared", key, label, value, text, formula)
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """Races of one length, one at a time on each machine."""
+
+    num_machines: int
+    num_races: int
+    budget_s: float
+    off_s: float
+
+    @property
+    def race_s(self) -> float:
+        """Seconds of a race, on and off the clock."""
+        return self.budget_s + self.off_s
+
+    @property
+    def num_busy(self) -> int:
+        """Machines that have a race at all."""
+        return min(self.num_machines, self.num_races)
+
+    @property
+    def num_waves(self) -> int:
+        """Races that the busiest machine runs."""
+        return math.ceil(self.num_races / self.num_machines)
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds from the first start to the last end."""
+        return self.num_waves * self.race_s
+
+    @property
+    def busy_s(self) -> float:
+        """Machine-seconds of racing."""
+        return self.num_races * self.race_s
+
+    @property
+    def held_s(self) -> float:
+        """Machine-seconds from the first start to the last end, idle ones included."""
+        return self.num_machines * self.wall_s
+
+    def starts(self, window_s: float) -> int:
+        """Races that one machine begins in a window that opens with a start."""
+        return min(self.num_waves, math.ceil(window_s / self.race_s))
+
+    def hub_limit(self, first: float, later: float, allowed: float) -> int:
+        """Machines that may begin together: the first window holds the first race of each."""
+        each = first + (self.starts(HUB_WINDOW_S) - 1) * later
+        return math.floor(allowed / each)
+
+    def records_limit(self) -> int:
+        """Machines whose records one process can submit, one after another."""
+        return math.floor(self.race_s / SUBMIT_S)
+
+    def ray_limit(self) -> int:
+        """Machines that one head node serves: by tasks per second, and as far as tested."""
+        return min(RAY_NODES, math.floor(RAY_TASKS_PER_S * self.race_s))
 
 
-def _add_hub(sheet: Sheet, machines: Fleet, num_tokens: float) -> None:
-    """Bytes by who keeps what, and the requests of the first five minutes."""
-    share = fleet.TRAIN_BYTES / TINYSTORIES_BYTES
-    needed = num_tokens * BYTES_PER_TOKEN * share
-    _shared(
-        sheet,
-        "hub_bytes_needed",
-        "hub, a race needs",
-        needed,
-        size(needed),
-        f"{count(num_tokens)} tokens · {BYTES_PER_TOKEN} bytes · {share:.3f} (the"
-        " share that parquet takes)",
-    )
-    streamed = fleet.streamed_bytes(needed)
-    _shared(
-        sheet,
-        "hub_bytes_per_race",
-        "  and streams",
-        streamed,
-        size(streamed),
-        f"and {size(hub.BLOCK_BYTES)} ahead, but no more than all",
-    )
-    for key, label, times, formula in (
-        ("hub_bytes_no_cache", "no cache kept", machines.num_races, "R · that"),
-        ("hub_bytes_own_cache", "a cache a machine", machines.num_busy, "N · that, once each"),
-        ("hub_bytes_copied_cache", "one cache, copied", 1, "by whoever makes it"),
-    ):
-        total = times * streamed
-        _shared(sheet, key, f"  {label}", total, size(total), f"{formula}; no limit is stated")
-    resolve = fleet.resolve_requests(streamed)
-    _shared(
-        sheet,
-        "hub_requests_first",
-        "hub, requests",
-        fleet.API_FIRST + resolve,
-        f"{fleet.API_FIRST} + {resolve:,.0f}",
-        f"API + files of a machine's first race; {fleet.API_LATER} + 0 of a later one (counted)",
-    )
-    limits = {}
-    for who, words in (("anonymous", "one address, no token"), ("token", "one account's token")):
-        api = fleet.hub_limit(machines, fleet.API_FIRST, fleet.API_LATER, fleet.HUB_API[who])
-        files = fleet.hub_limit(machines, resolve, 0, fleet.HUB_RESOLVE[who])
+def streamed_bytes(text_bytes: float) -> float:
+    """Bytes that a race reads which needs `text_bytes` of the training text."""
+    return min(TRAIN_BYTES, text_bytes + hub.BLOCK_BYTES)
+
+
+def time_figures(cluster: Cluster, races: RecordedRaces, price: float | None) -> list[Figure]:
+    """Wall clock, machine-hours and cost of the sweep."""
+    N, R, race_s = cluster.num_machines, cluster.num_races, cluster.race_s
+    parts = " + ".join(f"{name.removesuffix('_s')} {s:.1f}" for name, s in races.off_s.items())
+    off = f"per race: {parts} s; {races.source}" if parts else f"per race, {races.source}"
+    idle_s, held_s = cluster.held_s - cluster.busy_s, cluster.held_s
+    last = R - (cluster.num_waves - 1) * N
+    tail = f"held - raced, {idle_s / held_s:.1%} of it: the last wave has {last:,} races"
+    found = [
+        Figure("num_machines", "machines", N, plain, "N, one race at a time on each"),
+        Figure("num_races", "races", R, plain, "R, of one length"),
+        Figure("off_clock_s", "off the clock", cluster.off_s, duration, off),
+        Figure("race_s", "a race takes", race_s, duration, f"{cluster.budget_s:g} s + off clock"),
+        Figure("num_waves", "waves", cluster.num_waves, plain, "R / N, rounded up"),
+        Figure("wall_s", "wall clock", cluster.wall_s, duration, "waves · race"),
+        Figure("busy_s", "machine-hours raced", cluster.busy_s, _hours, "R · race"),
+        Figure("held_s", "machine-hours held", held_s, _hours, "N · wall clock"),
+        Figure("idle_s", "idle tail", idle_s, _hours, tail),
+    ]
+    if price is not None:
+        how = f"{price:g} per machine-hour · machine-hours held"
+        found.append(Figure("cost", "cost", price * held_s / 3600, "{:,.2f}".format, how))
+    return found
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} h"
+
+
+def _machines(number: int) -> str:
+    return f"{number:,} machines"
+
+
+def hub_figures(cluster: Cluster, num_tokens: float) -> tuple[list[Figure], dict[str, int]]:
+    """Bytes and requests of a race, and the machines that may start together, by account."""
+    num_tokens = min(num_tokens, TINYSTORIES_BYTES / BYTES_PER_TOKEN)
+    needed = num_tokens * BYTES_PER_TOKEN * TRAIN_BYTES / TINYSTORIES_BYTES
+    streamed = streamed_bytes(needed)
+    resolve = RESOLVE_FIRST + math.ceil(streamed / BYTES_PER_RESOLVE)
+    cached = CACHED_TOKEN_BYTES * num_tokens
+    limits, found = {}, []
+    for who, words in (("anonymous", "one address"), ("token", "one account")):
+        api = cluster.hub_limit(API_FIRST, API_LATER, HUB_API[who])
+        files = cluster.hub_limit(resolve, 0, HUB_RESOLVE[who])
         limits[who] = min(api, files)
-        _shared(
-            sheet,
-            f"hub_limit_{who}",
-            f"  limit, {who}",
-            limits[who],
-            f"{limits[who]:,} machines",
-            f"{words}: the lesser of {fleet.HUB_API[who]:,} API requests in 5 minutes"
-            f" ({api:,} machines) and {fleet.HUB_RESOLVE[who]:,} for files ({files:,})"
-            " (huggingface.co/docs/hub/rate-limits)",
+        how = (
+            f"{words}: {HUB_API[who]:,} API requests in 5 minutes ({api:,} machines),"
+            f" {HUB_RESOLVE[who]:,} for files ({files:,}); huggingface.co/docs/hub/rate-limits"
         )
-    limit = limits["anonymous"]
-    hint = f", with a token from {limits['token'] + 1:,}; --data with a copy needs no hub"
-    _judge(sheet, machines, "hub", limit, hint)
-    if machines.num_busy > limit:
-        sheet.notes.append(
-            "A hub that refuses sends a race to the storybook, another track, or to what its"
-            " machine's cache holds: copy the text and give --data, or start in smaller groups."
-        )
+        found.append(Figure(f"hub_limit_{who}", f"  limit, {who}", limits[who], _machines, how))
+    share = needed / num_tokens / BYTES_PER_TOKEN
+    text = f"{count(num_tokens)} tokens · {BYTES_PER_TOKEN} bytes · {share:.3f} (parquet)"
+    ahead = f"{text}, {size(hub.BLOCK_BYTES)} ahead; once per machine with a cache"
+    asked = f"{API_FIRST} to the API, {resolve:,.0f} for files; {API_LATER} in a later race"
+    own = "2 bytes per token; a folder serves one race at a time: one per machine (SPEEDRUN_CACHE)"
+    return [
+        Figure("hub_bytes_per_race", "hub, bytes per race", streamed, size, ahead),
+        Figure("hub_requests_first", "  requests", API_FIRST + resolve, plain, asked),
+        *found,
+        Figure("cache_bytes", "cache per machine", cached, size, own),
+    ], limits
 
 
-def _add_cache(sheet: Sheet, machines: Fleet, question: Question, num_tokens: float) -> None:
-    own = fleet.CACHED_TOKEN_BYTES * num_tokens
-    _shared(
-        sheet,
-        "cache_bytes",
-        "cache, a vocabulary",
-        own,
-        size(own),
-        f"{count(num_tokens)} tokens · {fleet.CACHED_TOKEN_BYTES} bytes at"
-        f" {question.model.vocab:,} ids; the first race writes it",
-    )
-    total = machines.num_busy * own
-    _shared(sheet, "cache_bytes_all", "  on all machines", total, size(total), "N · that")
-    _shared(
-        sheet,
-        "cache_limit_one_folder",
-        "  limit, one folder",
-        1,
-        "1 machine",
-        "a folder that all share: one race at a time holds its lock, the others stream for"
-        " themselves; from 2 machines on give each its own (SPEEDRUN_CACHE)",
-    )
+def shared_figures(cluster: Cluster, record_bytes: float) -> list[Figure]:
+    """Limits of the store of records and of Ray's head node."""
+    total = cluster.num_races * record_bytes
+    submit = f"race / {SUBMIT_S:g} s per submission, one after another (docs/log.md)"
+    tested = f"{RAY_NODES}+ nodes in Ray's own tests, {RAY_TASKS_PER_S:g} tasks/s · race (2.20.0)"
+    return [
+        Figure("records_bytes", "records", total, size, f"R · {size(record_bytes)}"),
+        Figure("records_limit", "  limit", cluster.records_limit(), _machines, submit),
+        Figure("ray_limit", "Ray head, limit", cluster.ray_limit(), _machines, tested),
+    ]
 
 
-def _add_records(sheet: Sheet, machines: Fleet, race: Recorded) -> None:
-    each = race.record_bytes + race.note_bytes
-    total = machines.num_races * each
-    _shared(
-        sheet,
-        "record_bytes",
-        "records, each",
-        each,
-        size(each),
-        f"2 files: {race.record_bytes:,.0f} bytes and a note of {race.note_bytes:,.0f};"
-        f" {race.source}",
-    )
-    _shared(sheet, "records_bytes", "  all", total, size(total), "R · that")
-    per_s = machines.races_per_s
-    _shared(sheet, "records_per_s", "  arriving", per_s, f"{per_s:.3g} /s", "N / race")
-    table_s = fleet.TABLE_S_PER_RECORD * machines.num_races
-    _shared(
-        sheet,
-        "records_table_s",
-        "  first table",
-        table_s,
-        duration(table_s),
-        f"R · {1000 * fleet.TABLE_S_PER_RECORD:.2g} ms, nothing kept (docs/log.md)",
-    )
-    limit = fleet.store_limit(machines)
-    _shared(
-        sheet,
-        "records_limit",
-        "  limit",
-        limit,
-        f"{limit:,} machines",
-        f"race / {fleet.SUBMIT_S:g} s a submission, one after another (docs/log.md)",
-    )
-    _judge(sheet, machines, "records", limit, "; several processes may submit at once")
-
-
-def _add_ray(sheet: Sheet, machines: Fleet, race: Recorded) -> None:
-    per_s, limit = machines.races_per_s, fleet.ray_limit(machines)
-    _shared(
-        sheet,
-        "ray_tasks_per_s",
-        "Ray head, tasks",
-        per_s,
-        f"{per_s:.3g} /s",
-        f"N / race; Ray's own test handed out {fleet.RAY_TASKS_PER_S:g} /s to {fleet.RAY_NODES}"
-        " nodes (2.20.0)",
-    )
-    share = race.record_bytes / fleet.RAY_INLINE_BYTES
-    _shared(
-        sheet,
-        "ray_object_bytes",
-        "  object",
-        race.record_bytes,
-        size(race.record_bytes),
-        f"a record back, {share:.0%} of what travels inside a reply (100 KiB); a command line out",
-    )
-    _shared(
-        sheet,
-        "ray_limit",
-        "  limit",
-        limit,
-        f"{limit:,} machines",
-        f"the lesser of {fleet.RAY_NODES}+ nodes, as far as Ray tests itself, and"
-        f" {fleet.RAY_TASKS_PER_S:g} /s · race",
-    )
-    _judge(sheet, machines, "ray head", limit, "; beyond, Ray says nothing")
-
-
-def _judge(sheet: Sheet, machines: Fleet, what: str, limit: int, hint: str) -> None:
-    N = machines.num_busy
-    answer = GO if limit >= N else NO_GO
+def judge(cluster: Cluster, what: str, limit: int, hint: str) -> Verdict:
+    """Whether a shared part serves all machines that are busy at once."""
+    N = cluster.num_busy
     why = f"the limit from {limit + 1:,} machines on{hint}"
-    sheet.verdicts.append(Verdict(what, answer, why, float(N), float(limit)))
+    return Verdict(what, GO if limit >= N else NO_GO, why, float(N), float(limit))

@@ -1,95 +1,155 @@
-"""What a plan runs on: a device of the table, a rate that was named, or this machine."""
+"""The device of a plan: one with a data sheet, a rate that was given, or this machine."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import psutil
 
 from speedrun.backends import registry
-from speedrun.models.flops import USUAL_SHARE
-from speedrun.plan import devices
-from speedrun.plan.options import Options
-from speedrun.plan.request import Question
+from speedrun.plan.request import PlanRequest
 from speedrun.protocols import Device
+from speedrun.text import nearest
+
+# Share of the rate of matrix products that training reaches, where nothing was measured: about
+# that of the data sheets below (0.30 to 0.48).
+USUAL_SHARE = 0.4
+# Rates of training in mixed precision: "30 to 50 % of the spec is a conservative estimate".
+_COURSE = "desty.github.io/study-tiny-llm, chapter 3, table of devices"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hardware:
-    """Rates in FLOP/s; `here` is the device of this machine, None for one that is elsewhere."""
+    """Rates in FLOP/s and memory in bytes; `here` is the device of this machine, if it is one."""
 
     title: str
     spec_flop_s: float
-    effective_flop_s: float
-    spec_formula: str
-    effective_formula: str
-    memory_bytes: float
-    memory_formula: str
-    dtype: str
-    is_processor: bool  # logits are made in small pieces, the program shares the memory
+    effective_flop_s: float  # reached in training
+    dtype: str  # of both rates
+    memory_bytes: float  # of the smallest that is sold, unless the title says
+    source: str
+    effective_source: str = "reached in training, same sources"
+    memory_source: str = "of the data sheet"
+    is_processor: bool = False  # logits are made in small pieces, the program shares the memory
     here: Device | None = None
     note: str | None = None
 
 
-def choose(options: Options, question: Question) -> Hardware:
-    """The hardware that the options name; raises LookupError for an unknown device."""
+DEVICES = {
+    "m2-cpu": Hardware(
+        title="Apple M2, processor",
+        spec_flop_s=0.5e12,
+        effective_flop_s=0.2e12,
+        dtype="fp32",
+        memory_bytes=8e9,
+        is_processor=True,
+        source=f"{_COURSE}; memory: huggingface.co/hardware/apple-m2, 8 to 24 GB",
+    ),
+    "m2-pro-mps": Hardware(
+        title="Apple M2 Pro, GPU",
+        spec_flop_s=7e12,
+        effective_flop_s=3e12,
+        dtype="fp32",
+        memory_bytes=16e9,
+        source=f"{_COURSE}; memory: huggingface.co/hardware/apple-m2-pro, 16 to 32 GB",
+    ),
+    "t4": Hardware(
+        title="NVIDIA T4",
+        spec_flop_s=65e12,
+        effective_flop_s=20e12,
+        dtype="fp16",
+        memory_bytes=16e9,
+        source=f"{_COURSE}; memory: huggingface.co/hardware/t4, 16 GB",
+    ),
+    "a100": Hardware(
+        title="NVIDIA A100 40 GB",
+        spec_flop_s=312e12,
+        effective_flop_s=150e12,
+        dtype="bf16",
+        memory_bytes=40e9,
+        source="spec, dense, and memory: NVIDIA's data sheet as kept at glennklockwood.com/garden/"
+        "processors/A100; effective: Anthony et al. 2023 (Transformer Math 101), GPT-NeoX with"
+        f" plain attention; both also in {_COURSE}",
+    ),
+    "v100": Hardware(
+        title="NVIDIA V100 32 GB (DGX-2H)",
+        spec_flop_s=130e12,
+        effective_flop_s=39e12,
+        dtype="fp16",
+        memory_bytes=32e9,
+        source="Shoeybi et al. 2019 (Megatron-LM), §1: one V100 32 GB sustains 39 TFLOP/s, 30 % of"
+        " its peak; spec: 39 / 0.30",
+    ),
+    "h100": Hardware(
+        title="NVIDIA H100 SXM 80 GB",
+        spec_flop_s=989e12,
+        effective_flop_s=400e12,
+        dtype="bf16",
+        memory_bytes=80e9,
+        source="spec, dense, and memory: NVIDIA's data sheet as kept at glennklockwood.com/garden/"
+        "processors/h100; effective: Dubey et al. 2024 (Llama 3), table 4, 380 to 430 TFLOP/s",
+    ),
+    "tpu-v4": Hardware(
+        title="Google TPU v4",
+        spec_flop_s=275e12,
+        effective_flop_s=127e12,
+        dtype="bf16",
+        memory_bytes=32 * 2**30,
+        source="spec and memory: cloud.google.com/tpu/docs/v4, 275 TFLOP/s and 32 GiB; effective:"
+        " Chowdhery et al. 2022 (PaLM 540B), 46.2 % of the peak",
+    ),
+}
+
+
+def choose(request: PlanRequest) -> Hardware:
+    """The device of a request; raises ValueError or LookupError for one that is not known."""
+    options = request.options
     if options.device is not None:
-        return _named(options.device, question.dtype)
+        return _by_data_sheet(options.device, options.dtype)
     if options.tflops is not None:
-        return _of_rate(options.tflops, question.dtype or "fp32")
-    return _this_machine(question)
+        return Hardware(
+            title=f"{options.tflops:g} TFLOP/s",
+            spec_flop_s=options.tflops * 1e12,
+            effective_flop_s=options.tflops * 1e12,
+            dtype=options.dtype or "fp32",
+            memory_bytes=float(psutil.virtual_memory().total),
+            source="--tflops",
+            effective_source="--tflops, taken as reached in training",
+            memory_source="of this machine: --tflops gives a rate, not a memory",
+        )
+    return _this_machine(request)
 
 
-def _named(name: str, dtype: str | None) -> Hardware:
-    row = devices.named(name)
-    note = None
+def _by_data_sheet(name: str, dtype: str | None) -> Hardware:
+    key = "-".join(name.lower().replace("_", " ").replace("-", " ").split())
+    if key not in DEVICES:
+        raise nearest(name, DEVICES, "device")
+    row, note = DEVICES[key], None
     if dtype is not None and dtype != row.dtype:
         note = f"The rates of {row.title} are for {row.dtype}; {dtype} may be far from them."
-    return Hardware(
-        title=row.title,
-        spec_flop_s=row.spec_flop_s,
-        effective_flop_s=row.effective_flop_s,
-        spec_formula=f"{row.dtype}, {row.source}",
-        effective_formula="what training reaches, same sources",
-        memory_bytes=row.memory_bytes,
-        memory_formula=f"of {row.title}",
-        dtype=dtype or row.dtype,
-        is_processor=row.is_processor,
-        note=note,
+    return dataclasses.replace(
+        row, dtype=dtype or row.dtype, source=f"{row.dtype}, {row.source}", note=note
     )
 
 
-def _of_rate(tflops: float, dtype: str) -> Hardware:
-    return Hardware(
-        title=f"{tflops:g} TFLOP/s",
-        spec_flop_s=tflops * 1e12,
-        effective_flop_s=tflops * 1e12,
-        spec_formula="--tflops",
-        effective_formula="--tflops, taken as reached in training",
-        memory_bytes=float(psutil.virtual_memory().total),
-        memory_formula="of this machine: --tflops names a rate, not a memory",
-        dtype=dtype,
-        is_processor=False,
-    )
-
-
-def _this_machine(question: Question) -> Hardware:
-    device = registry.device("auto", question.architecture)
-    dtype = question.dtype or "fp32"
+def _this_machine(request: PlanRequest) -> Hardware:
+    device = registry.device(request.options.backend or "auto", request.architecture)
+    dtype = request.options.dtype or "fp32"
     gflops = registry.backend(device.backend).matmul_gflops(device, dtype)
     if gflops is None:
         raise ValueError(
-            f"--dtype {dtype} is not there on {device.name}: allowed are"
+            f"--dtype {dtype} is not supported on {device.name}: allowed are"
             f" {', '.join(device.precisions)}; or plan for another --device"
         )
+    memory = psutil.virtual_memory()
     return Hardware(
         title=f"this machine ({device.accelerator or device.name})",
         spec_flop_s=gflops * 1e9,
         effective_flop_s=USUAL_SHARE * gflops * 1e9,
-        spec_formula=f"best matrix products in {dtype}, measured now on {device.name}",
-        effective_formula=f"{USUAL_SHARE:g} x that, assumed; --measure trains and tells",
-        memory_bytes=float(device.memory_bytes or psutil.virtual_memory().total),
-        memory_formula=f"of {device.name}, {psutil.virtual_memory().available / 1e9:.1f} GB of"
-        " this machine's are free now",
         dtype=dtype,
+        memory_bytes=float(device.memory_bytes or memory.total),
+        source=f"best matrix products in {dtype}, measured now on {device.name}",
+        effective_source=f"{USUAL_SHARE:g} x that, assumed; --measure trains to find out",
+        memory_source=f"of {device.name}; {memory.available / 1e9:.1f} GB of main memory are free",
         is_processor=device.accelerator is None,
         here=device,
     )

@@ -1,4 +1,4 @@
-"""Recipe hints that scale with size and compute, and what a smaller model would cost."""
+"""Recipe hints that scale with size and compute, data at hand, and smaller models of equal loss."""
 
 import math
 import time
@@ -7,9 +7,10 @@ from pathlib import Path
 
 from speedrun.data.local import LocalFiles
 from speedrun.models import flops
-from speedrun.plan.request import Question
-from speedrun.plan.sheet import Sheet
-from speedrun.text import count
+from speedrun.plan.compute import Work
+from speedrun.plan.report import Figure, plain
+from speedrun.plan.request import PlanRequest
+from speedrun.text import count, duration
 
 # TinyStories-train.txt on the hub (Eldan & Li 2023): 2.1M stories.
 TINYSTORIES_BYTES = 1.92e9
@@ -18,15 +19,16 @@ READ_S = 5.0
 WARMUP_STEPS = 2000  # Touvron et al. 2023; Bi et al. 2024
 WARMUP_SHARE = 0.02  # of a short run, at most: as our recipe `goedecke`; no published rule
 FACTORS = (0.75, 0.5, 0.25)
+KNOWN = "20 for Chinchilla 70B, 1,875 for Llama 3 8B, 6,471 for SmolLM2 1.7B"
 
 
 def lr_kaplan(num_params: float) -> float:
-    """Peak rate of Adam (Kaplan et al. 2020, equation D.1); below 0 from 1e10 on."""
+    """Peak learning rate of Adam (Kaplan et al. 2020, equation D.1); below 0 from 1e10 on."""
     return 0.003239 - 0.0001395 * math.log(num_params)
 
 
 def lr_of_compute(flop: float) -> float:
-    """Peak rate of AdamW (Bi et al. 2024, DeepSeek LLM, equation 1).
+    """Peak learning rate of AdamW (Bi et al. 2024, DeepSeek LLM, equation 1).
 
     Their compute leaves tables out and counts attention, ours is 6·N·D.
     """
@@ -38,166 +40,123 @@ def tokens_per_step(flop: float) -> float:
     return 0.2920 * flop**0.3271
 
 
-def add_hints(sheet: Sheet, question: Question, D: float) -> None:
-    """Learning rate, tokens per step, warm-up; and where our races disagree."""
-    recipe, model = question.recipe, question.model
-    total = flops.train_flop(question.num_params, D)
-    inner = max(1, model.num_params_non_embedding)
-    add = sheet.add
-    by_size, by_compute = lr_kaplan(inner), lr_of_compute(total)
-    add(
-        "hints",
-        "lr_by_size",
-        "peak rate, by size",
-        by_size if by_size > 0 else None,
-        f"{by_size:.2g}" if by_size > 0 else "none",
-        "0.003239 - 0.0001395 ln(N without tables) (Kaplan et al. 2020, D.1)",
-    )
-    add(
-        "hints",
-        "lr_by_compute",
-        "peak rate, by compute",
-        by_compute,
-        f"{by_compute:.2g}",
-        "0.3118 C^-0.125 (Bi et al. 2024)",
-    )
-    batch = tokens_per_step(total)
-    add(
-        "hints",
-        "tokens_per_step",
-        "tokens a step",
-        batch,
-        count(batch),
-        "0.2920 C^0.3271 (Bi et al. 2024)",
-    )
-    ours = question.batch_rows * model.context
-    num_steps = D / ours
-    add(
-        "hints",
-        "num_steps",
-        "steps",
-        num_steps,
-        f"{num_steps:,.0f}",
-        f"D / (batch {question.batch_rows} · context {model.context} = {ours:,} tokens)",
-    )
-    warmup = min(WARMUP_STEPS, WARMUP_SHARE * num_steps)
-    add(
-        "hints",
-        "warmup_steps",
-        "warm-up steps",
-        warmup,
-        f"{warmup:,.0f}",
-        f"{WARMUP_STEPS:,} (Touvron et al. 2023), at most {WARMUP_SHARE:.0%} of the steps (our"
-        " choice for short runs)",
-    )
-    rates = f"AdamW {recipe.lr:g}"
-    if recipe.optimizer == "muon":
-        rates = f"Muon {recipe.lr_matrix:g} for matrices, {rates} for the rest"
-    own = recipe.batch_rows * model.context
-    how = f"{rates}, {own:,} tokens a step (default recipe)"
-    add("hints", "our_lr", "our races", recipe.lr, f"{recipe.lr:g}", how)
-    if recipe.optimizer == "muon":
-        add("hints", "our_lr_matrix", "", recipe.lr_matrix, "", "recipe.lr_matrix")
-    add("hints", "our_tokens_per_step", "", own, "", "recipe.batch_rows · context")
-    add("hints", "our_warmup", "", recipe.warmup, "", "recipe.warmup, share of the budget")
-    _disagree(sheet, question, by_compute, batch, own)
-
-
-def _disagree(sheet: Sheet, question: Question, by_compute: float, batch: float, own: int) -> None:
-    """What our measurements say against the formulas, which are fitted to far longer runs."""
-    recipe = question.recipe
-    warmup = f"{recipe.warmup:.0%} of the budget" if recipe.warmup else "none"
-    sheet.notes.append(
-        f"Our five-minute races disagree with the hints: the default recipe's AdamW rate is"
-        f" {recipe.lr / by_compute:.1f}x the formula's, its step {own / batch:.2g}x the"
-        f" formula's tokens, its warm-up {warmup}. The formulas are fits to longer"
-        " runs of plain AdamW; docs/log.md has what was measured."
-    )
-
-
-def add_epochs(
-    sheet: Sheet, path: Path | None, D: float, now: Callable[[], float] = time.monotonic
-) -> None:
-    """Rounds through the data at hand: a local copy, or TinyStories."""
+def data_figures(
+    request: PlanRequest, work: Work, now: Callable[[], float] = time.monotonic
+) -> list[Figure]:
+    """Tokens per parameter against the optimum's, and epochs of the data at hand."""
+    N, D, path = request.num_params, work.num_tokens, request.options.data
     if path is None:
         at_hand, what = TINYSTORIES_BYTES / BYTES_PER_TOKEN, "TinyStories, 1.92 GB"
     else:
         num_bytes, is_all = _num_bytes(path, now)
         at_hand = num_bytes / BYTES_PER_TOKEN
         what = f"{'' if is_all else 'at least '}{num_bytes / 1e6:,.1f} MB of {path.name}"
-    sheet.add(
-        "data",
-        "tokens_at_hand",
-        "at hand",
-        at_hand,
-        f"{count(at_hand)} tokens",
-        f"{what} / {BYTES_PER_TOKEN} bytes a token (4,096 ids)",
-    )
-    sheet.add("data", "epochs", "epochs", D / at_hand, f"{D / at_hand:.3g}", "D / tokens at hand")
+    by_ratio = flops.params_by_ratio(work.tokens_per_s, request.budget_s)
+    optimum = f"D / N; {flops.RATIO:g} at the optimum (Hoffmann et al. 2022); {KNOWN}"
+    per_token = f"{what} / {BYTES_PER_TOKEN} bytes per token (4,096 ids)"
+    by_speed = f"{work.tokens_per_s:,.0f} tokens/s · {duration(request.budget_s)} / {flops.RATIO:g}"
+    return [
+        Figure("ratio", "tokens / parameter", D / N, "{:.3g}".format, optimum),
+        Figure("chinchilla_tokens", "at the optimum", flops.RATIO * N, _tokens, "20 · N"),
+        Figure("params_by_ratio", "size by that rule", by_ratio, count, by_speed),
+        Figure("tokens_at_hand", "at hand", at_hand, _tokens, per_token),
+        Figure("epochs", "epochs", D / at_hand, "{:.3g}".format, "D / tokens at hand"),
+    ]
+
+
+def _tokens(number: float) -> str:
+    return f"{count(number)} tokens"
 
 
 def _num_bytes(path: Path, now: Callable[[], float]) -> tuple[int, bool]:
     """UTF-8 bytes of the training documents, and whether all were read in the time."""
-    num_bytes, deadline = 0, now() + READ_S
+    num_bytes, deadline_s = 0, now() + READ_S
     for text in LocalFiles(path).train():
         num_bytes += len(text.encode())
-        if now() > deadline:
+        if now() > deadline_s:
             return num_bytes, False
     return max(1, num_bytes), True
 
 
-def add_go_small(sheet: Sheet, question: Question, D: float) -> None:
-    """The law's optimum at this compute, and what smaller models of equal loss cost."""
-    law, N = question.law, question.num_params
-    total = flops.train_flop(N, D)
-    best_n, best_d = law.optimum(total)
-    own = N / best_n
-    add = sheet.add
-    for name in ("E", "A", "B", "alpha", "beta"):
-        add("go_small", name, "", getattr(law, name), "", question.law_source)
-    constants = f"{law.E:g} + {law.A:g}/N^{law.alpha:g} + {law.B:g}/D^{law.beta:g}"
-    loss = float(law(N, D))
-    add("go_small", "loss_nats", "loss by the law", loss, f"{loss:.3g}", constants)
-    add(
-        "go_small",
-        "optimum_params",
-        "optimal N",
-        best_n,
-        count(best_n),
-        f"of least loss at 6·N·D of this plan; {question.law_source}",
+def hint_figures(request: PlanRequest, work: Work) -> tuple[list[Figure], str]:
+    """Learning rate, tokens per step and warm-up, and how the default recipe differs."""
+    recipe, model, total = request.recipe, request.model, work.flop
+    by_size = lr_kaplan(max(1, model.num_params_non_embedding))
+    by_compute, batch = lr_of_compute(total), tokens_per_step(total)
+    own_batch, step = recipe.batch_rows * model.context, request.batch_rows * model.context
+    num_steps = work.num_tokens / step
+    warmup = min(WARMUP_STEPS, WARMUP_SHARE * num_steps)
+    rates = f"AdamW {recipe.lr:g}"
+    if recipe.optimizer == "muon":
+        rates = f"Muon {recipe.lr_matrix:g} for matrices, {rates} for the rest"
+    of_steps = f"D / (batch {request.batch_rows} · context {model.context} = {step:,} tokens)"
+    of_warmup = f"{WARMUP_STEPS:,} (Touvron et al. 2023), at most {WARMUP_SHARE:.0%} of the steps"
+    kaplan = "0.003239 - 0.0001395 ln(N outside tables) (Kaplan et al. 2020, D.1)"
+    bi = "(Bi et al. 2024)"
+    found = [
+        Figure(
+            "lr_by_size",
+            "learning rate, by size",
+            by_size if by_size > 0 else None,
+            "{:.2g}".format,
+            kaplan,
+        ),
+        Figure(
+            "lr_by_compute", "  by compute", by_compute, "{:.2g}".format, f"0.3118 C^-0.125 {bi}"
+        ),
+        Figure("tokens_per_step", "tokens per step", batch, count, f"0.2920 C^0.3271 {bi}"),
+        Figure("num_steps", "steps", num_steps, plain, of_steps),
+        Figure("warmup_steps", "warm-up steps", warmup, plain, of_warmup),
+        Figure(
+            "our_lr",
+            "default recipe",
+            recipe.lr,
+            "{:g}".format,
+            f"{rates}; {own_batch:,} tokens per step",
+        ),
+    ]
+    own_warmup = f"{recipe.warmup:.0%} of the budget" if recipe.warmup else "none"
+    note = (
+        f"The default recipe differs from these formulas: its AdamW rate is"
+        f" {recipe.lr / by_compute:.1f}x, its step {own_batch / batch:.2g}x theirs, its warm-up"
+        f" {own_warmup}. They are fits to longer runs of plain AdamW; docs/log.md has measurements."
     )
-    add("go_small", "optimum_tokens", "optimal D", best_d, f"{count(best_d)} tokens", "beside it")
-    add("go_small", "size_factor", "this plan's k_N", own, f"{own:.2f}", "N / optimal N")
-    formula = "; k_N·k_D - 1, k_D = (1 - (k_N^-alpha - 1)·beta/alpha)^(-1/beta)"
-    for factor in FACTORS:
-        extra, data = law.extra_compute(factor), law.data_factor(factor)
-        is_possible = math.isfinite(extra)
-        how = f"same loss with {count(factor * best_n)} on k_D = {data:.2f}x the tokens"
-        add(
-            "go_small",
-            f"extra_compute_{factor:g}",
-            f"k_N {factor:g}",
-            extra if is_possible else None,
-            f"{extra:+.0%} compute" if is_possible else "impossible",
-            how + (formula if factor == FACTORS[0] else "") if is_possible else "below the limit",
-        )
-        value = data if is_possible else None
-        add("go_small", f"data_factor_{factor:g}", "", value, "", "k_D")
+    return found, note
+
+
+def go_small_figures(request: PlanRequest, work: Work) -> list[Figure]:
+    """The law's optimum at this compute, and the cost of smaller models of equal loss."""
+    law, source = request.law, request.law_source
+    best_n, best_d = law.optimum(work.flop)
+    own, loss = work.num_params / best_n, float(law(work.num_params, work.num_tokens))
     critical, limit = law.critical(), law.limit()
-    add(
-        "go_small",
-        "critical_size_factor",
-        "critical size",
-        critical,
-        f"k_N {critical:.2f}",
-        f"{count(critical * best_n)} parameters: +100% compute, from here on it soars (de Vries"
-        " 2023)",
-    )
-    add(
-        "go_small",
-        "limit_size_factor",
-        "no way below",
-        limit,
-        f"k_N {limit:.3f}",
-        "(1 + alpha/beta)^(-1/alpha): no amount of tokens reaches the loss",
-    )
+    constants = f"{law.E:g} + {law.A:g}/N^{law.alpha:g} + {law.B:g}/D^{law.beta:g}"
+    steep = f"{count(critical * best_n)}: +100% compute; below it the cost rises steeply"
+    least = "(1 + alpha/beta)^(-1/alpha): no amount of tokens reaches the loss"
+    return [
+        Figure("loss_nats", "loss by the law", loss, "{:.3g}".format, f"{constants}; {source}"),
+        Figure("optimum_params", "optimal N", best_n, count, "of least loss at this 6·N·D"),
+        Figure("optimum_tokens", "optimal D", best_d, _tokens, "with it"),
+        Figure("size_factor", "this plan's k_N", own, "{:.2f}".format, "N / optimal N"),
+        *(_smaller(request, factor, best_n) for factor in FACTORS),
+        Figure(
+            "critical_size_factor",
+            "critical size",
+            critical,
+            "k_N {:.2f}".format,
+            f"{steep} (de Vries 2023)",
+        ),
+        Figure("limit_size_factor", "lower limit", limit, "k_N {:.3f}".format, least),
+    ]
+
+
+def _smaller(request: PlanRequest, factor: float, best_n: float) -> Figure:
+    """Extra compute of a model of `factor` times the optimal size at the optimum's loss."""
+    extra, data = request.law.extra_compute(factor), request.law.data_factor(factor)
+    key, label = f"extra_compute_{factor:g}", f"k_N {factor:g}"
+    if not math.isfinite(extra):
+        return Figure(key, label, None, str, "impossible: below the lower limit")
+    how = f"same loss with {count(factor * best_n)} on k_D = {data:.2f}x the tokens"
+    if factor == FACTORS[0]:
+        how += "; k_N·k_D - 1, k_D = (1 - (k_N^-alpha - 1)·beta/alpha)^(-1/beta)"
+    return Figure(key, label, extra, "{:+.0%} compute".format, how)

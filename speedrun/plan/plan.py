@@ -1,102 +1,170 @@
 """From options to a plan."""
 
 import dataclasses
+from typing import Any
 
 from speedrun.backends import registry
 from speedrun.models import flops
-from speedrun.plan import cluster, hardware, hints, probe, request, space
-from speedrun.plan import compute as work
+from speedrun.plan import cluster, compute, hardware, hints, memory, probe, request
+from speedrun.plan.cluster import Cluster
+from speedrun.plan.compute import Work
 from speedrun.plan.hardware import Hardware
-from speedrun.plan.options import Options
+from speedrun.plan.memory import Memory
 from speedrun.plan.probe import Probe
-from speedrun.plan.request import Question
-from speedrun.plan.sheet import NO_GO, Sheet
-from speedrun.system import hardware as telemetry
+from speedrun.plan.report import NO_GO, Figure, Plan, plain
+from speedrun.plan.request import Options, PlanRequest
+from speedrun.system import hardware as machine
 from speedrun.text import count
 
 BUSY = 0.5  # load per core before anything is measured; `doctor` warns there too
+PUBLISHED = {"tiny": 5e6, "small": 17e6, "medium": 85e6}  # what presets are called elsewhere
+_SHAPE = ("width", "depth", "heads", "hidden", "context", "vocab")
 
 
-def answer(options: Options) -> Sheet:
-    """Work the whole plan out; raises ValueError or LookupError for what a person can mend."""
-    load = telemetry.load_per_core() or 0.0
-    asked = request.ask(options)
-    if options.data is not None and not options.data.exists():
-        raise ValueError(f"--data {options.data}: no such file or folder")
-    on = hardware.choose(options, asked)
+def make_plan(options: Options) -> Plan:
+    """Work out a whole plan; raises ValueError or LookupError for a wrong option."""
+    load = machine.load_per_core() or 0.0
+    asked = request.resolve(options)
+    on = hardware.choose(asked)
     with asked.architecture.plugin_errors():
-        return _answer(options, asked, on, load)
+        plan = _plan(asked, on)
+    if on.here is not None and load > BUSY:
+        plan.notes.append(
+            f"This machine is busy (load {load:.1f} per core): rates measured now are too low."
+        )
+    return plan
 
 
-def _answer(options: Options, request: Question, on: Hardware, load: float) -> Sheet:
-    sheet = Sheet(title=_title(request, on))
-    space.add_model(sheet, request)
-    space.add_memory(sheet, request, on)
-    measured = _measure(sheet, request, on) if options.measure else None
-    speed = work.speed(request, on, measured)
-    on = on if measured is None else _as_measured(request, on, measured)
-    num_tokens = work.num_tokens(request, speed)
-    forward = sum(work.forward_parts(request, on)[0].values())
-    work.add_compute(sheet, request, on, num_tokens)
-    work.add_time(sheet, request, on, speed, num_tokens, forward, is_measured=measured is not None)
-    if measured is not None:
-        work.add_probe(sheet, request, measured, forward)
-    work.add_data(sheet, request, speed, num_tokens)
-    hints.add_epochs(sheet, options.data, num_tokens)
-    hints.add_hints(sheet, request, num_tokens)
-    hints.add_go_small(sheet, request, num_tokens)
-    cluster.add_cluster(sheet, request, num_tokens, has_copy=options.data is not None)
-    _note(sheet, request, on, load)
-    return sheet
-
-
-def _title(request: Question, on: Hardware) -> str:
+def _plan(request: PlanRequest, on: Hardware) -> Plan:
     name = request.preset or count(request.num_params)
-    return f"{request.architecture.NAME} {name} on {on.title}"
+    plan = Plan(title=f"{request.architecture.NAME} {name} on {on.title}")
+    held = _memory(request, on)
+    plan.sections["model"] = _model_figures(request)
+    plan.sections["memory"] = memory.figures(
+        held, request.num_params, request.model, request.batch_rows, request.optimizer
+    )
+    found, verdict = memory.judge(held, request.batch_rows, on.memory_bytes, on.memory_source)
+    plan.sections["memory"] += found
+    measured = None
+    if request.options.measure and on.here is not None:
+        if verdict.answer == NO_GO:
+            raise ValueError(f"--measure: would not fit this machine, {verdict.why}")
+        measured = probe.measure(request, on.here)
+        on = _as_measured(request, on, measured)
+    work = compute.work(request, on, measured)
+    is_timed = request.wanted == "minutes"
+    plan.verdicts += [verdict, *compute.judge(request, on, work)]
+    plan.sections["compute"] = compute.compute_figures(work, is_timed=is_timed)
+    plan.sections["time"] = compute.time_figures(work, on, is_measured=measured is not None)
+    if measured is not None:
+        counted = request.model.num_params
+        plan.sections["time"] += compute.probe_figures(work, measured, counted)
+    plan.sections["data"] = hints.data_figures(request, work)
+    plan.sections["hints"], differs = hints.hint_figures(request, work)
+    plan.sections["go_small"] = hints.go_small_figures(request, work)
+    plan.notes += [*_notes(request, on, held), differs]
+    if request.options.cluster is not None:
+        _add_cluster(plan, request, work)
+    return plan
 
 
-def _measure(sheet: Sheet, request: Question, on: Hardware) -> Probe:
-    (memory,) = (verdict for verdict in sheet.verdicts if verdict.what == "memory")
-    if memory.answer == NO_GO:
-        raise ValueError(f"--measure: would not fit this machine, {memory.why}")
-    assert on.here is not None, "--measure excludes --device and --tflops"
-    recipe = probe.recipe_of(request.recipe, request.batch_rows, request.optimizer, request.dtype)
-    return probe.measure(request.architecture, request.model, recipe, on.here)
-
-
-def _as_measured(request: Question, on: Hardware, measured: Probe) -> Hardware:
-    """The hardware with the rate that training reached instead of an assumed one."""
-    reached = flops.train_flop(request.num_params, measured.tokens_per_s)
+def _memory(request: PlanRequest, on: Hardware) -> Memory:
+    model, rows = request.model, request.batch_rows
+    num_matrix = model.num_params_non_embedding
     return dataclasses.replace(
-        on,
-        spec_flop_s=max(on.spec_flop_s, measured.matmul_flop_s),
-        effective_flop_s=reached,
-        effective_formula="6·N · tokens/s, measured just now",
+        memory.states(request.num_params, num_matrix, on.dtype, request.optimizer),
+        activations=memory.activations(rows, model, on.dtype),
+        logits=0.0 if on.is_processor else memory.logits(rows, model),
+        program=memory.PROGRAM_BYTES if on.is_processor else 0.0,
     )
 
 
-def _note(sheet: Sheet, request: Question, on: Hardware, load: float) -> None:
-    if on.note is not None:
-        sheet.notes.append(on.note)
-    if request.optimizer != request.recipe.optimizer:
-        sheet.notes.append(
-            f"States are those of {request.optimizer}; the default recipe of"
-            f" {request.architecture.NAME} trains with {request.recipe.optimizer} (--optimizer)."
-        )
-    if on.here is not None and load > BUSY:
-        sheet.notes.append(
-            f"This machine is busy (load {load:.1f} per core): rates measured now are too low."
-        )
-    if (warning := _foreign(request.law_hardware_class)) is not None:
-        sheet.notes.append(warning)
+def _model_figures(request: PlanRequest) -> list[Figure]:
+    """Shape and exact counts; of a preset beside the published ones."""
+    model: Any = request.model
+    shape = ", ".join(f"{name} {getattr(model, name)}" for name in _SHAPE if hasattr(model, name))
+    how = "N in all formulas, " + ("counted" if request.preset else "as requested")
+    found = [
+        Figure("shape", "shape", shape, lambda text: "", shape),
+        Figure("num_params", "parameters", request.num_params, plain, how),
+    ]
+    if isinstance(getattr(model, "tied", None), bool):
+        for key, tied, why in (
+            ("tied", True, "the output weights are the embedding's"),
+            ("untied", False, "output weights of their own, model.tied=false"),
+        ):
+            number = dataclasses.replace(model, tied=tied).num_params
+            found.append(Figure(f"num_params_{key}", f"counted, {key}", number, plain, why))
+    else:
+        why = f"of this {request.architecture.NAME}"
+        found.append(Figure("num_params_exact", "counted", model.num_params, plain, why))
+    inner, why = model.num_params_non_embedding, "parameters outside lookup tables"
+    found.append(Figure("num_params_non_embedding", "without tables", inner, plain, why))
+    if request.preset in PUBLISHED:
+        why = f"the size after which {request.preset!r} is named"
+        published = PUBLISHED[request.preset]
+        found.append(Figure("published_params", "published as", published, count, why))
+    return found
 
 
-def _foreign(hardware_class: str | None) -> str | None:
-    """A warning where the law was fitted on another class of hardware."""
-    if hardware_class is None:
-        return None
-    device = registry.device("auto")
-    here = telemetry.hardware_class(telemetry.machine(), device.name, device.accelerator)
-    if hardware_class == here:
-        return None
-    return f"Warning: the law was fitted on {hardware_class}; this machine is {here}."
+def _as_measured(request: PlanRequest, on: Hardware, measured: Probe) -> Hardware:
+    """The hardware with the rate that training reached instead of an assumed one."""
+    return dataclasses.replace(
+        on,
+        spec_flop_s=max(on.spec_flop_s, measured.matmul_flop_s),
+        effective_flop_s=flops.train_flop(request.num_params, measured.tokens_per_s),
+        effective_source="6·N · tokens/s, measured just now",
+    )
+
+
+def _notes(request: PlanRequest, on: Hardware, held: Memory) -> list[str]:
+    found = [on.note] if on.note else []
+    name, trains_with = request.architecture.NAME, request.recipe.optimizer
+    titles = {"adamw": "AdamW", "muon": "Muon", "sgd": "SGD", "adamw8bit": "8-bit AdamW"}
+    if held.activations is None:
+        found.append(f"{name} has no model.width or model.depth: its activations are left out.")
+    if request.optimizer != trains_with:
+        found.append(
+            f"Memory is computed for {titles[request.optimizer]}; the default recipe uses"
+            f" {titles[trains_with]} (pass --optimizer {trains_with})."
+        )
+    if request.law_hardware_class is not None:
+        device = registry.device("auto")
+        here = machine.hardware_class(machine.machine(), device.name, device.accelerator)
+        if request.law_hardware_class != here:
+            fitted = request.law_hardware_class
+            found.append(f"Warning: the law was fitted on {fitted}; this machine is {here}.")
+    return found
+
+
+def _add_cluster(plan: Plan, request: PlanRequest, work: Work) -> None:
+    """Time, cost and limits of a sweep on many machines."""
+    options = request.options
+    races = cluster.recorded_races(request.architecture.NAME)
+    machines = Cluster(
+        num_machines=options.cluster or 1,
+        num_races=options.races or cluster.USUAL_RACES,
+        budget_s=request.budget_s,
+        off_s=races.total_off_s,
+    )
+    plan.sections["cluster"] = cluster.time_figures(machines, races, options.price)
+    found: list[Figure] = []
+    if options.data is not None:
+        plan.notes.append("Every machine has a copy of the text (--data): the hub is not asked.")
+    else:
+        found, limits = cluster.hub_figures(machines, work.num_tokens)
+        limit, more = limits["anonymous"], f", with a token from {limits['token'] + 1:,}"
+        hint = f"{more}; --data with a copy needs no hub"
+        plan.verdicts.append(cluster.judge(machines, "hub", limit, hint))
+        if machines.num_busy > limit:
+            plan.notes.append(
+                "A race that the hub refuses falls back to the storybook, another track, or to its"
+                " machine's cache: copy the text and give --data, or start in smaller groups."
+            )
+    plan.sections["shared"] = found + cluster.shared_figures(machines, races.record_bytes)
+    plan.verdicts += [
+        cluster.judge(
+            machines, "records", machines.records_limit(), "; several processes may submit at once"
+        ),
+        cluster.judge(machines, "ray head", machines.ray_limit(), "; Ray is not tested beyond"),
+    ]

@@ -1,4 +1,4 @@
-"""Ten seconds of real training steps on this machine: what a plan is worth here."""
+"""Ten seconds of real training steps on this machine, to plan with their speed."""
 
 import dataclasses
 import gc
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from speedrun.autotune import synthetic_batch
 from speedrun.backends import common, registry
-from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Architecture, Device, Engine, EngineSpec, Rows
+from speedrun.plan.request import PlanRequest
+from speedrun.protocols import Device, Engine, EngineSpec, Rows
 
 PROBE_S = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """What was measured; rates in tokens/s and FLOP/s, memory in bytes."""
+    """A measurement; rates in tokens/s and FLOP/s, memory in bytes."""
 
     device: str
     precision: str
@@ -31,57 +31,51 @@ class Probe:
 
 
 def measure(
-    architecture: Architecture,
-    model: ModelConfig,
-    recipe: Recipe,
+    request: PlanRequest,
     device: Device,
     *,
     seconds: float = PROBE_S,
     now: Callable[[], float] = time.perf_counter,
 ) -> Probe:
-    """Train for some seconds on rows that cost what text costs; nothing is kept."""
-    backend = registry.backend(device.backend)
-    engine = backend.engine(
-        EngineSpec(architecture=architecture, config=model, recipe=recipe, device=device)
+    """Train for some seconds on a synthetic batch; nothing is kept."""
+    recipe = dataclasses.replace(
+        request.recipe,
+        batch_rows=request.batch_rows,
+        micro_batch_rows=0,
+        optimizer=request.optimizer,  # type: ignore[arg-type]
+        precision=request.options.dtype or "auto",  # type: ignore[arg-type]
     )
-    rows = synthetic_batch.rows(recipe.batch_rows, model)
+    spec = EngineSpec(
+        architecture=request.architecture, config=request.model, recipe=recipe, device=device
+    )
+    engine = registry.engine(spec)
+    rows = synthetic_batch.rows(recipe.batch_rows, request.model)
     first_step_s = _step_s(engine, rows, now)
     num_steps, started_s = 0, now()
     while (spent_s := now() - started_s) < seconds or num_steps == 0:
         _step_s(engine, rows, now)
         num_steps += 1
-    facts = engine.metadata()
-    precision = str(facts.get("precision", "fp32"))
-    probe = Probe(
+    metadata, peak_bytes = engine.metadata(), engine.peak_bytes()
+    del engine
+    gc.collect()
+    precision = str(metadata.get("precision", "fp32"))
+    gflops = registry.backend(device.backend).matmul_gflops(device, precision)
+    return Probe(
         device=device.name,
         precision=precision,
         optimizer=recipe.optimizer,
         batch_rows=recipe.batch_rows,
-        micro_batch_rows=facts.get("micro_batch_rows", recipe.batch_rows),
+        micro_batch_rows=metadata.get("micro_batch_rows", recipe.batch_rows),
         num_steps=num_steps,
         first_step_s=first_step_s,
-        tokens_per_s=num_steps * recipe.batch_rows * model.context / spent_s,
-        matmul_flop_s=(backend.matmul_gflops(device, precision) or 0.0) * 1e9,
-        peak_bytes=engine.peak_bytes(),
-    )
-    del engine
-    gc.collect()
-    return probe
-
-
-def recipe_of(recipe: Recipe, batch_rows: int, optimizer: str, dtype: str | None) -> Recipe:
-    """The architecture's recipe with what the plan was asked for."""
-    return dataclasses.replace(
-        recipe,
-        batch_rows=batch_rows,
-        micro_batch_rows=0,
-        optimizer=optimizer,  # type: ignore[arg-type]
-        precision=dtype or "auto",  # type: ignore[arg-type]
+        tokens_per_s=num_steps * recipe.batch_rows * request.model.context / spent_s,
+        matmul_flop_s=(gflops or 0.0) * 1e9,
+        peak_bytes=peak_bytes,
     )
 
 
 def _step_s(engine: Engine, rows: Rows, now: Callable[[], float]) -> float:
-    """Seconds of one step, in smaller pieces if the memory does not hold it."""
+    """Seconds of one step, the last try where memory was short."""
     while True:
         started_s = now()
         retries = common.step_with_retry(engine, rows)

@@ -1,28 +1,26 @@
-"""What a plan is asked: every option checked, every name looked up."""
+"""Options of a plan, and their resolution into a checked request."""
 
 import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from speedrun import text
 from speedrun.config import Data, ModelConfig, Recipe
-from speedrun.models import loader
-from speedrun.models.flops import RATIO
+from speedrun.models import flops, loader
 from speedrun.plan import memory
-from speedrun.plan.options import Options
 from speedrun.protocols import Architecture
 from speedrun.scaling_laws import laws_file
 from speedrun.scaling_laws.law import CHINCHILLA, LossLaw
-from speedrun.training import request
+from speedrun.text import StrictInt
+from speedrun.training import request as run_request
 
-USUAL_BUDGET_S = 300.0  # the race's
-USUAL_RACES = 1000  # of a sweep on a cluster
-DTYPES = ("fp32", "bf16", "fp16")
+DTYPES = tuple(memory.BYTES)
 OPTIMIZERS = tuple(memory.OPTIMIZER_BYTES)
-MEASURABLE = ("adamw", "muon")  # what races train with
-# Beyond these nothing is meant, and the arithmetic takes for ever or overflows.
+MEASURABLE = ("adamw", "muon")  # the optimizers of races
+# Larger values are typing errors, and let the arithmetic overflow.
 _LIMITS = {
     "ratio": (1e-6, 1e9),
     "tflops": (1e-6, 1e9),
@@ -34,79 +32,187 @@ _LIMITS = {
     "races": (1, 10**7),
     "price": (1e-6, 1e6),
 }
+# Options of which only one makes sense at a time.
+_EXCLUSIVE = (
+    ("tokens", "minutes", "ratio"),
+    ("device", "tflops", "measure"),
+    ("device", "tflops", "backend"),
+    ("cluster", "tokens"),
+    ("cluster", "ratio"),
+)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of the command; None where one was not given.
+
+    Parameters
+    ----------
+    params
+        Parameters, such as 250K, 2M or 7B; or a preset: tiny, small, medium.
+    tokens
+        Tokens to train on, such as 200M. Default: 20 per parameter.
+    minutes
+        Train for this time instead, on as many tokens as fit into it.
+    ratio
+        Tokens per parameter.
+    arch
+        Name of an architecture, or the path of a folder with one.
+    dtype
+        fp32, bf16 or fp16. Default: fp32, or that of --device.
+    optimizer
+        adamw, adamw8bit, sgd or muon. Default: adamw; with --measure that of the recipe.
+    batch
+        Rows per step. Default: that of the architecture's recipe.
+    context
+        Tokens per row.
+    depth
+        Number of layers.
+    width
+        Width of the residual stream.
+    vocab
+        Size of the vocabulary.
+    device
+        Plan for a device by its data sheet: m2-cpu, m2-pro-mps, t4, a100, h100 and others.
+    tflops
+        Plan for a device that reaches this many TFLOP/s in training.
+    backend
+        Device of this machine to plan for: auto, cpu, mps, cuda, mlx. (--device is a data sheet.)
+    measure
+        Train for ten seconds on this machine first, and plan with the measured speed.
+    law
+        laws.json of a sweep, used in place of the published loss law.
+    data
+        Training text, as for a race, to count epochs. Default: TinyStories.
+    cluster
+        Plan a sweep on this many machines, too: time, idle tail, limits of hub and records.
+    races
+        With --cluster: number of races of --minutes (default 5), one at a time on each machine.
+    price
+        With --cluster: price per machine-hour.
+    """
+
+    params: str = "2M"
+    tokens: str | None = None
+    minutes: str | None = None
+    ratio: float | None = None
+    arch: str = "transformer"
+    dtype: str | None = None
+    optimizer: str | None = None
+    batch: StrictInt | None = None
+    context: StrictInt | None = None
+    depth: StrictInt | None = None
+    width: StrictInt | None = None
+    vocab: StrictInt = 4096
+    device: str | None = None
+    tflops: float | None = None
+    backend: str | None = None
+    measure: Annotated[bool, Parameter(negative="")] = False
+    law: Path | None = None
+    data: Path | None = None
+    cluster: StrictInt | None = None
+    races: StrictInt | None = None
+    price: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cluster:
-    """A sweep on many machines; the price is of a machine-hour."""
+class PlanRequest:
+    """A plan to work out; sizes in parameters, tokens and rows."""
 
-    num_machines: int
-    num_races: int
-    price: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """A plan to be worked out; sizes in parameters, tokens and rows."""
-
+    options: Options
     architecture: Architecture
     model: ModelConfig
     preset: str | None
-    num_params: int  # as asked for; of a preset, counted
+    num_params: int  # as requested; of a preset, counted
     recipe: Recipe  # the architecture's own
     wanted: Literal["tokens", "minutes", "ratio"]
-    num_tokens: float  # that training wants; with --minutes at 20 a parameter
+    num_tokens: float  # to train on; with --minutes at 20 per parameter
     budget_s: float
-    dtype: str | None
     optimizer: str
     batch_rows: int
     law: LossLaw
     law_source: str
     law_hardware_class: str | None  # None: published
-    cluster: Cluster | None
 
 
-def ask(options: Options) -> Question:
+def resolve(options: Options) -> PlanRequest:
     """Check everything that needs no device; raises ValueError or LookupError."""
-    _only_one(options, ("tokens", "minutes", "ratio"))
-    _only_one(options, ("device", "tflops", "measure"))
-    for of_tokens in ("tokens", "ratio"):  # races are of minutes
-        _only_one(options, ("cluster", of_tokens))
-    if options.dtype is not None and options.dtype not in DTYPES:
-        raise text.nearest(options.dtype, DTYPES, "--dtype")
-    if options.optimizer is not None and options.optimizer not in OPTIMIZERS:
-        raise text.nearest(options.optimizer, OPTIMIZERS, "--optimizer")
-    if options.measure and options.optimizer not in (None, *MEASURABLE):
-        raise ValueError(
-            f"--measure with --optimizer {options.optimizer}: races train with"
-            f" {' or '.join(MEASURABLE)}; plan the others without --measure"
-        )
-    for name, (low, high) in _LIMITS.items():
-        value = getattr(options, name)
-        if value is not None and not low <= value <= high:
-            raise ValueError(f"--{name} {value:g}: allowed are {low:g} to {high:g}")
+    _check(options)
     architecture = loader.architecture(options.arch)
     with architecture.plugin_errors():
         model = _model(architecture, options)
     preset = options.params if options.params in architecture.PRESETS else None
     num_params = model.num_params if preset else text.parse_size(options.params)
     recipe = Recipe(**architecture.RECIPES["default"]["recipe"])
-    batch_rows = recipe.batch_rows if options.batch is None else options.batch
-    return Question(
+    is_timed = options.minutes is not None or options.cluster is not None
+    return PlanRequest(
+        options=options,
         architecture=architecture,
         model=model,
         preset=preset,
         num_params=num_params,
         recipe=recipe,
-        wanted=_wanted(options),
+        wanted="tokens" if options.tokens else "minutes" if is_timed else "ratio",
         num_tokens=_num_tokens(options, num_params),
-        budget_s=USUAL_BUDGET_S if options.minutes is None else text.parse_minutes(options.minutes),
-        dtype=options.dtype,
+        budget_s=text.parse_minutes(options.minutes or "5"),
         optimizer=options.optimizer or (recipe.optimizer if options.measure else "adamw"),
-        batch_rows=batch_rows,
+        batch_rows=options.batch or recipe.batch_rows,
         **_law(options.law),
-        cluster=_cluster(options),
     )
+
+
+def _check(options: Options) -> None:
+    for names in _EXCLUSIVE:
+        given = [f"--{name}" for name in names if getattr(options, name) not in (None, False)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} contradict each other: give one of them")
+    for name, known in (("dtype", DTYPES), ("optimizer", OPTIMIZERS)):
+        value = getattr(options, name)
+        if value is not None and value not in known:
+            raise text.nearest(value, known, f"--{name}")
+    for name, (low, high) in _LIMITS.items():
+        value = getattr(options, name)
+        if value is not None and not low <= value <= high:
+            raise ValueError(f"--{name} {value:g}: allowed are {low:g} to {high:g}")
+        if name in ("races", "price") and value is not None and options.cluster is None:
+            raise ValueError(f"--{name} has no effect without --cluster")
+    if options.measure and options.optimizer not in (None, *MEASURABLE):
+        raise ValueError(
+            f"--measure with --optimizer {options.optimizer}: races train with"
+            f" {' or '.join(MEASURABLE)}; plan the others without --measure"
+        )
+    if options.data is not None and not options.data.exists():
+        raise ValueError(f"--data {options.data}: no such file or folder")
+    Data(vocab=options.vocab)
+
+
+def _model(architecture: Architecture, options: Options) -> ModelConfig:
+    """The model of this size or preset, with the fields that were chosen."""
+    fields = architecture.RECIPE_FIELDS
+    if fields is not None and "optimizer" not in fields:
+        raise ValueError(
+            f"architecture {architecture.NAME!r} is counted, not trained by gradients: there is"
+            " no 6·N·D, no gradient and no optimizer state to plan"
+        )
+    shape = {name: getattr(options, name) for name in ("context", "depth", "width")}
+    chosen = {name: value for name, value in shape.items() if value is not None}
+    known = [field.name for field in dataclasses.fields(architecture.Config)]  # type: ignore[arg-type]
+    if idle := sorted(chosen.keys() - set(known)):
+        raise ValueError(
+            f"--{idle[0]} has no effect on {architecture.NAME}: its model has {', '.join(known)}"
+        )
+    of_recipe = architecture.RECIPES["default"]["model"]
+    return run_request.shape(architecture, options.params, options.vocab, of_recipe, chosen)
+
+
+def _num_tokens(options: Options, num_params: int) -> float:
+    if options.tokens is None:
+        return (options.ratio or flops.RATIO) * num_params
+    try:
+        return text.parse_size(options.tokens)
+    except ValueError as error:
+        raise ValueError(f"--tokens {options.tokens}: {error}") from None
 
 
 def _law(path: Path | None) -> dict[str, Any]:
@@ -123,57 +229,3 @@ def _law(path: Path | None) -> dict[str, Any]:
         "law_source": f"{path.name} ({known.hardware_class})",
         "law_hardware_class": known.hardware_class,
     }
-
-
-def _cluster(options: Options) -> Cluster | None:
-    if options.cluster is None:
-        for name in ("races", "price"):
-            if getattr(options, name) is not None:
-                raise ValueError(f"--{name} has no effect without --cluster")
-        return None
-    return Cluster(
-        num_machines=options.cluster,
-        num_races=USUAL_RACES if options.races is None else options.races,
-        price=options.price,
-    )
-
-
-def _only_one(options: Options, names: Iterable[str]) -> None:
-    given = [f"--{name}" for name in names if getattr(options, name) not in (None, False)]
-    if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)} contradict each other: give one of them")
-
-
-def _model(architecture: Architecture, options: Options) -> ModelConfig:
-    """The model of this size or preset, with the fields that were chosen."""
-    fields = architecture.RECIPE_FIELDS
-    if fields is not None and "optimizer" not in fields:
-        raise ValueError(
-            f"architecture {architecture.NAME!r} is counted, not trained by gradients: there is"
-            " no 6·N·D, no gradient and no optimizer state to plan"
-        )
-    Data(vocab=options.vocab)
-    shape = {"context": options.context, "depth": options.depth, "width": options.width}
-    chosen = {name: value for name, value in shape.items() if value is not None}
-    known = [field.name for field in dataclasses.fields(architecture.Config)]  # type: ignore[arg-type]
-    if idle := sorted(chosen.keys() - set(known)):
-        raise ValueError(
-            f"--{idle[0]} has no effect on {architecture.NAME}: its model has {', '.join(known)}"
-        )
-    of_recipe = architecture.RECIPES["default"]["model"]
-    return request.shape(architecture, options.params, options.vocab, of_recipe, chosen)
-
-
-def _wanted(options: Options) -> Literal["tokens", "minutes", "ratio"]:
-    if options.tokens is not None:
-        return "tokens"
-    return "ratio" if options.minutes is None and options.cluster is None else "minutes"
-
-
-def _num_tokens(options: Options, num_params: int) -> float:
-    if options.tokens is None:
-        return (RATIO if options.ratio is None else options.ratio) * num_params
-    try:
-        return text.parse_size(options.tokens)
-    except ValueError as error:
-        raise ValueError(f"--tokens {options.tokens}: {error}") from None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from speedrun.plan.recorded import USUAL_OFF_S
+from speedrun.plan.cluster import USUAL_OFF_S
 from speedrun.records.schema import OFF_CLOCK, Record
 from speedrun.sweep import early_stopping
 from speedrun.sweep.child import Ended, race_alone

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from speedrun.models import loader
-from speedrun.plan.options import Options
-from speedrun.plan.plan import answer
+from speedrun.plan.plan import make_plan
+from speedrun.plan.request import Options
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -80,6 +80,6 @@ def test_two_levels_of_a_softmax_cost_what_is_trained():
 
 def test_an_architecture_that_says_nothing_counts_its_weights():
     folder = ROOT / "tests" / "plugins" / "recent_words"
-    sheet = answer(Options(params="289K", tokens="1M", arch=str(folder), tflops=1.0))
+    sheet = make_plan(Options(params="289K", tokens="1M", arch=str(folder), tflops=1.0))
     inner = sheet.value("model", "num_params_non_embedding")
     assert sheet.value("compute", "exact_flop") == pytest.approx(6 * inner * 1e6)

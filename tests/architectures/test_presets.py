@@ -8,8 +8,8 @@ from helpers.folders import write_stories
 
 from speedrun.cli import app
 from speedrun.models import loader
-from speedrun.plan.options import Options
-from speedrun.plan.plan import answer
+from speedrun.plan.plan import make_plan
+from speedrun.plan.request import Options
 from speedrun.records.schema import load
 from speedrun.training.request import RunRequest, resolve
 
@@ -29,7 +29,7 @@ def test_presets_have_their_shape_and_counts(name, shape, tied, untied, publishe
     D, L = config.width, config.depth
     small = D + 2 * L * D + 2 * L + D  # shifts, mixes, the entry for rare tokens
     plain = 12 * L * D * D + 4096 * D + small
-    sheet = answer(Options(params=name, tflops=20.0))
+    sheet = make_plan(Options(params=name, tflops=20.0))
     assert sheet.value("model", "num_params_tied") == plain == (tied or plain)
     assert (
         sheet.value("model", "num_params_untied")

@@ -1,6 +1,5 @@
-"""`run.py plan` as a person meets it: what is measured, what is printed, what is refused."""
+"""`run.py plan` as a person meets it: the probe, the output, the refusals."""
 
-import dataclasses
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,11 +11,10 @@ from helpers.fakes import FakeEngine
 from speedrun.autotune import synthetic_batch
 from speedrun.backends import registry
 from speedrun.cli import app
-from speedrun.config import Recipe
 from speedrun.models import flops, loader
-from speedrun.plan import probe
-from speedrun.plan.options import Options
-from speedrun.plan.plan import answer
+from speedrun.plan import probe, request
+from speedrun.plan.plan import make_plan
+from speedrun.plan.request import Options
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,70 +27,83 @@ def test_the_probe_times_steps_after_the_first(fake_time, monkeypatch):
     engine.fits_rows, engine.micro_batch_rows = 2, 4
     engine.peak_bytes = lambda: 7
     backend: Any = SimpleNamespace(
-        engine=lambda *args: engine, matmul_gflops=lambda device, precision: 100.0
+        engine=lambda spec: engine, matmul_gflops=lambda device, precision: 100.0
     )
     device = registry.device("cpu")
     monkeypatch.setattr(registry, "backend", lambda name: backend)
-    architecture = loader.architecture("transformer")
-    model = architecture.for_params(60_000, 300, context=32)
-    recipe = probe.recipe_of(Recipe(), 4, "adamw", None)
-    found = probe.measure(architecture, model, recipe, device, now=fake_time)
+    asked = request.resolve(Options(params="60K", vocab=300, context=32, batch=4, measure=True))
+    found = probe.measure(asked, device, now=fake_time)
     assert found.tokens_per_s == pytest.approx(4 * 32 / 2.0)
     assert found.num_steps == 5 and found.matmul_flop_s == 100e9
     assert found.peak_bytes == 7 and engine.micro_batch_rows == 2
 
 
-def test_the_probes_rows_hold_as_many_rare_tokens_as_text():
+def test_the_synthetic_batch_has_as_many_rare_tokens_as_text():
     model = loader.architecture("transformer").for_params(2_000_000, 4096)
     rows = synthetic_batch.rows(64, model)
     assert rows.min() >= 0 and rows.max() < 4096
     assert (rows >= 1024).mean() == pytest.approx(flops.RARE_SHARE, abs=0.02)
 
 
-def test_measuring_plans_by_what_was_reached(monkeypatch):
-    real = probe.recipe_of
-    monkeypatch.setattr(
-        probe, "recipe_of", lambda *args: dataclasses.replace(real(*args), compile=False)
+def test_measuring_plans_with_the_measured_speed(monkeypatch):
+    measured = probe.Probe(
+        device="cpu",
+        precision="fp32",
+        optimizer="muon",
+        batch_rows=2,
+        micro_batch_rows=2,
+        num_steps=9,
+        first_step_s=1.0,
+        tokens_per_s=1000.0,
+        matmul_flop_s=100e9,
+        peak_bytes=7,
     )
-    monkeypatch.setitem(probe.measure.__kwdefaults__, "seconds", 0.2)
-    sheet = answer(Options(params="300K", minutes="1", measure=True, batch=2, context=32))
-    speed = sheet.value("time", "probe_tokens_per_s")
-    assert speed > 0 and sheet.value("compute", "num_tokens") == pytest.approx(60 * speed)
-    of_6n = sheet.value("time", "probe_flop_s_6n")
-    counted = sheet.value("model", "num_params_tied")
-    assert of_6n == pytest.approx(6 * counted * speed)
-    share = sheet.value("time", "probe_share_6n")
-    assert share == pytest.approx(of_6n / sheet.value("time", "probe_matmul_flop_s"))
-    assert "muon" in next(f.formula for f in sheet.figures if f.key == "probe_tokens_per_s")
+    monkeypatch.setattr(probe, "measure", lambda asked, device: measured)
+    found = make_plan(Options(params="300K", minutes="1", measure=True, batch=2, context=32))
+    assert found.value("compute", "num_tokens") == pytest.approx(60_000)
+    of_6n = found.value("time", "probe_flop_s_6n")
+    assert of_6n == pytest.approx(6 * found.value("model", "num_params_tied") * 1000)
+    assert found.value("time", "probe_share_6n") == pytest.approx(of_6n / 100e9)
+    assert found.value("time", "effective_flop_s") == pytest.approx(6 * 300_000 * 1000)
+    assert found.value("time", "spec_flop_s") >= 100e9
+    assert "muon" in found.as_dict()["formulas"]["time.probe_tokens_per_s"]
 
 
 # -- the command line
 
 
+def shown(capsys: Any, *arguments: str) -> str:
+    with pytest.raises(SystemExit) as stopped:
+        app.main(["plan", *arguments])
+    assert stopped.value.code == 0
+    return capsys.readouterr().out
+
+
 def test_json_carries_every_number_that_is_shown(capsys):
-    args = ["plan", "--params", "10M", "--tokens", "200M", "--device", "t4"]
-    for arguments in (args, [*args, "--json"]):
-        with pytest.raises(SystemExit) as stopped:
-            app.main(arguments)
-        assert stopped.value.code == 0
-    out = capsys.readouterr().out
-    shown, found = out[: out.index("{\n")], json.loads(out[out.index("{\n") :])
-    assert found["compute"]["train_flop"] == pytest.approx(1.2e16)
+    arguments = ["--params", "10M", "--cluster", "64", "--device", "t4"]
+    out, found = shown(capsys, *arguments), json.loads(shown(capsys, *arguments, "--json"))
+    assert "no-go" in out and "idle tail" in out and "machines on" in out
     assert found["verdicts"]["memory"]["answer"] == "go"
-    assert "no-go" in shown and "1.20e16 FLOP" in shown and "0.17 h" in shown
-    sheet = answer(Options(params="10M", tokens="200M", device="t4"))
-    for figure in sheet.figures:
-        assert figure.key in found[figure.section]
-        assert figure.formula or figure.text
-        assert f"{figure.section}.{figure.key}" in found["formulas"]
+    assert found["verdicts"]["ray head"]["usable"] == 250
+    assert found["cluster"]["num_races"] == 1000 and found["cluster"]["num_waves"] == 16
+    plan = make_plan(Options(params="10M", cluster=64, device="t4"))
+    for section, figures in plan.sections.items():
+        for figure in figures:
+            assert figure.label in out and figure.formula and figure.key in found[section]
+            assert f"{section}.{figure.key}" in found["formulas"]
+
+
+def test_without_a_cluster_nothing_is_said_of_one(capsys):
+    found = json.loads(shown(capsys, "--device", "t4", "--json"))
+    assert "cluster" not in found and "shared" not in found
+    assert set(found["verdicts"]) == {"memory", "compute", "time"}
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_it_reads_well_at_common_widths(width, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", str(width))
-    with pytest.raises(SystemExit):
-        app.main(["plan", "--params", "medium", "--device", "a100"])
-    out = capsys.readouterr().out
+    many = ["--cluster", "1000000", "--races", "10000000"]
+    out = shown(capsys, "--params", "medium", "--device", "a100", *many)
     assert max(len(line.rstrip()) for line in out.splitlines()) <= width
     assert "published as" in out and "checkpointing saves" in out
 
@@ -134,7 +145,21 @@ def test_it_reads_well_at_common_widths(width, monkeypatch, capsys):
         (["--law", "no/laws.json"], "--law no/laws.json"),
         (["--data", "no/such"], "--data no/such"),
         (["--measure", "--optimizer", "sgd"], "races train with"),
-        (["--dtype", "fp16"], "not there on"),
+        (["--dtype", "fp16"], "not supported on"),
+        (["--backend", "cpu", "--device", "t4"], "contradict"),
+        (["--backend", "cpx"], "unknown"),
+        (["--cluster", "0"], "--cluster 0: allowed are 1 to"),
+        (["--cluster", "many"], "--cluster"),
+        (["--cluster", "1.5"], "--cluster"),
+        (["--cluster", "10000000"], "--cluster 1e+07"),
+        (["--cluster", "4", "--races", "0"], "--races 0"),
+        (["--cluster", "4", "--price", "nan"], "--price nan"),
+        (["--cluster", "4", "--price", "cheap"], "--price"),
+        (["--cluster", "4", "--tokens", "5M"], "contradict"),
+        (["--cluster", "4", "--ratio", "20"], "contradict"),
+        (["--cluster", "4", "--minutes", "0"], "--minutes 0"),
+        (["--races", "100"], "--races has no effect without --cluster"),
+        (["--price", "2"], "--price has no effect without --cluster"),
     ],
 )
 def test_a_mistake_is_one_line(args, says, capsys, monkeypatch):

@@ -16,7 +16,7 @@ from helpers.fake_hub import FakeHub, black_hole, closed_port, tinystories
 
 from speedrun.data import hub as module
 from speedrun.data.source import SourceUnavailable
-from speedrun.plan import fleet
+from speedrun.plan import cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 TRAIN = [[f"Shard {shard}, story {i}." for i in range(100)] for shard in range(3)]
@@ -269,13 +269,13 @@ def test_a_cluster_is_planned_with_what_a_race_asks(large, ask):
         for some in (first, later)
     )
     # Nor are the others always as many: as few as 4 were counted.
-    assert 4 <= len(api) <= fleet.API_FIRST - 1
-    assert (len(api_later), fleet.API_LATER) == (1, 1)
+    assert 4 <= len(api) <= cluster.API_FIRST - 1
+    assert (len(api_later), cluster.API_LATER) == (1, 1)
     assert not [r for r in later if not r.path.startswith("/api/")]
     shard = [r for r in first if r.path.startswith("data/train-")]
     sent = sum(r.num_bytes for r in shard)
     size = len(large["data/train-00000-of-00001.parquet"])
-    assert sent <= fleet.streamed_bytes(size / 2) + size / 24 + 200_000  # and footers
-    assert sent / len(shard) == pytest.approx(fleet.BYTES_PER_RESOLVE, rel=0.25)
+    assert sent <= cluster.streamed_bytes(size / 2) + size / 24 + 200_000  # and footers
+    assert sent / len(shard) == pytest.approx(cluster.BYTES_PER_RESOLVE, rel=0.25)
     others = [r for r in first if not r.path.startswith(("/api/", "data/train-"))]
-    assert len(others) <= fleet.RESOLVE_FIRST <= len(others) + 1  # of a larger validation file
+    assert len(others) <= cluster.RESOLVE_FIRST <= len(others) + 1  # of a larger validation file

@@ -9,36 +9,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speedrun.backends import registry
 from speedrun.models import flops
-from speedrun.plan import devices, hints, memory
-from speedrun.plan.options import Options
-from speedrun.plan.plan import answer
-from speedrun.plan.sheet import Sheet
+from speedrun.plan import hints, memory
+from speedrun.plan.hardware import DEVICES
+from speedrun.plan.plan import make_plan
+from speedrun.plan.report import Plan
+from speedrun.plan.request import Options
 from speedrun.records.schema import load
 from speedrun.scaling_laws import laws_file
 from speedrun.scaling_laws.law import CHINCHILLA, LossLaw
 from speedrun.system import hardware
 
 ROOT = Path(__file__).resolve().parents[2]
-TERA = 1e12
+RECENT_WORDS = str(ROOT / "tests" / "plugins" / "recent_words")
 
 
-def plan(**options: Any) -> Sheet:
-    return answer(Options(**{"tflops": 20.0, **options}))
+def plan(**options: Any) -> Plan:
+    return make_plan(Options(**{"tflops": 20.0, **options}))
+
+
+def on(device: str, **options: Any) -> Plan:
+    return make_plan(Options(device=device, **options))
 
 
 # -- published figures
-
-
-def test_compute_is_six_n_d():
-    assert flops.train_flop(10e6, 200e6) == pytest.approx(1.2e16)
-    sheet = plan(params="10M", tokens="200M")
-    assert sheet.value("compute", "train_flop") == pytest.approx(1.2e16)
-    assert sheet.value("compute", "forward_flop") == pytest.approx(0.4e16)
-    assert sheet.value("compute", "backward_flop") == pytest.approx(0.8e16)
-    assert sheet.value("compute", "petaflop_days") == pytest.approx(1.2e16 / 8.64e19)
-    assert sheet.value("compute", "device_hours") == pytest.approx(1 / 6)
 
 
 # The source also prints 10.42 h and 1.39 h for 125M x 2.5B tokens; its own formula, which gives
@@ -56,8 +50,10 @@ def test_compute_is_six_n_d():
     ],
 )
 def test_hours_are_the_published_ones(num_params, num_tokens, tflops, hours):
-    flop = flops.train_flop(num_params, num_tokens)
-    assert round(flops.hours(flop, tflops * TERA), 2) == hours
+    found = plan(params=f"{num_params:.0f}", tokens=f"{num_tokens:.0f}", tflops=float(tflops))
+    assert found.value("compute", "train_flop") == 6 * num_params * num_tokens
+    assert found.value("compute", "petaflop_days") == 6 * num_params * num_tokens / 8.64e19
+    assert round(found.value("time", "train_s") / 3600, 2) == hours
 
 
 @pytest.mark.parametrize(
@@ -70,16 +66,15 @@ def test_hours_are_the_published_ones(num_params, num_tokens, tflops, hours):
     ],
 )
 def test_devices_have_the_published_rates(name, spec, effective, hours):
-    row = devices.named(name)
-    assert (row.spec_flop_s, row.effective_flop_s) == (spec * TERA, effective * TERA)
-    sheet = answer(Options(params="10M", tokens="200M", device=name.upper()))
-    assert sheet.value("time", "train_s") / 3600 == pytest.approx(hours, abs=0.005)
-    assert sheet.value("time", "spec_share") == pytest.approx(effective / spec)
-    assert sheet.value("compute", "device_hours") == pytest.approx(hours, abs=0.005)
+    row = DEVICES[name]
+    assert (row.spec_flop_s, row.effective_flop_s) == (spec * 1e12, effective * 1e12)
+    found = on(name.upper().replace("-", " "), params="10M", tokens="200M")
+    assert found.value("time", "train_s") / 3600 == pytest.approx(hours, abs=0.005)
+    assert found.value("time", "spec_share") == pytest.approx(effective / spec)
 
 
 def test_every_device_has_a_source_and_is_slower_than_its_spec():
-    for row in devices.DEVICES:
+    for row in DEVICES.values():
         assert len(row.source) > 20 and row.effective_flop_s < row.spec_flop_s
 
 
@@ -88,15 +83,14 @@ def test_every_device_has_a_source_and_is_slower_than_its_spec():
 )
 def test_mixed_precision_holds_fourteen_to_sixteen_bytes(num_params, gigabytes):
     for dtype in ("bf16", "fp16"):
-        held = memory.state(num_params, 0, dtype, "adamw")
-        assert held.least / 1e9 == pytest.approx(gigabytes)
-        assert held.total / num_params == pytest.approx(16)
+        held = memory.states(num_params, 0, dtype, "adamw")
+        assert held.least_states / 1e9 == pytest.approx(gigabytes)
+        assert held.states / num_params == pytest.approx(16)
 
 
 def test_fp32_holds_sixteen_bytes():
-    held = memory.state(85e6, 0, "fp32", "adamw")
-    assert held.least == held.total == 16 * 85e6
-    assert round(held.total / 1e9, 1) == 1.4
+    held = memory.states(85e6, 0, "fp32", "adamw")
+    assert held.least_states == held.states == 16 * 85e6
     assert (held.weights, held.gradients, held.optimizer) == (4 * 85e6, 4 * 85e6, 8 * 85e6)
 
 
@@ -105,21 +99,8 @@ def test_fp32_holds_sixteen_bytes():
 )
 def test_optimizer_states_are_the_common_tables(optimizer, states):
     """With the master copy, which in fp32 the weights are; half of the weights in matrices."""
-    mixed = memory.state(1000, 500, "bf16", optimizer)
-    assert mixed.optimizer == states * 1000
-    assert memory.state(1000, 500, "fp32", optimizer).optimizer == (states - 4) * 1000
-
-
-@pytest.mark.parametrize(
-    ("num_params", "tokens"), [(5e6, 100e6), (17e6, 340e6), (85e6, 1.7e9), (1e9, 20e9)]
-)
-def test_chinchilla_wants_twenty_tokens_a_parameter(num_params, tokens):
-    assert flops.chinchilla_tokens(num_params) == tokens
-
-
-def test_known_models_are_trained_far_beyond_that():
-    ratios = [round(tokens / params) for _, params, tokens in flops.KNOWN]
-    assert ratios[0] == 20 and round(ratios[1], -2) == 1900 and round(ratios[2], -2) == 6500
+    assert memory.states(1000, 500, "bf16", optimizer).optimizer == states * 1000
+    assert memory.states(1000, 500, "fp32", optimizer).optimizer == (states - 4) * 1000
 
 
 @pytest.mark.parametrize(("tokens_per_s", "millions"), [(56_000, 0.84), (100_000, 1.5)])
@@ -180,17 +161,17 @@ def law_file(tmp_path: Path, **changes: Any) -> Path:
     return path
 
 
-def test_a_law_of_our_own_is_used_and_one_of_other_hardware_is_named(tmp_path):
-    sheet = plan(law=law_file(tmp_path))
-    assert sheet.value("go_small", "alpha") == 0.4
+def test_a_law_of_our_own_is_used_and_one_of_other_hardware_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(hardware, "machine", lambda: None)
+    monkeypatch.setattr(hardware, "hardware_class", lambda *facts: "apple-m1")
+    found = plan(law=law_file(tmp_path))
+    assert "/N^0.4 +" in found.as_dict()["formulas"]["go_small.loss_nats"]
     law = LossLaw(E=1.0, A=100.0, B=200.0, alpha=0.4, beta=0.3)
-    assert sheet.value("go_small", "extra_compute_0.5") == law.extra_compute(0.5)
-    (warning,) = [note for note in sheet.notes if "fitted on" in note]
-    assert "apple-m9" in warning
-    device = registry.device("auto")
-    here = hardware.hardware_class(hardware.machine(), device.name, device.accelerator)
-    sheet = plan(law=law_file(tmp_path, hardware_class=here))
-    assert not [note for note in sheet.notes if "fitted on" in note]
+    assert found.value("go_small", "extra_compute_0.5") == law.extra_compute(0.5)
+    (warning,) = [note for note in found.notes if "fitted on" in note]
+    assert "fitted on apple-m9; this machine is apple-m1" in warning
+    found = plan(law=law_file(tmp_path, hardware_class="apple-m1"))
+    assert not [note for note in found.notes if "fitted on" in note]
 
 
 @pytest.mark.parametrize(
@@ -213,13 +194,13 @@ def test_a_broken_law_is_refused(tmp_path, changes, says):
 
 def test_a_size_that_no_data_saves_is_impossible(tmp_path):
     constants = {"E": 1.0, "A": 100.0, "B": 200.0, "alpha": 1.0, "beta": 0.3}
-    sheet = plan(law=law_file(tmp_path, loss=constants))
-    assert sheet.value("go_small", "limit_size_factor") > 0.2
-    assert sheet.value("go_small", "extra_compute_0.25") > 1
+    found = plan(law=law_file(tmp_path, loss=constants))
+    assert found.value("go_small", "limit_size_factor") > 0.2
+    assert found.value("go_small", "extra_compute_0.25") > 1
     steep = {**constants, "beta": 1.0}
-    sheet = plan(law=law_file(tmp_path, loss=steep))
-    assert sheet.value("go_small", "extra_compute_0.25") is None
-    json.dumps(sheet.as_dict(), allow_nan=False)
+    found = plan(law=law_file(tmp_path, loss=steep))
+    assert found.value("go_small", "extra_compute_0.25") is None
+    json.dumps(found.as_dict(), allow_nan=False)
 
 
 def test_a_law_that_is_no_json_is_refused(tmp_path):
@@ -233,9 +214,10 @@ def test_a_law_that_is_no_json_is_refused(tmp_path):
 
 
 def test_activations_are_a_product_with_a_factor():
-    one = memory.activations(1, 256, 120, 3, "fp32")
-    assert one == 256 * 120 * 3 * 4 * memory.ACTIVATION_FACTOR
-    assert memory.activations(8, 512, 120, 3, "bf16") == one * 8 * 2 / 2
+    model = dataclasses.make_dataclass("Model", ["context", "width", "depth"])(256, 120, 3)
+    one = 256 * 120 * 3 * 4 * memory.ACTIVATION_FACTOR
+    assert memory.activations(1, model, "fp32") == one
+    assert memory.activations(8, model, "bf16") == 8 * one / 2
 
 
 def test_recorded_races_took_the_memory_that_is_estimated():
@@ -248,90 +230,91 @@ def test_recorded_races_took_the_memory_that_is_estimated():
         model: dict[str, Any] = record.config["model"]
         if record.device != "cpu" or "width" not in model:
             continue
-        rows, N = record.config["recipe"]["batch_rows"], record.num_params
-        held = memory.state(N, record.num_params_non_embedding, "fp32", "muon").total
-        active = memory.activations(rows, model["context"], model["width"], model["depth"], "fp32")
-        ratio = record.train.peak_bytes / (memory.PROGRAM_BYTES + held + active)
+        shape = dataclasses.make_dataclass("Shape", model)(**model)
+        states = memory.states(record.num_params, record.num_params_non_embedding, "fp32", "muon")
+        active = memory.activations(record.config["recipe"]["batch_rows"], shape, "fp32")
+        assert active is not None
+        ratio = record.train.peak_bytes / (memory.PROGRAM_BYTES + states.total + active)
         assert 1 / 1.5 < ratio < 1.5, f"{record.arch}: {ratio:.2f}"
         seen += 1
     assert seen >= 3
 
 
 def test_memory_keeps_a_margin_of_thirty_percent():
-    sheet = answer(Options(params="7B", device="a100", batch=1))
-    (verdict,) = [v for v in sheet.verdicts if v.what == "memory"]
+    found = on("a100", params="7B", batch=1)
+    verdict = found.verdict("memory")
     assert verdict.usable == pytest.approx(0.7 * 40e9) and verdict.answer == "no-go"
-    assert sheet.value("memory", "states_least_bytes") / 1e9 == pytest.approx(98)
-    assert memory.usable(100.0) == pytest.approx(70.0)
+    assert found.value("memory", "states_least_bytes") / 1e9 == pytest.approx(98)
     parts = ("weights", "gradients", "optimizer", "activations", "logits")
-    total = sum(sheet.value("memory", f"{part}_bytes") for part in parts)
+    total = sum(found.value("memory", f"{part}_bytes") for part in parts)
     assert verdict.needed == pytest.approx(total)
-    assert sheet.value("memory", "inference_bytes") == pytest.approx(1.2 * 14e9)
+    assert found.value("memory", "inference_bytes") == pytest.approx(1.2 * 14e9)
+
+
+def test_the_program_counts_where_it_shares_the_memory():
+    found = on("m2-cpu", params="1M", batch=4)
+    assert found.value("memory", "program_bytes") == memory.PROGRAM_BYTES
+    active = found.value("memory", "activations_bytes")
+    assert found.verdict("memory").needed == pytest.approx(16e6 + active + memory.PROGRAM_BYTES)
+    assert found.value("memory", "accumulated_bytes") == pytest.approx(0.75 * active)
+    assert found.value("memory", "checkpointed_bytes") == pytest.approx(0.8 * active)
 
 
 def test_the_largest_batch_just_fits():
-    few = answer(Options(params="medium", device="t4", batch=64))
+    few = on("t4", params="medium", batch=64)
     rows = few.value("memory", "largest_batch")
-    assert f"--batch {rows} fits" in few.verdicts[0].why
-    for batch, answered in ((rows, "go"), (rows + 1, "no-go")):
-        sheet = answer(Options(params="medium", device="t4", batch=batch))
-        assert sheet.verdicts[0].answer == answered
-    assert "not even one row" in answer(Options(params="7B", device="t4")).verdicts[0].why
+    assert f"--batch {rows} fits" in few.verdict("memory").why
+    for batch, answer in ((rows, "go"), (rows + 1, "no-go")):
+        assert on("t4", params="medium", batch=batch).verdict("memory").answer == answer
+    assert "not even one row" in on("t4", params="7B").verdict("memory").why
 
 
 def test_what_is_not_known_is_no_go_only_where_the_rest_is_too_much():
-    folder = str(ROOT / "tests" / "plugins" / "recent_words")
-    for batch, answered in ((1, "unknown"), (4096, "no-go")):  # whose logits are 34 GB
-        sheet = answer(Options(params="289K", device="t4", arch=folder, batch=batch))
-        assert sheet.verdicts[0].answer == answered
+    for batch, answer in ((1, "unknown"), (4096, "no-go")):  # whose logits are 34 GB
+        found = on("t4", params="289K", arch=RECENT_WORDS, batch=batch)
+        assert found.verdict("memory").answer == answer
+        assert any("activations are left out" in note for note in found.notes)
 
 
 @pytest.mark.parametrize(("share", "verdict"), [(0.69, "go"), (0.71, "no-go")])
 def test_time_keeps_a_margin_of_thirty_percent(share, verdict):
     """At 1 TFLOP/s five minutes hold 3e14 FLOP: of 10M parameters 5M tokens."""
-    sheet = plan(params="10M", tokens=str(round(share * 5e6)), tflops=1.0)
-    answers = {v.what: v.answer for v in sheet.verdicts}
+    found = plan(params="10M", tokens=str(round(share * 5e6)), tflops=1.0)
+    answers = {v.what: v.answer for v in found.verdicts}
     assert answers == {"memory": "go", "compute": "go", "time": verdict}
+    assert "five minutes are enough for 5M tokens" in found.verdict("time").why
 
 
 def test_compute_is_no_go_where_even_the_full_rate_is_too_slow():
-    answers = {v.what: v.answer for v in plan(params="10M", ratio=1.0, tflops=1.0).verdicts}
-    assert answers["compute"] == "no-go" and answers["time"] == "no-go"
+    found = plan(params="10M", ratio=1.0, tflops=1.0)
+    assert found.verdict("compute").answer == found.verdict("time").answer == "no-go"
 
 
-def test_minutes_carry_tokens_and_are_judged_by_the_optimum():
-    sheet = plan(params="1M", minutes="10", tflops=1.0)
-    assert sheet.value("compute", "num_tokens") == pytest.approx(600e12 / 6e6)
-    assert sheet.value("data", "ratio") == pytest.approx(100)
-    assert {v.answer for v in sheet.verdicts} == {"go"}
-    assert {v.what: v.answer for v in plan(params="10M", minutes="1").verdicts}["time"] == "no-go"
-
-
-def test_savings_add_up():
-    sheet = answer(Options(params="1M", device="m2-cpu", batch=4))
-    active = sheet.value("memory", "activations_bytes")
-    assert sheet.value("memory", "accumulated_bytes") == pytest.approx(0.75 * active)
-    assert sheet.value("memory", "checkpointed_bytes") == pytest.approx(0.8 * active)
-    held = memory.state(1e6, 0, "fp32", "adamw")
-    assert memory.sharded(held, 8) == pytest.approx((9e6, 5.5e6, 2e6))
-    assert sheet.value("memory", "zero3_saved_bytes") == pytest.approx(14e6)
+def test_minutes_hold_tokens_and_are_judged_by_the_optimum():
+    found = plan(params="1M", minutes="10", tflops=1.0)
+    assert found.value("compute", "num_tokens") == pytest.approx(600e12 / 6e6)
+    assert found.value("data", "ratio") == pytest.approx(100)
+    assert {v.answer for v in found.verdicts} == {"go"}
+    assert plan(params="10M", minutes="1").verdict("time").answer == "no-go"
 
 
 def test_data_at_hand_is_counted(tmp_path):
     path = tmp_path / "text.jsonl"
     path.write_text("\n".join(json.dumps({"text": "x" * 395}) for _ in range(100)))
-    sheet = plan(params="1M", tokens="1M", data=path)
-    held_out = 100 - sheet.value("data", "tokens_at_hand") / 100
-    assert 0 <= held_out < 15  # all documents are equal, so that all or none are held out
-    assert sheet.value("data", "epochs") == pytest.approx(
-        1e6 / sheet.value("data", "tokens_at_hand")
-    )
+    found = plan(params="1M", tokens="1M", data=path)
+    at_hand = found.value("data", "tokens_at_hand")
+    assert 85 < at_hand / 100 <= 100  # all documents are equal, so that all or none are held out
+    assert found.value("data", "epochs") == pytest.approx(1e6 / at_hand)
 
 
 def test_hints_are_the_published_formulas():
     assert hints.lr_kaplan(1.5e9) == pytest.approx(0.00029, abs=5e-6)
     assert hints.lr_of_compute(1e20) == pytest.approx(0.3118 * 1e20**-0.125)
     assert hints.tokens_per_step(1e20) == pytest.approx(0.2920 * 1e20**0.3271)
-    sheet = plan(params="2M", tokens="7M")
-    assert sheet.value("hints", "our_lr") == 0.014
-    assert any("disagree" in note for note in sheet.notes)
+    found = plan(params="2M", tokens="7M")
+    assert found.value("hints", "our_lr") == 0.014
+    steps = 7e6 / (16 * 256)
+    assert found.value("hints", "num_steps") == pytest.approx(steps)
+    assert found.value("hints", "warmup_steps") == pytest.approx(0.02 * steps)
+    assert any("differs from these formulas" in note for note in found.notes)
+    assert any("Memory is computed for AdamW" in note for note in found.notes)
