@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -20,7 +21,7 @@ FLOORS = (
     "speedrun.training",
     "speedrun.scaling_laws speedrun.bench speedrun.ui leaderboard",
     "speedrun.sweep speedrun.plan",
-    "speedrun.cli",
+    "speedrun.cli speedrun.__main__",
 )
 
 Sources = Mapping[str, str]  # text by module name
@@ -35,16 +36,24 @@ def sources(root: Path = ROOT) -> dict[str, str]:
     return found
 
 
-def imports(text: str, known: Sources) -> set[str]:
-    """Modules that a file imports, inside functions too; those of ours in full."""
-    out = set()
+@cache
+def statements(text: str) -> list[tuple[str, list[str]]]:
+    """Imports of a file, inside functions too: a module and the names taken from it."""
+    found: list[tuple[str, list[str]]] = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
-            out |= {alias.name for alias in node.names}
+            found += [(alias.name, []) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0 and node.module, "relative import"
-            inner = {f"{node.module}.{alias.name}" for alias in node.names}
-            out |= {name for name in inner if name in known} or {node.module}
+            found.append((node.module, [alias.name for alias in node.names]))
+    return found
+
+
+def imports(text: str, known: Sources) -> set[str]:
+    """Modules that a file imports; those of ours in full."""
+    out = set()
+    for module, names in statements(text):
+        out |= {f"{module}.{name}" for name in names} & known.keys() or {module}
     return out
 
 
