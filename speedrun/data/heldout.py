@@ -11,19 +11,19 @@ _HELD_OUT_ONE_IN = 20
 
 
 def is_held_out_by_hash(document: str) -> bool:
-    """Whether a document of a data set without splits is held out: a property of its text."""
+    """Whether a document of a data set without splits is held out: decided by its text alone."""
     digest = hashlib.sha256(_folded(document)).digest()
     return int.from_bytes(digest[:8], "big") % _HELD_OUT_ONE_IN == 0
 
 
 def _folded(document: str) -> bytes:
-    """White space and case folded: what makes two documents equal. Lone surrogates pass."""
+    """The document with white space and case folded, as bytes: equal documents give the same."""
     return " ".join(document.split()).casefold().encode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The documents that are scored, and the means to keep them out of training."""
+    """Documents that are scored, and a filter that keeps them out of training."""
 
     documents: Sequence[str]
     fingerprint: str = field(init=False)

@@ -22,13 +22,11 @@ REPO = "roneneldan/TinyStories"
 REVISION = "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"
 TIMEOUT_S = 3.0  # for one answer
 TRIES = 2
-# The client libraries try again for minutes; a race of five has less patience. A chunk of
-# documents seldom crosses the network at all: files are read some row groups at a time.
-PATIENCE_S = 20.0
+PATIENCE_S = 20.0  # for one chunk of documents, all retries of the client library together
 EXIT_PATIENCE_S = 20.0  # for a read that is under way when the process ends
 _CHUNK_DOCS = 64
-_PIECE_GROUPS = 16  # row groups that going on reads again, at most
-BLOCK_BYTES = 4 << 20  # asked for at once, and so read ahead
+_PIECE_GROUPS = 16  # row groups that a resumed stream reads again, at most
+BLOCK_BYTES = 4 << 20  # of one request, and so read ahead
 _THREAD = "hub"
 
 T = TypeVar("T")
@@ -36,8 +34,7 @@ _given_up = threading.Event()
 
 
 def unreachable() -> str | None:
-    """Why the hub cannot serve the data set now; None if it can. At most a few seconds."""
-    # Imported here: half a second that runs on local files need not pay.
+    """Reason that the hub cannot serve the data set now; None if it can. Takes a few seconds."""
     import huggingface_hub
 
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
@@ -52,7 +49,7 @@ def unreachable() -> str | None:
     for _ in range(TRIES):
         try:
             return _within(TIMEOUT_S, ask)
-        except Exception as error:  # whatever the client library raises: no answer is no answer
+        except Exception as error:  # the client library's errors are many and undocumented
             why = _first_line(error)
     return why
 
@@ -65,10 +62,10 @@ def _first_line(error: BaseException) -> str:
 
 
 def _within(seconds: float, do: Callable[[], T]) -> T:
-    """What `do` returns; SourceUnavailable where that takes too long.
+    """The result of `do`; raises SourceUnavailable where that takes too long.
 
-    The timeouts of the libraries bound each wait, but not their sum, a name server that is
-    silent or an answer that drips. A call that is given up ends by itself some time later.
+    The libraries' own timeouts bound each wait, but not their sum, a silent name server or an
+    answer that drips. A call that is given up ends by itself some time later.
     """
     try:
         return call_with_timeout(seconds, do, thread=_THREAD)
@@ -79,14 +76,9 @@ def _within(seconds: float, do: Callable[[], T]) -> T:
 
 @functools.cache
 def _tame_clients() -> None:
-    """Fewer tries, no talk in the live view, and none at all once we have given up."""
-    import datasets.config as settings
+    """Silence the client libraries, and end their requests once we have given up."""
     import huggingface_hub
 
-    # Its defaults (20 tries, 5 to 60 s apart) would go on long after our patience has ended.
-    settings.STREAMING_READ_MAX_RETRIES = settings.STREAMING_OPEN_MAX_RETRIES = 3
-    for why in ("READ", "OPEN", "READ_SERVER_UNAVAILABLE", "READ_RATE_LIMIT"):
-        setattr(settings, f"STREAMING_{why}_RETRY_INTERVAL", 1)
     for library in ("datasets", "huggingface_hub"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     example = huggingface_hub.get_session()
@@ -111,7 +103,7 @@ def _tame_clients() -> None:
 
 
 def _settle() -> None:
-    """Wait until nobody reads: an interpreter that ends under a read in pyarrow may hang."""
+    """Wait for reads under way: an interpreter that ends under a read in pyarrow may hang."""
     _given_up.set()
     deadline_s = time.monotonic() + EXIT_PATIENCE_S
     while time.monotonic() < deadline_s and any(t.name == _THREAD for t in threading.enumerate()):
@@ -120,7 +112,7 @@ def _settle() -> None:
 
 @functools.lru_cache(maxsize=8)
 def _parquet(file: str) -> Any:
-    """A file on the hub, opened once: its footer tells where its row groups are."""
+    """A parquet file on the hub, opened once; its footer tells where its row groups are."""
     import huggingface_hub
     import pyarrow.parquet
 
@@ -131,7 +123,7 @@ def _parquet(file: str) -> Any:
 def _rows(files: list[str], firsts: list[int]) -> Iterator[dict[str, str | None]]:
     """Rows of the pieces of files that begin at row groups `firsts`, read as they are consumed.
 
-    The reader behind `datasets` goes on to the end of a file however slowly it is consumed.
+    The reader of `datasets` itself reads a file to its end however slowly it is consumed.
     """
     for file, first in zip(files, firsts, strict=True):
         parquet = _parquet(file)
@@ -145,8 +137,8 @@ def _rows(files: list[str], firsts: list[int]) -> Iterator[dict[str, str | None]
 class _Streamed:
     """Documents of a `datasets` stream, resumable through its own state.
 
-    They are fetched a chunk at a time: the state is that of the stream before the chunk, and
-    how many of the chunk were given.
+    They are fetched a chunk at a time; the state is that of the stream before the chunk, and
+    the number of documents of the chunk that were given.
     """
 
     def __init__(self, dataset: Any, state: dict[str, Any] | None = None) -> None:
@@ -177,7 +169,7 @@ class _Streamed:
 
         try:
             chunk, after = _within(PATIENCE_S, fetch)
-        except Exception as error:  # the client library's errors are many and undocumented
+        except Exception as error:  # as above
             raise SourceUnavailable(f"the hub stopped answering ({_first_line(error)})") from error
         if not chunk:
             raise StopIteration
@@ -193,7 +185,7 @@ class _Streamed:
 
 
 class TinyStories:
-    """`roneneldan/TinyStories`: row groups are read as the run needs them."""
+    """Data source of `roneneldan/TinyStories`, of which only what the run needs is read."""
 
     name, origin = "tinystories", "hub"
 
@@ -202,8 +194,8 @@ class TinyStories:
         self._cache, self._offline = cache, offline
 
     def is_cached(self) -> bool:
-        """Whether held-out documents of an earlier run are kept here."""
-        return any(self._cache.glob(self._kept_name("*")))
+        """Whether held-out documents of an earlier run are in the cache."""
+        return any(self._cached_files())
 
     def _open(self, split: str) -> Any:
         if self._offline is not None:
@@ -230,6 +222,7 @@ class TinyStories:
             raise SourceUnavailable(f"the hub does not answer ({_first_line(error)})") from error
 
     def train(self, state: dict[str, Any] | None = None) -> Documents:
+        """Training documents from the start, or from after a saved state."""
         if state is not None and state.get("piece_groups") != _PIECE_GROUPS:
             raise SourceUnavailable(
                 f"the position kept in {self._cache.parent} is another version's: remove that"
@@ -238,28 +231,28 @@ class TinyStories:
         return _Streamed(self._open("train"), state)
 
     def heldout(self, limit: int | None) -> list[str]:
+        """The first `limit` held-out documents (all for None), from the cache or the hub."""
         if (cached := self._cached(limit)) is not None:
             return cached
         with contextlib.closing(_Streamed(self._open("validation"))) as stream:
             texts = (text for text in stream if text.strip())
             documents = list(itertools.islice(texts, limit))
-        write_atomic(self._kept(limit), json.dumps(documents))
+        write_atomic(self._cache_file(limit), json.dumps(documents))
         return documents
 
     def _cached(self, limit: int | None) -> list[str] | None:
-        """The documents from what earlier runs kept, be it that they asked for more."""
-        whole = (self._kept(limit), self._kept(None))
-        for file in (*whole, *sorted(self._cache.glob(self._kept_name("*")))):
+        """The documents from the cache, where an earlier run asked for as many or more."""
+        exact = (self._cache_file(limit), self._cache_file(None))
+        for file in (*exact, *self._cached_files()):
             if not file.is_file():
                 continue
             documents = json.loads(file.read_text(encoding="utf-8"))
-            if file in whole or (limit is not None and len(documents) >= limit):
+            if file in exact or (limit is not None and len(documents) >= limit):
                 return documents[:limit]
         return None
 
-    def _kept(self, limit: int | None) -> Path:
-        return self._cache / self._kept_name("all" if limit is None else str(limit))
+    def _cache_file(self, limit: int | None) -> Path:
+        return self._cache / f"heldout-{REVISION[:8]}-{'all' if limit is None else limit}.json"
 
-    @staticmethod
-    def _kept_name(limit: str) -> str:
-        return f"heldout-{REVISION[:8]}-{limit}.json"
+    def _cached_files(self) -> list[Path]:
+        return sorted(self._cache.glob(f"heldout-{REVISION[:8]}-*.json"))

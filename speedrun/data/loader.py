@@ -1,4 +1,4 @@
-"""Documents to rows: tokenized and packed by a background worker, no further than its queue."""
+"""Token stream: documents tokenized and packed into rows by a background worker."""
 
 import contextlib
 import hashlib
@@ -23,6 +23,8 @@ _SAVE_EVERY_DOCS = 4096
 
 class TokenStream:
     """Batches of rows [batch_rows, context + 1] in the data set's own order.
+
+    The worker reads ahead no further than its queue of batches.
 
     The tokens are end-of-text, document, end-of-text, document, … without padding; a row
     begins with the last token of the row before, so that every token is a target once.

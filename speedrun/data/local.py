@@ -20,7 +20,7 @@ _HELD_OUT = re.compile(r"(^|[-_.])(validation|valid|val|test)($|[-_.])", re.IGNO
 
 
 class LocalFiles:
-    """Documents of local files. Raises ValueError or LookupError for what cannot be used."""
+    """Data source of local files. Raises ValueError for files that cannot be used."""
 
     origin = "local"
 
@@ -28,7 +28,7 @@ class LocalFiles:
         files = _find(path)
         kind = files[0].suffix
         self._read = _READERS[kind]
-        # A file that was asked for by its own name is trained on, whatever the name.
+        # A single file is trained on, whatever its name.
         is_held_out = [path.is_dir() and bool(_HELD_OUT.search(file.stem)) for file in files]
         self._heldout_files = [f for f, held in zip(files, is_held_out, strict=True) if held]
         self._train_files = [f for f, held in zip(files, is_held_out, strict=True) if not held]
@@ -42,6 +42,7 @@ class LocalFiles:
                 raise ValueError(f"--data {file}: no documents in it; give a file with text")
 
     def train(self, state: dict[str, Any] | None = None) -> Documents:
+        """Training documents from the start, or from after a saved state."""
         start = state["doc"] if state else 0
         return Counted(self._train_documents(start), start)
 
@@ -61,6 +62,7 @@ class LocalFiles:
                 yield "" if self.by_hash and is_held_out_by_hash(text) else text
 
     def heldout(self, limit: int | None) -> list[str]:
+        """The first `limit` held-out documents (all for None): a file's, or drawn by hash."""
         if self.by_hash:
             texts = itertools.chain.from_iterable(self._read(f, 0) for f in self._train_files)
             texts = (text for text in texts if is_held_out_by_hash(text))
@@ -94,7 +96,7 @@ def _find(path: Path) -> list[Path]:
 
 
 def _identity(files: Sequence[Path]) -> str:
-    """SHA-256 over names, sizes, heads and tails: telling apart without reading gigabytes."""
+    """SHA-256 over names, sizes, heads and tails, so that gigabytes need not be read."""
     digest = hashlib.sha256()
     for file in files:
         size = file.stat().st_size
@@ -123,7 +125,9 @@ def _parquet(file: Path) -> Any:
 
 def _unusable_parquet(file: Path, error: Exception) -> ValueError:
     why = " ".join(str(error).split())[:160]
-    return ValueError(f"--data {file}: not a whole parquet file ({why}); fetch or write it again")
+    return ValueError(
+        f"--data {file}: not a whole parquet file ({why}); download it again"
+    )
 
 
 def _read_parquet(file: Path, start: int) -> Iterator[str]:
@@ -197,7 +201,7 @@ def _read_jsonl(file: Path, start: int) -> Iterator[str]:
 
 
 def _read_txt(file: Path, start: int) -> Iterator[str]:
-    """Documents parted by <|endoftext|> where the file's beginning has it, else by blank lines."""
+    """Documents separated by <|endoftext|> where the file's beginning has it, else blank lines."""
     with file.open("rb") as stream:
         by_mark = SEPARATOR.encode() in stream.read(1 << 20)
 
@@ -217,7 +221,7 @@ def _read_txt(file: Path, start: int) -> Iterator[str]:
 
 
 def _lines(file: Path) -> Iterator[str]:
-    """Lines of a UTF-8 file, in bounded memory; bad bytes are named by their place."""
+    """Lines of a UTF-8 file, in bounded memory; ValueError names the place of a bad byte."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     rest, offset = "", 0
     with file.open("rb") as stream:

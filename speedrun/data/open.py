@@ -1,4 +1,4 @@
-"""TODO."""
+"""Choice of the data source of a run."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +8,10 @@ from speedrun.system.paths import cache_dir
 
 
 def open_source(path: str | None, notice: Callable[[str], None]) -> Source:
-    """`path` if given, else TinyStories from the hub, else the storybook with a notice."""
+    """Local files of `path` if given, else TinyStories from the hub, else the storybook.
+
+    `notice` is called where the hub does not answer. Raises ValueError for an unusable path.
+    """
     if path is not None:
         from speedrun.data.local import LocalFiles
 
@@ -19,11 +22,11 @@ def open_source(path: str | None, notice: Callable[[str], None]) -> Source:
     if why is None:
         return hub.TinyStories(cache_dir() / "hub")
     if (cached := hub.TinyStories(cache_dir() / "hub", offline=why)).is_cached():
-        notice(f"The hub does not answer ({why}): racing on the TinyStories cached here.")
+        notice(f"The hub does not answer ({why}): using the TinyStories cached here.")
         return cached
     notice(
-        f"The hub does not answer ({why}): racing on the built-in storybook, a data set of its"
-        " own that is never ranked with TinyStories. --data PATH takes a local copy."
+        f"The hub does not answer ({why}): using the built-in storybook, another data set,"
+        " never ranked with TinyStories. --data PATH takes a local copy."
     )
     from speedrun.data.storybook.source import Storybook
 

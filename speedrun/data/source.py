@@ -1,4 +1,4 @@
-"""Where documents come from, and which source a run gets."""
+"""Protocol of a data source: training documents to stream, held-out documents to score."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol
@@ -7,32 +7,34 @@ from typing import Any, Protocol
 class SourceUnavailable(ValueError):
     """The source cannot deliver (any more): network gone, file unreadable.
 
-    A ValueError, because before the clock starts it ends a run with one line, not a traceback.
+    A ValueError, so that before the clock starts it ends a run with one line.
     """
 
 
 class Documents(Protocol):
-    """An iterator over training documents that knows how to go on from where it is."""
+    """Resumable iterator over training documents."""
 
     def __iter__(self) -> Iterator[str]: ...
     def __next__(self) -> str: ...
     def state(self) -> dict[str, Any]:
-        """JSON that `Source.train` resumes from, right after the last document given."""
+        """Plain values that `Source.train` resumes from, right after the last document given."""
         ...
 
     def close(self) -> None:
-        """Let go of files and connections; nothing is asked of it afterwards."""
+        """Release files and connections; the iterator is not used afterwards."""
         ...
 
 
 class Source(Protocol):
-    """A data set: training documents to stream and held-out documents to score."""
+    """Data set: training documents to stream and held-out documents to score."""
 
     name: str  # the data set's name in the record
     origin: str  # "hub", "local" or "storybook"
     train_fingerprint: str
 
-    def train(self, state: dict[str, Any] | None = None) -> Documents: ...
+    def train(self, state: dict[str, Any] | None = None) -> Documents:
+        """Training documents from the start, or from after a saved state."""
+        ...
 
     def heldout(self, limit: int | None) -> list[str]:
         """The first `limit` held-out documents (all for None), in their fixed order."""
@@ -54,7 +56,9 @@ class Counted:
         return document
 
     def state(self) -> dict[str, Any]:
+        """The number of documents given so far."""
         return {"doc": self._doc}
 
     def close(self) -> None:
+        """Drop the iterator, which closes its files."""
         self._documents = iter(())

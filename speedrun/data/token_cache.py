@@ -1,4 +1,4 @@
-"""What has been tokenized, kept on disk: a growing uint16 file and the state beside it."""
+"""Cache of tokenized documents on disk: a growing uint16 file and a state file beside it."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from speedrun.system.files import write_atomic
 
 
 class TokenCache:
-    """Tokens of one (data set, held-out split, tokenizer), in stream order.
+    """Tokens of one data set, held-out split and tokenizer, in stream order.
 
     One process may append; a second one at the same time works in a private copy that is
     thrown away. `state.json` is replaced atomically and trails the tokens, so a killed run
@@ -51,25 +51,26 @@ class TokenCache:
             num_tokens, num_dropped = state["num_tokens"], state["num_dropped"]
             exhausted, source_state = state["exhausted"], state["source_state"]
         except (ValueError, KeyError, TypeError):
-            return  # torn by a crash of the machine: begin anew
+            return  # torn by a crash of the machine: start over
         if tokens.stat().st_size < num_tokens * 2:
-            return  # tokens are missing: begin anew
+            return  # tokens are missing: start over
         self.num_tokens, self.num_dropped = num_tokens, num_dropped
         self.exhausted, self.source_state = exhausted, source_state
 
     def append(self, tokens: NDArray[np.uint16]) -> None:
+        """Add tokens [num_tokens] at the end."""
         self._file.write(tokens.tobytes())
         self.num_tokens += len(tokens)
 
     def read(self, start: int, stop: int) -> NDArray[np.uint16]:
-        """Tokens [start, stop), which must be there."""
+        """Tokens [start, stop), which must have been appended."""
         if stop > len(self._map):
             self._file.flush()
             self._map = np.memmap(self._file.name, dtype=np.uint16, mode="r")
         return self._map[start:stop]
 
     def save(self) -> None:
-        """Make what was appended so far the state that the next run starts from."""
+        """Write the state: the next run resumes after what was appended so far."""
         if self._private is not None:
             return
         self._file.flush()
@@ -83,6 +84,7 @@ class TokenCache:
         write_atomic(self.folder / "state.json", json.dumps(state))
 
     def close(self) -> None:
+        """Close the file and release the lock; tokens appended since `save` are lost."""
         with contextlib.suppress(OSError):  # what could not be written was not saved either
             self._file.close()
         self._map = np.empty(0, dtype=np.uint16)

@@ -1,4 +1,4 @@
-"""Byte-level BPE: the shipped TinyStories vocabulary, or one trained on the data at hand."""
+"""Byte-level BPE tokenizer: shipped with the project, trained on the data, or from a file."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ _FITS_DOCS = 200
 
 
 class Tokenizer:
-    """Text to ids and back. Any UTF-8 text round-trips; id 0 ends a text."""
+    """Byte-level BPE between text and ids. Any UTF-8 text round-trips; id 0 ends a text."""
 
     def __init__(self, bpe: tokenizers.Tokenizer) -> None:
         bpe.encode_special_tokens = True  # a document that spells the mark must not end there
@@ -37,6 +37,7 @@ class Tokenizer:
         self.fingerprint = hashlib.sha256(bpe.to_str().encode()).hexdigest()
 
     def encode(self, text: str) -> NDArray[np.uint16]:
+        """Ids [num_tokens] of one document, without end-of-text."""
         # One document a call: encode_batch would start threads and take cores from training.
         return np.array(self._bpe.encode(text, add_special_tokens=False).ids, dtype=np.uint16)
 
@@ -50,10 +51,12 @@ class Tokenizer:
         return self._bpe.decode([int(i) for i in ids], skip_special_tokens=True)
 
     def save(self, path: Path) -> None:
+        """Write the tokenizer as one JSON file."""
         write_atomic(path, self._bpe.to_str())
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":
+        """Read a file that `save` wrote on this machine; of others, see `load_untrusted`."""
         return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
 
 
@@ -63,15 +66,60 @@ def shipped() -> Tokenizer:
     return Tokenizer(tokenizers.Tokenizer.from_str(asset.read_text(encoding="utf-8")))
 
 
+def load_untrusted(raw: bytes, where: str, *, vocab: int, fingerprint: str) -> Tokenizer:
+    """The tokenizer in a file from somebody else's run, of this vocabulary and fingerprint.
+
+    A file can ask for more than byte-level BPE: a normalizer could drop text, another model could
+    make any of it one unknown token, and both would be scored for nothing. So only vocabulary and
+    merges are read, a plain byte-level BPE is built from them, and it must save the same file.
+    That every text comes back is still to be tried. Raises ValueError, which begins with `where`.
+    """
+    try:
+        content = json.loads(raw.decode("utf-8"))
+        ids, merges = content["model"]["vocab"], content["model"]["merges"]
+        is_numbered = ids[END_OF_TEXT] == EOT and sorted(ids.values()) == list(range(vocab))
+        bpe = _byte_level_bpe(ids, merges) if is_numbered else None
+    except Exception as error:  # JSON and the library raise what they like
+        raise ValueError(f"{where}: no tokenizer of a race ({_first_line(error)})") from None
+    if bpe is None:
+        raise ValueError(
+            f"{where}: the tokenizer's ids must be 0 to {vocab - 1}, each once, {END_OF_TEXT} {EOT}"
+        )
+    if json.loads(bpe.to_str()) != content:
+        raise ValueError(f"{where}: the tokenizer is not plain byte-level BPE as a race makes it")
+    found = Tokenizer(bpe)
+    if found.fingerprint != fingerprint:
+        raise ValueError(
+            f"{where}: not the tokenizer that the record names (fingerprint {fingerprint[:12]};"
+            f" this one has {found.fingerprint[:12]})"
+        )
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+
+
+def _byte_level_bpe(
+    ids: dict[str, int] | None = None, merges: list[list[str]] | None = None
+) -> tokenizers.Tokenizer:
+    """Byte-level BPE of this vocabulary, or one to be trained."""
+    pairs = None if merges is None else [(left, right) for left, right in merges]
+    bpe = tokenizers.Tokenizer(models.BPE(ids, pairs))
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    if ids is not None:
+        bpe.add_special_tokens([END_OF_TEXT])
+    return bpe
+
+
 def train(documents: Iterator[str], vocab: int) -> Tokenizer:
     """Learn a vocabulary of at most `vocab` ids, numbered by how often they occur.
 
     The same text gives the same ids. Frequent tokens come first, so that an output layer can
     treat the head of the vocabulary and its tail differently.
     """
-    bpe = tokenizers.Tokenizer(models.BPE())
-    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    bpe.decoder = decoders.ByteLevel()
+    bpe = _byte_level_bpe()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab,
         special_tokens=[END_OF_TEXT],
@@ -84,17 +132,16 @@ def train(documents: Iterator[str], vocab: int) -> Tokenizer:
 
 
 def _by_frequency(learnt: Tokenizer, texts: list[str]) -> Tokenizer:
+    """The same tokens and merges, numbered by how often the texts use them."""
     counts = np.zeros(learnt.vocab, dtype=np.int64)
     for text in texts:
         counts += np.bincount(learnt.encode(text), minlength=learnt.vocab)
     counts[EOT] = np.iinfo(np.int64).max  # keeps its id
     new_id = np.empty(learnt.vocab, dtype=np.int64)
     new_id[np.argsort(-counts, kind="stable")] = np.arange(learnt.vocab)
-    content = json.loads(learnt._bpe.to_str())
-    ids = content["model"]["vocab"]
-    renumbered = sorted((int(new_id[old]), token) for token, old in ids.items())
-    content["model"]["vocab"] = {token: number for number, token in renumbered}
-    return Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(content)))
+    model = json.loads(learnt._bpe.to_str())["model"]
+    ids = {token: int(new_id[old]) for token, old in model["vocab"].items()}
+    return Tokenizer(_byte_level_bpe(ids, model["merges"]))
 
 
 def for_data(

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from speedrun.backends import registry
 from speedrun.config import ModelConfig, Recipe
-from speedrun.data import strange_tokenizer
-from speedrun.data.tokenizer import Tokenizer
+from speedrun.data.tokenizer import Tokenizer, load_untrusted
 from speedrun.models import loader
 from speedrun.protocols import Architecture, Device, Engine, EngineSpec
 from speedrun.records import artifacts as files
@@ -64,9 +63,7 @@ def restored(
     files.check_weights(weights, record, where)
     files.check_tokenizer_size(tokenizer, where)
     named = record.tokenizer
-    text = strange_tokenizer.load(
-        tokenizer, where, vocab=named.vocab, fingerprint=named.fingerprint
-    )
+    text = load_untrusted(tokenizer, where, vocab=named.vocab, fingerprint=named.fingerprint)
     architecture = architecture_of(record, arch, where)
     device = registry.device(backend, architecture)
     arrays = files.arrays(weights, record, where)
