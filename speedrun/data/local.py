@@ -125,9 +125,7 @@ def _parquet(file: Path) -> Any:
 
 def _unusable_parquet(file: Path, error: Exception) -> ValueError:
     why = " ".join(str(error).split())[:160]
-    return ValueError(
-        f"--data {file}: not a whole parquet file ({why}); download it again"
-    )
+    return ValueError(f"--data {file}: not a whole parquet file ({why}); download it again")
 
 
 def _read_parquet(file: Path, start: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What an architecture's folder must hold: checked by name, with fall-backs where one is fair."""
+"""Contract of an architecture's folder: checks by name, and defaults for optional parts."""
 
 import dataclasses
 import pkgutil
@@ -31,13 +31,13 @@ _WIDEST = 1 << 16
 
 
 def frameworks(package: ModuleType) -> list[str]:
-    """The frameworks that a package has a model file for."""
+    """Names of the frameworks that a package has a model file for."""
     names = (module.name for module in pkgutil.iter_modules(package.__path__))
     return sorted(n.removesuffix("_model") for n in names if n.endswith("_model"))
 
 
 def check(name: str, package: ModuleType) -> None:
-    """Say everything that a folder lacks, then what in it is not what it must be."""
+    """Check a package; ValueError names everything it lacks, or the first part that is wrong."""
     is_bound = getattr(package, "LIKELIHOOD", None) == "bound"
     required = _REQUIRED + (_REQUIRED_OF_BOUNDS if is_bound else ())
     missing = [attr for attr in required if not hasattr(package, attr)]
@@ -111,6 +111,7 @@ def recipes(package: ModuleType) -> dict[str, dict[str, Mapping[str, Any]]]:
 
 
 def param_groups(package: ModuleType) -> Sequence[tuple[str, str]]:
+    """PARAM_GROUPS as (name pattern, group); without it the groups of usual layer names."""
     return getattr(package, "PARAM_GROUPS", USUAL_GROUPS)
 
 
@@ -136,7 +137,7 @@ def sized(name: str, package: ModuleType, target: int, vocab: int, fixed: Mappin
 
 
 def _by_width(config: type, target: int, vocab: int, fixed: Mapping[str, Any]) -> ModelConfig:
-    """The configuration whose `width` comes nearest to the target, by halving."""
+    """The configuration whose `width` comes nearest to the target, by bisection."""
     widths = [field.name for field in dataclasses.fields(config) if field.name == "width"]
     if not widths or "width" in fixed:
         return config(vocab=vocab, **fixed)
@@ -164,9 +165,9 @@ def preset(package: ModuleType, preset: str, vocab: int, fixed: Mapping[str, Any
 def check_initial(
     name: str, config: ModelConfig, weights: Weights, groups: Sequence[tuple[str, str]]
 ) -> None:
-    """Refuse initial weights that are not what the size and the optimizers are told.
+    """Check initial weights against the config's size and the parameter groups.
 
-    Counted models start with none, and are not asked.
+    Raises ValueError. Counted models start with no weights and are not checked.
     """
     for param, value in weights.items():
         if not isinstance(value, np.ndarray):

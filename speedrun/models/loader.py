@@ -1,27 +1,24 @@
-"""Folder names become architectures and backends; nothing is registered anywhere."""
+"""Loading of architectures by name: a folder name is the registration."""
 
 import contextlib
 import functools
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 import architectures
 from speedrun.config import ModelConfig
 from speedrun.models import contract, plugins
-from speedrun.protocols import Device, Likelihood, NoisedBatch, Rows, Weights
+from speedrun.protocols import Device, Likelihood, Weights
 from speedrun.text import nearest
 
 
 class LoadedArchitecture:
-    """An architecture's package behind the Architecture protocol."""
+    """Package of an architecture behind the Architecture protocol."""
 
     def __init__(self, name: str, package: ModuleType) -> None:
         contract.check(name, package)
@@ -34,44 +31,31 @@ class LoadedArchitecture:
         self.PRESETS: Mapping[str, Mapping[str, Any]] = getattr(package, "PRESETS", {})
         self.EPOCHS: int | None = getattr(package, "EPOCHS", None)
         self.RECIPE_FIELDS: Sequence[str] | None = getattr(package, "RECIPE_FIELDS", None)
+        # Of bounds only, where the contract demands them.
+        self.q_sample: Any = getattr(package, "q_sample", None)
+        self.p_sample: Any = getattr(package, "p_sample", None)
 
     def for_params(self, target: int, vocab: int, **fixed: Any) -> ModelConfig:
+        """The configuration nearest to a number of parameters; ValueError beyond 3 %."""
         return contract.sized(self.NAME, self.package, target, vocab, fixed)
 
     def preset(self, name: str, vocab: int, **fixed: Any) -> ModelConfig:
+        """The configuration of a preset."""
         return contract.preset(self.package, name, vocab, fixed)
 
     def forward_flops(self, config: ModelConfig, rare_share: float) -> Mapping[str, float] | None:
+        """FLOPs of one token's forward pass by part; None where the package counts none."""
         count = getattr(self.package, "forward_flops", None)
         return None if count is None else count(config, rare_share)
 
     def initial(self, config: ModelConfig, seed: int) -> Weights:
+        """Initial weights drawn from the seed; ValueError where they do not fit the config."""
         weights = self.package.initial(config, seed)
         contract.check_initial(self.NAME, config, weights, self.PARAM_GROUPS)
         return weights
 
-    def q_sample(
-        self,
-        config: ModelConfig,
-        rows: Rows,
-        shares: NDArray[np.float64],
-        rng: np.random.Generator,
-        prefix_length: int | None = None,
-    ) -> NoisedBatch:
-        return self.package.q_sample(config, rows, shares, rng, prefix_length)
-
-    def p_sample(
-        self,
-        config: ModelConfig,
-        tokens: NDArray[np.int32],
-        prefix_length: int,
-        num_steps: int,
-        probs: Callable[[NDArray[np.int32], int], NDArray[np.float64]],
-        rng: np.random.Generator,
-    ) -> NDArray[np.int32]:
-        return self.package.p_sample(config, tokens, prefix_length, num_steps, probs, rng)
-
     def model(self, backend: str) -> type:
+        """The class Model of a backend; ValueError where the architecture has none."""
         module = f"{self.package.__name__}.{backend}_model"
         file = f"{backend}_model.py"
         # Looked for before it is imported, so that an ImportError inside it is shown as it is.
@@ -86,21 +70,21 @@ class LoadedArchitecture:
         return written.Model
 
     def backends(self) -> list[str]:
-        """The backends that it is written for, by its `<backend>_model.py` files."""
+        """Names of the backends that it has a `<backend>_model.py` for."""
         return contract.frameworks(self.package)
 
     def warnings(self, device: Device) -> tuple[str, ...]:
-        """What its model has to say about running on this device, if it says anything."""
+        """Warnings of the model about this device, such as a slower path."""
         if device.backend not in self.backends():
             return ()
         model = self.model(device.backend)
         return tuple(model.warnings(device.name)) if hasattr(model, "warnings") else ()
 
     def plugin_errors(self) -> contextlib.AbstractContextManager[None]:
-        """Inside it, what code from outside the project raises becomes one line naming it."""
+        """Context in which errors of code from outside the project name that code in one line."""
         if self.package.__name__.startswith(f"{architectures.__name__}."):
             return contextlib.nullcontext()
-        return plugins.blaming(self.NAME, self.package)
+        return plugins.attributed(self.NAME, self.package)
 
 
 def _own_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""Architectures from outside: folders, installed packages, and whose fault an error is."""
+"""Plug-in architectures: import from folders and installed packages, attribution of errors."""
 
 import contextlib
 import hashlib
@@ -19,11 +19,11 @@ T = TypeVar("T")
 
 
 class PluginError(ValueError):
-    """An architecture's own code failed; the cause is the exception it raised."""
+    """Code of an architecture failed; the cause is the exception it raised."""
 
 
 def entry_points() -> dict[str, importlib.metadata.EntryPoint]:
-    """What installed packages offer, by name; two packages may not offer the same name."""
+    """Entry points of installed packages by name; ValueError where two offer the same name."""
     found: dict[str, importlib.metadata.EntryPoint] = {}
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
         # An editable install and its checkout show the same one twice.
@@ -74,7 +74,7 @@ def from_folder(folder: Path) -> ModuleType:
 
 
 def imported(architecture: str, what: str, load: Callable[[], T]) -> T:
-    """The result of an import; whatever it raises is shown as what it is, with its place."""
+    """The result of an import; PluginError with file and line for whatever it raises."""
     try:
         return load()
     except (Exception, SystemExit) as error:
@@ -85,11 +85,11 @@ def imported(architecture: str, what: str, load: Callable[[], T]) -> T:
 
 
 @contextlib.contextmanager
-def blaming(architecture: str, package: ModuleType) -> Iterator[None]:
-    """Turn what an outside architecture's code raises into one line that names it.
+def attributed(architecture: str, package: ModuleType) -> Iterator[None]:
+    """Context in which errors of a plug-in's code become one line that names it.
 
-    ValueError and LookupError of the framework-free half are meant for a person and keep their
-    words. So do those of ours, which never passed through the folder.
+    ValueError and LookupError of its framework-free files are messages and keep their words; so
+    do those of the project's own code, which never passed through the folder.
     """
     try:
         yield
