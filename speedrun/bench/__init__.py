@@ -1,1 +1,1 @@
-"""How fast training, scoring and sampling are here, and where the time of a step goes."""
+"""Speed of training, scoring and sampling on this machine, and the parts of a training step."""

@@ -1,11 +1,11 @@
-"""What is measured: every architecture at every size on every device that was asked for."""
+"""Cases of a bench: every requested architecture at every size on every device."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from speedrun import text
-from speedrun.autotune import device as devices
+from speedrun.autotune import device as autotune_device
 from speedrun.backends import registry
 from speedrun.config import Data
 from speedrun.models import loader
@@ -16,75 +16,81 @@ _VOCAB = Data().vocab
 
 
 @dataclass(frozen=True, kw_only=True)
-class Variant:
+class Case:
     """One architecture of one size on one device."""
 
-    arch: str  # as asked for, which may be a folder
+    arch: str  # as requested, which may be a folder
     params: int
     device: str
     data: str | None
 
     @property
+    def key(self) -> tuple[str, int, str]:
+        """Identity of a case among saved benches."""
+        return Path(self.arch).name, self.params, self.device
+
+    @property
     def name(self) -> str:
+        """The case in a line, such as `lstm 2M cpu`."""
         return f"{Path(self.arch).name} {text.format_size(self.params)} {self.device}"
 
     @property
     def request(self) -> RunRequest:
+        """The race that the case measures."""
         return RunRequest(
             arch=self.arch, params=str(self.params), backend=self.device, data=Data(path=self.data)
         )
 
 
-def variants(
-    archs: str | None, params: str, backends: str, data: str | None
-) -> tuple[list[Variant], list[str]]:
-    """What the options mean, and a line for each architecture that they leave out.
+def cases(
+    archs: str | None, params: str, devices: str, data: str | None
+) -> tuple[list[Case], list[str]]:
+    """The cases of the options, and a line for each architecture that they leave out.
 
-    Raises ValueError or LookupError for what cannot be meant or cannot run here.
+    Raises ValueError or LookupError for what does not exist or cannot run here.
     """
     sizes = text.parse_sizes(params)
+    names = loader.architecture_names() if archs is None else _listed("--arch", archs)
+    if len({Path(name).name for name in names}) < len(names):
+        raise ValueError(f"--arch {archs}: two architectures have the same name")
     left_out = []
-    chosen: list[Variant] = []
-    for arch in _names(archs):
+    found: list[Case] = []
+    for arch in names:
         architecture = loader.architecture(arch)
         try:
-            found = list(_devices(architecture, backends))
+            chosen = list(_devices(architecture, devices))
         except ValueError as error:
-            if archs is not None:  # asked for by name: that it cannot run is a mistake
+            if archs is not None:  # an architecture that was named must run
                 raise
             left_out.append(f"{arch} is left out: {error}")
             continue
-        for device in found:
+        for device in chosen:
             architecture.model(device.backend)  # broken files are found before anything is timed
             for size in sizes:
-                variant = Variant(arch=arch, params=size, device=device.name, data=data)
-                resolve(architecture, variant.request, _VOCAB)
-                chosen.append(variant)
-    if not chosen:
+                case = Case(arch=arch, params=size, device=device.name, data=data)
+                resolve(architecture, case.request, _VOCAB)
+                found.append(case)
+    if not found:
         raise ValueError("; ".join(left_out))
-    return chosen, left_out
+    return found, left_out
 
 
-def _names(archs: str | None) -> list[str]:
-    if archs is None:
-        return loader.architecture_names()
-    names = [name.strip() for name in archs.split(",") if name.strip()]
+def _listed(option: str, given: str) -> list[str]:
+    names = [name.strip() for name in given.split(",") if name.strip()]
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"--arch {archs}: give different architectures, parted by commas")
+        raise ValueError(f"{option} {given}: give different names, separated by commas")
     return names
 
 
-def _devices(architecture: Architecture, backends: str) -> Iterator[Device]:
-    """Those that a race would choose among (auto), all there are (all), or the named ones."""
-    if backends == "auto":
-        yield from devices.candidates(registry.device("auto", architecture), architecture)
-    elif backends == "all":
+def _devices(architecture: Architecture, devices: str) -> Iterator[Device]:
+    """auto: the candidates of a race; all: every device here; else those that are named."""
+    if devices == "auto":
+        best = registry.device("auto", architecture)
+        yield from autotune_device.candidates(best, architecture)
+    elif devices == "all":
         registry.device("auto", architecture)  # raises where there is none
         written = architecture.backends()
         yield from (d for d in registry.devices() if d.available and d.backend in written)
     else:
-        names = [name.strip() for name in backends.split(",") if name.strip()]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"--backend {backends}: give different ones, parted by commas")
-        found = {registry.device(name, architecture).name: name for name in names}
-        yield from (registry.device(name, architecture) for name in found)
+        named = [registry.device(name, architecture) for name in _listed("--device", devices)]
+        yield from {device.name: device for device in named}.values()

@@ -1,4 +1,4 @@
-"""What a bench found, as it is saved: one versioned schema; nothing in it is derived."""
+"""Saved results of a bench: one versioned schema, in which nothing is derived."""
 
 import statistics
 from pathlib import Path
@@ -6,47 +6,58 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from speedrun import text
+from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Code, MatmulGflops
 from speedrun.records.strict_json import Count, Finite, Section, first_error, strict_json
 
 SCHEMA = 1
 MAX_BYTES = 1 << 24
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Samples = Annotated[list[Positive], Field(min_length=1)]  # one a repeat
+Samples = Annotated[list[Positive], Field(min_length=1)]  # one per repeat
 Kind = Literal["train", "score", "sample"]
-KINDS: tuple[Kind, ...] = ("train", "score", "sample")
+KINDS: dict[Kind, str] = {"train": "training", "score": "scoring", "sample": "sampling"}
+# Limits of a quiet machine.
+LOAD_PER_CORE = 0.5  # as `doctor` warns
+OTHER_CORES_SHARE = 0.1
+STEAL_SHARE = 0.02
+SPREAD = 0.10
 
 
 class Data(Section):
+    """The data set that was trained on and scored."""
+
     name: str
     train_fingerprint: str
     heldout_fingerprint: str
 
 
-class ExecutionConfig(Section):
-    """What makes two benches comparable besides the code and the machine."""
+class Settings(Section):
+    """Settings that must agree for two benches to be comparable."""
 
     repeats: Annotated[int, Field(ge=1)]
-    burst_s: Finite  # about as long trains a repeat
-    num_docs: Count  # are scored in a repeat
+    burst_s: Finite  # of training per repeat, about
+    num_docs: Count  # scored per repeat
     story_tokens: Count
 
 
 class Load(Section):
-    """What else kept the processors busy."""
+    """Other work of the processors during the bench."""
 
     load_per_core: Finite | None  # one-minute average before the bench began
-    other_cores: Finite | None  # that other processes took while it measured
+    other_cores: Finite | None  # used by other processes while it measured
     steal_share: Finite | None  # of the processors' time that the host gave to others
 
 
 class Profile(Section):
-    parts_s: dict[str, Finite]  # seconds of a step; they add up to it
+    """Seconds of a training step by part; they add up to it."""
+
+    parts_s: dict[str, Finite]
     note: str | None
 
 
 class Flop(Section):
-    """Of one token."""
+    """FLOP of training per token."""
 
     train_6n: Positive
     train_exact: Positive
@@ -54,10 +65,10 @@ class Flop(Section):
 
 
 class Row(Section):
-    """One variant; rates in tokens per second, one for each repeat."""
+    """Results of one case; rates in tokens per second, one per repeat."""
 
     arch: str
-    params: Count  # as asked for
+    params: Count  # as requested
     device: str
     backend: str
     hardware_class: str
@@ -66,11 +77,11 @@ class Row(Section):
     num_params: Count
     context: Count
     batch_rows: Count
-    engine: dict[str, Any]  # what the backend chose: precision, micro-batch, compiled, threads
+    engine: dict[str, Any]  # the backend's choices: precision, micro-batch, compiled, threads
     matmul_gflops: MatmulGflops
-    flop: Flop | None  # None for what is counted, not multiplied
+    flop: Flop | None  # None for an architecture that is counted, not multiplied
     train: Samples
-    wait_share: Finite  # of that time was waited for data
+    wait_share: Finite  # of that time was spent waiting for data
     score: Samples
     num_draws: Count | None  # of a bound
     sample: Samples
@@ -79,12 +90,20 @@ class Row(Section):
 
     @property
     def key(self) -> tuple[str, int, str]:
+        """Identity of the case."""
         return self.arch, self.params, self.device
 
+    @property
+    def name(self) -> str:
+        """The case in a line, safe to print."""
+        return f"{sanitize(self.arch)} {text.format_size(self.params)} {sanitize(self.device)}"
+
     def samples(self, kind: Kind) -> list[float]:
-        return {"train": self.train, "score": self.score, "sample": self.sample}[kind]
+        """Rates of all repeats."""
+        return getattr(self, kind)
 
     def median(self, kind: Kind) -> float:
+        """Median rate of the repeats."""
         return statistics.median(self.samples(kind))
 
     def spread(self, kind: Kind) -> float:
@@ -94,30 +113,61 @@ class Row(Section):
 
     @property
     def matmul_flop_s(self) -> float | None:
-        """The measured limit, in the precision that it trains in."""
+        """Measured rate of matrix products in the precision of training; None if unknown."""
         gflops = getattr(self.matmul_gflops, str(self.engine.get("precision")), None)
         return None if not gflops else gflops * 1e9
 
+    def shares(self) -> tuple[float | None, float | None]:
+        """Share of that rate that training reaches, by 6·N and by the exact count."""
+        limit = self.matmul_flop_s
+        if self.flop is None or limit is None:
+            return None, None
+        reached = self.median("train") / limit
+        return reached * self.flop.train_6n, reached * self.flop.train_exact
+
 
 class Failure(Section):
+    """A case that could not be measured."""
+
     variant: str
     error: str
 
 
 class Bench(Section):
+    """All cases of one bench on one machine."""
+
     version: Annotated[Literal[1], Field(alias="schema")]
     created: str
     code: Code
     cpu: str
     cores: Count
     data: Data
-    settings: ExecutionConfig
+    settings: Settings
     load: Load
     rows: Annotated[list[Row], Field(min_length=1)]
     failed: list[Failure]
 
     def to_json(self) -> str:
+        """The content of a saved file."""
         return self.model_dump_json(by_alias=True, indent=1) + "\n"
+
+    def busy_reasons(self) -> list[str]:
+        """Reasons why the machine counts as busy, a line each; none where it was quiet."""
+        load, found = self.load, []
+        if load.load_per_core is not None and load.load_per_core > LOAD_PER_CORE:
+            found.append(f"load average {load.load_per_core:.2f} per core before the start")
+        if load.other_cores is not None and load.other_cores > OTHER_CORES_SHARE * self.cores:
+            found.append(f"other processes took {load.other_cores:.2f} of {self.cores} cores")
+        if load.steal_share is not None and load.steal_share > STEAL_SHARE:
+            found.append(f"the host gave {load.steal_share:.1%} of the processors' time to others")
+        for row in self.rows:
+            for kind, title in KINDS.items():
+                if (spread := row.spread(kind)) > SPREAD:
+                    repeats = len(row.samples(kind))
+                    found.append(
+                        f"{title} of {row.name} varies by ±{spread:.0%} over {repeats} repeats"
+                    )
+        return found
 
 
 def load(path: Path) -> Bench:

@@ -1,169 +1,221 @@
-"""Measuring all variants in turn, so that a minute in which the machine is slow meets them all."""
+"""Measurement of all cases in turn, so that a slow minute of the machine meets them all."""
 
 import contextlib
+import dataclasses
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from speedrun import text as text_
 from speedrun.bench import workload
-from speedrun.bench.cases import Variant
-from speedrun.bench.load import Watch
+from speedrun.bench.cases import Case
 from speedrun.bench.result import SCHEMA, Bench
-from speedrun.bench.worker import Worker, WorkerFailed
-from speedrun.data import heldout as splits
-from speedrun.data import open
+from speedrun.data import heldout, open
 from speedrun.system import hardware
+from speedrun.system.subprocesses import Child, ChildError
 from speedrun.training import record
 
 DEFAULT_REPEATS = 5
 FEW_REPEATS, SLOW_S = 3, 3.0  # without --repeats: of what takes longer than this
 MIN_REPEATS = 3  # of a bench by --minutes
 # Scoring and sampling come before training: their weights must be the same at every repeat.
-_KINDS = ("score", "sample", "train")
+_KINDS = {"score": "scoring", "sample": "sampling", "train": "training"}
+_OTHERS_WORK = ("idle", "iowait", "steal", "guest", "guest_nice")  # of no process here
 
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """Number of repeats, or seconds for all of them; None for DEFAULT_REPEATS."""
+
+    repeats: int | None = None
+    budget_s: float | None = None
+    with_profile: bool = False
+
+    @classmethod
+    def parse(cls, repeats: int | None, minutes: str | None, *, with_profile: bool) -> "Effort":
+        """The effort of the options; raises ValueError for wrong ones."""
+        if repeats is not None and minutes is not None:
+            raise ValueError("--repeats and --minutes contradict each other: give one of them")
+        if repeats is not None and not 1 <= repeats <= 1000:
+            raise ValueError(f"--repeats {repeats}: allowed are 1 to 1000")
+        budget_s = None if minutes is None else text_.parse_minutes(minutes)
+        return cls(repeats=repeats, budget_s=budget_s, with_profile=with_profile)
+
+    def is_enough(self, num_rounds: int, spent_s: float) -> bool:
+        """Whether one kind of measurement was repeated often enough."""
+        if self.budget_s is None:
+            return num_rounds >= (self.repeats or DEFAULT_REPEATS)
+        # A third of the time for each kind; no round is begun that would not fit.
+        round_s = spent_s / max(1, num_rounds)
+        return num_rounds >= MIN_REPEATS and spent_s + round_s > self.budget_s / len(_KINDS)
+
+
 def measure(
-    variants: Sequence[Variant],
+    cases: Sequence[Case],
+    effort: Effort,
     *,
-    repeats: int | None,
-    budget_s: float | None,
-    with_profile: bool,
     phase: Say,
     notice: Say,
-    worker: Callable[[Variant, Path, Say], Any] = Worker,
+    start: Callable[[], Any] = lambda: Child(workload.__name__),
 ) -> Bench:
-    """Measure every variant so many times, or for so long; one that fails is left behind.
+    """Measure every case in a process of its own; one that fails is left behind.
 
     Raises ValueError where none can be measured.
     """
-    watch = Watch()
-    failed: list[dict[str, str]] = []
+    load_per_core = hardware.load_per_core()  # before anything of ours is in it
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="speedrun-bench-")))
-        running = _Running(variants, scratch, stack, failed, worker, phase, _once(notice))
-        watch.start(running.pids())
-        done = _rounds(running, repeats, budget_s, phase)
-        load = watch.found()
-        if with_profile:
-            phase("taking training steps apart")
+        running = Running(start, _once(notice))
+        stack.callback(running.kill)
+        for number, case in enumerate(cases):
+            phase(f"building {case.name} ({number + 1} of {len(cases)})")
+            running.add(case, scratch / str(number))
+        before = _Reading.take(running.pids())
+        repeats = take_rounds(running, effort, phase)
+        load = _Reading.take(running.pids()).since(before)
+        if effort.with_profile:
+            phase("profiling training steps")
             running.each("profile", is_vital=False)
         rows = running.each("row")
     if not rows:
-        raise ValueError(f"nothing could be measured: {failed[0]['variant']}: {failed[0]['error']}")
+        first = running.failed[0]
+        raise ValueError(f"nothing could be measured: {first['variant']}: {first['error']}")
     return Bench.model_validate(
         {
             "schema": SCHEMA,
-            **_origin(),
+            **record.origin(),
             **_machine(),
-            "data": _data(variants[0]),
+            "data": _data(cases[0]),
             "settings": {
-                "repeats": done,
+                "repeats": repeats,
                 "burst_s": workload.BURST_S,
                 "num_docs": workload.NUM_DOCS,
                 "story_tokens": workload.STORY_TOKENS,
             },
-            "load": load,
+            "load": {"load_per_core": load_per_core, **load},
             "rows": rows,
-            "failed": failed,
+            "failed": running.failed,
         }
     )
 
 
-class _Running:
-    """The variants that can still be measured, each in its process."""
+class Running:
+    """Cases that can still be measured, each in its child process."""
 
-    def __init__(
-        self,
-        variants: Sequence[Variant],
-        scratch: Path,
-        stack: contextlib.ExitStack,
-        failed: list[dict[str, str]],
-        worker: Callable[[Variant, Path, Say], Any],
-        phase: Say,
-        notice: Say,
-    ) -> None:
-        self._failed = failed
-        self._workers: list[Any] = []
-        self._taken_s: dict[tuple[int, str], float] = {}  # by the last call of a method
-        for number, variant in enumerate(variants):
-            phase(f"building {variant.name} ({number + 1} of {len(variants)})")
-            with self._noting(variant):
-                made = worker(variant, scratch / str(number), notice)
-                stack.callback(made.close)
-                made.call("prepare")
-                self._workers.append(made)
+    def __init__(self, start: Callable[[], Any], notice: Say) -> None:
+        self._start, self._notice = start, notice
+        self._children: dict[str, Any] = {}  # by the name of the case
+        self._started: list[Any] = []
+        self._taken_s: dict[tuple[str, str], float] = {}  # by the last call of a method
+        self.failed: list[dict[str, str]] = []
+
+    def add(self, case: Case, scratch: Path) -> None:
+        """Build and warm up a case."""
+        with self._noting(case.name):
+            child = self._start()
+            self._started.append(child)
+            values = {**dataclasses.asdict(case), "scratch": str(scratch)}
+            child.call("start", notice=self._notice, **values)
+            child.call("prepare", notice=self._notice)
+            self._children[case.name] = child
 
     def pids(self) -> list[int]:
-        return [worker.pid for worker in self._workers]
+        """Processes of the cases."""
+        return [child.pid for child in self._children.values()]
 
     def each(self, method: str, *, is_vital: bool = True, longest_s: float = math.inf) -> list[Any]:
-        """Call a method of all in turn; who fails in what is vital is out.
+        """Results of a method of all cases in turn; a failure in what is vital ends a case.
 
-        Left in peace are those for which the method took longer than `longest_s` before.
+        Cases for which the method took longer than `longest_s` before are left out.
         """
-        answers = []
-        for worker in list(self._workers):
-            key = (id(worker), method)
-            if self._taken_s.get(key, 0.0) > longest_s:
+        results = []
+        for name, child in list(self._children.items()):
+            if self._taken_s.get((name, method), 0.0) > longest_s:
                 continue
-            with self._noting(worker.variant, worker if is_vital else None):
-                since_s = time.monotonic()
-                answers.append(worker.call(method))
-                self._taken_s[key] = time.monotonic() - since_s
-        return answers
+            with self._noting(name, is_vital=is_vital):
+                started_s = time.monotonic()
+                results.append(child.call(method, notice=self._notice))
+                self._taken_s[name, method] = time.monotonic() - started_s
+        return results
+
+    def kill(self) -> None:
+        """End all processes."""
+        for child in self._started:
+            child.kill()
 
     @contextlib.contextmanager
-    def _noting(self, variant: Variant, worker: Any = None) -> Iterator[None]:
+    def _noting(self, name: str, *, is_vital: bool = True) -> Iterator[None]:
         try:
             yield
-        except WorkerFailed as error:
-            self._failed.append({"variant": variant.name, "error": str(error)})
-            if worker is not None:
-                self._workers.remove(worker)
+        except ChildError as error:
+            self.failed.append({"variant": name, "error": str(error)})
+            if is_vital:
+                self._children.pop(name, None)
 
 
-def _rounds(
-    running: _Running,
-    repeats: int | None,
-    budget_s: float | None,
-    phase: Say,
-    now: Callable[[], float] = time.monotonic,
+def take_rounds(
+    running: Running, effort: Effort, phase: Say, now: Callable[[], float] = time.monotonic
 ) -> int:
-    """Take rounds of each measurement; return the fewest that any was given."""
+    """Repeat each kind of measurement; returns the fewest repeats of any."""
     taken = []
-    for kind in _KINDS:
-        since_s, num_rounds = now(), 0
-        while running.pids() and not _is_enough(num_rounds, now() - since_s, repeats, budget_s):
-            of_all = "" if budget_s else f" of {repeats or DEFAULT_REPEATS}"
-            phase(f"{_WORDS[kind]}: repeat {num_rounds + 1}{of_all}")
-            is_patient = repeats is not None or num_rounds < FEW_REPEATS
+    for kind, title in _KINDS.items():
+        started_s, num_rounds = now(), 0
+        while running.pids() and not effort.is_enough(num_rounds, now() - started_s):
+            of_all = "" if effort.budget_s else f" of {effort.repeats or DEFAULT_REPEATS}"
+            phase(f"{title}: repeat {num_rounds + 1}{of_all}")
+            is_patient = effort.repeats is not None or num_rounds < FEW_REPEATS
             running.each(kind, longest_s=math.inf if is_patient else SLOW_S)
             num_rounds += 1
         taken.append(num_rounds)
     return min(taken)
 
 
-_WORDS = {"train": "training", "score": "scoring", "sample": "telling stories"}
+@dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """Times of all processors since the machine started, in seconds."""
 
+    wall_s: float
+    busy_s: float  # of all processes
+    total_s: float
+    steal_s: float | None  # None where the system does not count it
+    own_s: float  # of the processes that measure
 
-def _is_enough(
-    num_rounds: int, spent_s: float, repeats: int | None, budget_s: float | None
-) -> bool:
-    if budget_s is None:
-        return num_rounds >= (repeats or DEFAULT_REPEATS)
-    # A third of the time for each measurement; no round is begun that would not fit.
-    a_round_s = spent_s / max(1, num_rounds)
-    return num_rounds >= MIN_REPEATS and spent_s + a_round_s > budget_s / len(_KINDS)
+    @classmethod
+    def take(cls, pids: Iterable[int]) -> "_Reading":
+        times = psutil.cpu_times()._asdict()
+        own_s = 0.0
+        for pid in (psutil.Process().pid, *pids):
+            with contextlib.suppress(psutil.Error):  # one that ended took no more
+                used = psutil.Process(pid).cpu_times()
+                own_s += used.user + used.system
+        return cls(
+            wall_s=time.perf_counter(),
+            busy_s=sum(value for name, value in times.items() if name not in _OTHERS_WORK),
+            total_s=sum(v for name, v in times.items() if name not in ("guest", "guest_nice")),
+            steal_s=times.get("steal"),
+            own_s=own_s,
+        )
+
+    def since(self, before: "_Reading") -> dict[str, float | None]:
+        """Cores used by other processes, and the share of time that the host gave to others."""
+        wall_s = max(self.wall_s - before.wall_s, 1e-9)
+        others_s = (self.busy_s - before.busy_s) - (self.own_s - before.own_s)
+        steal_share = None
+        if before.steal_s is not None and self.steal_s is not None:
+            steal_share = (self.steal_s - before.steal_s) / max(self.total_s - before.total_s, 1e-9)
+        return {"other_cores": max(0.0, others_s / wall_s), "steal_share": steal_share}
 
 
 def _once(notice: Say) -> Say:
-    """Every process says the same about the data; it is heard once."""
+    """Every process gives the same notices of the data; each is passed on once."""
     heard: set[str] = set()
 
     def say(text: str) -> None:
@@ -174,33 +226,16 @@ def _once(notice: Say) -> Say:
     return say
 
 
-def _origin() -> dict[str, Any]:
-    origin = record.origin()
-    return {"created": origin["created"], "code": origin["code"]}
-
-
 def _machine() -> dict[str, Any]:
     machine = hardware.machine()
     return {"cpu": machine.cpu, "cores": machine.cores}
 
 
-def _data(variant: Variant) -> dict[str, str]:
-    request = variant.request.data
+def _data(case: Case) -> dict[str, str]:
+    request = case.request.data
     source = open.open_source(request.path, lambda text: None)
-    heldout = splits.pin(source, request.eval_docs)
     return {
         "name": source.name,
         "train_fingerprint": source.train_fingerprint,
-        "heldout_fingerprint": heldout.fingerprint,
+        "heldout_fingerprint": heldout.pin(source, request.eval_docs).fingerprint,
     }
-
-
-def parse_repeats(repeats: int | None, minutes: str | None) -> tuple[int | None, float | None]:
-    """How often, or for how many seconds; raises ValueError for both and for what cannot be."""
-    if repeats is not None and minutes is not None:
-        raise ValueError("--repeats and --minutes contradict each other: give one of them")
-    if minutes is not None:
-        return None, text_.parse_minutes(minutes)
-    if repeats is not None and not 1 <= repeats <= 1000:
-        raise ValueError(f"--repeats {repeats}: allowed are 1 to 1000")
-    return repeats, None

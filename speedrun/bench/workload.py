@@ -1,7 +1,7 @@
-"""One variant, built and warm: a repeat of each measurement at a time, whenever it is asked for.
+"""One case, built and warm: a repeat of each measurement at a time.
 
-Everything goes the way that a race goes: the engine's steps on rows of the stream, `evaluate`'s
-score, `generate`'s story.
+Everything takes the path of a race: the engine's steps on rows of the loader, the score and the
+sample of `evaluation`. Run as a module, it serves `bench.runner` in a child process.
 """
 
 import time
@@ -11,35 +11,33 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from speedrun.backends import common, registry
-from speedrun.bench.cases import Variant
-from speedrun.data import heldout as splits
-from speedrun.data import open, tokenizer
+from speedrun.bench.cases import Case
+from speedrun.data import heldout, open, tokenizer
 from speedrun.data.heldout import HeldOut
 from speedrun.data.loader import TokenStream
 from speedrun.data.tokenizer import Tokenizer
 from speedrun.evaluation import generate
-from speedrun.evaluation import score as evaluate
+from speedrun.evaluation import score as scoring
 from speedrun.models import flops, loader
-from speedrun.plan import compute as work
 from speedrun.protocols import EngineSpec, Profiled, Rows
-from speedrun.system import hardware, paths
+from speedrun.system import hardware, paths, subprocesses
 from speedrun.training import record, trainer
 from speedrun.training.request import resolve
 
 BURST_S = 1.0  # of training in a repeat
 NUM_DOCS = 64  # scored in a repeat
 STORY_TOKENS = 200
-# Scored and sampled are weights that have learnt for so long: how many noise draws a bound
-# needs, and where a story ends, depends on them, so they must be the same every time.
+# Steps before scoring and sampling: the noise draws that a bound needs and the length of a story
+# depend on the weights, which must be the same every time.
 NUM_LEARNING_STEPS = 8
 _NUM_WARM_UP_STEPS = 3
-_LEAD_IN_S = 0.3  # before a repeat: rows that had time to pile up are no speed
-_FEWEST_PROFILED, _MOST_PROFILED = 4, 64  # steps
+_LEAD_IN_S = 0.3  # before a repeat, to use up the rows that were queued meanwhile
+_MIN_PROFILED, _MAX_PROFILED = 4, 64  # steps
 _MAX_TRIES = 8  # of seeds, for a story that does not end early
 
 
 class Burst(NamedTuple):
-    """A repeat of training."""
+    """One repeat of training."""
 
     num_steps: int
     taken_s: float
@@ -48,7 +46,7 @@ class Burst(NamedTuple):
 
 @dataclass
 class _Counting:
-    """A tokenizer that remembers how many tokens it made text of."""
+    """A tokenizer that counts the tokens it decodes."""
 
     inner: Tokenizer
     num_decoded: int = 0
@@ -61,33 +59,33 @@ class _Counting:
         return self.inner.decode(ids)
 
 
-class Subject:
-    """An engine, its data, and what is measured of them."""
+class Workload:
+    """An engine, its data, and the measurements made of them."""
 
     def __init__(
         self,
-        variant: Variant,
+        case: Case,
         scratch: Path,
         notice: Callable[[str], None] = lambda text: None,
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._variant, self._now = variant, now
-        self._architecture = loader.architecture(variant.arch)
-        self._device = registry.device(variant.device, self._architecture)
+        self._case, self._now = case, now
+        self._architecture = loader.architecture(case.arch)
+        self._device = registry.device(case.device, self._architecture)
         self._backend = registry.backend(self._device.backend)
-        data = variant.request.data
+        data = case.request.data
         source = open.open_source(data.path, notice)
-        heldout = splits.pin(source, data.eval_docs)
-        self._docs = HeldOut(heldout.documents[:NUM_DOCS])
+        pinned = heldout.pin(source, data.eval_docs)
+        self._docs = HeldOut(pinned.documents[:NUM_DOCS])
         self._tokenizer = tokenizer.for_data(
-            source, heldout, data.vocab, data.tokenizer, paths.cache_dir() / "tokenizers", notice
+            source, pinned, data.vocab, data.tokenizer, paths.cache_dir() / "tokenizers", notice
         )
-        self._run = resolve(self._architecture, variant.request, self._tokenizer.vocab)
+        self._run = resolve(self._architecture, case.request, self._tokenizer.vocab)
         run = self._run
-        # A cache of its own: what was tokenized before would make training faster than it is.
+        # A cache of its own: text that was tokenized before would make training faster.
         self._stream = TokenStream(
             source,
-            heldout,
+            pinned,
             self._tokenizer,
             scratch,
             context=run.model.context,
@@ -116,10 +114,11 @@ class Subject:
         self._stream.__enter__()
 
     def close(self) -> None:
+        """End the thread that reads ahead."""
         self._stream.__exit__(None, None, None)
 
     def prepare(self) -> None:
-        """Compile, warm up, learn a little, and take every path once."""
+        """Compile, warm up, train a little, and take every path once."""
         self._steps(1 + _NUM_WARM_UP_STEPS)
         self._engine.reset()
         self._steps(NUM_LEARNING_STEPS)
@@ -128,7 +127,7 @@ class Subject:
         self._evaluate()
         self._choose_story()
 
-    # -- one repeat of each
+    # -- one repeat of each measurement
 
     def train(self) -> float:
         """Train for about `BURST_S`; tokens per second."""
@@ -140,7 +139,7 @@ class Subject:
         return self._train[-1]
 
     def learn(self, num_steps: int) -> float:
-        """Take so many training steps, however long they last; tokens per second."""
+        """Take a number of training steps; tokens per second."""
         since_s = self._now()
         self._steps(num_steps)
         return self._num_tokens(num_steps) / (self._now() - since_s)
@@ -148,37 +147,37 @@ class Subject:
     def score(self) -> float:
         """Score the same documents again; tokens per second."""
         self._engine.finalize()
-        taken_s, score = self._evaluate()
-        self._num_draws = score.num_draws
-        self._score.append(score.num_tokens / taken_s)
+        taken_s, found = self._evaluate()
+        self._num_draws = found.num_draws
+        self._score.append(found.num_tokens / taken_s)
         return self._score[-1]
 
     def sample(self) -> float:
-        """Tell the same story again; tokens per second."""
+        """Generate the same story again; tokens per second."""
         self._engine.finalize()
         taken_s, num_tokens = self._tell(self._story_seed)
         self._sample.append(num_tokens / taken_s)
         return self._sample[-1]
 
     def profile(self) -> None:
-        """Take about a second of training steps apart; the wait for rows is that of `train`."""
+        """Profile about a second of training steps; the wait for rows is that of `train`."""
         num_steps = sum(burst.num_steps for burst in self._trained)
         taken_s = sum(burst.taken_s for burst in self._trained)
         wanted = round(num_steps * BURST_S / taken_s) if num_steps else 0
-        batches = [self._rows() for _ in range(min(max(_FEWEST_PROFILED, wanted), _MOST_PROFILED))]
+        batches = [self._rows() for _ in range(min(max(_MIN_PROFILED, wanted), _MAX_PROFILED))]
         found = cast(Profiled, self._engine).profile(batches)
         wait_s = sum(burst.waited_s for burst in self._trained) / max(1, num_steps)
         parts_s = {"waiting for data": wait_s, **found.parts_s}
         self._profile = {"parts_s": parts_s, "note": found.note}
 
-    # -- what was found
+    # -- results
 
     def row(self) -> dict[str, Any]:
         """A `result.Row` as plain values."""
         run, device, machine = self._run, self._device, hardware.machine()
         return {
             "arch": run.arch,
-            "params": self._variant.params,
+            "params": self._case.params,
             "device": device.name,
             "backend": device.backend,
             "hardware_class": hardware.hardware_class(machine, device.name, device.accelerator),
@@ -205,14 +204,16 @@ class Subject:
         if not self._architecture.initial(run.model, run.seed):  # counted: nothing is multiplied
             return None
         is_processor = self._device.accelerator is None
-        parts, formula = work.parts_of(self._architecture, run.model, is_processor=is_processor)
+        parts, formula = flops.forward_parts(
+            self._architecture, run.model, is_processor=is_processor
+        )
         return {
             "train_6n": flops.train_flop(run.model.num_params, 1),
             "train_exact": flops.exact_flop(sum(parts.values()), 1),
             "formula": formula,
         }
 
-    # -- how it is measured
+    # -- measuring
 
     def _num_tokens(self, num_steps: int) -> int:
         return num_steps * self._run.recipe.batch_rows * self._run.model.context
@@ -223,7 +224,7 @@ class Subject:
         return rows
 
     def _train_for(self, seconds: float) -> tuple[int, float]:
-        """Steps for at least so long, waiting for the device as often as a race does."""
+        """Train for at least this long, waiting for the device as often as a race does."""
         since_s, num_steps, taken_s = self._now(), 0, 0.0
         while taken_s < seconds:
             wanted = num_steps * trainer.SYNC_EVERY_S / taken_s if num_steps else 1
@@ -233,7 +234,7 @@ class Subject:
         return num_steps, taken_s
 
     def _steps(self, num_steps: int) -> None:
-        """So many steps, with the wait for their rows, to their end."""
+        """Take steps, with the wait for their rows, to their end."""
         for _ in range(num_steps):
             before_s = self._now()
             rows = self._rows()
@@ -241,10 +242,10 @@ class Subject:
             common.step_with_retry(self._engine, rows)
         self._engine.sync()
 
-    def _evaluate(self) -> tuple[float, evaluate.Score]:
+    def _evaluate(self) -> tuple[float, scoring.Score]:
         run = self._run
         since_s = self._now()
-        score = evaluate.score(
+        found = scoring.score(
             self._engine,
             self._docs,
             self._tokenizer,
@@ -252,7 +253,7 @@ class Subject:
             stride=run.data.stride,
             likelihood=self._architecture.LIKELIHOOD,
         )
-        return self._now() - since_s, score
+        return self._now() - since_s, found
 
     def _choose_story(self) -> None:
         """The first seed whose story has all its tokens, or that of the longest tried."""
@@ -264,7 +265,7 @@ class Subject:
         self._story_seed = max(lengths, key=lambda seed: lengths[seed])
 
     def _tell(self, seed: int) -> tuple[float, int]:
-        """Seconds of a story, and how many tokens were drawn for it."""
+        """Seconds of a story, and the number of tokens that were drawn for it."""
         sampling = generate.Sampling(seed=seed, max_tokens=STORY_TOKENS)
         counting = _Counting(self._tokenizer)
         since_s = self._now()
@@ -281,3 +282,11 @@ class Subject:
             return taken_s, STORY_TOKENS
         given = 1 + len(self._tokenizer.encode(generate.PROMPT))
         return taken_s, max(1, counting.num_decoded - given)
+
+
+def _make(notice: Callable[[str], None], scratch: str, **case: Any) -> Workload:
+    return Workload(Case(**case), Path(scratch), notice)
+
+
+if __name__ == "__main__":
+    subprocesses.serve(_make)

@@ -13,21 +13,22 @@ from helpers.folders import write_stories
 from rich.console import Console
 
 from speedrun.backends import registry
-from speedrun.bench import compare, noise, report, result, runner
-from speedrun.bench.cases import Variant, variants
-from speedrun.bench.load import Watch
+from speedrun.bench import compare, report, result, runner
+from speedrun.bench import workload as workload_module
+from speedrun.bench.cases import Case, cases
 from speedrun.bench.result import Bench
-from speedrun.bench.worker import Worker, WorkerFailed
-from speedrun.bench.workload import Subject
+from speedrun.bench.runner import Effort
+from speedrun.bench.workload import Workload
 from speedrun.cli import app
 from speedrun.models import loader
+from speedrun.system.subprocesses import Child, ChildError
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = {"load_per_core": 0.1, "other_cores": 0.0, "steal_share": 0.0}
 
 
 def row_of(arch: str = "lstm", speed: float = 100.0, **changes: Any) -> dict[str, Any]:
-    """A variant whose three repeats lie 1 % apart."""
+    """A case whose three repeats lie 1 % apart."""
     samples = [speed * factor for factor in (0.99, 1.0, 1.01)]
     return {
         "arch": arch,
@@ -72,48 +73,47 @@ def bench_of(*rows: dict[str, Any], **changes: Any) -> Bench:
     )
 
 
-def variant(arch: str) -> Variant:
-    return Variant(arch=arch, params=2_000_000, device="cpu", data=None)
+def case(arch: str) -> Case:
+    return Case(arch=arch, params=2_000_000, device="cpu", data=None)
 
 
-class FakeWorker:
+class FakeChild:
     """Writes down what it is asked for."""
 
     calls: list[tuple[str, str]]
     fails: dict[str, str]  # architecture -> the method that fails
+    pid = os.getpid()
 
-    def __init__(self, variant: Variant, scratch: Path, notice: Any) -> None:
-        self.variant, self.pid = variant, os.getpid()
-        notice("the hub does not answer")
+    def call(self, kind: str, *, notice: Any, **values: Any) -> Any:
+        if kind == "start":
+            self.arch = values["arch"]
+            notice("the hub does not answer")
+        self.calls.append((self.arch, kind))
+        if self.fails.get(self.arch) == kind:
+            raise ChildError("no room")
+        return row_of(self.arch) if kind == "row" else 1.0
 
-    def call(self, method: str) -> Any:
-        self.calls.append((self.variant.arch, method))
-        if self.fails.get(self.variant.arch) == method:
-            raise WorkerFailed("no room")
-        return row_of(self.variant.arch) if method == "row" else 1.0
-
-    def close(self) -> None:
-        self.calls.append((self.variant.arch, "close"))
+    def kill(self) -> None:
+        self.calls.append((self.arch, "kill"))
 
 
 @pytest.fixture
 def measured(monkeypatch):
-    """Measures these architectures with fake workers; gives the bench, the calls, the notices."""
-    monkeypatch.setattr(runner, "_data", lambda variant: bench_of().data.model_dump())
+    """Measures these architectures with fake children; gives the bench, the calls, the notices."""
+    monkeypatch.setattr(runner, "_data", lambda case: bench_of().data.model_dump())
     monkeypatch.setattr(runner, "_machine", lambda: {"cpu": "a processor", "cores": 2})
 
-    def measure(archs: str, fails: dict[str, str] | None = None, **options: Any) -> Any:
-        FakeWorker.calls, FakeWorker.fails = [], fails or {}
+    def measure(archs: str, fails: dict[str, str] | None = None, **effort: Any) -> Any:
+        FakeChild.calls, FakeChild.fails = [], fails or {}
         notices: list[str] = []
-        request: dict[str, Any] = {"repeats": 2, "budget_s": None, "with_profile": False, **options}
         found = runner.measure(
-            [variant(arch) for arch in archs],
+            [case(arch) for arch in archs],
+            Effort(**{"repeats": 2, **effort}),
             phase=lambda text: None,
             notice=notices.append,
-            worker=FakeWorker,
-            **request,
+            start=FakeChild,
         )
-        return SimpleNamespace(bench=found, calls=FakeWorker.calls, notices=notices)
+        return SimpleNamespace(bench=found, calls=FakeChild.calls, notices=notices)
 
     return measure
 
@@ -121,22 +121,11 @@ def measured(monkeypatch):
 # -- the order of measuring
 
 
-def test_variants_are_measured_in_turn(measured):
+def test_cases_are_measured_in_turn(measured):
     found = measured("ab")
-    of_training = [arch for arch, method in found.calls if method == "train"]
-    assert of_training == ["a", "b", "a", "b"]
-    methods = [method for arch, method in found.calls if arch == "a"]
-    assert methods == [
-        "prepare",
-        "score",
-        "score",
-        "sample",
-        "sample",
-        "train",
-        "train",
-        "row",
-        "close",
-    ]
+    assert [arch for arch, method in found.calls if method == "train"] == ["a", "b", "a", "b"]
+    methods = " ".join(method for arch, method in found.calls if arch == "a")
+    assert methods == "start prepare score score sample sample train train row kill"
     assert found.bench.settings.repeats == 2
     assert found.notices == ["the hub does not answer"], "every process says it; once is enough"
 
@@ -149,7 +138,7 @@ def test_who_fails_is_left_behind_and_the_others_go_on(measured):
         "b 2M cpu": "no room",
     }
     assert [call for call in found.calls if call[0] == "b"].count(("b", "train")) == 1
-    assert ("a", "close") in found.calls and ("b", "close") in found.calls
+    assert ("a", "kill") in found.calls and ("b", "kill") in found.calls
 
 
 def test_a_profile_that_fails_costs_the_profile_alone(measured):
@@ -162,17 +151,18 @@ def test_where_nothing_can_be_measured_the_reason_is_given(measured):
         measured("a", {"a": "prepare"})
 
 
-def test_minutes_are_shared_by_the_three_measurements(monkeypatch):
+def test_minutes_are_shared_by_the_three_measurements():
     now = [0.0]
 
     def each(kind: str, longest_s: float) -> None:
         now[0] += 2.0
 
     running: Any = SimpleNamespace(pids=lambda: [1], each=each)
-    num = runner._rounds(running, None, 60.0, lambda text: None, lambda: now[0])
-    assert num == 10 and now[0] == pytest.approx(60.0)
-    now[0] = 0.0
-    assert runner._rounds(running, None, 1.0, lambda text: None, lambda: now[0]) == 3
+    for minutes, repeats in (("1", 10), ("0.01", runner.MIN_REPEATS)):
+        now[0] = 0.0
+        effort = Effort.parse(None, minutes, with_profile=False)
+        taken = runner.take_rounds(running, effort, lambda text: None, lambda: now[0])
+        assert taken == repeats and now[0] == pytest.approx(6.0 * repeats)
 
 
 def test_what_is_slow_is_repeated_less_where_nothing_was_asked(monkeypatch, measured):
@@ -184,134 +174,90 @@ def test_what_is_slow_is_repeated_less_where_nothing_was_asked(monkeypatch, meas
     assert request.count("train") == 5
 
 
-# -- a subject, for real
+# -- a workload, for real
+
+
+@pytest.fixture(scope="module")
+def stories(tmp_path_factory) -> Path:
+    return write_stories(tmp_path_factory.mktemp("bench") / "stories.jsonl")
 
 
 @pytest.fixture
-def stories(tmp_path) -> Path:
-    return write_stories(tmp_path / "stories.jsonl")
+def workload(stories, tmp_path, fake_time):
+    """Counted, in this process; nothing but the test moves its clock."""
+    counted = Case(arch="ngram", params=200_000, device="numpy", data=str(stories))
+    made: Any = Workload(counted, tmp_path / "tokens", now=fake_time)
+    yield made
+    made.close()
 
 
-def counted(data: Path) -> Variant:
-    return Variant(arch="ngram", params=200_000, device="numpy", data=str(data))
-
-
-def test_a_subject_measures_what_a_race_does(stories, tmp_path):
-    made = Subject(
-        Variant(arch="ngram", params=200_000, device="numpy", data=str(stories)),
-        tmp_path / "tokens",
-    )
-    try:
-        made.prepare()
-        for _ in range(2):
-            assert min(made.score(), made.sample(), made.train()) > 0
-        made.profile()
-        row = made.row()
-    finally:
-        made.close()
-    found = bench_of(row).rows[0]
-    assert len(found.train) == len(found.score) == len(found.sample) == 2
-    assert found.flop is None, "nothing is multiplied"
-    assert found.profile is not None and set(found.profile.parts_s) == {
-        "waiting for data",
-        "counting",
-    }
-
-
-def test_rates_are_tokens_over_time(stories, tmp_path, fake_time):
+def test_rates_are_tokens_over_time(workload, fake_time):
     """A step takes 2 s and a wait for rows 1 s of a clock that nothing else moves."""
-    made: Any = Subject(counted(stories), tmp_path / "tokens", now=fake_time)
-    try:
-        real = made._rows
+    made, real = workload, workload._rows
 
-        def rows():
-            fake_time.advance(1.0)
-            return real()
+    def rows():
+        fake_time.advance(1.0)
+        return real()
 
-        made._rows = rows
-        made._engine.step = lambda rows, lr_scale: fake_time.advance(2.0)
-        assert made.train() == pytest.approx(64 * 256 / 3.0)
-        assert made.row()["wait_share"] == pytest.approx(1 / 3)
-        num_tokens = sum(1 + len(made._tokenizer.encode(d)) for d in made._docs.documents)
-        real_nats = made._engine.nats
+    made._rows = rows
+    made._engine.step = lambda rows, lr_scale: fake_time.advance(2.0)
+    assert made.train() == pytest.approx(64 * 256 / 3.0)
+    assert made.row()["wait_share"] == pytest.approx(1 / 3)
+    num_tokens = sum(1 + len(made._tokenizer.encode(d)) for d in made._docs.documents)
+    real_nll = made._engine.nll
 
-        def nats(*args):
-            fake_time.advance(0.5)
-            return real_nats(*args)
+    def nll(*args):
+        fake_time.advance(0.5)
+        return real_nll(*args)
 
-        made._engine.nats = nats
-        assert made.score() == pytest.approx(num_tokens / 0.5)
-    finally:
-        made.close()
+    made._engine.nll = nll
+    assert made.score() == pytest.approx(num_tokens / 0.5)
 
 
-def test_a_story_counts_the_tokens_that_were_drawn(stories, tmp_path):
-    made: Any = Subject(counted(stories), tmp_path / "tokens")
-    try:
-        made.prepare()
-        drawn = []
-        real = made._engine.reader
+def test_a_story_counts_the_tokens_that_were_drawn(workload):
+    workload._steps(2)
+    drawn: list[int] = []
+    real = workload._engine.reader
 
-        def reader() -> Any:
-            of_engine = real()
-            feed = of_engine.feed
-            of_engine.feed = lambda tokens: (drawn.append(1), feed(tokens))[1]
-            return of_engine
+    def reader() -> Any:
+        of_engine = real()
+        feed = of_engine.feed
+        of_engine.feed = lambda tokens: (drawn.append(1), feed(tokens))[1]
+        return of_engine
 
-        made._engine.reader = reader
-        _, num_tokens = made._tell(made._story_seed)
-        assert 0 <= len(drawn) - num_tokens <= 1  # the last draw may be the story's end
-    finally:
-        made.close()
+    workload._engine.reader = reader
+    _, num_tokens = workload._tell(0)
+    assert 0 <= len(drawn) - num_tokens <= 1  # the last draw may be the story's end
 
 
-def test_a_worker_gives_answers_and_errors_from_its_process(stories, tmp_path):
-    worker = Worker(counted(stories), tmp_path / "a", lambda text: None)
-    try:
-        assert worker.pid != os.getpid()
-        with pytest.raises(WorkerFailed, match="AttributeError"):
-            worker.call("no_such_method")
-        worker.call("prepare")
-        assert worker.call("train") > 0, "one error does not end it"
-        worker._process.kill()
-        with pytest.raises(WorkerFailed, match="killed"):
-            worker.call("train")
-    finally:
-        worker.close()
-    bad = counted(tmp_path / "none")
-    with pytest.raises(WorkerFailed, match="none"):
-        Worker(bad, tmp_path / "b", lambda text: None)
+# -- which cases
 
 
-# -- which variants
-
-
-def test_variants_are_every_size_on_every_device_asked_for():
-    found, left_out = variants("lstm,ngram", "250K,1M", "auto", None)
+def test_cases_are_every_size_on_every_device_requested():
+    found, left_out = cases("lstm,ngram", "250K,1M", "auto", None)
     assert not left_out
-    sizes = {"lstm": [250_000, 1_000_000], "ngram": [250_000, 1_000_000]}
-    for arch, wanted in sizes.items():
+    for arch in ("lstm", "ngram"):
         device = registry.device("auto", loader.architecture(arch)).name
-        assert [v.params for v in found if (v.arch, v.device) == (arch, device)] == wanted
-    every = {v.device for v in variants("lstm", "1M", "all", None)[0]}
+        sizes = [c.params for c in found if (c.arch, c.device) == (arch, device)]
+        assert sizes == [250_000, 1_000_000]
+    every = {c.device for c in cases("lstm", "1M", "all", None)[0]}
     assert every == {d.name for d in registry.devices() if d.available and d.backend != "numpy"}
-    named = variants("lstm", "1M", "cpu", None)[0]
-    assert [v.name for v in named] == ["lstm 1M cpu"]
+    assert [c.name for c in cases("lstm", "1M", "cpu", None)[0]] == ["lstm 1M cpu"]
 
 
-def test_what_a_backend_cannot_run_is_left_out_unless_asked_for_by_name():
-    found, left_out = variants(None, "1M", "numpy", None)
-    assert {v.arch for v in found} == {"ngram"}
+def test_what_a_backend_cannot_run_is_left_out_unless_requested_by_name():
+    found, left_out = cases(None, "1M", "numpy", None)
+    assert {c.arch for c in found} == {"ngram"}
     assert len(left_out) >= 3 and all("numpy" in line for line in left_out)
     with pytest.raises(ValueError, match=r"numpy_model\.py"):
-        variants("lstm", "1M", "numpy", None)
+        cases("lstm", "1M", "numpy", None)
 
 
-# -- noise
+# -- a busy machine
 
 
 def test_a_quiet_machine_has_no_reasons():
-    assert noise.reasons(bench_of()) == []
+    assert bench_of().busy_reasons() == []
 
 
 @pytest.mark.parametrize(
@@ -320,13 +266,13 @@ def test_a_quiet_machine_has_no_reasons():
         ({"load": QUIET | {"load_per_core": 1.2}}, "load average 1.20 per core"),
         ({"load": QUIET | {"other_cores": 0.5}}, "0.50 of 2 cores"),
         ({"load": QUIET | {"steal_share": 0.1}}, "10.0% of the processors' time"),
-        ({"rows": [row_of(train=[80.0, 100.0, 120.0])]}, r"training of lstm 2M cpu spreads"),
+        ({"rows": [row_of(train=[80.0, 100.0, 120.0])]}, "training of lstm 2M cpu varies by ±20%"),
         ({"rows": [row_of(score=[80.0, 100.0, 120.0])]}, "scoring"),
     ],
 )
 def test_a_busy_machine_is_said_and_shows_ranges(changes, says):
     bench = bench_of(**changes)
-    (reason,) = noise.reasons(bench)
+    (reason,) = bench.busy_reasons()
     assert says in reason
     shown = printed(bench)
     assert says in shown and "machine was busy" in shown
@@ -335,12 +281,11 @@ def test_a_busy_machine_is_said_and_shows_ranges(changes, says):
 
 
 def test_load_counts_what_other_processes_take():
-    watch = Watch()
-    watch.start([])
-    busy = "import time\nend = time.time() + 1.0\nwhile time.time() < end: pass"
+    before = runner._Reading.take([])
+    busy = "import time\nend = time.time() + 0.7\nwhile time.time() < end: pass"
     subprocess.run([sys.executable, "-c", busy], check=True)
-    alone = watch.found()["other_cores"]
-    assert alone is not None and alone > 0.4
+    alone = runner._Reading.take([]).since(before)["other_cores"]
+    assert alone is not None and alone > 0.1
 
 
 # -- comparing
@@ -419,10 +364,10 @@ def printed(bench: Bench, comparison: Any = None, width: int = 400) -> str:
 
 def test_shares_are_of_the_measured_limit():
     (row,) = bench_of(row_of(speed=1000.0)).rows
-    assert report.shares(row) == (pytest.approx(0.12), pytest.approx(0.15))
+    assert row.shares() == (pytest.approx(0.12), pytest.approx(0.15))
     shown = printed(bench_of(row_of(speed=1000.0)))
     assert "12%" in shown and "15%" in shown and "100 GFLOP/s fp32" in shown
-    assert report.shares(bench_of(row_of(flop=None)).rows[0]) == (None, None)
+    assert bench_of(row_of(flop=None)).rows[0].shares() == (None, None)
 
 
 def test_a_profiles_sum_is_shown_beside_the_step():
@@ -488,11 +433,12 @@ def test_what_is_no_saved_bench_is_refused(text, says, tmp_path):
         (["--minutes", "0"], "--minutes 0"),
         (["--minutes", "nan"], "--minutes nan"),
         (["--arch", "transfomer"], "did you mean transformer"),
-        (["--arch", "lstm,lstm"], "different architectures"),
-        (["--arch", ","], "different architectures"),
+        (["--arch", "lstm,lstm"], "give different names"),
+        (["--arch", "lstm,./lstm"], "two architectures have the same name"),
+        (["--arch", ","], "give different names"),
         (["--arch", "ngram", "--backend", "cpu"], "no torch_model.py"),
         (["--backend", "cpx"], "unknown backend 'cpx'"),
-        (["--backend", "cpu,cpu"], "--backend cpu,cpu"),
+        (["--device", "cpu,cpu"], "--device cpu,cpu"),
         (["--params", "2M,1M"], "each larger than the one before"),
         (["--params", "2M,2M"], "each larger"),
         (["--params", "tiny"], "size 'tiny'"),
@@ -500,7 +446,7 @@ def test_what_is_no_saved_bench_is_refused(text, says, tmp_path):
         (["--data", "no/such"], "no/such"),
         (["--against", "no/such.json"], "--against no/such.json"),
         (["--against", "README.md"], "not a bench"),
-        (["--save", "README.md"], "is already there"),
+        (["--save", "README.md"], "the file exists"),
         (["--save", "no/such/bench.json"], "there is no folder no/such"),
     ],
 )
@@ -521,28 +467,40 @@ def test_a_bench_with_nothing_in_common_is_refused_before_anything_is_built(
     path.write_text(bench_of(row_of("d3pm")).to_json(), encoding="utf-8")
     with pytest.raises(SystemExit) as stopped:
         app.main(["bench", "--arch", "lstm", "--against", str(path)])
-    assert stopped.value.code == 2 and "no variant in common" in capsys.readouterr().err
+    assert stopped.value.code == 2 and "no case in common" in capsys.readouterr().err
 
 
-def test_the_whole_of_it(stories, tmp_path):
-    """Saved, then compared with itself, through the real command line."""
-    saved, command = tmp_path / "bench.json", [sys.executable, str(ROOT / "run.py"), "bench"]
-    request = ["--arch", "ngram", "--params", "200K", "--repeats", "3", "--data", str(stories)]
-    done = subprocess.run(
-        [*command, *request, "--profile", "--save", str(saved)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "ngram 200K numpy" in done.stdout and "counting" in done.stdout
-    done = subprocess.run(
-        [*command, *request, "--against", str(saved), "--json"],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+@pytest.mark.slow
+def test_a_bench_is_saved_and_compared(stories, tmp_path, capsys, monkeypatch):
+    """Through the command line, each case in a process of its own."""
+    monkeypatch.setenv("COLUMNS", "200")
+    saved = tmp_path / "bench.json"
+    request = ["bench", "--arch", "ngram", "--params", "200K", "--data", str(stories)]
+
+    def run(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as stopped:
+            app.main([*request, *arguments])
+        assert stopped.value.code == 0
+        return capsys.readouterr().out
+
+    shown = run("--repeats", "3", "--profile", "--save", str(saved))
+    assert "ngram 200K numpy" in shown and "counting" in shown
+    row = result.load(saved).rows[0]
+    assert len(row.train) == len(row.score) == len(row.sample) == 3
+    assert row.flop is None, "nothing is multiplied"
+    assert row.profile is not None
+    assert set(row.profile.parts_s) == {"waiting for data", "counting"}
+    found = json.loads(run("--repeats", "1", "--against", str(saved), "--json"))
     assert [c["kind"] for c in found["comparison"]["changes"]] == ["train", "score", "sample"]
-    assert result.load(saved).rows[0].arch == "ngram"
+
+
+@pytest.mark.slow
+def test_a_case_whose_data_cannot_be_read_says_why(tmp_path):
+    bad = Case(arch="ngram", params=200_000, device="numpy", data=str(tmp_path / "none"))
+    running = runner.Running(lambda: Child(workload_module.__name__), lambda text: None)
+    try:
+        running.add(bad, tmp_path / "tokens")
+    finally:
+        running.kill()
+    (failed,) = running.failed
+    assert failed["variant"] == bad.name and "none" in failed["error"]

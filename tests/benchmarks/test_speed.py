@@ -12,23 +12,23 @@ import statistics
 
 import pytest
 
-from speedrun.bench.cases import variants
-from speedrun.bench.workload import Subject
+from speedrun.bench.cases import cases
+from speedrun.bench.workload import Workload
 
 pytest.importorskip("pytest_benchmark")
 
 PARAMS, ROUNDS, NUM_STEPS = "2M", 5, 8
-CASES = variants(None, PARAMS, "auto", None)[0]
+CASES = cases(None, PARAMS, "auto", None)[0]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=lambda case: case.name.replace(" ", "-"))
-def subject(request, tmp_path_factory):
+def workload(request, tmp_path_factory):
     """Built and warm, on data that needs no network."""
     folder = tmp_path_factory.mktemp("bench")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPEEDRUN_CACHE", str(folder / "cache"))
         patch.setenv("HF_HUB_OFFLINE", "1")
-        made = Subject(request.param, folder / "tokens")
+        made = Workload(request.param, folder / "tokens")
         made.prepare()
         yield made
         made.close()
@@ -36,12 +36,12 @@ def subject(request, tmp_path_factory):
 
 # Scoring and sampling first: what they take may depend on the weights, which training changes.
 @pytest.mark.parametrize("work", ["score", "sample", "train"])
-def test_speed(benchmark, subject, work):
+def test_speed(benchmark, workload, work):
     benchmark.group = work
     repeat = {
-        "score": subject.score,
-        "sample": subject.sample,
-        "train": lambda: subject.learn(NUM_STEPS),
+        "score": workload.score,
+        "sample": workload.sample,
+        "train": lambda: workload.learn(NUM_STEPS),
     }[work]
     rates: list[float] = []
     benchmark.pedantic(lambda: rates.append(repeat()), rounds=ROUNDS, iterations=1)
