@@ -26,7 +26,7 @@ def devices() -> list[Device]:
 
 
 def device(choice: str, architecture: Architecture | None = None) -> Device:
-    """The device `--backend` asks for; `auto` is the best that the architecture runs on."""
+    """The device `--device` asks for; `auto` is the best that the architecture runs on."""
     rows = devices()
     written = backend_names() if architecture is None else architecture.backends()
     if choice == "auto":
@@ -39,17 +39,17 @@ def device(choice: str, architecture: Architecture | None = None) -> Device:
         )
     named = [row for row in rows if choice in (row.name, row.backend)]
     if not named:
-        raise nearest(choice, {"auto"} | {row.name for row in rows}, "backend")
+        raise nearest(choice, {"auto"} | {row.name for row in rows}, "device")
     if architecture is not None and named[0].backend not in written:
         fitting = ", ".join(row.name for row in rows if row.available and row.backend in written)
         raise ValueError(
-            f"--backend {choice}: architecture {architecture.NAME!r} has no"
+            f"--device {choice}: architecture {architecture.NAME!r} has no"
             f" {named[0].backend}_model.py, only {' and '.join(f'{w}_model.py' for w in written)};"
             f" it runs here on: {fitting or 'nothing'}"
         )
     if not named[0].available:
         there = ", ".join(row.name for row in rows if row.available)
-        raise ValueError(f"--backend {choice} is not here: {named[0].detail}; there is: {there}")
+        raise ValueError(f"--device {choice} is not here: {named[0].detail}; there is: {there}")
     return named[0]
 
 

@@ -70,10 +70,6 @@ def _versions(backend: str) -> dict[str, str]:
 
 
 def _device(device: Device) -> dict[str, Any]:
-    rates = {}
-    if device.available:
-        backend = registry.backend(device.backend)
-        rates = {p: backend.matmul_gflops(device, p) for p in ("fp32", "bf16")}
     return {
         "name": device.name,
         "backend": device.backend,
@@ -82,9 +78,15 @@ def _device(device: Device) -> dict[str, Any]:
         "accelerator": device.accelerator,
         "memory_bytes": device.memory_bytes,
         "precisions": list(device.precisions),
-        "matmul_gflops": rates,
+        "matmul_gflops": _rates(device) if device.available else {},
         "warnings": list(device.warnings),
     }
+
+
+def _rates(device: Device) -> dict[str, float | None]:
+    """Measured rates of matrix products in GFLOP/s by precision."""
+    backend = registry.backend(device.backend)
+    return {precision: backend.matmul_gflops(device, precision) for precision in ("fp32", "bf16")}
 
 
 def _remarks() -> Iterator[dict[str, str]]:

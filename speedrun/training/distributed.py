@@ -42,8 +42,8 @@ def joined(request: RunRequest) -> tuple[RunRequest, ProcessGroup]:
     device = registry.device(request.backend, architecture)
     if device.backend != started.backend:
         raise ValueError(
-            f"--backend {request.backend}: {started.by} joins processes of {started.backend} only;"
-            f" start it without {started.by}, or leave --backend out"
+            f"--device {request.backend}: {started.by} joins processes of {started.backend} only;"
+            f" start it without {started.by}, or leave --device out"
         )
     with architecture.plugin_errors():
         run = resolve(architecture, request, request.data.vocab)

@@ -272,7 +272,7 @@ def test_without_the_package_the_row_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr(backend.importlib.util, "find_spec", lambda name: None)
     (row,) = backend.MlxBackend().devices()
     assert not row.available and "pip install" in row.detail
-    with pytest.raises(ValueError, match=r"--backend mlx is not here: MLX is not installed: pip"):
+    with pytest.raises(ValueError, match=r"--device mlx is not here: MLX is not installed: pip"):
         registry.device("mlx")
 
 

@@ -437,7 +437,7 @@ def test_what_is_no_saved_bench_is_refused(text, says, tmp_path):
         (["--arch", "lstm,./lstm"], "two architectures have the same name"),
         (["--arch", ","], "give different names"),
         (["--arch", "ngram", "--backend", "cpu"], "no torch_model.py"),
-        (["--backend", "cpx"], "unknown backend 'cpx'"),
+        (["--backend", "cpx"], "unknown device 'cpx'"),
         (["--device", "cpu,cpu"], "--device cpu,cpu"),
         (["--params", "2M,1M"], "each larger than the one before"),
         (["--params", "2M,2M"], "each larger"),

@@ -1,6 +1,7 @@
 """TinyStories from a hub on the loopback: read no further than needed, given up in time.
 
-The client libraries read HF_ENDPOINT when they are imported: each test has a process of its own.
+The client libraries read HF_ENDPOINT when they are imported: what reads data has a process of
+its own.
 """
 
 import json
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from helpers.fake_hub import FakeHub, black_hole, closed_port, tinystories
+from huggingface_hub import constants
 
 from speedrun.data import hub as module
 from speedrun.data.source import SourceUnavailable
@@ -65,6 +67,7 @@ def ask(tmp_path):
     return request
 
 
+@pytest.mark.slow
 def test_few_documents_come_from_the_first_shard_and_held_out_ones_are_kept(fake, ask, tmp_path):
     got = ask(
         fake.endpoint,
@@ -93,6 +96,7 @@ train.close()
     assert not module.TinyStories(tmp_path / "elsewhere").is_cached()
 
 
+@pytest.mark.slow
 def test_documents_come_in_order_and_resume_from_any_state(fake, ask):
     got = ask(
         fake.endpoint,
@@ -122,9 +126,10 @@ print(json.dumps([documents, rests, twice, stories.heldout(None)]))
     assert heldout == HELD_OUT
 
 
-@pytest.mark.parametrize("num_docs", [1, 2500, 9000])
-def test_no_more_is_read_than_consumed_and_one_block(large, ask, num_docs):
+@pytest.mark.slow
+def test_no_more_is_read_than_consumed_and_one_block(large, ask):
     """However slowly: the reader behind `datasets` went on to the end of the file."""
+    num_docs = 2500
     code = """
 train = stories.train()
 documents = list(itertools.islice(train, int(sys.argv[2])))
@@ -144,6 +149,7 @@ train.close()
         assert ask(fake.endpoint, code, arguments=[json.dumps(state)]).startswith(f"{num_docs}: ")
 
 
+@pytest.mark.slow
 def test_a_position_of_another_version_is_not_read_on_from(fake, ask):
     why = ask(
         fake.endpoint,
@@ -157,36 +163,38 @@ except hub.SourceUnavailable as error:
     assert "another version's: remove that folder" in why
 
 
-WHY = """
-started_s = time.monotonic()
-why = hub.unreachable()
-print(json.dumps([why, time.monotonic() - started_s]))
-"""
+@pytest.fixture
+def reason(monkeypatch):
+    """`reason(endpoint)` asks a hub in this process, whose client library was told another one."""
+
+    def asked(endpoint: str) -> str:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        started_s = time.monotonic()
+        why = module.unreachable()
+        assert time.monotonic() - started_s < 8.0
+        assert why and "\n" not in why and len(why) < 200
+        return why
+
+    return asked
 
 
-def check_reason(got) -> str:
-    why, took_s = got
-    assert took_s < 8.0
-    assert why
-    assert "\n" not in why
-    assert len(why) < 200
-    return why
+def test_a_hub_that_refuses_is_unreachable(reason):
+    assert "refused" in reason(closed_port())
 
 
-def test_a_hub_that_refuses_is_unreachable(ask):
-    assert "refused" in check_reason(ask(closed_port(), WHY))
-
-
-def test_a_hub_that_never_answers_is_unreachable(ask):
+def test_a_hub_that_never_answers_is_unreachable(reason, monkeypatch):
+    monkeypatch.setattr(module, "TIMEOUT_S", 0.2)
     with black_hole() as endpoint:
-        check_reason(ask(endpoint, WHY))
+        reason(endpoint)
 
 
 @pytest.mark.parametrize("status", [404, 429, 500])
-def test_a_hub_that_answers_with_an_error_is_unreachable(fake, ask, status):
+def test_a_hub_that_answers_with_an_error_is_unreachable(fake, reason, status):
     fake.trouble = status
     fake.headers = {"Retry-After": "3600"}
-    assert str(status) in check_reason(ask(fake.endpoint, WHY))
+    assert str(status) in reason(fake.endpoint)
 
 
 def test_a_name_server_that_is_silent_does_not_hold_us(monkeypatch):
@@ -222,6 +230,7 @@ train.close()
 """
 
 
+@pytest.mark.slow
 def test_a_hub_that_dies_midway_is_given_up_in_time(large, ask):
     def die(trouble):
         with FakeHub(large) as fake:
@@ -238,6 +247,7 @@ def test_a_hub_that_dies_midway_is_given_up_in_time(large, ask):
         assert took_s < 5.0
 
 
+@pytest.mark.slow
 def test_a_hub_that_dies_before_the_first_document_is_given_up_in_time(fake, ask):
     fake.trouble = "silent"
     why = ask(
@@ -254,6 +264,7 @@ except hub.SourceUnavailable as error:
     assert why == "the hub does not answer (no answer within 1 s)"
 
 
+@pytest.mark.slow
 def test_a_cluster_is_planned_with_what_a_race_asks(large, ask):
     """Of a machine's first race and of a later one, whose cache holds what it needs."""
     race = "assert hub.unreachable() is None; assert len(stories.heldout(20)) == 20\n"

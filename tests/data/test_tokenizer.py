@@ -102,6 +102,7 @@ print(train(iter(texts), 600).fingerprint)
 """
 
 
+@pytest.mark.slow
 def test_training_does_not_depend_on_process_or_threads():
     fingerprints = set()
     for settings in (

@@ -18,6 +18,7 @@ FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32", "--tu
 
 
 def run(*args: str, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess:
+    """A command in a process of its own."""
     return subprocess.run(
         [sys.executable, str(ROOT / "run.py"), *args],
         capture_output=True,
@@ -29,21 +30,21 @@ def run(*args: str, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess
 
 
 def one_line_error(done: subprocess.CompletedProcess) -> str:
+    """The one error line of a process that ended with exit code 2."""
     assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1, done.stderr
-    return errors[0]
+    return _one_error(done.stderr)
 
 
 class Done(NamedTuple):
+    """Exit code, standard output and standard error of a command."""
+
     code: int
     out: str
     err: str
 
 
 def command(*args: object) -> Done:
-    """Exit code, standard output and standard error of a command."""
+    """A command in this process."""
     out, err = io.StringIO(), io.StringIO()
     with (
         pytest.raises(SystemExit) as stopped,
@@ -55,9 +56,21 @@ def command(*args: object) -> Done:
     return Done(stopped.value.code, out.getvalue(), err.getvalue())
 
 
+def done_well(*args: object) -> str:
+    """Standard output of a command in this process that ends with exit code 0."""
+    done = command(*args)
+    assert done.code == 0, done
+    return done.out
+
+
 def refused(*args: object) -> str:
-    """The one line of a command that could not be carried out."""
+    """The one error line of a command in this process that ends with exit code 2."""
     code, _, shown = command(*args)
+    assert code == 2, shown
+    return _one_error(shown)
+
+
+def _one_error(shown: str) -> str:
     errors = [line for line in shown.splitlines() if line.startswith("error: ")]
-    assert code == 2 and len(errors) == 1 and "Traceback" not in shown, shown
+    assert len(errors) == 1 and "Traceback" not in shown, shown
     return errors[0]

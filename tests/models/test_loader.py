@@ -66,7 +66,7 @@ def test_auto_takes_a_device_that_the_architecture_is_written_for():
     ("arch", "choice", "where"), [("ngram", "cpu", "numpy"), ("transformer", "numpy", "cpu")]
 )
 def test_a_backend_that_the_architecture_is_not_written_for_is_refused(arch, choice, where):
-    with pytest.raises(ValueError, match=rf"--backend {choice}: .*_model.py; it runs .*{where}"):
+    with pytest.raises(ValueError, match=rf"--device {choice}: .*_model.py; it runs .*{where}"):
         registry.device(choice, loader.architecture(arch))
 
 

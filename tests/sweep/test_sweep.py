@@ -219,7 +219,7 @@ def test_a_race_that_fails_says_why(tmp_path):
         (["--arch", ","], "different architectures"),
         (["--params", "1K,2M"], "ask for"),
         (["--recipe", "defualt"], "did you mean default"),
-        (["--backend", "gpu"], "unknown backend"),
+        (["--backend", "gpu"], "unknown device"),
         (["--set", "recipe.lrr=1"], "did you mean recipe.lr"),
         (["--data", "no/such/place"], "no such file"),
         (["--eval-docs", "some"], "'all'"),

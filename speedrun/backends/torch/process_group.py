@@ -64,8 +64,8 @@ class TorchTeam(ProcessGroup):
 def _check_device(device: Device, started: Launched) -> None:
     if device.name not in _EXCHANGES:
         raise ValueError(
-            f"--backend {device.name}: {started.by} joins processes on cuda or on cpu only;"
-            " several Macs race together under mlx.launch, with --backend mlx"
+            f"--device {device.name}: {started.by} joins processes on cuda or on cpu only;"
+            " several Macs race together under mlx.launch, with --device mlx"
         )
     if not dist.is_available():
         raise ValueError(f"this PyTorch is built without torch.distributed: no {started.by} here")
@@ -73,7 +73,7 @@ def _check_device(device: Device, started: Launched) -> None:
         num_devices = torch.cuda.device_count()
         raise ValueError(
             f"{started.local_size} processes on a machine with {num_devices} CUDA device(s): start"
-            f" at most {num_devices} (--nproc-per-node {num_devices}), or race with --backend cpu"
+            f" at most {num_devices} (--nproc-per-node {num_devices}), or race with --device cpu"
         )
 
 

@@ -166,7 +166,7 @@ def test_what_is_no_run_and_no_id_is_one_line(run, stories, tmp_path):
     assert "no such folder and no id" in refused("verify", "abc")
     assert "no record.json there" in refused("verify", tmp_path)
     assert "--by" in refused("verify", run, "--data", stories, "--by", "two\nlines")
-    assert "unknown backend" in refused("verify", run, "--data", stories, "--backend", "abacus")
+    assert "unknown device" in refused("verify", run, "--data", stories, "--backend", "abacus")
 
 
 @pytest.fixture
