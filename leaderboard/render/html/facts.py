@@ -69,11 +69,11 @@ def of(entry: Entry, records: Sequence[Record], rival: Known | None) -> dict[str
 def how_to_reproduce(entry: Entry, first: Record) -> dict[str, Any]:
     """The shell lines for every run of an entry, or why there are none."""
     try:
-        flags = reproduce.flags(first)
+        command = reproduce.command(first)
     except ValueError as error:
-        return {"script": None, "no_script": str(error), "flags": None}
+        return {"script": None, "no_script": str(error), "command": None}
     runs = [(row.commit, row.seed) for row in entry.runs]
-    return {"script": reproduce.script(flags, runs), "no_script": "", "flags": flags}
+    return {"script": command.script(runs), "no_script": "", "command": command}
 
 
 def flat(config: Mapping[str, Any], prefix: str = "", depth: int = 0) -> list[Setting]:
