@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from leaderboard.attestations import Submission
+from leaderboard.attestations import Note, Submission, Verification
 from speedrun.records.schema import SCHEMA, Record, Score, content_id, seal
 
 NUM_BYTES, NUM_TOKENS = 1_602_449, 400_000
@@ -169,10 +169,60 @@ def add(store: Path, record: Record, **note: Any) -> None:
     store.mkdir(parents=True, exist_ok=True)
     (store / f"{record.id}.json").write_text(record.to_json(), encoding="utf-8")
     if note:
-        said = {"name": None, "author": None, "submitted": "2026-01-03T00:00:00+00:00", **note}
-        submission = Submission(record=record.id, **said)
-        file = store / f"{record.id}.submission.json"
-        file.write_text(submission.to_json(), encoding="utf-8")
+        add_note(store, submission(record.id, **note))
+
+
+def add_note(store: Path, note: Note) -> None:
+    """Put a note into a local store."""
+    (store / note.file_name).write_text(note.to_json(), encoding="utf-8")
+
+
+def submission(record: str, name: str | None = None, author: str | None = None) -> Submission:
+    """A note on who entered a record."""
+    submitted = "2026-01-03T00:00:00+00:00"
+    return Submission(record=record, name=name, author=author, submitted=submitted)
+
+
+RESCORED = {
+    "agrees": True,
+    "backend": "torch",
+    "device": "cpu",
+    "claimed_nats": 1.0,
+    "found_nats": 1.0,
+    "difference": 0.0,
+    "allowed": 0.1,
+    "checks": ["causal"],
+    "failed": [],
+}
+RERUN = {
+    "agrees": True,
+    "record": "b" * 64,
+    "hardware_class": CONTENT["hardware"]["class"],
+    "claimed_bits_per_byte": 1.0,
+    "found_bits_per_byte": 1.0,
+    "difference": 0.0,
+    "noise": None,
+    "num_seeds": 1,
+    "p_value": None,
+}
+
+
+def verification(
+    record: str, *, rescored: dict | None = None, rerun: dict | None = None, by: str = "Ann"
+) -> Verification:
+    """A verification with the parts that are given, as changes to `RESCORED` and `RERUN`."""
+    content = {
+        "record": record,
+        "by": by,
+        "verified": "2026-01-03T00:00:00+00:00",
+        "hardware_class": "cpu-x86_64-2c-amx",
+        "versions": {},
+        "code": "0" * 40,
+        "rescored": None if rescored is None else RESCORED | rescored,
+        "leaks": None,
+        "rerun": None if rerun is None else RERUN | rerun,
+    }
+    return Verification.model_validate(content)
 
 
 def snapshot(folder: Path) -> dict[str, bytes | str]:

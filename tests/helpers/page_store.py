@@ -5,9 +5,8 @@ import random
 from pathlib import Path
 from typing import Any
 
-from helpers.made_records import BOUND, add, changed, rescore
+from helpers.made_records import BOUND, add, add_note, changed, rescore, verification
 
-from leaderboard.attestations import Rescored, Verification
 from speedrun.records.schema import Record, seal
 
 REAL = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
@@ -66,29 +65,8 @@ def content(**changes: Any) -> dict[str, Any]:
 
 
 def verified(store: Path, record: Record, *, agrees: bool) -> None:
-    note = Verification(
-        record=record.id,
-        by="<b>somebody</b>",
-        verified="2026-03-04T00:00:00+00:00",
-        hardware_class="cpu-x86_64-2c-amx",
-        versions={},
-        code="0" * 40,
-        rescored=Rescored(
-            agrees=agrees,
-            backend="torch",
-            device="cpu",
-            claimed_nats=1.0,
-            found_nats=1.0,
-            difference=1e-7,
-            allowed=1e-5,
-            checks=["causal"],
-            failed=[],
-        ),
-        leaks=None,
-        rerun=None,
-    )
-    name = f"{record.id}.verification.{note.digest()}.json"
-    (store / name).write_text(note.to_json(), encoding="utf-8")
+    rescored = {"agrees": agrees, "difference": 1e-7}
+    add_note(store, verification(record.id, rescored=rescored, by="<b>somebody</b>"))
 
 
 def fill(store: Path, num_entries: int) -> None:

@@ -3,15 +3,9 @@
 import json
 
 import pytest
+from helpers.made_records import verification
 
-from leaderboard.attestations import (
-    MAX_NOTE_BYTES,
-    DataSet,
-    Rescored,
-    Submission,
-    Verification,
-    one_line,
-)
+from leaderboard.attestations import MAX_NOTE_BYTES, DataSet, Submission, one_line
 
 NOTE = {
     "record": "a" * 64,
@@ -99,31 +93,10 @@ def test_a_large_file_is_refused_with_its_limit():
 
 
 def test_a_verification_agrees_if_all_its_parts_do():
-    rescored = Rescored(
-        agrees=True,
-        backend="torch",
-        device="cpu",
-        claimed_nats=1.0,
-        found_nats=1.0,
-        difference=0.0,
-        allowed=0.01,
-        checks=["normalised"],
-        failed=[],
-    )
-    note = Verification(
-        record="a" * 64,
-        by="Ann",
-        verified="2026-01-02T03:04:05+00:00",
-        hardware_class="cpu",
-        versions={},
-        code="0" * 40,
-        rescored=rescored,
-        leaks=None,
-        rerun=None,
-    )
+    note = verification("a" * 64, rescored={})
     assert note.agrees
-    bad = rescored.model_copy(update={"agrees": False})
-    assert not note.model_copy(update={"rescored": bad}).agrees
+    for part in ("rescored", "rerun"):
+        assert not verification("a" * 64, **{part: {"agrees": False}}).agrees
     for value in (float("nan"), float("inf")):
         with pytest.raises(ValueError):
-            Rescored.model_validate({**rescored.model_dump(), "found_nats": value})
+            verification("a" * 64, rescored={"found_nats": value})

@@ -28,6 +28,7 @@ def submitter(folder: Path, number: int, first_seed: int, ready) -> int:
     return sum(one.is_new for one in done)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_same", [False, True], ids=["records of their own", "the same records"])
 def test_many_submitters_lose_and_tear_nothing(tmp_path, is_same):
     context = multiprocessing.get_context("fork")

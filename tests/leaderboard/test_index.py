@@ -1,14 +1,14 @@
-"""A store read as a whole: what holds is a row, all else a line that names the file."""
+"""The index of a store: what is valid is a summary, all else a line that names the file."""
 
 import json
 import os
 from pathlib import Path
 
 import pytest
-from helpers.made_records import add, made, put, resealed, score
+from helpers.made_records import add, add_note, made, put, resealed, score, submission, verification
 
 from leaderboard import index
-from leaderboard.attestations import MAX_NOTE_BYTES, DataSet, Submission, Verification
+from leaderboard.attestations import MAX_NOTE_BYTES, DataSet
 from leaderboard.index import read
 from leaderboard.store import Store
 from speedrun.records.schema import MAX_RECORD_BYTES
@@ -32,18 +32,13 @@ def problem(folder: Path, file: str) -> str:
     return line
 
 
-def test_rows_and_notes_are_found(folder):
+def test_summaries_and_notes_are_found(folder):
     found = read(Store(str(folder)), None)
     records = [made(0.7 + seed / 100, seed) for seed in range(3)]
     bare = sorted(found._replace(file_sha256="") for found in found.runs)
     assert bare == sorted(summarize(record) for record in records)
     assert found.submissions[records[0].id].name == "new" and len(found.submissions) == 1
     assert found.problems == [] and len(found.data) == 3
-
-
-def test_an_empty_store_is_empty(tmp_path):
-    found = read(Store(str(tmp_path / "none")), tmp_path / "cache")
-    assert (found.runs, found.problems) == ([], [])
 
 
 def test_one_record_is_fetched_checked(folder):
@@ -71,7 +66,6 @@ def test_a_file_that_changed_since_it_was_checked_is_checked_again(folder):
     ("text", "says"),
     [
         ("{", "not a record"),
-        ("[" * 100_000, "not a record"),
         (" " * (MAX_RECORD_BYTES + 1), str(MAX_RECORD_BYTES)),
         (made(0.7, 9).to_json(), "holds the record"),
         (made(0.7, 9).to_json().replace("0.7", "0.6", 1), "its id does not match"),
@@ -98,7 +92,7 @@ def test_a_record_of_unknown_data_is_left_out_until_its_note_is_there(folder, ch
     add(folder, record)
     assert "known" in problem(folder, f"{record.id}.json")
     note = data_set(record)
-    (folder / note.file_name).write_text(note.to_json())
+    add_note(folder, note)
     found = read(Store(str(folder)), None)
     assert len(found.runs) == 4 and not found.problems
 
@@ -116,7 +110,7 @@ def data_set(record, **changes) -> DataSet:
 
 def test_a_data_note_cannot_contradict_the_projects_own(folder):
     note = data_set(made(), num_bytes=99_999_999)
-    (folder / note.file_name).write_text(note.to_json())
+    add_note(folder, note)
     forged = made(changes={"score.num_bytes": 99_999_999})
     content = forged.content()
     put(content, "score.bits_per_byte", score(forged).nats / 0.6931471805599453 / 99_999_999)
@@ -135,7 +129,7 @@ def test_data_notes_that_contradict_each_other_count_neither(folder):
     add(folder, record)
     for num_bytes in (score(record).num_bytes, 99_999_999):
         note = data_set(record, num_bytes=num_bytes)
-        (folder / note.file_name).write_text(note.to_json())
+        add_note(folder, note)
     found = read(Store(str(folder)), None)
     assert len(found.runs) == 3 and len(found.data) == 3
     assert len([line for line in found.problems if "contradicts" in line]) == 2
@@ -146,19 +140,12 @@ def test_one_data_set_has_one_name(folder):
     assert {found.data_name for found in read(Store(str(folder)), None).runs} == {"tinystories"}
 
 
-def submission(record: str) -> str:
-    return Submission(
-        record=record, name="x", author=None, submitted="2026-01-03T00:00:00+00:00"
-    ).to_json()
-
-
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("{}", "not a submission note"),
-        ("[" * 60_000, "not a submission note"),
         (" " * (MAX_NOTE_BYTES + 1), str(MAX_NOTE_BYTES)),
-        (submission("f" * 64), "does not belong to its content"),
+        (submission("f" * 64).to_json(), "does not belong to its content"),
     ],
 )
 def test_a_note_that_does_not_hold_is_left_out(folder, text, says):
@@ -169,31 +156,21 @@ def test_a_note_that_does_not_hold_is_left_out(folder, text, says):
 
 
 def test_a_note_on_no_record_is_told(folder):
-    (folder / f"{'f' * 64}.submission.json").write_text(submission("f" * 64))
+    add_note(folder, submission("f" * 64))
     assert "a note on a record that is not there" in problem(folder, "f" * 64)
 
 
 def test_verifications_are_found_under_their_digest(folder):
     record = made(0.7, 0)
-    note = Verification(
-        record=record.id,
-        by="Ann",
-        verified="2026-01-03T00:00:00+00:00",
-        hardware_class="cpu",
-        versions={},
-        code="x",
-        rescored=None,
-        leaks=None,
-        rerun=None,
-    )
-    (folder / note.file_name).write_text(note.to_json())
+    note = verification(record.id)
+    add_note(folder, note)
     assert read(Store(str(folder)), None).verifications == {record.id: [note]}
     wrong = f"{record.id}.verification.{'0' * 12}.json"
     (folder / wrong).write_text(note.to_json())
     assert "does not belong" in problem(folder, wrong)
 
 
-def test_what_was_read_is_kept_and_read_once(folder, tmp_path, monkeypatch):
+def test_what_was_read_is_cached_and_read_once(folder, tmp_path, monkeypatch):
     store, cache = Store(str(folder)), tmp_path / "cache"
     first = read(store, cache)
     assert len(list((cache / "leaderboard").iterdir())) == 1
@@ -215,7 +192,7 @@ def test_a_file_that_changed_is_read_again(folder, tmp_path):
     assert len(read(store, cache).runs) == 2
 
 
-def test_problems_are_not_kept(folder, tmp_path, monkeypatch):
+def test_problems_are_not_cached(folder, tmp_path, monkeypatch):
     """What is refused today, for its date or an older rule, may be right tomorrow."""
     store, cache = Store(str(folder)), tmp_path / "cache"
     with monkeypatch.context() as patch:

@@ -30,9 +30,11 @@ def boards(found):
     return rank.boards(found.runs, found.submissions, found.verifications)
 
 
-def test_every_file_holds(found):
+def test_every_file_is_valid_ranks_and_is_of_committed_code(found):
     assert found.problems == []
     assert open_store(None).unexpected_files() == []
+    assert len(found.runs) >= 10
+    assert all(run.dirty is False and run.unranked_because is None for run in found.runs)
 
 
 def test_the_markdown_table_is_that_of_the_records(boards):
