@@ -1,6 +1,7 @@
 """What README and the guides say holds: commands, links, files, packaging of the first steps."""
 
 import json
+import pkgutil
 import re
 import runpy
 import shlex
@@ -78,6 +79,21 @@ def test_every_file_that_is_named_is_there(guide):
     )
     for name in named:
         assert list(ROOT.glob(name.rstrip("/"))), f"{guide}: {name}"
+
+
+def test_what_a_folder_may_define_is_what_the_program_reads():
+    """Names in the tables of architectures/README.md, and dotted names in every guide."""
+    told = text("architectures/README.md").split("## What a folder holds")[1]
+    names = set(re.findall(r"^\| `(\w+)", told, re.M)) | set(re.findall(r"`(\w+)\([^`]*\)", told))
+    read = "".join(
+        path.read_text(encoding="utf-8")
+        for part in ("protocols.py", "models/*.py", "backends/**/*.py")
+        for path in (ROOT / "speedrun").glob(part)
+    )
+    assert len(names) > 15 and {name for name in names if name not in read} == set()
+    for guide in (name for name in GUIDES if name not in HISTORY):
+        for dotted in re.findall(r"`((?:speedrun|leaderboard)(?:\.\w+){2,})`", text(guide)):
+            assert pkgutil.resolve_name(dotted), f"{guide}: {dotted}"
 
 
 def test_the_readme_is_short_and_its_first_commands_are_those_of_ci():
