@@ -60,7 +60,7 @@ def verify(
     from_: Annotated[str | None, Parameter(name="--from")] = None,
     data: str | None = None,
     by: str | None = None,
-    backend: str = "auto",
+    backend: Annotated[str, Parameter(name=("--device", "--backend"))] = "auto",
     arch: str | None = None,
     rerun: Annotated[bool, Parameter(negative="")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,

@@ -1,4 +1,4 @@
-"""The checks that every record rests on: no looking ahead, no mixing of rows, normalised.
+"""Fairness checks before every race: causal, rows independent, repeatable, normalised.
 
 The harness owns the normalisation; a model only supplies logits, or the terms of a bound.
 """
@@ -15,16 +15,15 @@ from speedrun.protocols import Engine, Likelihood
 CHECK_TOLERANCE_NATS = 1e-3
 _NUM_ROWS = 4
 _BOUND_DRAWS = 16
-# Standard errors by which a bound's mean may lie below what is possible.
-_LUCK = 5.0
+_NUM_STANDARD_ERRORS = 5.0  # by which the mean of a bound's draws may lie below what is possible
 
 
 class UnfairModelError(ValueError):
-    """The model failed a check that every record rests on."""
+    """The model failed a fairness check."""
 
 
 def check(engine: Engine, vocab: int, context: int, likelihood: Likelihood, seed: int = 0) -> None:
-    """Refuse a model whose score would not be one: raises UnfairModel."""
+    """Check a model on random tokens; raises UnfairModelError where its score would not count."""
     if likelihood == "exact":
         _check_exact(engine, vocab, context, seed)
     else:
@@ -32,10 +31,9 @@ def check(engine: Engine, vocab: int, context: int, likelihood: Likelihood, seed
 
 
 def _check_exact(engine: Engine, vocab: int, context: int, seed: int) -> None:
-    """Refuse an exact model that looks ahead, mixes rows or is not normalised.
+    """Check that an exact model is causal, repeatable, normalised, and keeps rows apart.
 
-    The tokens are random and what is changed is always a real input: a test that changes only
-    a target cannot fail.
+    What is changed is always a real input: a check that changes only a target cannot fail.
     """
     rng = np.random.default_rng([seed, 0xC4EC])
     rows = rng.integers(0, vocab, (_NUM_ROWS, context + 1), dtype=np.int32)
@@ -43,7 +41,7 @@ def _check_exact(engine: Engine, vocab: int, context: int, seed: int) -> None:
     nats, logits = engine.nll(rows, seed), engine.logits(inputs)
     _check_nats(nats, context)
     _check_logits(logits, (_NUM_ROWS, context, vocab), "rows x context x vocabulary")
-    # Before the others, which would take dropout for looking ahead.
+    # First, because the others would take dropout for looking ahead.
     if (moved := np.abs(engine.logits(inputs) - logits).max()) > CHECK_TOLERANCE_NATS:
         raise UnfairModelError(
             f"not repeatable: the same tokens again give logits that differ by {moved:.2g} nats"
@@ -68,11 +66,11 @@ def _check_exact(engine: Engine, vocab: int, context: int, seed: int) -> None:
 
 
 def _check_bound(engine: Engine, vocab: int, context: int, seed: int) -> None:
-    """Refuse a bound that mixes rows, or that no distribution can reach.
+    """Check that a bound keeps rows apart and lies where a distribution can.
 
-    Whatever a distribution over sequences of n tokens is, its mean nats over evenly drawn ones
-    are at least n ln(vocab) (Gibbs' inequality); a bound lies above. A model that sees the
-    clean tokens through the noise, or leaves out terms, lies below.
+    The mean nats of any distribution over n evenly drawn tokens are at least n ln(vocab) (Gibbs'
+    inequality), and an upper bound lies above. A model that sees the clean tokens through the
+    noise, or leaves out terms of the bound, lies below.
     """
     rng = np.random.default_rng([seed, 0xB0D])
     rows = rng.integers(0, vocab, (_NUM_ROWS, context + 1), dtype=np.int32)
@@ -97,7 +95,7 @@ def _check_bound(engine: Engine, vocab: int, context: int, seed: int) -> None:
         per_token.append(engine.nll(rows, seed + draw, 0, shares).mean())
     mean, least = float(np.mean(per_token)), math.log(vocab)
     error = float(np.std(per_token, ddof=1)) / math.sqrt(_BOUND_DRAWS)
-    if mean < least - _LUCK * error - CHECK_TOLERANCE_NATS:
+    if mean < least - _NUM_STANDARD_ERRORS * error - CHECK_TOLERANCE_NATS:
         raise UnfairModelError(
             f"not a bound: random tokens cost {mean:.3f} nats each, and no distribution can do"
             f" better than ln {vocab} = {least:.3f}"
@@ -124,7 +122,7 @@ def _check_logits(logits: NDArray[np.float32], expected: tuple[int, ...], axes: 
 def softmax_nats(
     logits_BTV: NDArray[np.float32], targets_BT: NDArray[np.int32]
 ) -> NDArray[np.float64]:
-    """Nats of the targets under the softmax of the logits, in float64: the harness's own."""
+    """Nats [batch, time] of the targets under the softmax of the logits, in float64."""
     logits = logits_BTV.astype(np.float64)
     top = logits.max(axis=-1, keepdims=True)
     log_sums = np.log(np.exp(logits - top).sum(axis=-1)) + top[..., 0]

@@ -1,4 +1,4 @@
-"""Stories from a trained model: one token after another, or all at once out of noise."""
+"""Text from a trained model: token by token, or by the reverse process of a diffusion model."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ _STEPS = 128
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How the next token is drawn; temperature 0 takes the likeliest."""
+    """Sampling settings; temperature 0 takes the most likely token."""
 
     temperature: float = 0.8
     top_p: float = 0.95
     seed: int = 0
     max_tokens: int = 200
-    steps: int | None = None  # strides of the reverse process; a bound's only, None: 128
+    steps: int | None = None  # of the reverse process of diffusion; None: 128
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 10:
@@ -42,7 +42,10 @@ def tell(
     prompt: str,
     sampling: Sampling,
 ) -> str:
-    """The prompt and its continuation, drawn the way the architecture's likelihood asks for."""
+    """The prompt and its continuation, by the method that fits the architecture's likelihood.
+
+    Raises ValueError for a prompt or a setting that the model cannot take.
+    """
     if architecture.LIKELIHOOD == "bound":
         return diffused_story(engine, architecture, model, tokenizer, prompt, sampling)
     if sampling.steps is not None:
@@ -61,8 +64,10 @@ def diffused_story(
     prompt: str,
     sampling: Sampling,
 ) -> str:
-    """The prompt, held fixed, and what the reverse process makes of the noise after it, up to
-    end-of-text, `max_tokens`, or the model's context."""
+    """The prompt, held fixed, and what the reverse process makes of the noise after it.
+
+    The text ends at end-of-text, `max_tokens`, or the model's context.
+    """
     given = [EOT, *tokenizer.encode(prompt).tolist()]
     room = model.context + 1 - len(given)
     if room < 1:
@@ -108,15 +113,15 @@ def _draw(logits_V: NDArray[np.float32], sampling: Sampling, rng: np.random.Gene
 
 
 def _probs(logits_V: NDArray[np.float32], sampling: Sampling) -> NDArray[np.float64]:
-    """What tokens are drawn with: tempered, and the unlikely ones cut off."""
+    """Probabilities [vocab] with temperature and top-p applied."""
     if sampling.temperature == 0:
         return np.eye(1, len(logits_V), int(logits_V.argmax()))[0]
     scaled = logits_V.astype(np.float64) / sampling.temperature
     probs = np.exp(scaled - scaled.max())
     if sampling.top_p < 1:
         total = probs.sum()
-        # Most need no sorting, which is what a draw costs: the less likely than this together
-        # are at most half of what is cut off.
+        # Only likely tokens are sorted, which is what a draw costs: those below `least` together
+        # are at most half of what top-p cuts off.
         least = (1 - sampling.top_p) * total / (2 * len(probs))
         likely = np.flatnonzero(probs > least)
         order = likely[np.argsort(-probs[likely], kind="stable")]

@@ -1,4 +1,4 @@
-"""How held-out documents are cut into rows, and the error of a mean over them."""
+"""Windows over held-out documents, and the standard error of a ratio over documents."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Window:
-    """Part of a document as a row: tokens [start, stop), scored from target `first` on."""
+    """Tokens [start, stop) of a document as one row, scored from target `first` on."""
 
     doc: int
     start: int
