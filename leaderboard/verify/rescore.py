@@ -9,6 +9,7 @@ from speedrun.data.tokenizer import Tokenizer
 from speedrun.evaluation import fairness
 from speedrun.evaluation import score as evaluate
 from speedrun.evaluation.fairness import UnfairModelError
+from speedrun.evaluation.scorer import Scorer
 from speedrun.records.schema import Score
 from speedrun.training.restore import Restored, in_one_line
 
@@ -41,15 +42,11 @@ def rescored(
     for fault, merit in (_tokenizer(found, heldout, claim), _model(found, where)):
         (failed if fault else passed).append(fault or merit)
     with in_one_line(found.architecture, where):
-        score = evaluate.score(
-            found.engine,
-            heldout,
-            found.tokenizer,
-            context=claim.window,
-            stride=claim.stride,
-            likelihood=found.architecture.LIKELIHOOD,
-            watch=watch,
+        config = evaluate.ScoringConfig(
+            context=claim.window, stride=claim.stride, likelihood=found.architecture.LIKELIHOOD
         )
+        documents = evaluate.encode(heldout, found.tokenizer)
+        score = evaluate.score(Scorer(found.engine), documents, config, watch)
     difference = score.nats / claim.nats - 1 if claim.nats > 0 else math.inf
     limit = allowed(score, claim, is_same=_is_same(found))
     failed += _differences(score, claim, difference, limit)
@@ -71,7 +68,7 @@ def _is_same(found: Restored) -> bool:
     return (record.backend, record.device) == (device.backend, device.name)
 
 
-def allowed(score: evaluate.Score, claim: Score, *, is_same: bool) -> float:
+def allowed(score: Score, claim: Score, *, is_same: bool) -> float:
     """Relative difference of the nats that proves nothing, either way."""
     rounding = SAME_BACKEND if is_same else OTHER_BACKEND
     own_se = score.bits_per_byte_mc_se
@@ -83,7 +80,7 @@ def allowed(score: evaluate.Score, claim: Score, *, is_same: bool) -> float:
     return max(rounding, DRAWS * math.hypot(own_se, claimed_se) / score.bits_per_byte)
 
 
-def _differences(score: evaluate.Score, claim: Score, difference: float, limit: float) -> list[str]:
+def _differences(score: Score, claim: Score, difference: float, limit: float) -> list[str]:
     """Where the score found is not the claim."""
     out = []
     if not abs(difference) <= limit:  # nor if it is no number
