@@ -17,7 +17,8 @@ from speedrun.records.statistics import Spread, over_seeds
 from speedrun.records.summary import Summary, summarize
 from speedrun.records.track import Track
 from speedrun.training import race, recorded
-from speedrun.training.race import Finished, Watcher
+from speedrun.training.prepare import Callbacks
+from speedrun.training.race import Finished
 from speedrun.training.request import RunRequest
 from speedrun.training.signals import StopFlag
 
@@ -31,7 +32,7 @@ def raced_again(
     record: Record,
     architecture: Architecture,
     where: str,
-    watcher: Watcher,
+    watcher: Callbacks,
     *,
     data: str | None,
     backend: str,

@@ -31,7 +31,7 @@ from speedrun.system import git, hardware
 from speedrun.system.paths import cache_dir
 from speedrun.training import record as recording
 from speedrun.training import restore
-from speedrun.training.race import Watcher
+from speedrun.training.prepare import Callbacks
 from speedrun.ui import live
 
 _MAX_DOCS = 1 << 17  # held-out documents; TinyStories has 21,990
@@ -149,7 +149,7 @@ def _files(record: Record, folder: Path | None, store: Store) -> tuple[bytes, by
 
 def verified(
     case: Case,
-    watcher: Watcher,
+    watcher: Callbacks,
     warnings: list[str],
     *,
     by: str,
@@ -198,7 +198,7 @@ def _device(record: Record, architecture: Architecture, backend: str) -> Device:
     return registry.device(backend, architecture)
 
 
-def _open(record: Record, data: str | None, watcher: Watcher) -> tuple[Source, HeldOut]:
+def _open(record: Record, data: str | None, watcher: Callbacks) -> tuple[Source, HeldOut]:
     """The record's data, or other data with the same held-out documents."""
     assert record.score is not None
     if not 2 <= record.score.num_docs <= _MAX_DOCS:
@@ -229,7 +229,7 @@ def _from_weights(
     files: tuple[bytes, bytes],
     source: Source,
     heldout: HeldOut,
-    watcher: Watcher,
+    watcher: Callbacks,
     warnings: list[str],
     *,
     backend: str,
@@ -264,7 +264,7 @@ def _again(
     case: Case,
     architecture: Architecture,
     source: Source,
-    watcher: Watcher,
+    watcher: Callbacks,
     warnings: list[str],
     *,
     data: str | None,

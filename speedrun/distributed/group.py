@@ -31,12 +31,8 @@ class RankLost(ConnectionError):
     """Another process of the group is gone, or has not answered for too long."""
 
 
-class RaceOver(Exception):
-    """Rank 0 has left the group; `code` is the exit code of all."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
+class RaceOver(SystemExit):
+    """Rank 0 has left the group; `code` is the exit code of all ranks."""
 
 
 def pack(value: Any) -> bytes:
@@ -194,10 +190,15 @@ class ProcessGroup:
     # -- failures
 
     @contextlib.contextmanager
-    def lockstep(self) -> Iterator[None]:
-        """Work before an exchange: an error inside leaves the other ranks waiting in it."""
+    def lockstep(self, agreed: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+        """Work that ends in an exchange: an error inside leaves the other ranks waiting in it.
+
+        Errors of the type `agreed` are those that all ranks raise together.
+        """
         try:
             yield
+        except agreed:
+            raise
         except BaseException:
             self.is_broken = True
             raise

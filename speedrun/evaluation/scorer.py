@@ -31,30 +31,30 @@ class Scorer:
     def nll(self, batches: Iterable[ScoringBatch]) -> Iterator[NDArray[np.float64]]:
         """Nats of each batch [rows, context], in order and the same on every rank.
 
-        Every rank must iterate over the same batches. Whole batches go round the ranks, so that
-        the result is that of a single process to the last bit.
+        Every rank must iterate over the same batches, in `ProcessGroup.lockstep`. Whole batches
+        go round the ranks, so that the result is that of a single process to the last bit.
         """
         rest, group = iter(batches), self.group
         while turn := list(itertools.islice(rest, group.size)):
-            with group.lockstep():
-                own = self._nll(turn[group.rank]) if group.rank < len(turn) else None
+            own = self._nll(turn[group.rank]) if group.rank < len(turn) else None
             yield from group.gather(own)[: len(turn)]
 
     def _nll(self, batch: ScoringBatch) -> NDArray[np.float64]:
         return self.engine.nll(batch.rows, batch.seed, batch.prefix_length, batch.shares)
 
 
-def take_weights_of_rank_0(scorer: Scorer) -> float:
+def take_weights_of_rank_0(scorer: Scorer) -> float | None:
     """Load rank 0's weights on every rank; returns the largest difference that was found.
 
-    All ranks took the same steps, so it should be no more than rounding. 0 for one process.
+    All ranks took the same steps, so it should be no more than rounding. None for one process.
     """
     engine, group = scorer.engine, scorer.group
     if group.size == 1:
-        return 0.0
+        return None
     weights = group.decide(engine.weights)
-    own = engine.weights()
-    apart = max(float(np.abs(weights[name] - own[name]).max()) for name in own)
-    if group.rank > 0:
-        engine.load(weights)
-    return max(group.gather(apart))
+    with group.lockstep():
+        own = engine.weights()
+        apart = max(float(np.abs(weights[name] - own[name]).max()) for name in own)
+        if group.rank > 0:
+            engine.load(weights)
+        return max(group.gather(apart))

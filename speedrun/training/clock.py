@@ -9,7 +9,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from speedrun.records.schema import OFF_CLOCK, ON_CLOCK
+import psutil
+
+from speedrun.records.schema import Clock
 
 # A gap between two ticks counts as a stall when it is longer than this many of the longest
 # step seen so far, and longer than this many seconds: a busy machine is slow, not stalled.
@@ -18,7 +20,13 @@ STALL_FLOOR_S = 2.0
 # Two clocks of one machine drift apart by parts per million; sleeping loses whole seconds.
 SLEEP_FLOOR_S = 0.5
 
-ACCOUNTS = tuple(name.removesuffix("_s") for name in OFF_CLOCK + ON_CLOCK)
+BESIDE = ("overshoot_s", "suspended_s")  # measured by other means than an account
+ACCOUNTS = tuple(name.removesuffix("_s") for name in Clock.model_fields if name not in BESIDE)
+
+
+def process_age_s() -> float:
+    """Seconds since this process began: the cost of start-up before anything could be timed."""
+    return max(0.0, time.time() - psutil.Process().create_time())
 
 
 def wall_time() -> float:
