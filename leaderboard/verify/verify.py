@@ -29,7 +29,6 @@ from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record, load
 from speedrun.system import git, hardware
 from speedrun.system.paths import cache_dir
-from speedrun.training import record as recording
 from speedrun.training import restore
 from speedrun.training.prepare import Callbacks
 from speedrun.ui import live
@@ -180,7 +179,7 @@ def verified(
         by=by,
         verified=datetime.now(UTC).isoformat(timespec="seconds"),
         hardware_class=hardware.hardware_class(hardware.machine(), device.name, device.accelerator),
-        versions=recording.versions(registry.backend(device.backend)),
+        versions=registry.versions(registry.backend(device.backend)),
         code=f"{commit}{'-dirty' if is_dirty else ''}" if commit else __version__,
         rescored=rescored,
         leaks=leaked,

@@ -23,7 +23,7 @@ from speedrun.models import flops, loader
 from speedrun.protocols import EngineSpec, Profiled, Rows
 from speedrun.records.schema import Score
 from speedrun.system import hardware, paths, subprocesses
-from speedrun.training import record, trainer
+from speedrun.training import trainer
 from speedrun.training.request import resolve
 
 BURST_S = 1.0  # of training in a repeat
@@ -184,7 +184,7 @@ class Workload:
             "backend": device.backend,
             "hardware_class": hardware.hardware_class(machine, device.name, device.accelerator),
             "accelerator": device.accelerator,
-            "versions": record.versions(self._backend),
+            "versions": registry.versions(self._backend),
             "num_params": run.model.num_params,
             "context": run.model.context,
             "batch_rows": run.recipe.batch_rows,

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from speedrun.records.schema import Clock
+from speedrun.records.schema import OFF_CLOCK, ON_CLOCK
 
 # A gap between two ticks counts as a stall when it is longer than this many of the longest
 # step seen so far, and longer than this many seconds: a busy machine is slow, not stalled.
@@ -20,8 +20,7 @@ STALL_FLOOR_S = 2.0
 # Two clocks of one machine drift apart by parts per million; sleeping loses whole seconds.
 SLEEP_FLOOR_S = 0.5
 
-BESIDE = ("overshoot_s", "suspended_s")  # measured by other means than an account
-ACCOUNTS = tuple(name.removesuffix("_s") for name in Clock.model_fields if name not in BESIDE)
+ACCOUNTS = tuple(name.removesuffix("_s") for name in OFF_CLOCK + ON_CLOCK)
 
 
 def process_age_s() -> float:

@@ -8,7 +8,6 @@ from typing import Any
 
 from speedrun import __version__
 from speedrun.backends import registry
-from speedrun.protocols import Backend
 from speedrun.records import schema
 from speedrun.records.schema import Record
 from speedrun.system import git, hardware
@@ -76,7 +75,7 @@ def build(outcome: Outcome) -> Record:
             vocab=data.tokenizer.vocab, fingerprint=data.tokenizer.fingerprint
         ),
         "hardware": _hardware(outcome),
-        "versions": versions(registry.backend(built.device.backend)),
+        "versions": registry.versions(registry.backend(built.device.backend)),
         "clock": schema.Clock(**outcome.clock.ledger()),
         "train": _train(trained, outcome.clock),
         "score": outcome.score,
@@ -84,15 +83,6 @@ def build(outcome: Outcome) -> Record:
         "weights_sha256": outcome.weights_sha256,
     }
     return schema.seal(provenance() | content)
-
-
-def versions(backend: Backend) -> dict[str, str]:
-    """Versions of Python, the operating system and a backend's libraries."""
-    return {
-        "python": hardware.python_version(),
-        "os": hardware.operating_system(),
-        **backend.versions(),
-    }
 
 
 def _data(data: OpenedData, num_dropped: int) -> schema.Data:
