@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
-from speedrun.autotune import device as quickest
+from speedrun.autotune import device as devices
 from speedrun.autotune import tune
 from speedrun.autotune.tune import Tuned
 from speedrun.backends import common, registry
@@ -213,12 +213,12 @@ def _choose_device(
 ) -> tuple[Device, Mapping[str, float | str]]:
     """The faster device where `auto` finds one accelerator under several frameworks."""
     entry = prepared.entry
-    candidates = quickest.rivals(entry.device, entry.architecture)
+    candidates = devices.candidates(entry.device, entry.architecture)
     if entry.request.backend != "auto" or len(candidates) == 1:
         return entry.device, {}
     names = " and ".join(device.name for device in candidates)
     context.callbacks.phase(f"timing a few steps on {names}")
-    device, step_s = quickest.quickest(candidates, entry.architecture, prepared.run)
+    device, step_s = devices.fastest(candidates, entry.architecture, prepared.run)
     times = ", ".join(
         f"{name} {t * 1e3:.3g} ms a step" if isinstance(t, float) else f"{name} failed ({t})"
         for name, t in step_s.items()
@@ -232,16 +232,16 @@ def _tune(prepared: Prepared, device: Device, context: Context) -> Tuned:
     entry, data = prepared.entry, prepared.data
     if context.group.size > 1 or data is None:
         return Tuned(settings=DEFAULT_EXECUTION, facts={"mode": "off"})
-    subject = tune.Subject(
+    target = tune.Target(
         arch=entry.request.arch,
         architecture=entry.architecture,
         run=prepared.run,
         backend=registry.backend(device.backend),
         device=device,
         machine=data.machine,
-        said={setting.partition("=")[0] for setting in entry.request.settings},
+        chosen={setting.partition("=")[0] for setting in entry.request.settings},
     )
-    return tune.tune(entry.request.tune, subject, context.callbacks.notice)
+    return tune.tune(entry.request.tune, target, context.callbacks.notice)
 
 
 def _check_at_random(engine: Engine, prepared: Prepared) -> None:
