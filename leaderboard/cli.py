@@ -1,14 +1,46 @@
-"""The signatures of the leaderboard's commands and the help of their options, nothing else.
+"""Commands of the leaderboard: submit, verify, leaderboard and compare.
 
-What each is for stands with the other commands, in `speedrun.cli.app`.
+`speedrun.cli.app` has their descriptions and imports this module when one of them is called.
 """
 
+import getpass
+import json
+import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from rich.console import Console
+from rich.text import Text
 
+from leaderboard import compare as comparing
+from leaderboard import index, rank
+from leaderboard import submit as submitting
+from leaderboard.attestations import one_line
+from leaderboard.index import Index
+from leaderboard.rank import Board
+from leaderboard.render import comparison, markdown, terminal, verification
+from leaderboard.render import json as plain
+from leaderboard.store import Store, open_store
+from leaderboard.submit import Submitted
+from leaderboard.verify import case as cases
+from leaderboard.verify.case import Request
+from speedrun.records.files import read_runs
+from speedrun.records.sanitize import brief, sanitize
+from speedrun.records.summary import summarize
+from speedrun.system.files import write_atomic
+from speedrun.system.paths import cache_dir
 from speedrun.text import StrictInt
+
+MAX_PROBLEMS = 10  # printed without --check
+WIDE = 240  # columns of a table that is not printed to a terminal
+
+Flag = Annotated[bool, Parameter(negative="")]
+Json = Annotated[bool, Parameter(name="--json", negative="")]
+From = Annotated[str | None, Parameter(name="--from")]
+_DEFAULTS = Request()
 
 
 def submit(
@@ -16,136 +48,251 @@ def submit(
     name: str | None = None,
     author: str | None = None,
     to: str | None = None,
-    with_weights: Annotated[bool, Parameter(negative="")] = False,
-    new_data: Annotated[bool, Parameter(negative="")] = False,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    with_weights: Flag = False,
+    new_data: Flag = False,
+    json_: Json = False,
 ) -> None:
-    """Check finished runs and add their records: see `speedrun.cli.app`.
+    """Check finished runs and add their records to a leaderboard.
 
     Parameters
     ----------
     runs
         Folders of finished runs.
     name
-        What is new in it, in a few words; runs of one config and name form an entry.
+        What is new in them, in a few words; runs of one config and name form an entry.
     author
-        Who made it.
+        Who trained them.
     to
-        A folder, or any address that fsspec reaches (s3://…, hf://…). Default: the project's
+        A folder, or any address that fsspec supports (s3://…, hf://…). Default: the project's
         own leaderboard/records.
     with_weights
         Store weights and tokenizer beside the record, so that others can verify it.
     new_data
-        Open a track for data, or held-out documents, that the leaderboard does not know yet.
+        Open a track for data, or a number of held-out documents, that the leaderboard does not
+        have yet.
     json_
-        Print what became of each run as JSON.
+        Print the result for each run as JSON.
     """
-    from leaderboard.commands import submit_command
+    if not runs:
+        raise ValueError("submit: give the folder of at least one finished run")
+    name, author = _line("--name", name), _line("--author", author)
+    found = [submitting.candidate(run, with_weights=with_weights) for run in runs]
+    store = open_store(to)
+    known = index.known_data(store)
+    opens = []
+    for one in found:  # all are checked before the first is added
+        submitting.check_store(one, store)
+        opens.append(data := submitting.opened_data(one, known, new_data=new_data))
+        known += [data] if data is not None else []
+    console = Console(stderr=json_)
+    for one, data in zip(found, opens, strict=True):
+        done = submitting.submit(one, store, name=name, author=author, opens=data)
+        if json_:
+            print(json.dumps(done.as_dict(), ensure_ascii=True), flush=True)
+        console.print(Text(_submitted(done, store)), soft_wrap=True)
 
-    submit_command(
-        runs,
-        name=name,
-        author=author,
-        to=to,
-        with_weights=with_weights,
-        new_data=new_data,
-        as_json=json_,
-    )
+
+def _line(option: str, text: str | None) -> str | None:
+    try:
+        return None if text is None else one_line(text)
+    except ValueError as error:
+        raise ValueError(f"{option} {brief(text or '')}: {error}") from None
+
+
+def _submitted(done: Submitted, store: Store) -> str:
+    """`1c646e972772: added record, weights to leaderboard/records, as 'wider LSTM' by Ada`."""
+    num = done.num_new_verifications
+    news = {
+        "record": done.is_new,
+        "name": done.is_entered and not done.is_new,
+        "weights": done.has_new_weights,
+        f"{num} verification{'s' * (num > 1)}": num > 0,
+    }
+    added = ", ".join(what for what, is_new in news.items() if is_new) or "nothing new"
+    name, author = done.note.name, done.note.author
+    entry = [f"as {name!r}" if name else "without a name", f"by {author}" if author else ""]
+    return f"{done.record.id[:12]}: added {added} to {store.url}, {' '.join(entry).strip()}"
 
 
 def verify(
     run: str,
     /,
     *,
-    from_: Annotated[str | None, Parameter(name="--from")] = None,
-    data: str | None = None,
+    from_: From = None,
     by: str | None = None,
-    backend: Annotated[str, Parameter(name=("--device", "--backend"))] = "auto",
-    arch: str | None = None,
-    rerun: Annotated[bool, Parameter(negative="")] = False,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    request: Annotated[Request, Parameter(name="*")] = _DEFAULTS,
+    json_: Json = False,
 ) -> None:
-    """Say whether the record of a run holds: see `speedrun.cli.app`.
+    """Rescore a run from its weights, check model and data, and say whether its record holds.
+
+    The exit code is 1 if it does not.
 
     Parameters
     ----------
     run
-        The folder of a finished run, or the id of a record in a leaderboard (its first digits).
+        Folder of a finished run, or the first digits of a record's id.
     from_
-        The leaderboard that the record is in. Default: the project's own leaderboard/records.
-    data
-        The data that the run was raced on, as for a race; streamed from the hub without it.
+        Leaderboard of the record. Default: the project's own leaderboard/records.
     by
-        Who verifies; stands in the note. Default: the name of this machine's user.
-    backend
-        Where to score: auto, cuda, mlx, mps, cpu, numpy.
-    arch
-        The architecture's folder, where the run was raced with --arch ./folder.
-    rerun
-        Race the config and seed of the record again, too, and compare with the claim.
+        Who verifies, for the note that is saved. Default: the name of this machine's user.
     json_
         Print the verification as JSON.
     """
-    from leaderboard.verify.verify import verify_command
+    from leaderboard.verify.verify import verify as verified
+    from speedrun.ui import live
 
-    verify_command(
-        run, from_=from_, data=data, by=by, backend=backend, arch=arch, rerun=rerun, as_json=json_
-    )
+    try:
+        name = _line("--by", getpass.getuser() if by is None else by) or ""
+    except (OSError, KeyError, ImportError):  # what getpass raises differs by version
+        raise ValueError("--by NAME: this machine's user has no name; give yours") from None
+    case = cases.find(run, open_store(from_))
+    if case.files is None and not request.rerun:
+        raise ValueError(
+            f"{case.where}: no weights and tokenizer beside the record; ask its author for them"
+            " (submit --with-weights), or race it again with --rerun, which needs none"
+        )
+    console = Console(stderr=json_)
+    with live.view(console) as view:
+        note, warnings = verified(case, request, name, view)
+    if json_:
+        print(json.dumps(note.model_dump(mode="json", by_alias=True)), flush=True)
+    verification.show(console, note, case.record, warnings)
+    console.print(Text(f"saved as {cases.save(case, note)}"), soft_wrap=True)
+    if not note.agrees:
+        sys.exit(1)
 
 
 def leaderboard(
     *,
-    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    from_: From = None,
     track: str | None = None,
-    format_: Annotated[str, Parameter(name="--format")] = "table",
+    format_: Annotated[
+        Literal["table", "markdown", "json", "html"], Parameter(name="--format")
+    ] = "table",
     to: Path | None = None,
     top: StrictInt = 20,
-    check: Annotated[bool, Parameter(negative="")] = False,
+    check: Flag = False,
 ) -> None:
-    """Rank the records of a leaderboard: see `speedrun.cli.app`.
+    """Rank the records of a leaderboard: in the terminal, as Markdown, JSON or a web page.
 
     Parameters
     ----------
     from_
-        A folder, or any address that fsspec reaches. Default: the project's own
+        A folder, or any address that fsspec supports. Default: the project's own
         leaderboard/records.
     track
-        Show only tracks whose title has these words, such as "tinystories 5 min".
+        Show only tracks with these words in their title, such as "tinystories 5 min".
     format_
         table, markdown (LEADERBOARD.md), json, or html (a page that needs no server).
     to
         Folder to write to; Markdown and JSON are printed without it.
     top
-        Entries of each track in the terminal; 0 shows all.
+        Entries per track in the terminal; 0 shows all.
     check
-        Check every file anew and fail if one does not hold.
+        Check every file again and fail if one is invalid.
     """
-    from leaderboard.commands import leaderboard_command
+    if format_ == "html" and to is None:
+        raise ValueError("--format html: give the folder of the page with --to FOLDER")
+    if format_ == "table" and to is not None:
+        raise ValueError("--to: needs --format markdown, json or html; a table is printed")
+    if top < 0:
+        raise ValueError(f"--top {top}: give a number of entries, or 0 for all")
+    store = open_store(from_)
+    found = index.read(store, None if check else cache_dir())
+    problems = list(found.problems)
+    if check:
+        problems += [f"{store / f}: not a file of a leaderboard" for f in store.unexpected_files()]
+        problems += [f"{store / f}: does not match its name" for f in store.changed_weights()]
+    if not (found.runs or problems):
+        found = _own_runs(store, needs_records=check or format_ == "html")
+    _report(problems, len(found.runs), check)
+    boards = rank.boards(found.runs, found.submissions, found.verifications)
+    boards = _chosen(boards, track)
+    if format_ == "html":
+        from leaderboard.render.html.page import write_page
 
-    leaderboard_command(from_=from_, track=track, format_=format_, to=to, top=top, check=check)
+        assert to is not None
+        print(write_page(to, boards, store))
+    elif format_ == "table":
+        terminal.show(_console(), boards, top)
+    elif format_ == "markdown":
+        _write(to, markdown.FILE, markdown.render(boards))
+    else:
+        text = json.dumps(plain.boards(boards, problems), indent=1, ensure_ascii=True)
+        _write(to, "leaderboard.json", f"{text}\n")
+    if check and problems:
+        raise ValueError(f"{store.url}: {len(problems)} problem(s), see above")
 
 
-def compare(
-    a: str,
-    b: str,
-    /,
-    *,
-    from_: Annotated[str | None, Parameter(name="--from")] = None,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
-) -> None:
-    """Two runs or entries side by side: see `speedrun.cli.app`.
+def _console() -> Console:
+    """Standard output; a pipe is wide, unless COLUMNS says otherwise."""
+    is_sized = sys.stdout.isatty() or "COLUMNS" in os.environ
+    return Console(width=None if is_sized else WIDE)
+
+
+def _own_runs(store: Store, *, needs_records: bool) -> Index:
+    """A folder of finished runs, shown as a leaderboard without submitting them."""
+    runs = [summarize(record) for _, record in read_runs(Path(store.url))] if store.is_local else []
+    if not runs or needs_records:
+        raise ValueError(f"{store.url}: no records there; add some with: run.py submit RUN")
+    return Index(runs=runs)
+
+
+def _chosen(boards: list[Board], words: str | None) -> list[Board]:
+    """Tracks whose title has all of these words or parts of words; numbers match whole."""
+
+    def has(label: str, word: str) -> bool:
+        is_number = word.replace(".", "").isdecimal()
+        return word in label.split() or (not is_number and word in label)
+
+    wanted = (words or "").lower().split()
+    chosen = [b for b in boards if all(has(b.track.label.lower(), word) for word in wanted)]
+    if boards and not chosen:
+        known = "; ".join(board.track.label for board in boards[:10])
+        raise LookupError(sanitize(f"--track {words}: no track has these words; known: {known}"))
+    return chosen
+
+
+def _report(problems: Sequence[str], num_records: int, check: bool) -> None:
+    errors = Console(stderr=True)
+    shown = problems if check else problems[:MAX_PROBLEMS]
+    for line in shown:
+        errors.print(Text(f"left out: {sanitize(line)}"), style="yellow", soft_wrap=True)
+    if len(shown) < len(problems):
+        errors.print(f"and {len(problems) - len(shown)} more; --check shows all", style="yellow")
+    if check and not problems:
+        errors.print(f"{num_records} records checked, no problems")
+
+
+def _write(to: Path | None, name: str, text: str) -> None:
+    if to is None:
+        print(text, end="")
+        return
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        write_atomic(to / name, text)
+    except OSError as error:
+        raise ValueError(f"--to {to}: cannot write there ({error.strerror})") from None
+    print(to / name)
+
+
+def compare(a: str, b: str, /, *, from_: From = None, json_: Json = False) -> None:
+    """Compare two runs or entries: settings, loss curves, significance, time to equal loss.
 
     Parameters
     ----------
     a
-        The folder of a run, or the id of a record or an entry (its first digits).
+        Folder of a run, or the first digits of the id of a record or an entry.
     b
         Likewise.
     from_
-        The leaderboard that ids are looked up in. Default: the project's own.
+        Leaderboard in which ids are looked up. Default: the project's own.
     json_
         Print the comparison as JSON.
     """
-    from leaderboard.compare import compare_command
-
-    compare_command(a, b, from_=from_, as_json=json_)
+    store = open_store(from_)
+    found = comparing.compare(comparing.find(a, store), comparing.find(b, store))
+    if json_:
+        print(json.dumps(found, indent=1, ensure_ascii=True, allow_nan=False))
+    else:
+        comparison.show(_console(), found)

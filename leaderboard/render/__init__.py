@@ -1,1 +1,1 @@
-"""A leaderboard shown: in the terminal, as Markdown, as JSON, as a page."""
+"""Renderers of the leaderboard: terminal, Markdown, JSON and web page."""

@@ -1,4 +1,4 @@
-"""What the tables of terminal, Markdown and page have in common: columns and how numbers read."""
+"""Columns and number formats that the terminal, Markdown and the web page share."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -10,54 +10,60 @@ from speedrun.text import format_size
 
 MARKS = {"": "", "rescored": "✓", "rerun": "✓✓", "failed": "✗"}
 LEGEND = (
-    "✓ rescored from its weights by somebody, ✓✓ raced again by somebody, ✗ did not hold;"
-    " ≤ a bound; * made with changes that are not committed"
+    "✓ rescored independently, ✓✓ reproduced independently, ✗ verification failed;"
+    " ≤ an upper bound; * uncommitted changes"
 )
 
 
-def spread(value: Spread, digits: int, scale: float = 1.0) -> str:
-    """`mean ± sample standard deviation`, or the mean alone of one seed."""
-    sd = "" if value.sd is None else f" ± {value.sd / scale:,.{digits}f}"
-    return f"{value.mean / scale:,.{digits}f}{sd}"
+def spread(value: Spread, digits: int) -> str:
+    """`mean ± sample standard deviation`, or the mean alone for a single seed."""
+    sd = "" if value.sd is None else f" ± {value.sd:,.{digits}f}"
+    return f"{value.mean:,.{digits}f}{sd}"
 
 
 def score(entry: Entry) -> str:
+    """Bits per byte over the seeds of an entry, with `≤` for a bound."""
     return ("≤ " if entry.is_bound else "") + spread(entry.bits_per_byte, 4)
 
 
 def perplexity(entry: Entry) -> str:
-    """With the size of the tokenizer that it belongs to."""
+    """Perplexity per token, with the vocabulary size of its tokenizer."""
     sign = "≤ " if entry.is_bound else ""
     return f"{sign}{spread(entry.perplexity, 2)} ({entry.first.vocab:,})"
 
 
+def detail(entry: Entry) -> str:
+    """The requirements that an entry does not meet yet, or else the p-value of its test."""
+    return entry.why or ("" if entry.p_value is None else f"p = {p_value(entry.p_value)}")
+
+
 def standing(entry: Entry) -> str:
-    """What the entry is to its track's record."""
-    p = "" if entry.p_value is None else f"p = {p_value(entry.p_value)}"
-    if entry.status in ("record", "former record"):
-        return f"{entry.status}, {p}" if p else entry.status
-    lacks = f": {entry.why}" if entry.why else ""
-    return f"{entry.status}{lacks}" if entry.status == "unconfirmed" else ""
+    """Status of an entry in its track: record, former record, unconfirmed or nothing."""
+    if entry.status == "behind":
+        return ""
+    joint = ": " if entry.status == "unconfirmed" else ", "
+    return joint.join(filter(None, (entry.status, detail(entry))))
 
 
 def verified(entry: Entry) -> str:
-    """The mark, and how many of the runs it is for where it is not for all."""
+    """The verification mark, with the number of verified runs if not all are."""
     partly = entry.mark in ("rescored", "rerun") and entry.num_verified < len(entry.runs)
     of = f" {entry.num_verified} of {len(entry.runs)}" if partly else ""
     return MARKS[entry.mark] + of
 
 
 def p_value(p: float) -> str:
+    """Two significant digits; a power of ten below 1e-4."""
     return f"{p:.2g}" if p >= 1e-4 else f"{p:.0e}".replace("e-0", "e-")
 
 
-def machine(row: Summary) -> str:
-    """`torch cpu`; the backend alone where its device is called the same."""
-    return row.backend if row.backend == row.device else f"{row.backend} {row.device}"
+def machine(run: Summary) -> str:
+    """`torch cpu`, or the backend alone where its device has the same name."""
+    return run.backend if run.backend == run.device else f"{run.backend} {run.device}"
 
 
 class Column(NamedTuple):
-    """A column of the table: its title, whether numbers stand in it, and an entry's cell."""
+    """Column of the table: title, alignment, and the cell of an entry."""
 
     title: str
     is_number: bool
@@ -82,19 +88,20 @@ COLUMNS: Sequence[Column] = (
 
 
 def label(entry: Entry) -> str:
+    """Name of an entry, with `*` for uncommitted changes."""
     return entry.label + ("*" if entry.is_dirty else "")
 
 
 def record_line(board: Board) -> str:
-    """The standing record of a track in a sentence."""
+    """One sentence about the standing record of a track."""
     exact = next((entry for entry in board.records if not entry.is_bound), None)
     if exact is None:
-        return f"No record yet: one needs {MIN_SEEDS} seeds from committed code."
+        return f"No record yet: a record needs {MIN_SEEDS} seeds and committed code."
     line = f"Record: {exact.label}, {spread(exact.bits_per_byte, 4)} bits per byte"
     if exact.p_value is None:
-        return f"{line}; the first with {MIN_SEEDS} seeds."
+        return f"{line}; first entry with the required {MIN_SEEDS} seeds."
     beaten = next(entry for entry in board.entries if entry.id == exact.rival)
     return (
-        f"{line}; it beat {beaten.label} ({spread(beaten.bits_per_byte, 4)}) with"
+        f"{line}; it beat {beaten.label} ({spread(beaten.bits_per_byte, 4)}),"
         f" p = {p_value(exact.p_value)}."
     )

@@ -1,87 +1,83 @@
-"""A comparison of two runs or entries, in a terminal."""
+"""Comparison of two runs or entries in a terminal."""
 
-import itertools
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from leaderboard.compare import MISSING
 from leaderboard.render.columns import p_value, spread
 from speedrun.records.sanitize import sanitize
 from speedrun.records.statistics import SIGNIFICANCE, Spread
 from speedrun.text import format_size
 
-_MISSING = "-"
-MAX_CELL = 200  # characters; a setting may be anything
+MAX_CELL = 200  # characters
+_NUMBERS = (  # title, field, digits
+    ("bits per byte", "bits_per_byte", 4),
+    ("perplexity", "perplexity", 2),
+    ("tokens", "num_tokens", 0),
+    ("tokens/s", "tokens_per_s", 0),
+)
+_TEXTS = (("backend", "backend"), ("hardware", "hardware_class"), ("commit", "commit"))
 
 
 def show(console: Console, found: dict[str, Any]) -> None:
-    """Print what `leaderboard.compare.compared` found."""
+    """Print the result of `leaderboard.compare.compare`."""
     for caveat in found["caveats"]:
-        console.print(Text(sanitize(f"careful: {caveat}"), style="yellow"), soft_wrap=True)
-    console.print(_facts_table(found))
-    console.print()
+        console.print(Text(sanitize(f"Not comparable: {caveat}"), style="yellow"), soft_wrap=True)
+    console.print(_facts(found["a"], found["b"]), "")
     if found["settings"]:
-        table = Table("setting", "A", "B", box=None, pad_edge=False, header_style="dim")
-        for key, x, y in found["settings"]:
-            table.add_row(*(Text(_cell(value)) for value in (key, x, y)))
-        console.print(table)
+        settings = _table("setting", "A", "B")
+        for setting in found["settings"]:
+            settings.add_row(*map(_cell, setting))
+        console.print(settings, "")
     else:
-        console.print("Their settings are the same.")
-    console.print()
+        console.print("The settings are identical.\n")
     console.print(Text(_verdict(found["score"])), soft_wrap=True)
     if found["curves"] is None:
         console.print(Text(sanitize(f"No curves: {found['no_curves']}.")), soft_wrap=True)
         return
     for line in _equal_lines(found["time_to_equal_loss"]):
-        console.print(Text(line), soft_wrap=True)
-    console.print()
-    table = Table(
-        "seconds", "A loss", "B loss", "B - A", box=None, pad_edge=False, header_style="dim"
-    )
+        console.print(line, soft_wrap=True, highlight=False)
+    console.print("", _curves(found["curves"]))
+
+
+def _table(*titles: str) -> Table:
+    return Table(*titles, box=None, pad_edge=False, header_style="dim")
+
+
+def _cell(value: object) -> Text:
+    shown = sanitize(str(value))
+    return Text(shown if len(shown) <= MAX_CELL else f"{shown[:MAX_CELL]}…")
+
+
+def _facts(a: dict[str, Any], b: dict[str, Any]) -> Table:
+    table = _table("", "A", "B")
+    table.add_row("", *(Text(sanitize(side["label"]), style="bold") for side in (a, b)))
+    for title, name, digits in _NUMBERS:
+        signs = ["≤ " if side["likelihood"] == "bound" and digits else "" for side in (a, b)]
+        values = [spread(Spread(**side[name]), digits) for side in (a, b)]
+        table.add_row(title, signs[0] + values[0], signs[1] + values[1])
+    table.add_row("parameters", *(format_size(side["num_params"]) for side in (a, b)))
+    for title, name in _TEXTS:
+        table.add_row(title, _cell(a[name]), _cell(b[name]))
+    for name in dict.fromkeys((*a["versions"], *b["versions"])):
+        x, y = (side["versions"].get(name, MISSING) for side in (a, b))
+        if x != y:
+            table.add_row(*map(_cell, (name, x, y)))
+    return table
+
+
+def _curves(points: list[dict[str, float | None]]) -> Table:
+    table = _table("seconds", "A loss", "B loss", "B - A")
     for column in table.columns:
         column.justify = "right"
-    for point in found["curves"]:
+    for point in points:
         x, y = point["a"], point["b"]
-        gap = _MISSING if x is None or y is None else f"{y - x:+.3f}"
-        shown = (_MISSING if nats is None else f"{nats:.3f}" for nats in (x, y))
+        gap = MISSING if x is None or y is None else f"{y - x:+.3f}"
+        shown = (MISSING if nats is None else f"{nats:.3f}" for nats in (x, y))
         table.add_row(f"{point['seconds']:.0f}", *shown, gap)
-    console.print(table)
-
-
-def _cell(value: object) -> str:
-    shown = sanitize(str(value))
-    return shown if len(shown) <= MAX_CELL else f"{shown[:MAX_CELL]}…"
-
-
-def _facts_table(found: dict[str, Any]) -> Table:
-    table = Table("", "A", "B", box=None, pad_edge=False, header_style="dim")
-    a, b = found["a"], found["b"]
-    numbers = (
-        ("bits per byte", "bits_per_byte", 4),
-        ("perplexity", "perplexity", 2),
-        ("tokens", "num_tokens", 0),
-        ("tokens/s", "tokens_per_s", 0),
-    )
-    table.add_row("", *(Text(sanitize(side["label"]), style="bold") for side in (a, b)))
-    for title, name, digits in numbers:
-        signs = ["≤ " if s["likelihood"] == "bound" and digits else "" for s in (a, b)]
-        cells = [
-            sign + spread(Spread(**s[name]), digits) for s, sign in zip((a, b), signs, strict=True)
-        ]
-        table.add_row(title, *cells)
-    table.add_row("parameters", *(format_size(side["num_params"]) for side in (a, b)))
-    for title, name in (
-        ("backend", "backend"),
-        ("hardware", "hardware_class"),
-        ("commit", "commit"),
-    ):
-        table.add_row(title, *(Text(_cell(side[name])) for side in (a, b)))
-    for name in dict.fromkeys(itertools.chain(a["versions"], b["versions"])):
-        x, y = (side["versions"].get(name, _MISSING) for side in (a, b))
-        if x != y:
-            table.add_row(*(Text(_cell(value)) for value in (name, x, y)))
     return table
 
 
@@ -91,13 +87,13 @@ def _verdict(score: dict[str, Any]) -> str:
     line = f"B's bits per byte are {lower}"
     if score["p_value"] is None:
         return (
-            f"{line}. Whether that is more than the noise of seeds cannot be said: it takes two"
-            f" seeds on each side (documents alone: ± {score['documents_se']:.4f})."
+            f"{line}. A significance test needs two seeds on each side (standard error over"
+            f" documents alone: {score['documents_se']:.4f})."
         )
     low, high = score["interval"]
-    sure = "more than noise explains" if score["p_value"] < SIGNIFICANCE else "within noise"
+    verdict = "significant" if score["p_value"] < SIGNIFICANCE else "not significant"
     return (
-        f"{line} (95 % interval {low:+.4f} to {high:+.4f}), {sure}: Welch, two-sided,"
+        f"{line} (95 % interval {low:+.4f} to {high:+.4f}), {verdict}: two-sided Welch test,"
         f" p = {p_value(score['p_value'])}."
     )
 
@@ -107,6 +103,6 @@ def _equal_lines(times: dict[str, float | None]) -> list[str]:
     for name, other in (("b", "a"), ("a", "b")):
         at, final = times[f"{name}_reached_{other}_final_s"], times[f"{other}_final"]
         never, when = ("never ", "") if at is None else ("", f" after {at:.0f} s")
-        who, whose = name.upper(), other.upper()
-        out.append(f"{who} {never}reached {whose}'s final training loss ({final:.3f}){when}.")
+        goal = f"{other.upper()}'s final training loss ({final:.3f})"
+        out.append(f"{name.upper()} {never}reached {goal}{when}.")
     return out

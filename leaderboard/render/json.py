@@ -1,13 +1,17 @@
-"""The leaderboard as plain values, for --json and for those who draw their own."""
+"""Leaderboard as plain values for JSON."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from leaderboard.rank import Board, Entry
-from speedrun.records.statistics import Spread
+
+_OF_ENTRY = ("id", "name", "status", "rival", "p_value", "why", "num_verified", "created")
+_OF_FIRST_RUN = ("arch", "backend", "device", "likelihood", "num_params", "vocab")
+_SPREADS = ("bits_per_byte", "perplexity", "num_tokens", "tokens_per_s")
 
 
 def boards(found: Sequence[Board], problems: Sequence[str]) -> dict[str, Any]:
+    """Tracks with all of their entries, and the problems found in the store."""
     return {"tracks": [_board(board) for board in found], "problems": list(problems)}
 
 
@@ -17,8 +21,8 @@ def _board(board: Board) -> dict[str, Any]:
         "entries": [_entry(place, e) for place, e in enumerate(board.entries, start=1)],
         "history": [entry.id for entry in board.history],
         "unranked": [
-            {"id": row.id, "arch": row.arch, "seed": row.seed, "why": row.unranked_because}
-            for row in board.unranked
+            {"id": run.id, "arch": run.arch, "seed": run.seed, "why": run.unranked_because}
+            for run in board.unranked
         ],
     }
 
@@ -27,35 +31,16 @@ def _entry(place: int, entry: Entry) -> dict[str, Any]:
     first = entry.first
     return {
         "place": place,
-        "id": entry.id,
-        "name": entry.name,
-        "authors": list(entry.authors),
-        "arch": first.arch,
+        **{name: getattr(entry, name) for name in _OF_ENTRY},
+        **{name: getattr(first, name) for name in _OF_FIRST_RUN},
+        **{name: getattr(entry, name)._asdict() for name in _SPREADS},
         "recipe": first.recipe_name,
-        "backend": first.backend,
-        "device": first.device,
-        "likelihood": first.likelihood,
-        "num_params": first.num_params,
-        "bits_per_byte": _spread(entry.bits_per_byte),
-        "perplexity": _spread(entry.perplexity),
-        "vocab": first.vocab,
         "tokenizer": first.tokenizer_fingerprint,
-        "num_tokens": _spread(entry.num_tokens),
-        "tokens_per_s": _spread(entry.tokens_per_s),
-        "status": entry.status,
-        "rival": entry.rival,
-        "p_value": entry.p_value,
-        "why": entry.why,
+        "authors": list(entry.authors),
         "verified": entry.mark,
-        "num_verified": entry.num_verified,
         "dirty": entry.is_dirty,
-        "created": entry.created,
         "runs": [
-            {"id": row.id, "seed": row.seed, "bits_per_byte": row.bits_per_byte}
-            for row in entry.runs
+            {"id": run.id, "seed": run.seed, "bits_per_byte": run.bits_per_byte}
+            for run in entry.runs
         ],
     }
-
-
-def _spread(value: Spread) -> dict[str, Any]:
-    return value._asdict()

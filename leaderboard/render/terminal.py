@@ -1,4 +1,4 @@
-"""The leaderboard in a terminal."""
+"""Leaderboard as tables in a terminal, narrowed to its width."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from rich.table import Table
 from rich.text import Text
 
 from leaderboard.rank import Board, Entry
-from leaderboard.render import columns as cells
+from leaderboard.render import columns as shared
 from leaderboard.render.columns import COLUMNS, Column
 from speedrun.records.sanitize import sanitize
 
-# What a narrow terminal does without, the most dispensable first.
-_DISPENSABLE = (
+# Columns that a narrow terminal drops, in this order.
+_OPTIONAL = (
     "author",
     "verified",
     "backend",
@@ -25,36 +25,35 @@ _DISPENSABLE = (
     "parameters",
     "n",
 )
-_NAME_WIDTH, _STANDING_WIDTH = 16, 20  # columns of text that folds well
+_NAME_WIDTH, _STANDING_WIDTH = 16, 20  # characters per line of text that wraps
 _STYLES = {"record": "bold green", "unconfirmed": "yellow"}
 
 
 def show(console: Console, boards: Sequence[Board], top: int) -> None:
-    """Print every track, the best `top` entries of each (0: all)."""
-    left_out: list[str] = []
+    """Print every track with its best `top` entries (0: all)."""
+    dropped: dict[str, None] = {}
     for board in boards:
         entries = board.entries[: top or None]
         columns = _fitting(entries, console.width)
-        left_out += [column.title for column in COLUMNS if column not in columns]
+        dropped |= dict.fromkeys(c.title for c in COLUMNS if c not in columns)
         console.print(Text(sanitize(board.track.label), style="bold"))
-        console.print(Text(sanitize(cells.record_line(board))), soft_wrap=True)
+        console.print(Text(sanitize(shared.record_line(board))), soft_wrap=True)
         console.print(_table(entries, columns))
-        left = len(board.entries) - len(entries)
-        if left > 0:
+        if left := len(board.entries) - len(entries):
             console.print(Text(f"and {left:,} more: --top 0 shows all", style="dim"))
-        for row in board.unranked[: top or None]:
-            what = f"not ranked: {row.arch}, seed {row.seed} ({row.unranked_because})"
+        for run in board.unranked[: top or None]:
+            what = f"not ranked: {run.arch}, seed {run.seed} ({run.unranked_because})"
             console.print(Text(sanitize(what), style="dim"))
         console.print()
-    if left_out:
-        titles = ", ".join(dict.fromkeys(left_out))
+    if dropped:
+        titles = ", ".join(dropped)
         console.print(Text(f"A wider terminal also shows: {titles}", style="dim"))
     if boards:
-        console.print(Text(cells.LEGEND, style="dim"))
+        console.print(Text(shared.LEGEND, style="dim"))
 
 
 def _fitting(entries: Sequence[Entry], width: int) -> list[Column]:
-    """The columns that a terminal has room for without folding numbers."""
+    """Columns that fit into `width` without wrapping numbers."""
     wanted = {
         column.title: max(
             cell_len(text)
@@ -64,12 +63,12 @@ def _fitting(entries: Sequence[Entry], width: int) -> list[Column]:
     }
     wanted["standing"] = min(wanted["standing"], _STANDING_WIDTH)
     needed = len(str(len(entries))) + 2 + _NAME_WIDTH + sum(2 + n for n in wanted.values())
-    given_up: set[str] = set()
-    for title in _DISPENSABLE:
+    dropped: set[str] = set()
+    for title in _OPTIONAL:
         if needed > width:
-            given_up.add(title)
+            dropped.add(title)
             needed -= 2 + wanted[title]
-    return [column for column in COLUMNS if column.title not in given_up]
+    return [column for column in COLUMNS if column.title not in dropped]
 
 
 def _table(entries: Sequence[Entry], columns: Sequence[Column]) -> Table:
@@ -77,17 +76,10 @@ def _table(entries: Sequence[Entry], columns: Sequence[Column]) -> Table:
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("name", overflow="fold", min_width=12)
     for column in columns:
-        table.add_column(
-            column.title,
-            justify="right" if column.is_number else "left",
-            overflow="fold",
-            no_wrap=column.is_number,
-        )
+        justify = "right" if column.is_number else "left"
+        table.add_column(column.title, justify=justify, overflow="fold", no_wrap=column.is_number)
     for place, entry in enumerate(entries, start=1):
-        values = (cells.label(entry), *(column.cell(entry) for column in columns))
-        table.add_row(
-            Text(str(place)),
-            *(Text(sanitize(value)) for value in values),
-            style=_STYLES.get(entry.status, ""),
-        )
+        cells = (str(place), shared.label(entry), *(column.cell(entry) for column in columns))
+        style = _STYLES.get(entry.status, "")
+        table.add_row(*(Text(sanitize(cell)) for cell in cells), style=style)
     return table

@@ -1,6 +1,7 @@
-"""What a verification found, for the terminal."""
+"""Findings of a verification in a terminal."""
 
 import math
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -11,87 +12,70 @@ from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.text import format_size
 
+Line = tuple[str, str]
 
-def show(console: Console, note: Verification, record: Record, warnings: list[str]) -> None:
-    """Print what was checked and found, and the verdict."""
-    table = Table.grid(padding=(0, 2))
-    lines = [
-        (
-            "record",
-            f"{record.id[:12]}  {record.arch} {format_size(record.num_params)},"
-            f" seed {record.seed}, {record.budget_s / 60:g} min",
-        )
-    ]
+
+def show(console: Console, note: Verification, record: Record, warnings: Sequence[str]) -> None:
+    """Print every check with its result, and the verdict."""
+    size = f"{record.arch} {format_size(record.num_params)}"
+    minutes = f"{record.budget_s / 60:g} min"
+    lines = [("record", f"{record.id[:12]}  {size}, seed {record.seed}, {minutes}")]
     if note.rescored is not None:
         lines += _rescored(note.rescored, record)
     if note.leaks is not None:
         lines += _leaks(note.leaks, record)
     if note.rerun is not None:
         lines += _rerun(note.rerun, record)
-    lines += [("note", remark) for remark in warnings]
+    lines += [("note", warning) for warning in warnings]
+    table = Table.grid(padding=(0, 2))
     for label, text in lines:
         table.add_row(Text(label, style="dim"), Text(sanitize(text)))
     console.print(table)
-    holds = note.agrees
-    verdict = "The record holds." if holds else "The record does not hold."
-    console.print(Text(verdict, style="bold green" if holds else "bold red"))
+    verdict, style = ("confirmed", "green") if note.agrees else ("not confirmed", "red")
+    console.print(Text(f"The record is {verdict}.", style=f"bold {style}"))
 
 
-def _rescored(found: Rescored, record: Record) -> list[tuple[str, str]]:
+def _rescored(found: Rescored, record: Record) -> Iterator[Line]:
     assert record.score is not None
-    num_bytes = min(max(1, record.score.num_bytes), 1 << 62)  # more than a float can say, perhaps
-    per_nat = 1 / math.log(2) / num_bytes
-    lines = [("claimed", _nats(found.claimed_nats, per_nat))]
+    num_bytes = min(max(1, record.score.num_bytes), 1 << 62)  # a float cannot hold every claim
+
+    def nats(value: float) -> str:
+        return f"{value:,.2f} nats, {value / math.log(2) / num_bytes:.5f} bits per byte"
+
+    yield "claimed", nats(found.claimed_nats)
     if found.found_nats is None:
-        lines.append(("found", "no finite score"))
+        yield "found", "no finite score"
     else:
-        lines.append(("found", f"{_nats(found.found_nats, per_nat)}, on {found.device}"))
+        yield "found", f"{nats(found.found_nats)}, on {found.device}"
     if found.difference is not None:
-        lines.append(
-            ("difference", f"{found.difference:+.1e}, allowed are {found.allowed:.1e} either way")
-        )
-    lines += [("passed", check) for check in found.checks]
-    lines += [("failed", check) for check in found.failed]
-    return lines
+        yield "difference", f"{found.difference:+.1e} (allowed: ± {found.allowed:.1e})"
+    yield from (("passed", check) for check in found.checks)
+    yield from (("failed", check) for check in found.failed)
 
 
-def _nats(nats: float, per_nat: float) -> str:
-    return f"{nats:,.2f} nats, {nats * per_nat:.5f} bits per byte"
-
-
-def _leaks(found: Leaks, record: Record) -> list[tuple[str, str]]:
-    claimed = record.data.num_dropped_duplicates
-    lines = [
-        (
-            "held-out text",
-            f"{found.num_documents:,} training documents read: {found.num_equal:,} equal to a"
-            f" held-out one, {found.num_near:,} more that share half of one",
-        )
-    ]
+def _leaks(found: Leaks, record: Record) -> Iterator[Line]:
+    yield (
+        "held-out text",
+        f"{found.num_documents:,} training documents searched: {found.num_equal:,} equal to a"
+        f" held-out one, {found.num_near:,} more share half of one",
+    )
     if not found.agrees:
-        lines.append(("failed", f"the record says that {claimed:,} were dropped"))
-    return lines
+        claimed = record.data.num_dropped_duplicates
+        yield "failed", f"the record says that {claimed:,} documents were dropped"
 
 
-def _rerun(found: Rerun, record: Record) -> list[tuple[str, str]]:
+def _rerun(found: Rerun, record: Record) -> Iterator[Line]:
     worse = f"{abs(found.difference):.2%} {'worse' if found.difference > 0 else 'better'}"
-    lines = [
-        (
-            "raced again",
-            f"{found.found_bits_per_byte:.4f} bits per byte, claimed are"
-            f" {found.claimed_bits_per_byte:.4f}: {worse} (run {found.record[:12]})",
-        )
-    ]
+    yield (
+        "rerun",
+        f"{found.found_bits_per_byte:.4f} bits per byte, claimed {found.claimed_bits_per_byte:.4f}:"
+        f" {worse} (run {found.record[:12]})",
+    )
     if found.hardware_class != record.hardware.hardware_class:
-        why = (
-            f"on {found.hardware_class}, not on {record.hardware.hardware_class}: that cannot"
-            " refute the claim"
-        )
+        own = record.hardware.hardware_class
+        yield "", f"on {found.hardware_class} instead of {own}: cannot refute the claim"
     elif found.p_value is None:
-        why = "the entry has one seed, and so no noise of its own to hold that against"
+        yield "", "the entry has one seed, so its noise is unknown"
     else:
-        why = (
-            f"the entry has ± {found.noise or 0.0:.4f} over {found.num_seeds} seeds; as bad a run"
-            f" has p = {found.p_value:.2g}"
-        )
-    return [*lines, ("", why)]
+        seeds = f"± {found.noise or 0.0:.4f} over {found.num_seeds} seeds"
+        yield "", f"noise of the entry {seeds}: p = {found.p_value:.2g} for a run as bad as this"

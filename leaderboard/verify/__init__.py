@@ -1,0 +1,1 @@
+"""Verification of records: rescored from the weights, reproduced by a rerun, searched for leaks."""

@@ -1,12 +1,13 @@
-"""The search for held-out text in what a run was trained on.
+"""Search of a run's training documents for held-out text.
 
-The documents are read as the run read them, as far as its tokens reach and at most once, in
-batches: memory does not grow with the data.
+The documents are read in the order in which the run read them, as far as its tokens reach and at
+most once. Memory does not grow with the data.
 """
 
+import contextlib
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,19 +21,18 @@ from speedrun.records.schema import Record
 SHINGLE_WORDS = 13  # as in the filters of GPT-3 (Brown et al. 2020, appendix C)
 NEAR_SHARE = 0.5  # of a held-out document's shingles, in one training document
 _BATCH_DOCS = 256
-_TABLE_BITS = 22
-_MANY = 1 << 62  # tokens; a record may claim more than a float can say
+_MAX_TOKENS = 1 << 62  # a record may claim more than a float holds
 
 
-@dataclass(frozen=True)
-class Found:
-    """What the documents that a run consumed share with the held-out ones."""
+@dataclass(frozen=True, kw_only=True)
+class Contamination:
+    """Held-out text among the training documents that a run consumed."""
 
     num_documents: int  # consumed
-    num_equal: int  # before the last one consumed: the run must have dropped them
-    num_equal_after: int  # between it and the next that it would have consumed
+    num_equal: int  # to held-out ones, before the last document consumed
+    num_equal_after: int  # between that document and the next
     num_near: int
-    is_whole: bool  # the data ended here
+    is_complete: bool  # the data ended before the run's tokens did
 
 
 def search(
@@ -41,94 +41,97 @@ def search(
     tokenizer: Tokenizer,
     record: Record,
     watch: Callable[[float], None] = lambda share: None,
-) -> Found:
+) -> Contamination:
     """Read the training documents again, as far as the run's tokens reach."""
-    wanted = _num_tokens_of_first_pass(record)
+    wanted = _num_tokens_of_first_epoch(record)
     shingles = Shingles(heldout.documents)
-    num_tokens, num_documents, num_near = 1, 0, 0
-    num_equal = num_waiting = 0
-    stream = source.train()
-    try:
-        while batch := list(itertools.islice(stream, _BATCH_DOCS)):
-            kept = [document for document in batch if document.strip()]
-            is_equal = [heldout.has(document) for document in kept]
-            fresh = [d for d, equal in zip(kept, is_equal, strict=True) if not equal]
-            lengths = iter(tokenizer.num_tokens(fresh))
-            for document, equal in zip(kept, is_equal, strict=True):
-                if equal:
-                    num_waiting += 1
-                    continue
-                if num_tokens >= wanted:
-                    return Found(num_documents, num_equal, num_waiting, num_near, is_whole=False)
-                num_equal, num_waiting = num_equal + num_waiting, 0
-                num_documents += 1
-                num_tokens += next(lengths) + 1
-                num_near += shingles.are_near(document)
-            watch(min(1.0, num_tokens / wanted))
-    finally:
-        stream.close()
-    return Found(num_documents, num_equal, num_waiting, num_near, is_whole=True)
+    num_tokens, num_documents, num_near, num_equal, num_after = 1, 0, 0, 0, 0
+    with contextlib.closing(source.train()) as stream:
+        for document, size in _sized(stream, heldout, tokenizer):
+            if size is None:
+                num_after += 1
+                continue
+            if num_tokens >= wanted:
+                is_complete = False
+                break
+            num_equal, num_after = num_equal + num_after, 0
+            num_documents += 1
+            num_tokens += size + 1
+            num_near += shingles.is_near(document)
+            if num_documents % _BATCH_DOCS == 0:
+                watch(min(1.0, num_tokens / wanted))
+        else:
+            is_complete = True
+    return Contamination(
+        num_documents=num_documents,
+        num_equal=num_equal,
+        num_equal_after=num_after,
+        num_near=num_near,
+        is_complete=is_complete,
+    )
 
 
-def _num_tokens_of_first_pass(record: Record) -> int:
-    """Tokens of the stream, the first end-of-text included, that the run got to see."""
-    seen = min(record.train.num_tokens, _MANY)
+def _sized(
+    stream: Iterator[str], heldout: HeldOut, tokenizer: Tokenizer
+) -> Iterator[tuple[str, int | None]]:
+    """Documents with their tokens; None for those equal to a held-out one, blank ones left out."""
+    while batch := list(itertools.islice(stream, _BATCH_DOCS)):
+        documents = [document for document in batch if document.strip()]
+        is_equal = [heldout.has(document) for document in documents]
+        kept = [d for d, equal in zip(documents, is_equal, strict=True) if not equal]
+        sizes = iter(tokenizer.num_tokens(kept))
+        for document, equal in zip(documents, is_equal, strict=True):
+            yield document, None if equal else next(sizes)
+
+
+def _num_tokens_of_first_epoch(record: Record) -> int:
+    """Tokens of the stream that the run consumed, the first end-of-text included."""
+    seen = min(record.train.num_tokens, _MAX_TOKENS)
     if record.train.epochs:
-        seen = min(seen, round(min(seen / record.train.epochs, float(_MANY))))
+        seen = min(seen, round(min(seen / record.train.epochs, float(_MAX_TOKENS))))
     return seen + 1
 
 
-def agrees(found: Found, record: Record) -> bool:
-    """Whether the record's count of dropped documents can be true.
+def agrees(found: Contamination, record: Record) -> bool:
+    """Whether the record's number of dropped documents is possible.
 
-    A run counts what its token cache has left out: of the documents that it consumed, of those
-    fetched ahead, and of those that earlier runs on the same cache went on to. So it may count
-    more than were found here, never fewer. Only one that came to the data's end must have
-    counted exactly those of all documents; unless its source broke off before.
+    A run counts all that its token cache left out: in the documents it consumed, in those fetched
+    ahead, and in those that earlier runs cached. So it may count more than was found, never fewer.
+    Only a run that reached the end of the data must have counted exactly those of all documents,
+    unless its source failed before.
     """
     claimed = record.data.num_dropped_duplicates
-    ended_early = any(event.kind == "documents_ended" for event in record.train.events)
-    if found.is_whole and record.train.epochs is not None and not ended_early:
+    has_failed = any(event.kind == "documents_ended" for event in record.train.events)
+    if found.is_complete and record.train.epochs is not None and not has_failed:
         return claimed == found.num_equal + found.num_equal_after
     return claimed >= found.num_equal
 
 
 class Shingles:
-    """The runs of `SHINGLE_WORDS` words of the held-out documents, white space and case folded.
+    """Sequences of `SHINGLE_WORDS` words in documents, with white space and case folded.
 
-    A document with fewer words has none: its whole text is compared, by `HeldOut.has`.
+    A shorter document has none; its whole text is compared by `HeldOut.has`.
     """
 
     def __init__(self, documents: Sequence[str]) -> None:
-        # A hash of words mod 2^64: drawn anew for every process, so that nobody can aim at it.
+        # Hash of words mod 2^64 with random factors, so that nobody can construct collisions.
         rng = np.random.default_rng()
         self._factors = rng.integers(0, 2**63, SHINGLE_WORDS, dtype=np.uint64) * 2 + 1
         found = [np.unique(self._hashes(document)) for document in documents]
         sizes = np.array([len(hashes) for hashes in found], dtype=np.int64)
-        # None of an empty set can be shared.
         self._needed = np.where(sizes > 0, np.ceil(NEAR_SHARE * sizes), math.inf)
-        self._least = float(self._needed.min(initial=math.inf))
         hashes = np.concatenate([np.empty(0, dtype=np.uint64), *found])
         order = np.argsort(hashes, kind="stable")
-        self._docs = np.repeat(np.arange(len(found)), sizes)[order]
-        self._keys, self._starts = np.unique(hashes[order], return_index=True)
-        self._stops = np.append(self._starts[1:], len(hashes))
-        # Most shingles are nobody's: a look into this table settles that.
-        self._is_there = np.zeros(1 << _TABLE_BITS, dtype=bool)
-        self._is_there[self._keys >> np.uint64(64 - _TABLE_BITS)] = True
+        self._keys, self._docs = hashes[order], np.repeat(np.arange(len(found)), sizes)[order]
 
-    def are_near(self, document: str) -> bool:
-        """Whether one held-out document has half of its shingles in this one."""
-        hashes = self._hashes(document)
-        hashes = hashes[self._is_there[hashes >> np.uint64(64 - _TABLE_BITS)]]
-        if len(hashes) < self._least or not len(self._keys):
+    def is_near(self, document: str) -> bool:
+        """Whether a document contains half of the shingles of a single held-out one."""
+        hashes = np.unique(self._hashes(document))
+        starts = np.searchsorted(self._keys, hashes, side="left")
+        stops = np.searchsorted(self._keys, hashes, side="right")
+        docs = [self._docs[i:j] for i, j in zip(starts, stops, strict=True) if i < j]
+        if not docs:
             return False
-        hashes = np.unique(hashes)
-        at = np.minimum(np.searchsorted(self._keys, hashes), len(self._keys) - 1)
-        at = at[self._keys[at] == hashes]
-        if len(at) < self._least:
-            return False
-        docs = [self._docs[self._starts[i] : self._stops[i]] for i in at]
         shared = np.bincount(np.concatenate(docs), minlength=len(self._needed))
         return bool((shared >= self._needed).any())
 

@@ -1,4 +1,4 @@
-"""The held-out documents scored anew from stored weights, and held against the claim."""
+"""Held-out documents scored again from stored weights and compared with the claim."""
 
 import math
 from collections.abc import Callable
@@ -9,46 +9,51 @@ from speedrun.data.tokenizer import Tokenizer
 from speedrun.evaluation import fairness
 from speedrun.evaluation import score as evaluate
 from speedrun.evaluation.fairness import UnfairModelError
-from speedrun.evaluation.scorer import Scorer
 from speedrun.records.schema import Score
 from speedrun.training.restore import Restored, in_one_line
 
 # Relative differences of the nats that rounding explains.
 SAME_BACKEND, OTHER_BACKEND = 1e-4, 1e-3
-# Combined standard errors by which two estimates of one bound may differ.
-DRAWS = 4.0
-_LUCK_OF_CLAIM = 2.0  # times our own error: more than that a claim's error is not believed
+MAX_SE = 4.0  # combined standard errors by which two estimates of one bound may differ
+_MAX_CLAIMED_SE = 2.0  # times our own: larger claims of a standard error are not believed
 
 
-def rescored(
+def rescore(
     found: Restored, heldout: HeldOut, where: str, watch: Callable[[float], None]
 ) -> Rescored:
-    """Score a restored run and try its model and tokenizer.
+    """Score a restored run and check its model and tokenizer.
 
-    What fails is a finding and stands in the result; ValueError is for what cannot be tried.
+    Failed checks are part of the result. Raises ValueError where the score cannot be computed.
     """
     claim = found.record.score
-    assert claim is not None  # looked at when the record was found
+    assert claim is not None  # checked when the record was found
     if not 0 < claim.stride <= claim.window or claim.window != found.model.context:
         raise ValueError(
-            f"{where}: no window of {claim.window} with a stride of {claim.stride} at a context"
-            f" of {found.model.context}"
+            f"{where}: a window of {claim.window} with a stride of {claim.stride} is not possible"
+            f" with a context of {found.model.context}"
         )
     passed = [
         "the weights are those that the record names (SHA-256)",
-        "the tokenizer is plain byte-level BPE, and the record's",
+        "the tokenizer is plain byte-level BPE and the one that the record names",
     ]
-    failed: list[str] = []
-    for fault, merit in (_tokenizer(found, heldout, claim), _model(found, where)):
-        (failed if fault else passed).append(fault or merit)
+    failed = []
+    for failure, success in (
+        _check_tokenizer(found.tokenizer, heldout, claim),
+        _check_model(found, where),
+    ):
+        (failed if failure else passed).append(failure or success)
     with in_one_line(found.architecture, where):
-        config = evaluate.ScoringConfig(
-            context=claim.window, stride=claim.stride, likelihood=found.architecture.LIKELIHOOD
+        score = evaluate.score(
+            found.engine,
+            heldout,
+            found.tokenizer,
+            context=claim.window,
+            stride=claim.stride,
+            likelihood=found.architecture.LIKELIHOOD,
+            watch=watch,
         )
-        documents = evaluate.encode(heldout, found.tokenizer)
-        score = evaluate.score(Scorer(found.engine), documents, config, watch)
     difference = score.nats / claim.nats - 1 if claim.nats > 0 else math.inf
-    limit = allowed(score, claim, is_same=_is_same(found))
+    limit = _allowed(found, score)
     failed += _differences(score, claim, difference, limit)
     return Rescored(
         agrees=not failed,
@@ -63,64 +68,56 @@ def rescored(
     )
 
 
-def _is_same(found: Restored) -> bool:
+def _allowed(found: Restored, score: evaluate.Score) -> float:
+    """Relative difference of the nats that rounding and the draws of a bound explain."""
     record, device = found.record, found.device
-    return (record.backend, record.device) == (device.backend, device.name)
-
-
-def allowed(score: Score, claim: Score, *, is_same: bool) -> float:
-    """Relative difference of the nats that proves nothing, either way."""
+    is_same = (record.backend, record.device) == (device.backend, device.name)
     rounding = SAME_BACKEND if is_same else OTHER_BACKEND
     own_se = score.bits_per_byte_mc_se
     if own_se is None or score.bits_per_byte <= 0 or not math.isfinite(own_se):
         return rounding
-    # The claim's own error is a claim, too.
-    claimed_se = claim.bits_per_byte_mc_se
-    claimed_se = own_se if claimed_se is None else min(abs(claimed_se), _LUCK_OF_CLAIM * own_se)
-    return max(rounding, DRAWS * math.hypot(own_se, claimed_se) / score.bits_per_byte)
+    assert record.score is not None
+    claimed_se = record.score.bits_per_byte_mc_se
+    claimed_se = own_se if claimed_se is None else min(abs(claimed_se), _MAX_CLAIMED_SE * own_se)
+    return max(rounding, MAX_SE * math.hypot(own_se, claimed_se) / score.bits_per_byte)
 
 
-def _differences(score: Score, claim: Score, difference: float, limit: float) -> list[str]:
-    """Where the score found is not the claim."""
+def _differences(score: evaluate.Score, claim: Score, difference: float, limit: float) -> list[str]:
+    """Claims that differ from the score found."""
     out = []
-    if not abs(difference) <= limit:  # nor if it is no number
-        out.append(f"the nats differ by {difference:+.2e}, allowed are {limit:.1e}")
+    if not abs(difference) <= limit:  # true for NaN
+        out.append(f"the nats differ by {difference:+.2e}; allowed are {limit:.1e}")
     for name in ("likelihood", "num_docs", "num_bytes"):
-        if (said := getattr(claim, name)) != (true := getattr(score, name)):
-            out.append(f"{name} is {true}, the record says {said}")
-    if claim.num_bytes == score.num_bytes:  # else it is wrong already, by who knows how much
+        if (claimed := getattr(claim, name)) != (found := getattr(score, name)):
+            out.append(f"{name} is {found}; the record says {claimed}")
+    if claim.num_bytes == score.num_bytes:  # else the headline follows from wrong bytes
         headline = claim.nats / math.log(2) / claim.num_bytes
         if not math.isclose(headline, claim.bits_per_byte, rel_tol=1e-9):
-            out.append(f"its nats make {headline:.6f} bits per byte, not {claim.bits_per_byte:.6f}")
+            out.append(f"its nats give {headline:.6f} bits per byte, not {claim.bits_per_byte:.6f}")
     return out
 
 
-def _tokenizer(found: Restored, heldout: HeldOut, claim: Score) -> tuple[str, str]:
-    """A tokenizer that loses text makes it free."""
-    lost, num_tokens = _lost(found.tokenizer, heldout)
-    if lost:
-        return f"the tokenizer does not give back {lost} of {claim.num_docs} documents", ""
-    if num_tokens != claim.num_tokens:
-        return f"the documents have {num_tokens} tokens, the record says {claim.num_tokens}", ""
-    return "", "the tokenizer gives every held-out document back, in as many tokens as recorded"
-
-
-def _lost(tokenizer: Tokenizer, heldout: HeldOut) -> tuple[int, int]:
-    """Documents that do not come back; and tokens of all, their ends included."""
-    lost = num_tokens = 0
+def _check_tokenizer(tokenizer: Tokenizer, heldout: HeldOut, claim: Score) -> tuple[str, str]:
+    """Failure or success of round-tripping every held-out document."""
+    num_lost = num_tokens = 0
     for document in heldout.documents:
         ids = tokenizer.encode(document)
-        lost += tokenizer.decode(ids) != document
-        num_tokens += len(ids) + 1
-    return lost, num_tokens
+        num_lost += tokenizer.decode(ids) != document
+        num_tokens += len(ids) + 1  # end-of-text
+    if num_lost:
+        return f"the tokenizer does not give back {num_lost} of {claim.num_docs} documents", ""
+    if num_tokens != claim.num_tokens:
+        return f"the documents have {num_tokens} tokens; the record says {claim.num_tokens}", ""
+    return "", "the tokenizer gives back every held-out document, in as many tokens as recorded"
 
 
-def _model(found: Restored, where: str) -> tuple[str, str]:
+def _check_model(found: Restored, where: str) -> tuple[str, str]:
+    """Failure or success of the fairness checks."""
     likelihood = found.architecture.LIKELIHOOD
     try:
         with in_one_line(found.architecture, where):
             fairness.check(found.engine, found.model.vocab, found.model.context, likelihood)
     except UnfairModelError as error:
         return f"the model is {error}", ""
-    what = "causal, normalised" if likelihood == "exact" else "a bound, given tokens free"
-    return "", f"the model is fair: {what}, rows apart"
+    what = "causal, normalised" if likelihood == "exact" else "a bound, given tokens cost nothing"
+    return "", f"the model passes the fairness checks: {what}, rows independent"

@@ -15,8 +15,7 @@ from speedrun.records.summary import summarize
 from speedrun.records.track import standing
 from speedrun.scaling_laws import auto_size
 from speedrun.training import distributed
-from speedrun.training.clock import process_age_s
-from speedrun.training.race import race
+from speedrun.training.race import process_age_s, race
 from speedrun.training.request import RunRequest
 from speedrun.training.signals import StopFlag
 from speedrun.ui import live, summary
@@ -29,11 +28,11 @@ def race_command(options: RaceOptions) -> None:
     console = Console(stderr=as_json)
     if auto_size.AUTO in (request.arch, request.params):
         request = _picked(request, console)
-    request, group = distributed.join(request)
+    request, group = distributed.joined(request)
     if group.rank > 0:
-        distributed.take_part_and_exit(request, group)
-    distributed.ignore_launcher(group)
-    with distributed.dismissing(group):
+        distributed.follow_and_exit(request, group)
+    distributed.outlast_launcher(group)
+    with distributed.leading(group):
         _exit_code(_race_seeds(request, seeds, group, console, as_json))
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from speedrun.backends.coordinator import Job, each_nats
 from speedrun.backends.timesteps import stratified_timesteps
-from speedrun.evaluation.scorer import Scorer, ScoringBatch
 from speedrun.evaluation.windows import Window, ratio
+from speedrun.protocols import Engine
 
 _BATCH_TOKENS = 8192
 STRATA = 4  # draws in one replicate, one in each quarter of the noise process
@@ -29,7 +30,7 @@ class Drawn:
 
 
 def draw(
-    scorer: Scorer,
+    engine: Engine,
     docs: Sequence[NDArray[np.int32]],
     todo: Sequence[Window],
     num_bytes: NDArray[np.float64],
@@ -46,7 +47,7 @@ def draw(
         num_done = len(replicates)
         replicates.append(
             _replicate(
-                scorer,
+                engine,
                 docs,
                 todo,
                 [seed, num_done],
@@ -64,7 +65,7 @@ def draw(
 
 
 def _replicate(
-    scorer: Scorer,
+    engine: Engine,
     docs: Sequence[NDArray[np.int32]],
     todo: Sequence[Window],
     seed: list[int],
@@ -75,11 +76,11 @@ def _replicate(
     rng = np.random.default_rng([*seed, 0xB0B])
     batches = list(_alike(todo))
 
-    def scoring() -> Iterator[ScoringBatch]:
+    def jobs() -> Iterator[Job]:
         for batch in batches:
             rows = np.stack([docs[w.doc][w.start : w.stop] for w in batch])
             shares = np.concatenate([stratified_timesteps(STRATA, rng) for _ in batch])
-            yield ScoringBatch(
+            yield Job(
                 rows=np.repeat(rows, STRATA, axis=0),
                 seed=int(rng.integers(2**31)),
                 prefix_length=batch[0].first,
@@ -87,7 +88,7 @@ def _replicate(
             )
 
     done = 0
-    for batch, drawn in zip(batches, scorer.nll(scoring()), strict=True):
+    for batch, drawn in zip(batches, each_nats(engine, jobs()), strict=True):
         sums = drawn.sum(axis=1).reshape(len(batch), STRATA).mean(axis=1)
         np.add.at(nats, [w.doc for w in batch], sums)
         done += len(batch)

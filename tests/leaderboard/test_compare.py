@@ -1,4 +1,4 @@
-"""Two sides: settings that differ, curves, significance, when one reached the other's loss."""
+"""Comparison of two sides: settings, curves, significance, time to equal loss."""
 
 import json
 
@@ -8,7 +8,9 @@ import scipy.stats
 from helpers.made_records import BOUND, add, made, write_run
 
 from leaderboard import compare
-from leaderboard.compare import SMOOTHING, Curve, Side, compared, curve
+from leaderboard.compare import SMOOTHING, Curve, Side, curve, differences
+from leaderboard.index import Index
+from leaderboard.store import Store
 
 
 def side(*records) -> Side:
@@ -24,13 +26,13 @@ def straight(start: float, end: float, num: int = 101) -> list[list[float]]:
 def test_settings_that_differ_are_named_and_the_seed_is_not():
     a = made(0.7, 0)
     b = made(0.7, 5, {"config.recipe.lr": 0.01, "config.model.depth": 4, "config.name": None})
-    found = compared(side(a), side(b))["settings"]
+    found = compare.compare(side(a), side(b))["settings"]
     assert sorted(found) == [
         ("model.depth", "-", 4),
         ("name", "für", None),
         ("recipe.lr", 0.003, 0.01),
     ]
-    assert compared(side(a), side(made(0.6, 3)))["settings"] == []
+    assert compare.compare(side(a), side(made(0.6, 3)))["settings"] == []
 
 
 def test_a_loss_is_the_mean_of_the_last_twentieth():
@@ -39,7 +41,7 @@ def test_a_loss_is_the_mean_of_the_last_twentieth():
     assert SMOOTHING == 0.05
     assert found.seconds.tolist() == pytest.approx([0.0, 12.0, 60.0, 75.0])
     assert found.nats.tolist() == pytest.approx([4.0, 3.0, 3.0, 2.0])
-    assert found.final == 2.0 and found.reached(3.0) == 12.0 and found.reached(1.9) is None
+    assert found.reached(3.0) == 12.0 and found.reached(1.9) is None
     assert found.at(6.0) == pytest.approx(3.5) and found.at(76.0) is None
 
 
@@ -48,7 +50,7 @@ def test_losses_that_are_missing_are_passed_over():
     assert curve([record]).nats.tolist() == [4.0, 2.0]
     empty = made(changes={"train.loss_curve": [[0.5, None]]})
     assert len(curve([empty]).nats) == 0
-    assert compared(side(record), side(empty))["no_curves"] == "a side has no loss curve"
+    assert compare.compare(side(record), side(empty))["no_curves"] == "a side has no loss curve"
 
 
 def test_the_curve_of_an_entry_is_the_mean_of_its_runs():
@@ -63,7 +65,7 @@ def test_time_to_equal_loss_is_that_of_straight_lines():
     # A falls from 5 to 3 in 300 s, B from 5 to 1; smoothed over 15 s, a line lags by half of it.
     a = made(0.8, 0, {"train.loss_curve": straight(5, 3)})
     b = made(0.7, 1, {"train.loss_curve": straight(5, 1)})
-    found = compared(side(a), side(b))["time_to_equal_loss"]
+    found = compare.compare(side(a), side(b))["time_to_equal_loss"]
     lag = 0.025
     assert found["a_final"] == pytest.approx(3 + 2 * lag)
     assert found["b_final"] == pytest.approx(1 + 4 * lag)
@@ -75,7 +77,7 @@ def test_time_to_equal_loss_is_that_of_straight_lines():
 def test_points_are_even_up_to_the_end_of_the_longer_curve():
     short = made(0.8, 0, {"train.loss_curve": [[0.0, 5.0], [0.1, 4.0]]})
     long = made(0.7, 1, {"train.loss_curve": [[0.0, 5.0], [0.8, 3.0]]})
-    points = compared(side(short), side(long))["curves"]
+    points = compare.compare(side(short), side(long))["curves"]
     assert [point["seconds"] for point in points] == pytest.approx([12 * k for k in range(1, 21)])
     assert points[1]["a"] == pytest.approx(4.2) and points[3]["a"] is None
     assert points[-1]["b"] == 3.0
@@ -83,10 +85,10 @@ def test_points_are_even_up_to_the_end_of_the_longer_curve():
 
 @pytest.mark.parametrize(
     ("changes", "says"),
-    [({"tokenizer.fingerprint": "e" * 64}, "tokenizers differ"), (BOUND, "exact loss")],
+    [({"tokenizer.fingerprint": "e" * 64}, "tokenizers differ"), (BOUND, "that of a bound")],
 )
 def test_losses_that_do_not_compare_have_no_curves(changes, says):
-    found = compared(side(made()), side(made(0.9, 1, changes)))
+    found = compare.compare(side(made()), side(made(0.9, 1, changes)))
     assert found["curves"] is None and found["time_to_equal_loss"] is None
     assert says in found["no_curves"]
 
@@ -94,27 +96,27 @@ def test_losses_that_do_not_compare_have_no_curves(changes, says):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"budget_s": 60.0, "config.budget_s": 60.0}, "different tracks"),
-        ({"hardware.class": "cuda"}, "hardware_class cpu-x86_64-2c-amx against cuda"),
-        ({"data.train_fingerprint": "e" * 64}, "different tracks"),
+        ({"budget_s": 60.0, "config.budget_s": 60.0}, "different tracks: "),
+        ({"hardware.class": "cuda"}, "hardware_class cpu-x86_64-2c-amx vs cuda"),
+        ({"data.train_fingerprint": "e" * 64}, "different tracks: "),
         (BOUND, "one score is exact, the other an upper bound"),
-        ({"score.nats": 1.0}, "B would not be accepted: nats_per_token is"),
-        ({"status": "interrupted"}, "B would not be accepted: it does not rank"),
+        ({"score.nats": 1.0}, "B would be rejected: nats_per_token is"),
+        ({"status": "interrupted"}, "B would be rejected: "),
     ],
 )
 def test_what_keeps_scores_apart_is_said(changes, says):
-    assert says in "; ".join(compared(side(made()), side(made(0.7, 1, changes)))["caveats"])
+    assert says in "; ".join(compare.compare(side(made()), side(made(0.7, 1, changes)))["caveats"])
 
 
 def test_a_local_copy_of_another_name_is_the_same_data():
     other = made(0.7, 1, {"data.name": "my copy"})
-    assert compared(side(made()), side(other))["caveats"] == []
+    assert compare.compare(side(made()), side(other))["caveats"] == []
 
 
 def test_significance_is_a_two_sided_welch_test():
     scores = [0.80, 0.82, 0.81], [0.79, 0.80, 0.77, 0.78]
     a, b = (side(*(made(x, n) for n, x in enumerate(values))) for values in scores)
-    found = compared(a, b)["score"]
+    found = compare.compare(a, b)["score"]
     theirs = scipy.stats.ttest_ind(scores[1], scores[0], equal_var=False)
     assert found["p_value"] == pytest.approx(getattr(theirs, "pvalue"))  # noqa: B009
     low_high = theirs.confidence_interval(0.95)
@@ -123,7 +125,7 @@ def test_significance_is_a_two_sided_welch_test():
 
 
 def test_one_run_each_has_no_significance():
-    found = compared(side(made(0.8)), side(made(0.7, 1)))["score"]
+    found = compare.compare(side(made(0.8)), side(made(0.7, 1)))["score"]
     assert found["p_value"] is None and found["interval"] is None
     assert found["documents_se"] == pytest.approx(0.001 * 2**0.5)
 
@@ -131,6 +133,15 @@ def test_one_run_each_has_no_significance():
 def test_a_curve_outside_itself_is_not_guessed():
     found = Curve(np.array([1.0, 2.0]), np.array([3.0, 2.0]))
     assert (found.at(0.5), found.at(2.5), found.at(1.5)) == (None, None, 2.5)
+
+
+def test_settings_nest_to_any_depth():
+    deep: dict = {"x": 1}
+    for _ in range(50):
+        deep = {"a": deep}
+    assert list(compare.flat({"seed": 1, "empty": {}, **deep})) == ["seed", "empty", "a.a.a.a.a"]
+    before, after = {"seed": 0, "model": {"width": 1}}, {"seed": 1, "model": {"depth": 2}}
+    assert differences(before, after) == [("model.width", 1, "-"), ("model.depth", "-", 2)]
 
 
 @pytest.fixture
@@ -143,53 +154,40 @@ def store(tmp_path):
     return folder
 
 
-def entry_ids(command, store) -> dict[str, str]:
-    (track,) = json.loads(command("leaderboard", "--from", store, "--format", "json").out)["tracks"]
-    return {entry["name"]: entry["id"] for entry in track["entries"]}
-
-
 def test_entries_and_runs_are_found_by_their_first_digits(command, store, tmp_path):
-    ids = entry_ids(command, store)
+    tracks = json.loads(command("leaderboard", "--from", store, "--format", "json").out)["tracks"]
+    ids = {entry["name"]: entry["id"] for entry in tracks[0]["entries"]}
     done = command("compare", ids["old way"][:8], ids["new way"], "--from", store, "--json")
     found = json.loads(done.out)
     assert (found["a"]["label"], found["b"]["label"]) == ("old way (n = 3)", "new way (n = 3)")
     assert found["score"]["p_value"] < 0.01 and len(found["a"]["ids"]) == 3
     record = made(0.7, 0)
-    done = command("compare", record.id[:12], record.id, "--from", store, "--json")
-    found = json.loads(done.out)
-    assert found["a"]["ids"] == found["b"]["ids"] == [record.id]
+    done = command("compare", record.id[:12], record.id, "--from", store)
+    assert done.code == 0 and "The settings are identical" in done.out
+    assert "B's bits per byte are the same" in done.out
     run = write_run(tmp_path / "run", made(0.5, 9))
-    done = command("compare", run, ids["old way"], "--from", store)
-    assert done.code == 0
-    assert "it takes two seeds on each side" in done.out
-
-
-def test_the_tables_say_it_in_words(command, store):
-    ids = entry_ids(command, store)
+    assert "test needs two seeds" in command("compare", run, ids["old way"], "--from", store).out
     done = command("compare", ids["old way"], ids["new way"], "--from", store)
-    assert done.code == 0
     for words in (
         "recipe.lr",
         "0.1000 lower",
-        "more than noise explains",
+        "significant: two-sided Welch test, p = ",
         "0.7100 ± 0.0100",
         "B reached A's final training loss",
         "seconds",
     ):
         assert words in done.out
-    same = command("compare", ids["old way"], ids["old way"], "--from", store).out
-    assert "Their settings are the same" in same and "are the same" in same
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("../../x", "not an id"),
-        ("abc", "not an id"),
-        ("ABCD", "not an id"),
+        ("../../x", "neither a folder nor an id"),
+        ("abc", "neither a folder nor an id"),
+        ("ABCD", "neither a folder nor an id"),
         ("0000", "no entry or record"),
-        ("f" * 65, "not an id"),
-        ("x\x1b[31m\u202e", "not an id"),
+        ("f" * 65, "neither a folder nor an id"),
+        ("x\x1b[31m\u202e", "neither a folder nor an id"),
     ],
 )
 def test_what_is_no_id_is_refused(refused, store, text, says, monkeypatch):
@@ -199,13 +197,13 @@ def test_what_is_no_id_is_refused(refused, store, text, says, monkeypatch):
 
 def test_digits_that_several_have_are_refused(refused, store, monkeypatch):
     twin = made(0.7, 0).id[:4]
-    found = compare.index.read(compare.open_store(str(store)), None)
+    found = compare.index.read(Store(str(store)), None)
     two = [found.runs[0]._replace(id=twin + "a" * 60), found.runs[1]._replace(id=twin + "b" * 60)]
-    monkeypatch.setattr(compare.index, "read", lambda *_: compare.Index(runs=two, data=found.data))
+    monkeypatch.setattr(compare.index, "read", lambda *_: Index(runs=two, data=found.data))
     refused("more than one begins with", "compare", twin, twin, "--from", store)
 
 
 def test_a_run_without_score_is_refused(refused, tmp_path):
     run = write_run(tmp_path / "run", made(changes={"score": None, "status": "diverged"}))
     refused("has no score", "compare", run, run)
-    refused("no record.json there", "compare", tmp_path, tmp_path)
+    refused("no record.json in it", "compare", tmp_path, tmp_path)

@@ -50,7 +50,7 @@ def read(store):
 
 def test_a_run_becomes_a_record_with_a_note(submitted, run, store):
     out = submitted("--name", "more heads", "--author", "Ann")
-    assert out == f"added {RECORD.id[:12]} to {store} as 'more heads' by Ann\n"
+    assert out == f"{RECORD.id[:12]}: added record to {store}, as 'more heads' by Ann\n"
     assert names(store) == [f"{RECORD.id}.json", f"{RECORD.id}.submission.json"]
     assert (store / f"{RECORD.id}.json").read_bytes() == (run / "record.json").read_bytes()
     assert read(store).submissions[RECORD.id].author == "Ann"
@@ -60,14 +60,14 @@ def test_once_more_changes_nothing_and_says_so(submitted, store):
     submitted("--name", "more heads")
     before = snapshot(store)
     for extra in ((), ("--name", "more heads")):
-        assert "was there already; nothing changed" in submitted(*extra)
-    said = "was there already, entered as 'more heads': that stays; nothing changed"
-    assert said in submitted("--name", "other", "--author", "Ben")
+        assert "added nothing new to" in submitted(*extra)
+    said = f"added nothing new to {store}, as 'more heads'\n"
+    assert submitted("--name", "other", "--author", "Ben").endswith(said)
     assert snapshot(store) == before
     (note,) = store.glob("*.submission.json")
     note.unlink()  # a record that somebody put there by hand
     out = submitted("--name", "more heads")
-    assert "was there already, entered now as 'more heads'" in out and "nothing" not in out
+    assert f"added name to {store}, as 'more heads'" in out
 
 
 def test_an_interrupted_submission_is_made_whole(submitted, store):
@@ -90,11 +90,11 @@ def test_json_says_what_became_of_each(command, run, tmp_path, store):
 
 def test_weights_are_stored_beside_the_record(submitted, store):
     submitted()
-    assert "was there already; its weights added" in submitted("--with-weights")
+    assert "added weights to" in submitted("--with-weights")
     assert (store / f"weights/{RECORD.weights_sha256}.safetensors").read_bytes() == WEIGHTS
     assert (store / f"tokenizers/{RECORD.tokenizer.fingerprint}.json").is_file()
     before = snapshot(store)
-    assert "nothing changed" in submitted("--with-weights")
+    assert "added nothing new" in submitted("--with-weights")
     assert snapshot(store) == before
     read(store)
 
@@ -159,9 +159,9 @@ def test_verifications_come_along(submitted, refused, run, store):
     submitted()
     (run / "verification-1.json").write_text(verification(RECORD.id).to_json())
     (run / "verification-2.json").write_text(verification("f" * 64).to_json())  # of another
-    assert "was there already; 1 verification(s) added" in submitted()
+    assert "added 1 verification to" in submitted()
     assert list(read(store).verifications) == [RECORD.id]
-    assert "nothing changed" in submitted()
+    assert "added nothing new" in submitted()
     (run / "verification-3.json").write_text("[" * 60_000)
     refused("not a verification note", "submit", run, "--to", store)
 
@@ -169,7 +169,7 @@ def test_verifications_come_along(submitted, refused, run, store):
 def test_a_store_in_memory_does_as_well(command, run):
     url = f"memory://{uuid.uuid4().hex}"
     assert "added" in command("submit", run, "--to", url, "--with-weights").out
-    assert "nothing changed" in command("submit", run, "--to", url, "--with-weights").out
+    assert "added nothing new" in command("submit", run, "--to", url, "--with-weights").out
     assert len(index.read(Store(url), None).runs) == 1
     assert command("leaderboard", "--from", url, "--check").code == 0
 

@@ -1,0 +1,1 @@
+"""Leaderboard as a folder of static web pages."""

@@ -1,7 +1,7 @@
-"""A folder of pages, written whole: new files replace old ones, old ones that are gone go.
+"""Folder of generated pages: new files replace old ones, and stale ones are deleted.
 
-A list of what was written stays in the folder. Nothing that it does not name is ever replaced or
-deleted: people publish pages from folders that hold other things, too.
+A manifest in the folder names the files that were generated. Nothing else is ever replaced or
+deleted: people publish pages from folders that hold other files, too.
 """
 
 import contextlib
@@ -15,18 +15,19 @@ from pathlib import Path
 from speedrun.system.files import write_atomic
 
 MANIFEST = ".leaderboard-files.json"
-_OURS = re.compile(r"index\.html|style\.css|page\.js|curves\.js|entries/[0-9a-f]{12}\.html")
+_GENERATED = re.compile(r"index\.html|style\.css|page\.js|curves\.js|entries/[0-9a-f]{12}\.html")
 
 
 class Pages:
-    """Files on their way into a folder; `write` them inside `pages(to)`."""
+    """Files on their way into the folder."""
 
     def __init__(self, partial: Path) -> None:
         self._partial = partial
         self.names: list[str] = []
 
     def write(self, name: str, text: str) -> None:
-        assert _OURS.fullmatch(name), name
+        """Add a file to be moved into the folder with all others."""
+        assert _GENERATED.fullmatch(name), name
         path = self._partial / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
@@ -35,10 +36,9 @@ class Pages:
 
 @contextlib.contextmanager
 def pages(to: Path) -> Iterator[Pages]:
-    """Everything written inside lands in `to` at the end; an error leaves `to` as it was.
+    """Context in which files are written; they land in `to` at its end, or not at all.
 
-    Raises ValueError where `to` cannot be written, or holds a file of one of these names that
-    is not from an earlier time.
+    Raises ValueError where `to` cannot be written or holds somebody else's file of such a name.
     """
     try:
         to.mkdir(parents=True, exist_ok=True)
@@ -51,42 +51,42 @@ def pages(to: Path) -> Iterator[Pages]:
         _move(to, partial, made.names)
     except OSError as error:
         raise ValueError(
-            f"--to {to}: the page was not written whole ({error.strerror}); run this again"
+            f"--to {to}: not all pages were written ({error.strerror}); run this again"
         ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def _move(to: Path, partial: Path, names: list[str]) -> None:
-    ours = _listed(to)
+    ours = _manifest(to)
     if (to / "entries").is_symlink():
-        raise ValueError(f"--to {to}: entries is a link there, which may lead anywhere")
+        raise ValueError(f"--to {to}: entries is a symbolic link, which may lead anywhere")
     if foreign := [name for name in names if name not in ours and (to / name).exists()]:
         raise ValueError(
-            f"--to {to}: {foreign[0]} is there and was not written by this command;"
-            " give another folder, or move it away"
+            f"--to {to}: {foreign[0]} exists and was not written by this command; give another"
+            " folder or move the file away"
         )
-    # Listed before it is there: what a crash leaves behind is known as ours the next time.
-    _list(to, ours | set(names))
+    # Listed before they exist, so that files left by a crash are known the next time.
+    _write_manifest(to, ours | set(names))
     (to / "entries").mkdir(exist_ok=True)
-    for name in sorted(names, key=lambda name: name == "index.html"):  # what links, last
+    for name in sorted(names, key=lambda name: name == "index.html"):  # links last
         (partial / name).replace(to / name)
     for name in ours - set(names):
         (to / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # others may keep files there
+    with contextlib.suppress(OSError):  # not empty
         (to / "entries").rmdir()
-    _list(to, set(names))
+    _write_manifest(to, set(names))
 
 
-def _listed(to: Path) -> set[str]:
+def _manifest(to: Path) -> set[str]:
     try:
         names = json.loads((to / MANIFEST).read_bytes())
     except (FileNotFoundError, ValueError):
         return set()
-    # A list can be anybody's: names that we never give stay.
+    # Anybody can write a manifest: only names that are generated count.
     names = names if isinstance(names, list) else []
-    return {name for name in names if isinstance(name, str) and _OURS.fullmatch(name)}
+    return {name for name in names if isinstance(name, str) and _GENERATED.fullmatch(name)}
 
 
-def _list(to: Path, names: set[str]) -> None:
+def _write_manifest(to: Path, names: set[str]) -> None:
     write_atomic(to / MANIFEST, json.dumps(sorted(names), indent=0) + "\n")

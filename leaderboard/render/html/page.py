@@ -1,124 +1,160 @@
-"""The leaderboard as a folder of web pages that need no server and nothing from outside.
+"""Leaderboard as static web pages that load nothing from elsewhere.
 
-Records are read once, an entry at a time, and let go: ten thousand need no more memory than one.
+Records are read one entry at a time, so that memory does not grow with the leaderboard.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leaderboard import index as catalogue
-from leaderboard.rank import Board, Entry
-from leaderboard.render import columns
-from leaderboard.render.html import curves, facts, palette, plots, templates
-from leaderboard.render.html.folder import Pages, pages
-from leaderboard.render.html.plots import Plot
-from leaderboard.store import Store
-from speedrun.records.schema import Record
-from speedrun.records.track import Track
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
-MAX_CURVES = 100  # of a track, the best entries'
-_NUM_CHOSEN = 5  # curves shown before anybody chose
-_ASSETS = ("style.css", "page.js")
+from leaderboard import index as catalogue
+from leaderboard.rank import MIN_SEEDS, Board, Entry
+from leaderboard.render import columns
+from leaderboard.render.html import entry as entry_page
+from leaderboard.render.html.folder import pages
+from leaderboard.render.html.plots import Plot, colours, draw_plots
+from leaderboard.store import Store
+from speedrun.records.sanitize import sanitize
+from speedrun.records.schema import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK, Record
+from speedrun.text import format_size
+
+MAX_CURVES = 100  # of a track, those of the best entries
+_NUM_CHOSEN = 5  # curves shown at first
+_MAX_TEXT, _MAX_SETTING = 20_000, 300  # characters
+_ASSETS = Path(__file__).with_name("assets")
 
 
 @dataclass(frozen=True)
 class Section:
-    """A track as the index shows it."""
+    """Track on the index page; the lists are filled while its entries are written."""
 
     board: Board
     id: str
     colours: dict[str, int]
-    best: dict[str, Entry]  # of each architecture
     plots: list[Plot] = field(default_factory=list)
-    curves: dict[str, Any] = field(default_factory=dict)  # by entry
+    curves: dict[str, entry_page.Thin] = field(default_factory=dict)  # by entry
     lost: list[str] = field(default_factory=list)  # entries without a page
 
     @property
     def chosen(self) -> set[str]:
-        """Entries whose curves are shown at first: the records, the best of each architecture."""
-        wanted = [entry.id for entry in (*self.board.records, *self.best.values())]
+        """Entries whose curves are shown at first: records and the best of each architecture."""
+        best = {entry.first.arch: entry for entry in reversed(self.board.entries)}
+        wanted = [entry.id for entry in self.board.records]
+        wanted += [entry.id for entry in self.board.entries if best[entry.first.arch] is entry]
         return set([id for id in dict.fromkeys(wanted) if id in self.curves][:_NUM_CHOSEN])
 
 
 def write_page(to: Path, boards: Sequence[Board], store: Store) -> Path:
-    """Write everything and return the path of index.html.
+    """Write the index and a page for every entry; return the path of index.html.
 
-    Raises ValueError where `to` cannot be written; what stood there then still stands.
+    Raises ValueError where `to` cannot be written; its old pages stay as they were.
     """
-    jinja = templates.environment()
-    index, entry_page = jinja.get_template("index.html"), jinja.get_template("entry.html")
+    jinja = _environment()
     with pages(to) as out:
         sections = []
         for board in boards:
-            section = Section(
-                board,
-                track_id(board.track),
-                palette.colours(board),
-                palette.best_of_each(board.entries),
-            )
+            section = Section(board, _id(board), colours(board))
             for entry, context in _entries(section, store):
-                html = entry_page.render(entry=entry, section=section, **context)
-                out.write(f"entries/{entry.id}.html", html)
-            section.plots.extend(plots.plots(board, section.lost))
+                text = jinja.get_template("entry.html").render(section=section, **context)
+                out.write(f"entries/{entry.id}.html", text)
+            section.plots.extend(draw_plots(board, section.lost))
             sections.append(section)
-        found = {id: curve for section in sections for id, curve in section.curves.items()}
-        out.write("curves.js", curves.script(found))
-        out.write("index.html", index.render(sections=sections, **_choices(boards)))
-        _assets(out)
+        curves = {id: curve for section in sections for id, curve in section.curves.items()}
+        # A script, because pages opened from a disk may not fetch files.
+        text = json.dumps(curves, separators=(",", ":"), allow_nan=False)
+        out.write("curves.js", f"window.CURVES = {text};\n")
+        out.write("index.html", jinja.get_template("index.html").render(sections=sections))
+        for name in ("style.css", "page.js"):
+            out.write(name, (_ASSETS / name).read_text(encoding="utf-8"))
     return to / "index.html"
 
 
-def track_id(track: Track) -> str:
-    """Twelve hex digits: a name that links and scripts can carry."""
-    text = "\0".join(map(str, track))
+def _id(board: Board) -> str:
+    """Twelve hex digits of a track, for links and scripts."""
+    text = "\0".join(map(str, board.track))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
 def _entries(section: Section, store: Store) -> Iterator[tuple[Entry, dict[str, Any]]]:
-    """Every entry with what its page says; those that were a record first, others refer to them."""
-    places = {entry.id: place for place, entry in enumerate(section.board.entries, start=1)}
-    were = [entry.id for entry in section.board.history]
-    now = {entry.id: entry for entry in section.board.entries}
-    known: dict[str, facts.Known] = {}
-    for id in (*were, *(id for id in now if id not in set(were))):
-        entry = now[id]
-        records = _records(entry, store)
-        if len(records) < len(entry.runs):
+    """Entries with their template variables; former records first, since others refer to them."""
+    entries = {entry.id: entry for entry in section.board.entries}
+    places = {id: place for place, id in enumerate(entries, start=1)}
+    were_records = [entry.id for entry in section.board.history]
+    rivals: dict[str, entry_page.Rival] = {}
+    for id in dict.fromkeys((*were_records, *entries)):
+        entry = entries[id]
+        if (records := _records(entry, store)) is None:
             section.lost.append(id)
             continue
-        if id in were:
-            known[id] = facts.Known(entry, records[0].config)
-        if places[id] <= MAX_CURVES:
-            curve = curves.thinned([record.train.loss_curve for record in records])
-            if curves.is_line(curve):
-                section.curves[id] = curve
-        rival = known.get(entry.rival or "")
-        yield entry, {"place": places[id], **facts.of(entry, records, rival)}
+        if id in were_records:
+            rivals[id] = entry_page.Rival(entry, records[0].config)
+        curve = entry_page.thinned([record.train.loss_curve for record in records])
+        if curve and places[id] <= MAX_CURVES:
+            section.curves[id] = curve
+        rival = rivals.get(entry.rival or "")
+        yield entry, {"place": places[id], **entry_page.context(entry, records, rival)}
 
 
-def _records(entry: Entry, store: Store) -> list[Record]:
-    """The records of an entry; fewer where the store has lost one since it was listed."""
-    found = []
-    for row in entry.runs:
-        try:
-            found.append(catalogue.fetch(store, row.id, row.file_sha256))
-        except (LookupError, ValueError):
-            break
-    return found
+def _records(entry: Entry, store: Store) -> list[Record] | None:
+    """Records of an entry; None where one was deleted or changed since the store was listed."""
+    try:
+        return [catalogue.fetch(store, run.id, run.file_sha256) for run in entry.runs]
+    except (LookupError, ValueError):
+        return None
 
 
-def _assets(out: Pages) -> None:
-    for name in _ASSETS:
-        out.write(name, templates.asset(name))
+def _environment() -> Environment:
+    """Templates whose values are escaped and stripped of control characters by themselves."""
+    jinja = Environment(
+        loader=FileSystemLoader(_ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    accounts = {"on the clock": ON_CLOCK, "off the clock": OFF_CLOCK, "rules": BESIDE_CLOCK}
+    jinja.globals.update(cells=columns, min_seeds=MIN_SEEDS, accounts=accounts, titles=CLOCK_TITLES)
+    jinja.filters.update(
+        text=_text,
+        setting=_setting,
+        size=format_size,
+        seconds=lambda value: f"{value:,.2f} s" if value < 10 else f"{value:,.1f} s",
+        gib=lambda size: f"{size / 2**30:.1f} GiB",
+        svg=Markup,
+        score=lambda value: f"{value:.4f}",
+        count=lambda value: f"{value:,}",
+        rate=lambda value: f"{value:,.0f}",
+        p=columns.p_value,
+        machine=columns.machine,
+    )
+    return jinja
 
 
-def _choices(boards: Sequence[Board]) -> dict[str, list[str]]:
-    """What the filters offer."""
-    firsts = [entry.first for board in boards for entry in board.entries]
-    return {
-        "archs": sorted({row.arch for row in firsts}),
-        "backends": sorted({columns.machine(row) for row in firsts}),
-    }
+def _finalize(value: Any) -> Any:
+    """Every {{ … }} passes through this, and then through autoescape."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return value if value.isascii() and value.isprintable() else sanitize(value)
+    return value
+
+
+def _text(value: str) -> Markup:
+    """Text with its line breaks, cut at a length."""
+    cut = value if len(value) <= _MAX_TEXT else f"{value[:_MAX_TEXT]}…"
+    return Markup(escape(sanitize(cut, lines=True)))
+
+
+def _setting(value: Any) -> str:
+    """A setting as JSON, text without its quotes, cut at a length."""
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        text = "(nested too deeply)"
+    return text if len(text) <= _MAX_SETTING else f"{text[:_MAX_SETTING]}…"

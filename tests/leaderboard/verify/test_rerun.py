@@ -1,4 +1,4 @@
-"""A rerun against the noise of its entry: by t, one-sided, and only on the same hardware."""
+"""Reruns against the noise of their entry: a one-sided t test, on the same hardware only."""
 
 import pytest
 from scipy import stats
@@ -28,7 +28,7 @@ def scored(make_record):
 
 
 def judged(claim, again, *others):
-    return rerun.compared(claim, again, [summarize(other) for other in others])
+    return rerun.compare(claim, again, [summarize(other) for other in others])
 
 
 def test_a_rerun_within_the_noise_agrees(scored):
@@ -104,4 +104,4 @@ def test_a_config_without_any_noise(scored):
 )
 def test_a_rerun_finds_its_settings_as_the_record_did(make_record, engine, mode):
     """Which ones those are depends on the machine; a record may say anything."""
-    assert rerun.tune_of(make_record({"train.engine": engine})) == mode
+    assert rerun.tune_mode(make_record({"train.engine": engine})) == mode

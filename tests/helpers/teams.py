@@ -1,4 +1,4 @@
-"""Process groups for tests: ranks as threads of this process, and real launchers."""
+"""Teams for tests: ranks as threads of one process, and real launchers with their commands."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 
-class ThreadGroup(ProcessGroup):
+class ThreadTeam(ProcessGroup):
     """A rank that is a thread; `exchanges` counts how often it met the others."""
 
     def __init__(self, rank: int, size: int, table: list, barrier: threading.Barrier) -> None:
@@ -42,12 +42,12 @@ class ThreadGroup(ProcessGroup):
         return {"world_size": self.size}
 
 
-def on_threads(size: int, work: Callable[[ThreadGroup], Any]) -> list[Any]:
-    """The result of `work` on each rank."""
+def on_threads(size: int, work: Callable[[ThreadTeam], Any]) -> list[Any]:
+    """What `work` returns on each rank."""
     table, barrier = [None] * size, threading.Barrier(size)
-    groups = [ThreadGroup(rank, size, table, barrier) for rank in range(size)]
+    teams = [ThreadTeam(rank, size, table, barrier) for rank in range(size)]
 
-    def guarded(group: ThreadGroup) -> Any:
+    def guarded(group: ThreadTeam) -> Any:
         try:
             return work(group)
         except BaseException:
@@ -55,11 +55,11 @@ def on_threads(size: int, work: Callable[[ThreadGroup], Any]) -> list[Any]:
             raise
 
     with ThreadPoolExecutor(size) as pool:
-        return [future.result() for future in [pool.submit(guarded, group) for group in groups]]
+        return [future.result() for future in [pool.submit(guarded, group) for group in teams]]
 
 
 def launch(command: Sequence[str], **options: Any) -> subprocess.Popen:
-    """A launcher with its processes; standard input stays open."""
+    """A launcher with its processes, in a session of their own; standard input stays open."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
     return subprocess.Popen(
         list(command),
@@ -73,10 +73,8 @@ def launch(command: Sequence[str], **options: Any) -> subprocess.Popen:
     )
 
 
-def launched(
-    command: Sequence[str], timeout_s: float = 120, **options: Any
-) -> tuple[int, str, str]:
-    """Exit code, output and errors of a launcher; killed with all it started when late."""
+def launched(command: Sequence[str], timeout_s: float = 120, **options: Any):
+    """A launcher that has ended: its exit code, standard output and standard error."""
     process = launch(command, **options)
     try:
         output, errors = process.communicate(timeout=timeout_s)
@@ -87,7 +85,7 @@ def launched(
 
 
 def kill_all(process: subprocess.Popen) -> None:
-    """Kill a launcher and what it started: killed alone it would leave its processes behind."""
+    """A launcher and what it started: killed alone it would leave its processes behind."""
     try:
         family = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""`submit` and `leaderboard` through the command line: messages, exit codes, untouched stores."""
+"""Commands of the leaderboard: output, messages, exit codes, stores left as they were."""
 
 import hashlib
 import json
@@ -8,47 +8,56 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.command_line import ROOT
 from helpers.made_records import CONTENT, add, made, snapshot, write_run
 
 from speedrun.records.files import OWN_RECORDS
 from speedrun.records.schema import seal
 from speedrun.records.summary import Summary
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-
 
 @pytest.fixture
 def store(tmp_path) -> Path:
+    """Three seeds of an entry of five minutes, one run of one minute."""
     folder = tmp_path / "store"
     for seed in range(3):
         add(folder, made(0.7 + seed / 100, seed), name="more heads", author="Ann")
-    faster = {
+    shorter = {
         "budget_s": 60.0,
         "config.budget_s": 60.0,
         "train.num_tokens": 1_000_000,
         "clock.train_s": 59.0,
         "train.tokens_per_s": 1e6 / 60,
     }
-    add(folder, made(0.9, 0, faster))
+    add(folder, made(0.9, 0, shorter))
     return folder
 
 
-def test_the_table_is_printed(command, store):
+def test_the_table_is_printed_the_same_from_the_cache(command, store):
     before = snapshot(store)
     done = command("leaderboard", "--from", store)
     assert (done.code, done.err) == (0, "")
     assert "more heads" in done.out and "0.7100 ± 0.0100" in done.out
     assert "· 1 min ·" in done.out and "· 5 min ·" in done.out
-    assert command("leaderboard", "--from", store) == done  # from what was kept
+    assert command("leaderboard", "--from", store) == done
     assert snapshot(store) == before
 
 
 def test_the_projects_own_records_are_the_default(command):
-    done = command("leaderboard")
-    assert (done.code, done.err) == (0, "") and "d3pm" in done.out
     done = command("leaderboard", "--check")
     num_records = len([path for path in OWN_RECORDS.iterdir() if len(path.stem) == 64])
-    assert done.code == 0 and f"{num_records} records: all of them hold" in done.err
+    assert done.code == 0 and "d3pm" in done.out
+    assert done.err == f"{num_records} records checked, no problems\n"
+
+
+def test_columns_are_honoured_in_a_pipe(command, store, monkeypatch):
+    wide = command("leaderboard", "--from", store).out
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = command("leaderboard", "--from", store).out
+    monkeypatch.delenv("COLUMNS")
+    assert command("leaderboard", "--from", store).out == wide
+    assert "A wider terminal also shows: " in narrow and "A wider" not in wide
+    assert max(len(line) for line in narrow.splitlines() if "Record" not in line) <= 80
 
 
 def test_markdown_and_json_are_printed_or_written(command, store, tmp_path):
@@ -57,26 +66,20 @@ def test_markdown_and_json_are_printed_or_written(command, store, tmp_path):
     done = command("leaderboard", "--from", store, "--format", "markdown", "--to", out)
     assert done.out == f"{out / 'LEADERBOARD.md'}\n"
     assert (out / "LEADERBOARD.md").read_text(encoding="utf-8") == text
-    done = command("leaderboard", "--from", store, "--format", "json", "--to", out)
+    command("leaderboard", "--from", store, "--format", "json", "--to", out)
     found = json.loads((out / "leaderboard.json").read_text())
     assert found == json.loads(command("leaderboard", "--from", store, "--format", "json").out)
     assert [len(track["entries"]) for track in found["tracks"]] == [1, 1]
 
 
-def test_a_track_is_chosen_by_its_words(command, refused, store):
+def test_a_track_is_chosen_by_words(command, refused, store):
     done = command("leaderboard", "--from", store, "--track", "TinyStories 1 min")
     assert "· 1 min ·" in done.out and "· 5 min ·" not in done.out
-    refused(
-        "no track has these words; there are: tinystories@ff16",
-        "leaderboard",
-        "--from",
-        store,
-        "--track",
-        "wikipedia \x1b[31m",
-    )
+    says = "no track has these words; known: tinystories@ff16"
+    refused(says, "leaderboard", "--from", store, "--track", "wikipedia \x1b[31m")
 
 
-def test_what_does_not_hold_is_told_and_left_out(command, store):
+def test_invalid_files_are_reported_and_left_out(command, store):
     for k in range(12):
         (store / f"{k:064x}.json").write_text("{\x1b[31m\u202e")
     done = command("leaderboard", "--from", store)
@@ -86,7 +89,7 @@ def test_what_does_not_hold_is_told_and_left_out(command, store):
     assert len(found["problems"]) == 12
 
 
-def test_a_folder_of_runs_is_a_leaderboard_of_ones_own(command, refused, tmp_path):
+def test_a_folder_of_runs_is_shown_without_submitting(command, refused, tmp_path):
     for seed in range(3):
         write_run(tmp_path / "runs" / f"run-{seed}", made(0.7 + seed / 100, seed))
     done = command("leaderboard", "--from", tmp_path / "runs")
@@ -95,19 +98,8 @@ def test_a_folder_of_runs_is_a_leaderboard_of_ones_own(command, refused, tmp_pat
     refused("no records there", "leaderboard", "--from", tmp_path / "runs", *page)
 
 
-def test_check_fails_for_anything_that_does_not_hold(command, store):
-    before = snapshot(store)
-    done = command("leaderboard", "--from", store, "--check")
-    assert done.code == 0 and "4 records: all of them hold" in done.err
-    (store / "stranger\x1b").write_text("")
-    done = command("leaderboard", "--from", store, "--check")
-    assert done.code == 2 and "no file of a leaderboard" in done.err and "1 problem(s)" in done.err
-    assert "\x1b" not in done.err
-    (store / "stranger\x1b").unlink()
-    assert snapshot(store) == before
-
-
-def test_check_looks_at_weights_and_tokenizers_too(command, store):
+def test_check_fails_for_unexpected_and_changed_files(command, store):
+    assert "4 records checked" in command("leaderboard", "--from", store, "--check").err
     weights = store / "weights"
     weights.mkdir()
     good = hashlib.sha256(b"weights").hexdigest()
@@ -117,75 +109,17 @@ def test_check_looks_at_weights_and_tokenizers_too(command, store):
     (weights / f"{'1' * 64}.safetensors").symlink_to(weights / f"{good}.safetensors")
     (weights / "model.pkl").write_bytes(b"")
     (store / "tokenizers").symlink_to(store)
+    (store / "stranger\x1b").write_text("")
+    before = snapshot(store)
     done = command("leaderboard", "--from", store, "--check")
-    assert done.code == 2 and "4 problem(s)" in done.err
-    assert f"{'0' * 64}.safetensors: not the weights of its name" in done.err
+    assert done.code == 2 and "5 problem(s)" in done.err and "\x1b" not in done.err
+    assert f"{'0' * 64}.safetensors: does not match its name" in done.err
     for name in (f"weights/{'1' * 64}.safetensors", "weights/model.pkl", "tokenizers"):
-        assert f"{store / name}: no file of a leaderboard" in done.err
+        assert f"{store / name}: not a file of a leaderboard" in done.err
+    assert snapshot(store) == before
 
 
-@pytest.mark.parametrize(
-    ("args", "says"),
-    [
-        (["leaderboard", "--from", "nowhere"], "no records there; add some with"),
-        (["leaderboard", "--from", "nowhere", "--check"], "no records there"),
-        (["leaderboard", "--from", "file"], "cannot be read as a store"),
-        (["leaderboard", "--format", "pdf\x1b"], "allowed are table, markdown, json, html"),
-        (["leaderboard", "--format", "html"], "--to FOLDER"),
-        (["leaderboard", "--to", "out"], "a table is printed"),
-        (["leaderboard", "--top", "-1"], "--top -1"),
-        (["leaderboard", "--format", "json", "--to", "file"], "--to file: cannot write there"),
-        (["leaderboard", "--form", "json"], "--help"),
-        (["submit"], "at least one finished run"),
-        (["submit", "nowhere"], "no record.json there"),
-        (["submit", "file", "--to", "s"], "not a record"),
-        (["submit", "run", "--to", "s", "--name", ""], "--name ''"),
-        (["submit", "run", "--to", "s", "--name", " a"], "begin or end with a space"),
-        (["submit", "run", "--to", "s", "--name", "x" * 101], "has 101 characters"),
-        (["submit", "run", "--to", "s", "--name", "a\x1b[31m"], "control characters"),
-        (["submit", "run", "--to", "s", "--name", "a\nb"], "control characters"),
-        (["submit", "run", "--to", "s", "--name", "\u202ea"], "direction marks"),
-        (["submit", "run", "--to", "s", "--author", "a\u200bb"], "--author"),
-        (["submit", "run", "--to", "s", "--author", "x" * 5000], "has 5000 characters"),
-        (["submit", "run", "--to", "file"], "cannot"),
-        (["compare", "run"], "--help"),
-    ],
-)
-def test_a_mistake_is_one_line_and_exit_code_two(refused, args, says, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "file").write_text("")
-    write_run(tmp_path / "run", seal(CONTENT))
-    refused(says, *args)
-
-
-def test_tables_and_submissions_do_without_frameworks(tmp_path, store):
-    """Start-up time: nothing of training or plotting is imported for a table."""
-    run = write_run(tmp_path / "run", made(0.6, 5))
-    heavy = ("torch", "mlx", "datasets", "matplotlib", "scipy.stats", "tokenizers", "pyarrow")
-    program = (
-        "import sys\nfrom speedrun import cli\n"
-        "try:\n    cli.main(sys.argv[1:])\nexcept SystemExit as end:\n    code = end.code\n"
-        f"print('LOADED', [m for m in {heavy} if m in sys.modules], code, file=sys.stderr)\n"
-    )
-    for args in (
-        ["leaderboard", "--from", store],
-        ["leaderboard", "--from", store, "--format", "markdown"],
-        ["submit", run, "--to", store],
-        ["compare", run, run],
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", program, *map(str, args)],
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "SPEEDRUN_CACHE": str(tmp_path / "cache")},
-            timeout=60,
-        )
-        assert done.stderr.splitlines()[-1] == "LOADED [] 0", done.stderr
-
-
-def test_check_reads_every_file_anew(command, store):
-    """What was kept from an earlier reading is not believed."""
+def test_check_does_not_believe_the_cache(command, store):
     command("leaderboard", "--from", store)
     (kept,) = (Path(os.environ["SPEEDRUN_CACHE"]) / "leaderboard").iterdir()
     files = json.loads(kept.read_text())
@@ -196,3 +130,68 @@ def test_check_reads_every_file_anew(command, store):
     show = ("leaderboard", "--from", store, "--format", "json")
     for args, is_believed in ((show, True), ((*show, "--check"), False)):
         assert ('"mean": 0.1,' in command(*args).out) == is_believed
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["leaderboard", "--from", "nowhere"], "no records there; add some with"),
+        (["leaderboard", "--from", "nowhere", "--check"], "no records there"),
+        (["leaderboard", "--from", "file"], "cannot be read as a store"),
+        (["leaderboard", "--format", "pdf"], '"table", "markdown", "json", "html"'),
+        (["leaderboard", "--format", "html"], "--to FOLDER"),
+        (["leaderboard", "--format", "html", "--to", "file"], "cannot write there"),
+        (["leaderboard", "--format", "json", "--to", "file"], "--to file: cannot write there"),
+        (["leaderboard", "--to", "out"], "a table is printed"),
+        (["leaderboard", "--top", "-1"], "--top -1"),
+        (["leaderboard", "--form", "json"], "--help"),
+        (["submit"], "at least one finished run"),
+        (["submit", "nowhere"], "no record.json there"),
+        (["submit", "file", "--to", "s"], "not a record"),
+        (["submit", "run", "--to", "s", "--name", ""], "--name ''"),
+        (["submit", "run", "--to", "s", "--name", " a"], "begin or end with a space"),
+        (["submit", "run", "--to", "s", "--name", "x" * 101], "has 101 characters"),
+        (["submit", "run", "--to", "s", "--name", "a\x1b[31m"], "control characters"),
+        (["submit", "run", "--to", "s", "--name", "\u202ea"], "direction marks"),
+        (["submit", "run", "--to", "s", "--author", "a\u200bb"], "--author"),
+        (["submit", "run", "--to", "file"], "cannot"),
+        (["verify", "run", "--by", "two\nlines"], "--by"),
+        (["compare", "run"], "--help"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_two(refused, args, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    write_run(tmp_path / "run", seal(CONTENT))
+    refused(says, *args)
+
+
+@pytest.mark.slow
+def test_no_command_but_verify_imports_a_framework(tmp_path, store):
+    run = write_run(tmp_path / "run", made(0.6, 5))
+    commands = [
+        ["submit", run, "--to", store],
+        ["leaderboard", "--from", store, "--format", "markdown"],
+        ["compare", run, run],
+    ]
+    heavy = ("torch", "mlx", "datasets", "matplotlib", "scipy.stats", "tokenizers", "pyarrow")
+    program = f"""
+import sys
+from speedrun.cli import app
+for arguments in {[[str(word) for word in words] for words in commands]}:
+    try:
+        app.main(arguments)
+    except SystemExit as end:
+        assert end.code == 0, arguments
+import leaderboard.render.html.page
+print([m for m in {heavy} if m in sys.modules], file=sys.stderr)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "SPEEDRUN_CACHE": str(tmp_path / "cache")},
+        timeout=60,
+    )
+    assert done.stderr.splitlines()[-1] == "['matplotlib']", done.stderr

@@ -1,0 +1,114 @@
+"""Values that the page of an entry shows, for its template."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from leaderboard import reproduce
+from leaderboard.compare import differences, flat
+from leaderboard.rank import Entry
+from speedrun.records.schema import OFF_CLOCK, ON_CLOCK, Record
+
+MAX_SETTINGS = 400  # of one config
+MAX_POINTS = 60  # of one loss curve
+_MAX_RUNS = 8  # with a curve and bars of their own
+_MAX_NATS = 1e6  # sums stay finite
+Curve = Sequence[tuple[float, float | None]]
+Thin = list[tuple[float, float | None]]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Entry that others were tested against, with its config."""
+
+    entry: Entry
+    config: Mapping[str, Any]
+
+
+def context(entry: Entry, records: Sequence[Record], rival: Rival | None) -> dict[str, Any]:
+    """Template variables of an entry; `records` are those of its runs, in order."""
+    first, shown = records[0], records[:_MAX_RUNS]
+    return {
+        "entry": entry,
+        "first": first,
+        "sections": _sections(first.config),
+        "clocks": (clocks := [_clock(record) for record in shown]),
+        "bar_s": max(first.budget_s, *(max(c["on_s"], c["off_s"]) for c in clocks)) or 1.0,
+        "rival": rival.entry if rival else None,
+        "changes": differences(rival.config, first.config)[:MAX_SETTINGS] if rival else [],
+        "curve": _plot({f"seed {record.seed}": record.train.loss_curve for record in shown}),
+        "engine": list(flat(first.train.engine).items())[:MAX_SETTINGS],
+        "events": [(r.seed, event) for r in records for event in r.train.events[:20]],
+        "verifications": sorted(entry.verifications, key=lambda v: (v.verified, v.record)),
+        "seeds": {record.id: record.seed for record in records},
+        **_reproduction(entry, first),
+    }
+
+
+def _clock(record: Record) -> dict[str, Any]:
+    """Seconds of a race by account, and the sums on and off the clock."""
+    seconds = record.clock.model_dump()
+    off_s = sum(seconds[name] for name in OFF_CLOCK)
+    on_s = sum(seconds[name] for name in ON_CLOCK)
+    return {"seed": record.seed, "seconds": seconds, "on_s": on_s, "off_s": off_s}
+
+
+def _reproduction(entry: Entry, first: Record) -> dict[str, Any]:
+    """Shell lines that race every run of an entry again, or the reason why there are none."""
+    try:
+        command = reproduce.command(first)
+    except ValueError as error:
+        return {"script": None, "no_script": str(error), "command": None}
+    runs = [(run.commit, run.seed) for run in entry.runs]
+    return {"script": command.script(runs), "no_script": "", "command": command}
+
+
+def _sections(config: Mapping[str, Any]) -> dict[str, list[tuple[str, Any]]]:
+    """Settings by the first part of their path; those without one are of the race."""
+    out: dict[str, list[tuple[str, Any]]] = {}
+    for key, value in list(flat(config).items())[:MAX_SETTINGS]:
+        section, dot, rest = key.partition(".")
+        out.setdefault(section if dot else "race", []).append((rest if dot else key, value))
+    return out
+
+
+def thinned(curves: Sequence[Curve]) -> Thin:
+    """Mean (share, nats) of loss curves in `MAX_POINTS` equal parts of the budget.
+
+    Nats are None where a loss was not finite. Curves of a single point are empty: counted models
+    end before they have begun.
+    """
+    points = [
+        (share, np.nan if nats is None else min(nats, _MAX_NATS))
+        for curve in curves
+        for share, nats in curve
+    ]
+    share, nats = np.clip(np.array(points, dtype=float).reshape(-1, 2), -_MAX_NATS, _MAX_NATS).T
+    part = np.clip(share * MAX_POINTS, 0, MAX_POINTS - 1).astype(int)
+    counts = np.bincount(part, minlength=MAX_POINTS)
+    means = [
+        np.bincount(part, values, MAX_POINTS)[counts > 0] / counts[counts > 0]
+        for values in (share, nats)
+    ]
+    out: Thin = [
+        (round(float(s), 4), None if np.isnan(n) else round(float(n), 4))
+        for s, n in zip(*means, strict=True)
+    ]
+    return out if sum(n is not None for _, n in out) > 1 else []
+
+
+def _plot(curves: Mapping[str, Curve]) -> dict[str, Any]:
+    """Loss curves with the range of their axis.
+
+    The range leaves out the first twentieth of the budget, in which a loss falls steeply.
+    """
+    lines = {label: line for label, curve in curves.items() if (line := thinned([curve]))}
+    points = [(s, n) for line in lines.values() for s, n in line if n is not None]
+    if not points:
+        return {}
+    settled = [n for s, n in points if s >= 0.05] or [n for _, n in points]
+    low, high = min(settled), max(settled)
+    pad = 0.06 * (high - low) or 0.5
+    return {"lines": lines, "low": max(0.0, low - pad), "high": high + pad}

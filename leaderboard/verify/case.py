@@ -1,0 +1,130 @@
+"""Record to verify with the files beside it, found in a run's folder or in a store."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from leaderboard import index
+from leaderboard.attestations import Verification
+from leaderboard.store import ID_PREFIX, Store
+from speedrun.records import artifacts
+from speedrun.records.files import RECORD
+from speedrun.records.sanitize import sanitize
+from speedrun.records.schema import Record, load
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Options of a verification.
+
+    Parameters
+    ----------
+    data
+        The data of the run, as for a race: a folder or a file. Default: the hub.
+    device
+        Device that scores the documents: auto, cuda, mlx, mps, cpu or numpy.
+    arch
+        Folder of the architecture, for a run that was raced with --arch ./folder.
+    rerun
+        Also race the record's config and seed again and compare the scores.
+    """
+
+    data: str | None = None
+    device: Annotated[str, Parameter(alias="--backend")] = "auto"
+    arch: str | None = None
+    rerun: Annotated[bool, Parameter(negative="")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """Contents of the files beside a record."""
+
+    weights: bytes
+    tokenizer: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Record to verify; `where` names it in messages."""
+
+    record: Record
+    where: str
+    store: Store
+    folder: Path | None  # of a run; None: the record is in the store
+    files: Files | None  # None: not there
+
+
+def find(run: str, store: Store) -> Case:
+    """Case of a run's folder or of an id's first digits. Raises ValueError or LookupError."""
+    folder = Path(run)
+    if folder.is_dir():
+        if not (folder / RECORD).is_file():
+            raise ValueError(f"{folder}: no {RECORD} in it; give the folder of a finished run")
+        record, where = load(folder / RECORD), str(folder)
+    elif ID_PREFIX.fullmatch(run):
+        folder = None
+        record = index.fetch(store, _full_id(store, run))
+        where = store / record.id
+    else:
+        raise ValueError(
+            f"{sanitize(run)!r} is neither a folder nor an id; give the folder of a finished run,"
+            " or at least four hex digits of a record's id"
+        )
+    if record.score is None:
+        raise ValueError(f"{where}: the run is {record.status} and has no score to verify")
+    files = _beside(folder, record) if folder is not None else _in_store(store, record)
+    return Case(record=record, where=where, store=store, folder=folder, files=files)
+
+
+def _full_id(store: Store, prefix: str) -> str:
+    ids = [name[:64] for name in store.names() if re.fullmatch(r"[0-9a-f]{64}\.json", name)]
+    found = [id for id in ids if id.startswith(prefix)]
+    if len(found) != 1:
+        what = f"{len(found)} records begin" if found else "no record begins"
+        raise LookupError(f"{store.url}: {what} with {prefix}; give more digits of the id")
+    return found[0]
+
+
+def _beside(folder: Path, record: Record) -> Files | None:
+    if not all((folder / name).is_file() for name in (artifacts.WEIGHTS, artifacts.TOKENIZER)):
+        return None
+    return Files(
+        weights=artifacts.read_weights(folder, record), tokenizer=artifacts.read_tokenizer(folder)
+    )
+
+
+def _in_store(store: Store, record: Record) -> Files | None:
+    weights = _read(store, artifacts.weights_name(record), artifacts.max_weights_bytes(record))
+    tokenizer = _read(store, artifacts.tokenizer_name(record), artifacts.MAX_TOKENIZER_BYTES)
+    if weights is None or tokenizer is None:
+        return None
+    return Files(weights=weights, tokenizer=tokenizer)
+
+
+def _read(store: Store, name: str, limit: int) -> bytes | None:
+    """Content of a file that is no larger than it may be; the limit alone may exceed memory."""
+    if (size := store.size(name)) is None:
+        return None
+    if size > limit:
+        raise ValueError(f"{store / name}: too large ({size} bytes; at most {limit} allowed)")
+    return store.read(name, size)
+
+
+def save(case: Case, note: Verification) -> str:
+    """Write a verification beside its run, where `submit` finds it, or into the store."""
+    content = note.to_json().encode()
+    if case.folder is None:
+        case.store.add(note.file_name, content)
+        return case.store / note.file_name
+    path = case.folder / f"verification-{note.digest()}.json"
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise ValueError(
+            f"{case.folder}: cannot write the verification ({error.strerror}); copy the run to a"
+            " folder that you may write to"
+        ) from None
+    return str(path)

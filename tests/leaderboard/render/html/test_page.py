@@ -1,0 +1,242 @@
+"""The page as files: links, escaping, reproducible bytes, files of others left alone."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from helpers import page_store
+from helpers.made_records import add, snapshot
+
+from leaderboard import index as catalogue
+from leaderboard import rank
+from leaderboard.render.html import page, plots
+from leaderboard.render.html.entry import MAX_POINTS, thinned
+from leaderboard.render.html.folder import MANIFEST
+from leaderboard.render.html.page import write_page
+from leaderboard.store import Store
+from speedrun.records.schema import ON_CLOCK, seal
+
+VOID = {"meta", "link", "input", "br", "img", "hr"}
+LINKS = ("src", "href", "action", "data", "xlink:href", "poster", "srcset", "formaction")
+
+
+class Page(HTMLParser):
+    """Elements of a page with their attributes, checked to close, and its text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path, self.open = path, []
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.feed(path.read_text(encoding="utf-8"))
+        self.close()
+        assert not self.open, f"{path.name}: {self.open} stay open"
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag):
+        if tag in ("li", "p", "option") and self.open[-1] != tag:
+            return
+        assert self.open and self.open[-1] == tag, f"{self.path.name}: </{tag}> in {self.open[-4:]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        self.text += data
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def build(store: Path, to: Path) -> Path:
+    opened = Store(str(store))
+    found = catalogue.read(opened, None)
+    assert not found.problems
+    return write_page(to, rank.boards(found.runs, found.submissions, found.verifications), opened)
+
+
+def files(folder: Path) -> dict[str, bytes | str]:
+    return {name: content for name, content in snapshot(folder).items() if content != "folder"}
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory) -> Path:
+    """Folder of a page about entries with hostile names."""
+    folder = tmp_path_factory.mktemp("hostile")
+    page_store.fill(folder / "store", 14)
+    build(folder / "store", folder / "page")
+    return folder / "page"
+
+
+@pytest.fixture(scope="module")
+def found(hostile) -> list[Page]:
+    return [Page(path) for path in sorted(hostile.rglob("*.html"))]
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory) -> Path:
+    """Store of three entries."""
+    store = tmp_path_factory.mktemp("few") / "store"
+    page_store.fill(store, 3)
+    return store
+
+
+def test_nothing_comes_from_outside_and_every_link_leads_somewhere(found):
+    assert len(found) == 15
+    for one in found:
+        for tag, attributes in one.elements:
+            for name in LINKS:
+                target = attributes.get(name)
+                if target is None or target in ("data:,",) or target.startswith("#"):
+                    continue
+                assert not re.match(r"[a-z][a-z0-9+.-]*:|//|/", target, re.I), (tag, target)
+                assert (one.path.parent / target.partition("#")[0]).is_file(), (tag, target)
+    for name in ("style.css", "page.js"):
+        text = (found[0].path.parent.parent / name).read_text(encoding="utf-8")
+        assert not re.search(r"@import|url\((?!#)|fetch\(|XMLHttpRequest|import\(", text)
+        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
+
+
+def test_hostile_names_are_text_and_nothing_else(found):
+    for one in found:
+        assert not one.of("img") and all("class" in i for i in one.of("i"))
+        assert {s.get("src") for s in one.of("script")} <= {"curves.js", "page.js"}
+        for _, attributes in one.elements:
+            assert not [name for name in attributes if name.startswith("on")], attributes
+    index = next(one for one in found if one.path.name == "index.html")
+    for name in page_store.HOSTILE:
+        assert name in index.text, name
+
+
+def test_ids_are_unique_in_each_page(found):
+    for one in found:
+        ids = [attributes["id"] for _, attributes in one.elements if "id" in attributes]
+        assert len(ids) == len(set(ids)), one.path.name
+        drawn = one.path.read_text(encoding="utf-8")
+        uses = re.findall(r"url\(#([^)]+)\)", drawn) + re.findall(r'<use href="#([^"]+)"', drawn)
+        assert set(uses) <= set(ids)
+
+
+def test_points_have_tooltips_and_links(hostile):
+    text = (hostile / "index.html").read_text(encoding="utf-8")
+    for name in ("&lt;script&gt;alert(1)&lt;/script&gt;", "$\\frac{1}{0$ \\mathbf{x}"):
+        title = f"<title>{re.escape(name)}: "
+        assert re.search(rf'<a tabindex="-1" href="entries/\w+\.html">{title}', text)
+
+
+def test_control_characters_are_shown_as_escapes(tmp_path):
+    made = page_store.content(arch="a\u202eb\x1b[31m", seed=3)
+    made["sample"]["text"] = "one\ntwo\u200b\u202e<b>"
+    deep = {"a": {"b": {"c": {"d": {"e": {"f": [1, {"g": None}]}}}}}}
+    made["config"] |= {"recipe": 3, "extra": deep, "long": "x" * 5000, "": ""}
+    add(tmp_path / "store", seal(made))
+    build(tmp_path / "store", tmp_path / "page")
+    for path in (tmp_path / "page").rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search("[\u202e\u200b\x1b]", text)
+        assert "a\\u202eb\\x1b[31m" in text
+    entry = Page(next((tmp_path / "page" / "entries").iterdir())).text
+    assert "one\ntwo\\u200b\\u202e<b>" in entry and "No command is available" in entry
+    assert '{"f": [1, {"g": null}]}' in entry and "x" * 300 + "…" in entry
+
+
+@pytest.mark.slow
+def test_the_same_records_make_the_same_bytes(hostile, tmp_path):
+    build(hostile.parent / "store", tmp_path / "again")
+    assert files(tmp_path / "again") == files(hostile)
+
+
+def test_a_second_build_removes_stale_pages_and_touches_no_other_file(few, tmp_path):
+    store, to = shutil.copytree(few, tmp_path / "store"), tmp_path / "page"
+    build(store, to)
+    (to / "CNAME").write_text("mine", encoding="utf-8")
+    (to / "entries" / "mine.html").write_text("mine", encoding="utf-8")
+    (tmp_path / "precious").write_text("mine", encoding="utf-8")
+    manifest = to / MANIFEST
+    manifest.write_text(json.dumps([*json.loads(manifest.read_text()), "../precious", 3]))
+    before = {path.name for path in (to / "entries").iterdir()}
+    for run in catalogue.read(Store(str(store)), None).runs:
+        if run.arch == "lstm":
+            for path in store.glob(f"{run.id}*"):
+                path.unlink()
+    build(store, to)
+    after = {path.name for path in (to / "entries").iterdir()}
+    linked = set(re.findall(r"entries/([0-9a-f]{12}\.html)", (to / "index.html").read_text()))
+    assert after == linked | {"mine.html"} and after < before
+    for path in (to / "CNAME", to / "entries" / "mine.html", tmp_path / "precious"):
+        assert path.read_text() == "mine"
+
+
+def test_an_index_that_somebody_else_wrote_stays(few, tmp_path):
+    (tmp_path / "index.html").write_text("mine", encoding="utf-8")
+    with pytest.raises(ValueError, match="was not written by this command"):
+        build(few, tmp_path)
+    assert files(tmp_path) == {"index.html": b"mine"}
+
+
+def test_a_build_that_fails_leaves_the_old_page_whole(few, tmp_path, monkeypatch):
+    build(few, tmp_path)
+    before = files(tmp_path)
+    monkeypatch.setattr(page, "draw_plots", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        build(few, tmp_path)
+    assert files(tmp_path) == before
+
+
+def test_a_record_deleted_meanwhile_costs_only_its_own_page(few, tmp_path):
+    store = shutil.copytree(few, tmp_path / "store")
+    opened = Store(str(store))
+    listed = catalogue.read(opened, None)
+    boards = rank.boards(listed.runs, listed.submissions, listed.verifications)
+    gone = boards[0].entries[-1]
+    (store / f"{gone.first.id}.json").unlink()
+    index = Page(write_page(tmp_path / "page", boards, opened))
+    targets = {a.get("href") for a in index.of("a")}
+    assert f"entries/{gone.id}.html" not in targets
+    assert f"entries/{boards[0].entries[0].id}.html" in targets
+    assert "without a page" in index.text
+
+
+def test_no_records_make_a_page_that_says_so(tmp_path):
+    assert "no records yet" in Page(write_page(tmp_path / "page", [], Store(str(tmp_path)))).text
+
+
+def test_curves_are_thinned_to_finite_means():
+    curve = [(k / 1000, 5.0 - k / 500 if k != 500 else None) for k in range(1000)]
+    thin = thinned([curve, curve])
+    assert len(thin) == MAX_POINTS
+    assert [nats for _, nats in thin].count(None) == 1
+    assert thin[0] == (0.008, 4.984)
+    assert thinned([[(0.5, 1.0)]]) == thinned([[]]) == []
+    vast = thinned([[(0.1, 1e308), (1e308, 1e308), (-1e308, 2.0)]])
+    assert json.loads(json.dumps(vast, allow_nan=False)) == [[*point] for point in vast]
+
+
+@pytest.mark.parametrize(
+    ("fewer", "expected"), [(True, [(1.0, 3.0), (2.0, 1.0)]), (False, [(2.0, 1.0), (4.0, 2.0)])]
+)
+def test_the_frontier_holds_what_nothing_beats(fewer, expected):
+    points = [(1.0, 3.0), (2.0, 1.0), (2.0, 2.5), (4.0, 2.0), (3.0, 3.0)]
+    assert plots.frontier(points, fewer=fewer) == expected
+
+
+def test_bars_have_one_scale(make_record, tmp_path):
+    slow = make_record({"clock.evaluate_s": 600.0, "seed": 1, "config.seed": 1})
+    for record in (make_record(), slow):
+        add(tmp_path / "store", record)
+    build(tmp_path / "store", tmp_path / "page")
+    entry = Page(next((tmp_path / "page" / "entries").iterdir()))
+    parts = [(i["class"], float(i["style"][7:-1])) for i in entry.of("i") if "style" in i]
+    assert len(parts) == 18  # nine accounts of each run, one is empty
+    off = sum(width for name, width in parts[9:] if name not in ON_CLOCK)
+    on = sum(width for name, width in parts[:9] if name in ON_CLOCK)
+    assert off == pytest.approx(100, abs=0.01)
+    assert on == pytest.approx(100 * 300 / 613.2, abs=0.01)
