@@ -24,12 +24,11 @@ _SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
-    """Execution settings and how they were found."""
+class Tuned:
+    """Execution settings of a race, and what its record says about them."""
 
     settings: ExecutionConfig
-    facts: dict[str, Any]  # for the record
-    is_thorough: bool  # from --tune full
+    facts: dict[str, Any]
 
 
 def key(target: Target, space: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
@@ -60,18 +59,14 @@ def _digest(cls: type) -> str:
     return digest.hexdigest()
 
 
-def load(folder: Path, key: Mapping[str, Any]) -> Choice | None:
+def load(folder: Path, key: Mapping[str, Any]) -> Tuned | None:
     """The choice for this key; None where there is none, or the file is damaged."""
     try:
         content = json.loads(_path(folder, key).read_text(encoding="utf-8"))
         settings = ExecutionConfig(**content["settings"])
         if content["schema"] != _SCHEMA or not _in_space(settings, key["space"]):
             return None
-        return Choice(
-            settings=settings,
-            facts=dict(content["facts"]),
-            is_thorough=bool(content["is_thorough"]),
-        )
+        return Tuned(settings=settings, facts=dict(content["facts"]))
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
@@ -82,9 +77,9 @@ def _in_space(settings: ExecutionConfig, space: Mapping[str, Sequence[Any]]) -> 
     )
 
 
-def save(folder: Path, key: Mapping[str, Any], choice: Choice) -> None:
+def save(folder: Path, key: Mapping[str, Any], tuned: Tuned) -> None:
     """Write a choice; where the disk refuses, the next race searches again."""
-    content = {"schema": _SCHEMA, "key": key, **dataclasses.asdict(choice)}
+    content = {"schema": _SCHEMA, "key": key, **dataclasses.asdict(tuned)}
     with contextlib.suppress(OSError):
         write_atomic(_path(folder, key), json.dumps(content, indent=1))
 

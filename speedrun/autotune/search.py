@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from speedrun.autotune.worker import FirstSteps, Limits, Slot, Worker
+from speedrun.autotune import worker
+from speedrun.autotune.worker import FirstSteps, Slot, Target
 from speedrun.protocols import DEFAULT_EXECUTION, ExecutionConfig
-from speedrun.system.subprocesses import ChildError, ChildTimeout
+from speedrun.system.subprocesses import Child, ChildEnded, ChildError, ChildTimeout
 
 # Relative difference of a step's loss that another order of rounding explains.
 TOLERANCE = {"fp32": 1e-3, "bf16": 2e-2, "fp16": 2e-2}
@@ -86,18 +87,26 @@ class _Over(Exception):
     """Nothing more can be tried; the text says why, if that is a problem."""
 
 
+def start_worker() -> Child:
+    """A child process for the engines of a search."""
+    return Child(worker.__name__)
+
+
 class Search:
-    """One search over a space of settings, in one worker."""
+    """One search over a space of settings, in one child process at a time."""
 
     def __init__(
         self,
-        worker: Worker,
+        target: Target,
         space: Mapping[str, Sequence[Any]],
         budget: Budget,
+        *,
+        start: Callable[[], Child] = start_worker,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """`space` lists values by field, the default first."""
-        self._worker, self._now = worker, now
+        self._target, self._start, self._now = target, start, now
+        self._child: Child | None = None
         self._default = ExecutionConfig(**{name: values[0] for name, values in space.items()})
         self._space = {name: values for name, values in space.items() if len(values) > 1}
         self._budget, self._deadline_s = budget, now() + budget.total_s
@@ -115,7 +124,8 @@ class Search:
         except _Over as over:
             result.problem = str(over)
         finally:
-            self._worker.close()
+            if self._child is not None:
+                self._child.kill()
         if result.default_s is not None:
             result.best_s = self._best.step_s
             undecided = {name: None for name in self._space if name not in self._decided}
@@ -126,15 +136,14 @@ class Search:
         """The reference: its losses are right, its time is what others must beat."""
         started_s = self._now()
         try:
-            self._worker.start(self._left_s())
+            self._start_child()
         except ChildError as error:
             raise _Over(f"its process did not start: {error}") from None
         self._startup_s = self._now() - started_s
         started_s = self._now()
         try:
-            limits = Limits(total_s=self._left_s())
-            first = self._worker.build(self._default, limits, may_shrink=True)
-            self._worker.promote()
+            first = self._build(self._default, self._left_s(), may_shrink=True)
+            self._call("promote")
         except ChildTimeout:
             raise _Over(
                 f"the default settings alone take longer than {self._budget.total_s:g} s"
@@ -170,17 +179,17 @@ class Search:
         is_compiled = settings.compile not in (None, "off")
         rounds_s = 2 * MIN_ROUNDS * max(BLOCK_S, self._best.step_s)
         needed_s = (MIN_COMPILE_S if is_compiled else self._build_s) + rounds_s
-        if self._left_s() < needed_s + (0 if self._worker.is_up else self._startup_s):
+        if self._left_s() < needed_s + (self._startup_s if self._child is None else 0):
             return self._skip(label)
         self._restart_if_ended()
         self._seen.add(settings)
         trial = None
         try:
-            first = self._build(settings, is_compiled)
+            first = self._build_rival(settings, is_compiled)
             if (trial := self._race(name, settings, first)) is None:
                 return self._skip(label)
             if trial.kept:
-                self._worker.promote()
+                self._call("promote")
         except ChildError as error:
             if isinstance(error, ChildTimeout) and self._left_s() < _INSTANT_S:
                 return self._skip(label)  # it had less time than it may take
@@ -196,15 +205,15 @@ class Search:
         self._best = self._rival
         return True
 
-    def _build(self, settings: ExecutionConfig, is_compiled: bool) -> FirstSteps:
+    def _build_rival(self, settings: ExecutionConfig, is_compiled: bool) -> FirstSteps:
         """The first steps of a candidate; ChildError where they are wrong."""
         timeout_s = max(MIN_TIMEOUT_S, TIMEOUT_FACTOR * self._build_s)
-        limits = Limits(
-            total_s=min(self._left_s(), self._budget.compile_s if is_compiled else timeout_s),
+        first = self._build(
+            settings,
+            min(self._left_s(), self._budget.compile_s if is_compiled else timeout_s),
             first_s=None if is_compiled else SLOW_FIRST * self._first_s,
             step_s=SLOW_STEP * self._best.median_s,
         )
-        first = self._worker.build(settings, limits)
         if is_compiled and not first.metadata.get("compiled", True):
             raise ChildError(str(first.metadata.get("compile_error", "it was not compiled")))
         tolerance = TOLERANCE[settings.precision or "fp32"]
@@ -228,7 +237,8 @@ class Search:
         while len(ratios) < MAX_ROUNDS and self._left_s() > 2 * block_s:
             for slot in reversed(times_s) if len(ratios) % 2 else times_s:
                 timeout_s = min(self._left_s(), max(MIN_TIMEOUT_S, TIMEOUT_FACTOR * block_s))
-                times_s[slot].append(self._worker.time(slot, num_steps, timeout_s=timeout_s))
+                step_s = self._call("time", timeout_s, slot=slot, num_steps=num_steps)
+                times_s[slot].append(step_s)
             ratios.append(times_s["rival"][-1] / times_s["best"][-1])
             is_clear = max(ratios) < 1 - CLEARLY or min(ratios) > 1 + CLEARLY
             if len(ratios) >= MIN_ROUNDS and is_clear:
@@ -250,16 +260,33 @@ class Search:
 
     def _restart_if_ended(self) -> None:
         """A new process with the best settings in it, where a candidate has taken the old one."""
-        if self._worker.is_up:
+        if self._child is not None:
             return
         try:
-            self._worker.start(self._left_s())
-            self._worker.build(self._best.settings, Limits(total_s=self._left_s()))
-            self._worker.promote()
+            self._start_child()
+            self._build(self._best.settings, self._left_s())
+            self._call("promote")
         except ChildError as error:
             is_late = self._left_s() <= 0
             why = f"the best settings did not start again: {error}"
             raise _Over("" if is_late else why) from None
+
+    def _start_child(self) -> None:
+        self._child = self._start()
+        self._call("start", self._left_s(), **self._target.arguments())
+
+    def _build(self, settings: ExecutionConfig, timeout_s: float, **limits: Any) -> FirstSteps:
+        plain = dataclasses.asdict(settings)
+        return FirstSteps(**self._call("build", timeout_s, settings=plain, **limits))
+
+    def _call(self, kind: str, timeout_s: float = MIN_TIMEOUT_S, **values: Any) -> Any:
+        """A method of `Engines`; where the process ends, both engines are gone."""
+        assert self._child is not None
+        try:
+            return self._child.call(kind, timeout_s=timeout_s, **values)
+        except (ChildEnded, ChildTimeout):
+            self._child = None
+            raise
 
     def _skip(self, label: str) -> bool:
         """Note a candidate for which the time does not suffice."""

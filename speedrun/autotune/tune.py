@@ -3,15 +3,16 @@
 import statistics
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from speedrun.autotune import cache
-from speedrun.autotune.search import Budget, Result, Search
-from speedrun.autotune.worker import Target, Worker
+from speedrun.autotune.cache import Tuned
+from speedrun.autotune.search import Budget, Result, Search, start_worker
+from speedrun.autotune.worker import Target
 from speedrun.config import Recipe
 from speedrun.protocols import DEFAULT_EXECUTION, ExecutionConfig
 from speedrun.system import hardware, paths
+from speedrun.system.subprocesses import Child
 
 Mode = Literal["off", "quick", "full"]
 BUDGETS = {
@@ -23,20 +24,12 @@ BUDGETS = {
 DISTURBED = 0.25
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tuned:
-    """The execution settings of a race and what its record says about them."""
-
-    settings: ExecutionConfig
-    facts: dict[str, Any]
-
-
 def tune(
     mode: Mode,
     target: Target,
     notice: Callable[[str], None],
     *,
-    worker: Callable[[Target], Worker] = Worker,
+    start: Callable[[], Child] = start_worker,
     now: Callable[[], float] = time.monotonic,
 ) -> Tuned:
     """Settings for this race, from the cache or from a search; `notice` gets a line or two.
@@ -49,20 +42,20 @@ def tune(
         return Tuned(settings=DEFAULT_EXECUTION, facts={"mode": mode})
     folder, key = paths.cache_dir() / "tuning", cache.key(target, space)
     cached = cache.load(folder, key)
-    if cached is not None and (cached.is_thorough or mode == "quick"):
+    if cached is not None and (mode == "quick" or cached.facts.get("mode") == mode):
         notice(f"Using the tuned settings of an earlier race: {_listed(cached.settings)}.")
         return Tuned(settings=cached.settings, facts=cached.facts | {"from": "cache"})
     notice(f"Timing real steps under different settings, for at most {BUDGETS[mode].total_s:g} s.")
     started_s = now()
-    result = Search(worker(target), space, BUDGETS[mode], now).run()
+    result = Search(target, space, BUDGETS[mode], start=start, now=now).run()
     facts = _facts(mode, result, now() - started_s)
+    tuned = Tuned(settings=result.settings, facts=facts)
     is_calm = facts["spread"] is None or facts["spread"] <= DISTURBED
     if is_calm and result.tried and not result.problem:
-        choice = cache.Choice(settings=result.settings, facts=facts, is_thorough=mode == "full")
-        cache.save(folder, key, choice)
+        cache.save(folder, key, tuned)
     for line in _report(mode, result, facts):
         notice(line)
-    return Tuned(settings=result.settings, facts=facts)
+    return tuned
 
 
 def open_fields(

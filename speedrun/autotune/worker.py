@@ -1,4 +1,4 @@
-"""The training step to be tuned, and the child process in which its candidates are timed.
+"""The training step to be tuned, and the engines that are timed in a child process.
 
 Whatever a candidate does to that process, it costs this candidate alone.
 """
@@ -17,10 +17,8 @@ from speedrun.models import loader
 from speedrun.protocols import Architecture, Backend, Device, Engine, EngineSpec, ExecutionConfig
 from speedrun.system import subprocesses
 from speedrun.system.hardware import Machine
-from speedrun.system.subprocesses import Child, ChildEnded, ChildTimeout
 
 CHECK_STEPS = 4  # whose loss must be right; the first one also compiles
-_PROMOTE_S = 5.0
 Slot = Literal["best", "rival"]
 
 
@@ -57,67 +55,8 @@ class FirstSteps:
     metadata: Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """Seconds for all first steps of an engine, for the very first, and for each later one."""
-
-    total_s: float
-    first_s: float | None = None
-    step_s: float | None = None
-
-
-class Worker:
-    """A child process that holds two engines, the best so far and its rival, and times them.
-
-    What fails raises ChildError. When the process ends, both engines are gone.
-    """
-
-    def __init__(self, target: Target, module: str = __name__) -> None:
-        self._target, self._module = target, module
-        self._child: Child | None = None
-
-    @property
-    def is_up(self) -> bool:
-        """Whether the child process runs."""
-        return self._child is not None
-
-    def start(self, timeout_s: float) -> None:
-        """Start the process and have it load the target."""
-        self._child = Child(self._module)
-        self._call("start", timeout_s, **self._target.arguments())
-
-    def build(
-        self, settings: ExecutionConfig, limits: Limits, *, may_shrink: bool = False
-    ) -> FirstSteps:
-        """Make the rival and take its first steps, in smaller micro-batches if it `may_shrink`."""
-        values = {"settings": dataclasses.asdict(settings), "limits": dataclasses.asdict(limits)}
-        return FirstSteps(**self._call("build", limits.total_s, may_shrink=may_shrink, **values))
-
-    def promote(self) -> None:
-        """Make the rival the best."""
-        self._call("promote", _PROMOTE_S)
-
-    def time(self, slot: Slot, num_steps: int, *, timeout_s: float) -> float:
-        """Seconds per step, over some steps."""
-        return self._call("time", timeout_s, slot=slot, num_steps=num_steps)
-
-    def close(self) -> None:
-        """End the process."""
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
-
-    def _call(self, kind: str, timeout_s: float, **values: Any) -> Any:
-        assert self._child is not None
-        try:
-            return self._child.call(kind, timeout_s=timeout_s, **values)
-        except (ChildEnded, ChildTimeout):
-            self.close()
-            raise
-
-
 class Engines:
-    """The child's side of a `Worker`."""
+    """Two engines of a target, the best so far and its rival; served to `autotune.search`."""
 
     def __init__(self, notice: Callable[[str], None], **target: Any) -> None:
         architecture = loader.architecture(target["arch"])
@@ -134,12 +73,20 @@ class Engines:
         self._engines: dict[str, tuple[Engine, ExecutionConfig]] = {}
 
     def build(
-        self, settings: dict[str, Any], limits: dict[str, Any], may_shrink: bool
+        self,
+        settings: dict[str, Any],
+        may_shrink: bool = False,
+        first_s: float | None = None,
+        step_s: float | None = None,
     ) -> dict[str, Any]:
-        """Make an engine and take its first steps; `FirstSteps` as plain values."""
+        """Make the rival and take its first steps; `FirstSteps` as plain values.
+
+        It may take smaller micro-batches if it `may_shrink`, and is given up where its first step
+        takes longer than `first_s` or later ones longer than `step_s`.
+        """
         self._engines.pop("rival", None)
         gc.collect()  # its memory is needed by the next one
-        execution, limit = ExecutionConfig(**settings), Limits(**limits)
+        execution = ExecutionConfig(**settings)
         engine = self._backend.engine(dataclasses.replace(self._spec, execution=execution))
         losses: list[float] = []
         times_s: list[float] = []
@@ -153,7 +100,7 @@ class Engines:
             losses.append(engine.train_loss())
             engine.sync()
             times_s.append(time.perf_counter() - started_s)
-            is_slow = _is_slow(times_s, limit)
+            is_slow = _is_slow(times_s, first_s, step_s)
         if not is_slow:
             self._engines["rival"] = engine, execution
         return dataclasses.asdict(
@@ -176,11 +123,11 @@ class Engines:
         return (time.perf_counter() - started_s) / num_steps
 
 
-def _is_slow(times_s: Sequence[float], limits: Limits) -> bool:
+def _is_slow(times_s: Sequence[float], first_s: float | None, step_s: float | None) -> bool:
     """The first step is judged alone; of the others two, as one may have been disturbed."""
-    if limits.first_s is not None and times_s[0] > limits.first_s:
+    if first_s is not None and times_s[0] > first_s:
         return True
-    return limits.step_s is not None and len(times_s) > 2 and min(times_s[1:]) > limits.step_s
+    return step_s is not None and len(times_s) > 2 and min(times_s[1:]) > step_s
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,6 +24,9 @@ DEFAULT = ExecutionConfig(
 )
 
 
+TARGET: Any = SimpleNamespace(arguments=dict)
+
+
 def searched(
     fake_time: Any,
     behaves: Callable[[ExecutionConfig], Candidate],
@@ -35,7 +39,7 @@ def searched(
     vars(worker).update(changes)
     started_s = fake_time()
     budget = Budget(total_s=total_s, compile_s=compile_s)
-    result = Search(worker, SPACE, budget, fake_time).run()
+    result = Search(TARGET, SPACE, budget, start=worker, now=fake_time).run()
     assert not worker.is_up, "the process is gone when the search is over"
     assert fake_time() - started_s <= total_s + 1e-6, "the limit holds whatever happens"
     return result, worker

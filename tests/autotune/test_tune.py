@@ -68,13 +68,16 @@ class Raced:
         self.workers: list[Any] = []
 
     def __call__(self, target: tune.Target, mode: Any = "quick") -> tune.Tuned:
-        def worker(target: Any) -> Any:
-            self.workers.append(FakeWorker(self.fake_time, self.behaves))
-            self.workers[-1].slowdown = self.slowdown
-            return self.workers[-1]
+        worker = FakeWorker(self.fake_time, self.behaves)
+        worker.slowdown = self.slowdown
+
+        def start() -> Any:
+            if worker not in self.workers:
+                self.workers.append(worker)
+            return worker()
 
         self.lines.clear()
-        return tune.tune(mode, target, self.lines.append, worker=worker, now=self.fake_time)
+        return tune.tune(mode, target, self.lines.append, start=start, now=self.fake_time)
 
 
 @pytest.fixture

@@ -7,14 +7,13 @@ import pytest
 from helpers.fakes import FakeEngine, run_of
 
 from speedrun.autotune import worker
-from speedrun.autotune.worker import Engines, Limits, Target, Worker
+from speedrun.autotune.search import start_worker
+from speedrun.autotune.worker import Engines, Target
 from speedrun.backends import registry
 from speedrun.models import loader
 from speedrun.protocols import ExecutionConfig, OutOfMemory
 from speedrun.system.hardware import Machine
 from speedrun.system.subprocesses import ChildTimeout
-
-LIMITS = {"total_s": 60.0, "first_s": None, "step_s": None}
 
 
 def target() -> Target:
@@ -61,18 +60,18 @@ def settings(**fields: Any) -> dict[str, Any]:
 
 
 def test_first_steps_and_times_come_back(engines):
-    first = engines.served.build(settings(num_threads=2), LIMITS, may_shrink=False)
+    first = engines.served.build(settings(num_threads=2))
     assert first["losses"] == [7.0, 6.0, 5.0, 4.0] and not first["is_slow"]
     assert first["times_s"] == [2.0] * 4 and first["metadata"]["precision"] == "fp32"
     engines.served.promote()
-    engines.served.build(settings(num_threads=1), LIMITS, may_shrink=False)
+    engines.served.build(settings(num_threads=1))
     assert engines.served.time("best", 5) == 2.0 and engines.made[0].num_steps == 9
     assert engines.prepared == [ExecutionConfig(num_threads=2)], "what the process shares is set"
 
 
 def test_an_engine_far_too_slow_is_given_up_at_once(engines):
     for limit, num_steps in (("first_s", 1), ("step_s", 3)):
-        first = engines.served.build(settings(), {**LIMITS, limit: 1.9}, may_shrink=False)
+        first = engines.served.build(settings(), **{limit: 1.9})
         assert first["is_slow"] and len(first["losses"]) == num_steps
         with pytest.raises(KeyError):
             engines.served.time("rival", 1)
@@ -80,22 +79,22 @@ def test_an_engine_far_too_slow_is_given_up_at_once(engines):
 
 def test_only_the_default_settings_take_smaller_pieces(engines):
     with pytest.raises(OutOfMemory):
-        engines.served.build(settings(micro_batch_rows=4), LIMITS, may_shrink=False)
-    engines.served.build(settings(micro_batch_rows=4), LIMITS, may_shrink=True)
+        engines.served.build(settings(micro_batch_rows=4))
+    engines.served.build(settings(micro_batch_rows=4), may_shrink=True)
     assert engines.made[-1].micro_batch_rows == 2
 
 
 @pytest.mark.slow
-def test_a_worker_times_real_steps_and_is_killed_where_they_hang():
-    timed = Worker(target())
+def test_real_steps_are_timed_in_a_child_that_is_killed_where_they_hang():
+    child = start_worker()
     try:
-        timed.start(60)
-        first = timed.build(ExecutionConfig(num_threads=1), Limits(total_s=60))
-        assert len(first.losses) == 4 and first.losses[-1] < first.losses[0]
-        timed.promote()
-        assert timed.time("best", 2, timeout_s=30) > 0
+        child.call("start", timeout_s=60, **target().arguments())
+        first = child.call("build", timeout_s=60, settings=settings(num_threads=1))
+        assert len(first["losses"]) == 4 and first["losses"][-1] < first["losses"][0]
+        child.call("promote")
+        assert child.call("time", timeout_s=30, slot="best", num_steps=2) > 0
         with pytest.raises(ChildTimeout):
-            timed.time("best", 10**7, timeout_s=0.1)
-        assert not timed.is_up
+            child.call("time", timeout_s=0.1, slot="best", num_steps=10**7)
+        assert child.exit_code is not None
     finally:
-        timed.close()
+        child.kill()

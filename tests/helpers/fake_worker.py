@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from speedrun.autotune.worker import FirstSteps, Limits
 from speedrun.protocols import ExecutionConfig
 from speedrun.system.subprocesses import ChildEnded, ChildError, ChildTimeout
 
@@ -22,78 +21,89 @@ class Candidate:
 
 
 class _FakeWorker:
-    """Engines that take fake time; `slowdown` is that of a busy machine."""
+    """Starts children whose engines take fake time; `slowdown` is that of a busy machine."""
 
     def __init__(self, fake_time: Any, behaves: Callable[[ExecutionConfig], Candidate]) -> None:
         self.fake_time, self.behaves = fake_time, behaves
         self.slowdown: Callable[[], float] = lambda: 1.0
-        self.startup_s, self.fits_rows = 2.0, 8
-        self.is_up, self.num_starts = False, 0
+        self.startup_s, self.fits_rows, self.num_starts = 2.0, 8, 0
+        self.is_up = False
         self.engines: dict[str, ExecutionConfig] = {}
         self.built: list[ExecutionConfig] = []
         self.timed: list[str] = []
 
-    def start(self, timeout_s: float) -> None:
+    def __call__(self) -> "_FakeWorker":
+        """A new child process."""
+        assert not self.is_up, "one at a time"
         self.is_up = True
         self.num_starts += 1
-        self._spend(self.startup_s, timeout_s)
+        return self
+
+    def call(self, kind: str, *, timeout_s: float, **values: Any) -> Any:
+        assert self.is_up and timeout_s >= 0
+        self.deadline_s = self.fake_time() + timeout_s
+        self.timeout_s = timeout_s
+        return getattr(self, kind)(**values)
+
+    def kill(self) -> None:
+        self.is_up = False
+        self.engines.clear()
+
+    def start(self, **target: Any) -> None:
+        self._spend(self.startup_s)
 
     def build(
-        self, settings: ExecutionConfig, limits: Limits, *, may_shrink: bool = False
-    ) -> FirstSteps:
-        assert self.is_up and limits.total_s > 0
-        self.built.append(settings)
-        candidate = self.behaves(settings)
+        self, settings: dict[str, Any], may_shrink: bool = False, first_s=None, step_s=None
+    ) -> dict[str, Any]:
+        execution = ExecutionConfig(**settings)
+        self.built.append(execution)
+        candidate = self.behaves(execution)
         if candidate.fails == "hang":
-            self._spend(1e9, limits.total_s)
+            self._spend(1e9)
         if candidate.fails == "crash":
             self._end("killed by SIGSEGV")
-        rows = settings.micro_batch_rows or 8
+        rows = execution.micro_batch_rows or 8
         if candidate.fails == "memory" or (rows > self.fits_rows and not may_shrink):
             raise ChildError("OutOfMemory: no room")
-        step_s, left_s = candidate.step_s * self.slowdown(), limits.total_s - candidate.build_s
+        taken_s = candidate.step_s * self.slowdown()
         metadata: dict[str, Any] = {"micro_batch_rows": min(rows, self.fits_rows)}
         if candidate.fails == "compiler":
             metadata |= {"compiled": False, "compile_error": "InvalidCxxCompiler: no g++ found"}
-        self._spend(candidate.build_s, limits.total_s)
+        self._spend(candidate.build_s)
         losses: list[float] = []
-        for loss, limit_s in zip(LOSSES, (limits.first_s, None, limits.step_s, None), strict=True):
-            self._spend(step_s, left_s - step_s * len(losses))
+        for loss, limit_s in zip(LOSSES, (first_s, None, step_s, None), strict=True):
+            self._spend(taken_s)
             losses.append(loss * candidate.loss)
-            if limit_s is not None and step_s > limit_s:
+            if limit_s is not None and taken_s > limit_s:
                 break
         is_slow = len(losses) < len(LOSSES)
         if not is_slow:
-            self.engines["rival"] = settings
-        return FirstSteps(
-            losses=losses, times_s=[step_s] * len(losses), is_slow=is_slow, metadata=metadata
-        )
+            self.engines["rival"] = execution
+        times_s = [taken_s] * len(losses)
+        return {"losses": losses, "times_s": times_s, "is_slow": is_slow, "metadata": metadata}
 
     def promote(self) -> None:
         self.engines["best"] = self.engines.pop("rival")
 
-    def time(self, slot: str, num_steps: int, *, timeout_s: float) -> float:
+    def time(self, slot: str, num_steps: int) -> float:
         candidate = self.behaves(self.engines[slot])
         self.timed.append(slot)
         if candidate.fails == "crash later":
             self._end("killed by SIGABRT")
         step_s = candidate.step_s * self.slowdown()
-        self._spend(num_steps * step_s, timeout_s)
+        self._spend(num_steps * step_s)
         return step_s
 
-    def close(self) -> None:
-        self.is_up = False
-        self.engines.clear()
-
     def _end(self, why: str) -> None:
-        self.close()
+        self.kill()
         raise ChildEnded(why)
 
-    def _spend(self, seconds: float, timeout_s: float) -> None:
-        self.fake_time.advance(min(seconds, timeout_s))
-        if seconds > timeout_s:
-            self.close()
-            raise ChildTimeout(f"no answer within {timeout_s:.3g} s")
+    def _spend(self, seconds: float) -> None:
+        left_s = self.deadline_s - self.fake_time()
+        self.fake_time.advance(min(seconds, left_s))
+        if seconds > left_s:
+            self.kill()
+            raise ChildTimeout(f"no answer within {self.timeout_s:.3g} s")
 
 
 FakeWorker: Any = _FakeWorker
