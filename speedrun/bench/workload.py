@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
+
+import numpy as np
 
 from speedrun.backends import common, registry
 from speedrun.bench.cases import Case
@@ -34,14 +36,6 @@ _NUM_WARM_UP_STEPS = 3
 _LEAD_IN_S = 0.3  # before a repeat, to use up the rows that were queued meanwhile
 _MIN_PROFILED, _MAX_PROFILED = 4, 64  # steps
 _MAX_TRIES = 8  # of seeds, for a story that does not end early
-
-
-class Burst(NamedTuple):
-    """One repeat of training."""
-
-    num_steps: int
-    taken_s: float
-    waited_s: float  # for data
 
 
 @dataclass
@@ -104,11 +98,9 @@ class Workload:
                 seed=run.seed,
             )
         )
-        self._train: list[float] = []
-        self._score: list[float] = []
-        self._sample: list[float] = []
-        self._waited_s = 0.0
-        self._trained: list[Burst] = []
+        self._rates: dict[str, list[float]] = {"train": [], "score": [], "sample": []}
+        self._waited_s = 0.0  # for rows
+        self._trained = np.zeros(3)  # steps, seconds, seconds waited for rows: of all repeats
         self._num_draws: int | None = None
         self._profile: dict[str, Any] | None = None
         self._stream.__enter__()
@@ -134,9 +126,8 @@ class Workload:
         self._train_for(_LEAD_IN_S)
         self._waited_s = 0.0
         num_steps, taken_s = self._train_for(BURST_S)
-        self._trained.append(Burst(num_steps, taken_s, self._waited_s))
-        self._train.append(self._num_tokens(num_steps) / taken_s)
-        return self._train[-1]
+        self._trained += (num_steps, taken_s, self._waited_s)
+        return self._noted("train", self._num_tokens(num_steps) / taken_s)
 
     def learn(self, num_steps: int) -> float:
         """Take a number of training steps; tokens per second."""
@@ -149,25 +140,21 @@ class Workload:
         self._engine.finalize()
         taken_s, found = self._evaluate()
         self._num_draws = found.num_draws
-        self._score.append(found.num_tokens / taken_s)
-        return self._score[-1]
+        return self._noted("score", found.num_tokens / taken_s)
 
     def sample(self) -> float:
         """Generate the same story again; tokens per second."""
         self._engine.finalize()
         taken_s, num_tokens = self._tell(self._story_seed)
-        self._sample.append(num_tokens / taken_s)
-        return self._sample[-1]
+        return self._noted("sample", num_tokens / taken_s)
 
     def profile(self) -> None:
         """Profile about a second of training steps; the wait for rows is that of `train`."""
-        num_steps = sum(burst.num_steps for burst in self._trained)
-        taken_s = sum(burst.taken_s for burst in self._trained)
+        num_steps, taken_s, waited_s = self._trained.tolist()
         wanted = round(num_steps * BURST_S / taken_s) if num_steps else 0
         batches = [self._rows() for _ in range(min(max(_MIN_PROFILED, wanted), _MAX_PROFILED))]
         found = cast(Profiled, self._engine).profile(batches)
-        wait_s = sum(burst.waited_s for burst in self._trained) / max(1, num_steps)
-        parts_s = {"waiting for data": wait_s, **found.parts_s}
+        parts_s = {"waiting for data": waited_s / max(1, num_steps), **found.parts_s}
         self._profile = {"parts_s": parts_s, "note": found.note}
 
     # -- results
@@ -189,12 +176,9 @@ class Workload:
             "engine": self._engine.metadata(),
             "matmul_gflops": self._matmul_gflops,
             "flop": self._flop(),
-            "train": self._train,
-            "wait_share": sum(b.waited_s for b in self._trained)
-            / max(1e-9, sum(b.taken_s for b in self._trained)),
-            "score": self._score,
+            **self._rates,
+            "wait_share": float(self._trained[2] / max(1e-9, self._trained[1])),
             "num_draws": self._num_draws,
-            "sample": self._sample,
             "peak_bytes": self._engine.peak_bytes(),
             "profile": self._profile,
         }
@@ -214,6 +198,10 @@ class Workload:
         }
 
     # -- measuring
+
+    def _noted(self, kind: str, tokens_per_s: float) -> float:
+        self._rates[kind].append(tokens_per_s)
+        return tokens_per_s
 
     def _num_tokens(self, num_steps: int) -> int:
         return num_steps * self._run.recipe.batch_rows * self._run.model.context

@@ -7,7 +7,6 @@ from speedrun.protocols import Architecture
 
 FORWARD, BACKWARD = 2, 4  # FLOP per parameter and token (Kaplan et al. 2020, table 1, §2.1)
 RATIO = 20.0  # tokens per parameter at the optimum (Hoffmann et al. 2022)
-PETAFLOP_DAY = 1e15 * 86400
 # Share of the targets beyond the first 1,024 of 4,096 ids: 8.7 % of TinyStories' first 2,000
 # stories. On processors only they pay for the tail of an adaptive softmax; elsewhere all do.
 RARE_SHARE = 0.09
@@ -35,11 +34,6 @@ def forward_parts(
         {"weights": FORWARD * float(model.num_params_non_embedding)},
         "2 · weights outside tables, for lack of a count by the architecture",
     )
-
-
-def hours(flop: float, flop_per_s: float) -> float:
-    """Hours of computing at a rate."""
-    return flop / flop_per_s / 3600
 
 
 def params_by_ratio(tokens_per_s: float, budget_s: float) -> float:

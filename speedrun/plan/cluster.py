@@ -15,7 +15,6 @@ from speedrun.text import count, duration, size
 
 USUAL_RACES = 1000
 USUAL_OFF_S = 25.0  # a race's seconds off the clock, where none was recorded
-USUAL_RECORD_BYTES = 15_900.0  # of a network raced for five minutes, with the note who submitted it
 # The hub's limits per five minutes, September 2025: huggingface.co/docs/hub/rate-limits. Anonymous
 # requests are counted by address, those with a token by account.
 HUB_WINDOW_S = 300.0
@@ -34,40 +33,22 @@ RAY_TASKS_PER_S = 354.0  # Ray 2.20.0, release_logs/2.20.0/benchmarks/many_nodes
 RAY_NODES = 250  # Ray, release/benchmarks/README.md: "250+", what its own tests cover
 
 
-@dataclass(frozen=True, kw_only=True)
-class RecordedRaces:
-    """Medians over the recorded races of an architecture; `off_s` is empty without any."""
+def recorded_off_s(arch: str, folder: Path = OWN_RECORDS) -> tuple[Mapping[str, float], str]:
+    """Median seconds by account off the clock of an architecture's recorded races; the source.
 
-    off_s: Mapping[str, float]  # by account of the clock
-    record_bytes: float
-    source: str
-
-    @property
-    def total_off_s(self) -> float:
-        """Seconds of a race off the clock."""
-        return sum(self.off_s.values()) if self.off_s else USUAL_OFF_S
-
-
-def recorded_races(arch: str, folder: Path = OWN_RECORDS) -> RecordedRaces:
-    """The medians of an architecture's complete races with the default recipe."""
-    ours = []
-    for path in sorted(folder.glob(f"{'[0-9a-f]' * 64}.json")):
+    Only complete races with the default recipe count; {} where there are none.
+    """
+    clocks, classes = [], set()
+    for path in folder.glob(f"{'[0-9a-f]' * 64}.json"):
         record = load(path)
         is_default = record.config.get("recipe_name") == "default"
         if record.arch == arch and is_default and record.status == "complete":
-            ours.append((record, path.stat().st_size))
-    if not ours:
-        source = f"assumed: no race of {arch} is recorded"
-        return RecordedRaces(off_s={}, record_bytes=USUAL_RECORD_BYTES, source=source)
-    classes = sorted({record.hardware.hardware_class for record, _ in ours})
-    return RecordedRaces(
-        off_s={
-            name: statistics.median(getattr(record.clock, name) for record, _ in ours)
-            for name in OFF_CLOCK
-        },
-        record_bytes=float(statistics.median(num_bytes for _, num_bytes in ours)),
-        source=f"median of {len(ours)} recorded races of {arch} on {', '.join(classes)}",
-    )
+            clocks.append(record.clock)
+            classes.add(record.hardware.hardware_class)
+    if not clocks:
+        return {}, f"assumed: no race of {arch} is recorded"
+    source = f"median of {len(clocks)} recorded races of {arch} on {', '.join(sorted(classes))}"
+    return {n: statistics.median(getattr(c, n) for c in clocks) for n in OFF_CLOCK}, source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +58,8 @@ class Cluster:
     num_machines: int
     num_races: int
     budget_s: float
-    off_s: float
+    off_s: float  # off the clock
+    off_source: str = ""
 
     @property
     def race_s(self) -> float:
@@ -132,18 +114,16 @@ def streamed_bytes(text_bytes: float) -> float:
     return min(TRAIN_BYTES, text_bytes + hub.BLOCK_BYTES)
 
 
-def time_figures(cluster: Cluster, races: RecordedRaces, price: float | None) -> list[Figure]:
+def time_figures(cluster: Cluster, price: float | None) -> list[Figure]:
     """Wall clock, machine-hours and cost of the sweep."""
     N, R, race_s = cluster.num_machines, cluster.num_races, cluster.race_s
-    parts = " + ".join(f"{name.removesuffix('_s')} {s:.1f}" for name, s in races.off_s.items())
-    off = f"per race: {parts} s; {races.source}" if parts else f"per race, {races.source}"
     idle_s, held_s = cluster.held_s - cluster.busy_s, cluster.held_s
     last = R - (cluster.num_waves - 1) * N
     tail = f"held - raced, {idle_s / held_s:.1%} of it: the last wave has {last:,} races"
     found = [
         Figure("num_machines", "machines", N, plain, "N, one race at a time on each"),
         Figure("num_races", "races", R, plain, "R, of one length"),
-        Figure("off_clock_s", "off the clock", cluster.off_s, duration, off),
+        Figure("off_clock_s", "off the clock", cluster.off_s, duration, cluster.off_source),
         Figure("race_s", "a race takes", race_s, duration, f"{cluster.budget_s:g} s + off clock"),
         Figure("num_waves", "waves", cluster.num_waves, plain, "R / N, rounded up"),
         Figure("wall_s", "wall clock", cluster.wall_s, duration, "waves · race"),
@@ -195,14 +175,12 @@ def hub_figures(cluster: Cluster, num_tokens: float) -> tuple[list[Figure], dict
     ], limits
 
 
-def shared_figures(cluster: Cluster, record_bytes: float) -> list[Figure]:
+def shared_figures(cluster: Cluster) -> list[Figure]:
     """Limits of the store of records and of Ray's head node."""
-    total = cluster.num_races * record_bytes
     submit = f"race / {SUBMIT_S:g} s per submission, one after another (docs/log.md)"
     tested = f"{RAY_NODES}+ nodes in Ray's own tests, {RAY_TASKS_PER_S:g} tasks/s · race (2.20.0)"
     return [
-        Figure("records_bytes", "records", total, size, f"R · {size(record_bytes)}"),
-        Figure("records_limit", "  limit", cluster.records_limit(), _machines, submit),
+        Figure("records_limit", "records, limit", cluster.records_limit(), _machines, submit),
         Figure("ray_limit", "Ray head, limit", cluster.ray_limit(), _machines, tested),
     ]
 

@@ -66,13 +66,6 @@ def compute_figures(work: Work, *, is_timed: bool) -> list[Figure]:
         Figure("train_flop", "training", total, flop, "6·N·D (Kaplan et al. 2020)"),
         Figure("exact_flop", "exact count", exact, flop, of_exact),
         Figure("exact_over_6nd", "exact / 6·N·D", exact / total, "{:.2f}".format, what),
-        Figure(
-            "petaflop_days",
-            "PetaFLOP-days",
-            total / flops.PETAFLOP_DAY,
-            "{:.3g}".format,
-            "6·N·D / 8.64e19",
-        ),
     ]
 
 
@@ -82,7 +75,6 @@ def time_figures(work: Work, hardware: Hardware, *, is_measured: bool) -> list[F
     found = [
         Figure("spec_flop_s", "spec", spec, rate, hardware.source),
         Figure("effective_flop_s", "effective", effective, rate, hardware.effective_source),
-        Figure("spec_share", "share of spec", effective / spec, percent, "effective / spec"),
         Figure("tokens_per_s", "speed", work.tokens_per_s, speed, work.speed_source),
         Figure("train_s", "training takes", D / work.tokens_per_s, duration, "D / speed"),
     ]

@@ -15,6 +15,7 @@ from speedrun.text import nearest
 USUAL_SHARE = 0.4
 # Rates of training in mixed precision: "30 to 50 % of the spec is a conservative estimate".
 _COURSE = "desty.github.io/study-tiny-llm, chapter 3, table of devices"
+_HUB = "memory: huggingface.co/hardware"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,69 +35,42 @@ class Hardware:
     note: str | None = None
 
 
-DEVICES = {
-    "m2-cpu": Hardware(
-        title="Apple M2, processor",
-        spec_flop_s=0.5e12,
-        effective_flop_s=0.2e12,
-        dtype="fp32",
-        memory_bytes=8e9,
-        is_processor=True,
-        source=f"{_COURSE}; memory: huggingface.co/hardware/apple-m2, 8 to 24 GB",
+_SHEET = "spec, dense, and memory: NVIDIA, as kept at glennklockwood.com/garden/processors"
+_ROWS = (  # name, title, TFLOP/s of the spec and reached, dtype, GB, source
+    ("m2-cpu", "Apple M2, processor", 0.5, 0.2, "fp32", 8, f"{_COURSE}; {_HUB}/apple-m2"),
+    ("m2-pro-mps", "Apple M2 Pro, GPU", 7, 3, "fp32", 16, f"{_COURSE}; {_HUB}/apple-m2-pro"),
+    ("t4", "NVIDIA T4", 65, 20, "fp16", 16, f"{_COURSE}; {_HUB}/t4"),
+    (
+        *("a100", "NVIDIA A100 40 GB", 312, 150, "bf16", 40),
+        f"{_SHEET}/A100; effective: Anthony et al. 2023 (Transformer Math 101), GPT-NeoX with plain"
+        f" attention; both also in {_COURSE}",
     ),
-    "m2-pro-mps": Hardware(
-        title="Apple M2 Pro, GPU",
-        spec_flop_s=7e12,
-        effective_flop_s=3e12,
-        dtype="fp32",
-        memory_bytes=16e9,
-        source=f"{_COURSE}; memory: huggingface.co/hardware/apple-m2-pro, 16 to 32 GB",
+    (
+        *("v100", "NVIDIA V100 32 GB (DGX-2H)", 130, 39, "fp16", 32),
+        "Shoeybi et al. 2019 (Megatron-LM), §1: one V100 32 GB sustains 39 TFLOP/s, 30 % of its"
+        " peak; spec: 39 / 0.30",
     ),
-    "t4": Hardware(
-        title="NVIDIA T4",
-        spec_flop_s=65e12,
-        effective_flop_s=20e12,
-        dtype="fp16",
-        memory_bytes=16e9,
-        source=f"{_COURSE}; memory: huggingface.co/hardware/t4, 16 GB",
+    (
+        *("h100", "NVIDIA H100 SXM 80 GB", 989, 400, "bf16", 80),
+        f"{_SHEET}/h100; effective: Dubey et al. 2024 (Llama 3), table 4, 380 to 430 TFLOP/s",
     ),
-    "a100": Hardware(
-        title="NVIDIA A100 40 GB",
-        spec_flop_s=312e12,
-        effective_flop_s=150e12,
-        dtype="bf16",
-        memory_bytes=40e9,
-        source="spec, dense, and memory: NVIDIA's data sheet as kept at glennklockwood.com/garden/"
-        "processors/A100; effective: Anthony et al. 2023 (Transformer Math 101), GPT-NeoX with"
-        f" plain attention; both also in {_COURSE}",
-    ),
-    "v100": Hardware(
-        title="NVIDIA V100 32 GB (DGX-2H)",
-        spec_flop_s=130e12,
-        effective_flop_s=39e12,
-        dtype="fp16",
-        memory_bytes=32e9,
-        source="Shoeybi et al. 2019 (Megatron-LM), §1: one V100 32 GB sustains 39 TFLOP/s, 30 % of"
-        " its peak; spec: 39 / 0.30",
-    ),
-    "h100": Hardware(
-        title="NVIDIA H100 SXM 80 GB",
-        spec_flop_s=989e12,
-        effective_flop_s=400e12,
-        dtype="bf16",
-        memory_bytes=80e9,
-        source="spec, dense, and memory: NVIDIA's data sheet as kept at glennklockwood.com/garden/"
-        "processors/h100; effective: Dubey et al. 2024 (Llama 3), table 4, 380 to 430 TFLOP/s",
-    ),
-    "tpu-v4": Hardware(
-        title="Google TPU v4",
-        spec_flop_s=275e12,
-        effective_flop_s=127e12,
-        dtype="bf16",
-        memory_bytes=32 * 2**30,
-        source="spec and memory: cloud.google.com/tpu/docs/v4, 275 TFLOP/s and 32 GiB; effective:"
+    (
+        *("tpu-v4", "Google TPU v4", 275, 127, "bf16", 32 * 2**30 / 1e9),
+        "spec and memory: cloud.google.com/tpu/docs/v4, 275 TFLOP/s and 32 GiB; effective:"
         " Chowdhery et al. 2022 (PaLM 540B), 46.2 % of the peak",
     ),
+)
+DEVICES = {
+    name: Hardware(
+        title=title,
+        spec_flop_s=spec * 1e12,
+        effective_flop_s=effective * 1e12,
+        dtype=dtype,
+        memory_bytes=gigabytes * 1e9,
+        source=source,
+        is_processor=name == "m2-cpu",
+    )
+    for name, title, spec, effective, dtype, gigabytes, source in _ROWS
 }
 
 

@@ -140,14 +140,16 @@ def _notes(request: PlanRequest, on: Hardware, held: Memory) -> list[str]:
 def _add_cluster(plan: Plan, request: PlanRequest, work: Work) -> None:
     """Time, cost and limits of a sweep on many machines."""
     options = request.options
-    races = cluster.recorded_races(request.architecture.NAME)
+    off_s, source = cluster.recorded_off_s(request.architecture.NAME)
+    parts = " + ".join(f"{name.removesuffix('_s')} {s:.1f}" for name, s in off_s.items())
     machines = Cluster(
         num_machines=options.cluster or 1,
         num_races=options.races or cluster.USUAL_RACES,
         budget_s=request.budget_s,
-        off_s=races.total_off_s,
+        off_s=sum(off_s.values()) if off_s else cluster.USUAL_OFF_S,
+        off_source=f"per race: {parts} s; {source}" if off_s else f"per race, {source}",
     )
-    plan.sections["cluster"] = cluster.time_figures(machines, races, options.price)
+    plan.sections["cluster"] = cluster.time_figures(machines, options.price)
     found: list[Figure] = []
     if options.data is not None:
         plan.notes.append("Every machine has a copy of the text (--data): the hub is not asked.")
@@ -161,7 +163,7 @@ def _add_cluster(plan: Plan, request: PlanRequest, work: Work) -> None:
                 "A race that the hub refuses falls back to the storybook, another track, or to its"
                 " machine's cache: copy the text and give --data, or start in smaller groups."
             )
-    plan.sections["shared"] = found + cluster.shared_figures(machines, races.record_bytes)
+    plan.sections["shared"] = found + cluster.shared_figures(machines)
     plan.verdicts += [
         cluster.judge(
             machines, "records", machines.records_limit(), "; several processes may submit at once"

@@ -52,7 +52,6 @@ def on(device: str, **options: Any) -> Plan:
 def test_hours_are_the_published_ones(num_params, num_tokens, tflops, hours):
     found = plan(params=f"{num_params:.0f}", tokens=f"{num_tokens:.0f}", tflops=float(tflops))
     assert found.value("compute", "train_flop") == 6 * num_params * num_tokens
-    assert found.value("compute", "petaflop_days") == 6 * num_params * num_tokens / 8.64e19
     assert round(found.value("time", "train_s") / 3600, 2) == hours
 
 
@@ -70,7 +69,6 @@ def test_devices_have_the_published_rates(name, spec, effective, hours):
     assert (row.spec_flop_s, row.effective_flop_s) == (spec * 1e12, effective * 1e12)
     found = on(name.upper().replace("-", " "), params="10M", tokens="200M")
     assert found.value("time", "train_s") / 3600 == pytest.approx(hours, abs=0.005)
-    assert found.value("time", "spec_share") == pytest.approx(effective / spec)
 
 
 def test_every_device_has_a_source_and_is_slower_than_its_spec():
