@@ -21,30 +21,13 @@ from speedrun.records.sanitize import is_sanitized
 from speedrun.records.schema import MAX_RECORD_BYTES, seal
 
 VALID = seal(CONTENT).content()
-# Numbers that make a record look better, alone.
+# Numbers that make a record look better; tests of `validate` have them all.
 BETTER = {
     "score.bits_per_byte": 0.7425,
-    "score.perplexity": 7.9,
     "score.nats": 1_000.0,
-    "score.nats_per_token": 1.9,
-    "score.num_bytes": 3_204_899,
-    "score.num_docs": 1999,
-    "score.num_tokens": 399_000,
-    "score.window": 253,
-    "score.stride": 126,
-    "score.likelihood": "bound",
-    "budget_s": 297.0,
     "seed": 1,
-    "arch": "lstm",
-    "train.num_tokens": 1_100_000,
-    "train.tokens_per_s": 3300.0,
     "clock.train_s": 250.0,
-    "clock.overshoot_s": 2.0,
-    "clock.suspended_s": 5.0,
-    "tokenizer.vocab": 4055,
-    "data.train_fingerprint": "e" * 64,
     "data.heldout_fingerprint": "e" * 64,
-    "num_params": 1000,
 }
 
 
@@ -80,12 +63,10 @@ BROKEN = {
     "long name": (resealed({**VALID, "arch": "x" * 900_000}), "arch has 900000 characters"),
 }
 ENORMOUS = [
-    *((path, 10**400) for path in ("seed", "num_params", "train.num_tokens", "score.num_bytes")),
+    ("seed", 10**400),
     ("score.num_tokens", 10**30),
-    ("tokenizer.vocab", 1 << 64),
-    *((p, 1e308) for p in ("clock.train_s", "budget_s", "train.tokens_per_s", "score.nats")),
+    ("budget_s", 1e308),
     ("score.nats", 5e-324),
-    ("clock.train_s", 5e-324),
     ("train.epochs", -1e308),
 ]
 
@@ -121,16 +102,7 @@ def test_perfect_and_hopeless_scores_can_be_shown(command, refused, tmp_path):
     refused("more than any guess", "submit", hopeless, "--to", store)
 
 
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "\x1b[2J\x1b]0;x\a",
-    "\u202egnp",
-    "a\u200bb",
-    "a\nb | c",
-    "Z" + "\u0301" * 50,
-    "\u2028",
-    "\x9b2J",
-]
+HOSTILE = ["<script>\x1b[2J\x1b]0;x\a", "\u202egnp a\u200bb", "a\nb | c\u2028", "Z" + "\u0301" * 50]
 SHOWN = [
     "arch",
     "config.arch",
