@@ -168,7 +168,7 @@ class _Cache:
         self._path: Path | None = None
         self._files: dict[str, list[Any]] = {}
         self._changed = False
-        if folder is None or not store.is_lasting:
+        if folder is None:
             return
         # Other rules or another schema: everything is read again.
         digest = hashlib.sha256(store.address.encode())

@@ -14,7 +14,6 @@ import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import fsspec
 
@@ -45,7 +44,8 @@ class Store:
         self.url = url
         with self._explained():
             self._fs, self._root = fsspec.core.url_to_fs(url)
-        self._folder = Path(self._root) if "file" in _protocols(self._fs) else None
+        is_local = isinstance(self._fs, fsspec.get_filesystem_class("file"))
+        self._folder = Path(self._root) if is_local else None
 
     def __truediv__(self, name: str) -> str:
         """The name of a file of the store in messages."""
@@ -57,15 +57,8 @@ class Store:
         return self._folder is not None
 
     @property
-    def is_lasting(self) -> bool:
-        """Whether files outlive this process."""
-        return "memory" not in _protocols(self._fs)
-
-    @property
     def address(self) -> str:
         """One address for all URLs of the same store."""
-        if self._folder is not None:
-            return str(self._folder.resolve())
         return self._fs.unstrip_protocol(self._root)
 
     def names(self) -> dict[str, tuple[int, str]]:
@@ -173,11 +166,6 @@ class Store:
 def open_store(url: str | None) -> Store:
     """The store of this URL; the project's own records for None."""
     return Store(url if url is not None else str(OWN_RECORDS))
-
-
-def _protocols(filesystem: Any) -> tuple[str, ...]:
-    protocol = filesystem.protocol
-    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
 
 
 def _scan(folder: Path) -> dict[str, tuple[int, str]]:

@@ -7,6 +7,7 @@ further, with the weights.
 import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from leaderboard.attestations import DataSet, parse_time
 from speedrun.records.sanitize import brief
@@ -29,7 +30,7 @@ def problems(record: Record, *, now: datetime | None = None) -> list[str]:
     """All problems of a record, a sentence each; empty for one that may be submitted."""
     found = [] if (why := unranked_because(record)) is None else [f"it does not rank: {why}"]
     found += _dates(record.created, now or datetime.now(UTC))
-    for check in (_clock, _training, _settings, _code, _text):
+    for check in (_clock, _training, _settings, _text):
         found += check(record)
     if record.score is not None:
         found += _score(record.score, record.schema_version)
@@ -82,17 +83,17 @@ def _clock(record: Record) -> Iterator[str]:
             f"training and waiting took {spent_s:.2f} s of {record.budget_s:g} s, which does not"
             f" fit an overshoot of {clock.overshoot_s:.2f} s"
         )
-    if spent_s >= _MIN_SPENT_S and not _close(train.tokens_per_s, train.num_tokens / spent_s, 1e-3):
-        yield (
-            f"{train.num_tokens} tokens in {spent_s:.2f} s are"
-            f" {train.num_tokens / spent_s:,.0f} tokens/s, not {train.tokens_per_s:,.0f}"
-        )
     if spent_s < _MIN_SPENT_S or train.num_steps == 0:
         yield "no step was trained"
+    elif not _close(train.tokens_per_s, rate := train.num_tokens / spent_s, 1e-3):
+        yield (
+            f"{train.num_tokens} tokens in {spent_s:.2f} s are {rate:,.0f} tokens/s,"
+            f" not {train.tokens_per_s:,.0f}"
+        )
 
 
 def _training(record: Record) -> Iterator[str]:
-    train, config = record.train, record.config
+    train = record.train
     shares = [share for share, _ in train.loss_curve]
     nats = [loss for _, loss in train.loss_curve if loss is not None]
     ends = 1 + 2 * MAX_OVERSHOOT
@@ -102,8 +103,8 @@ def _training(record: Record) -> Iterator[str]:
         yield f"its loss curve leaves the range from 0 to {_MAX_LOSS:g} nats"
     if train.epochs is not None and train.epochs <= 0:
         yield f"it made {train.epochs:g} epochs"
-    rows = _number(config, "recipe", "batch_rows")
-    context = _number(config, "model", "context")
+    rows = _number(record, "recipe", "batch_rows")
+    context = _number(record, "model", "context")
     if rows and context and train.num_tokens > train.num_steps * rows * context:
         yield (
             f"{train.num_steps} steps of {rows} rows with {context} tokens cannot have seen"
@@ -118,26 +119,19 @@ def _training(record: Record) -> Iterator[str]:
 
 def _settings(record: Record) -> Iterator[str]:
     """The config agrees with the fields of the record."""
-    pairs: list[tuple[str, object, object]] = [
-        ("arch", record.config.get("arch"), record.arch),
-        ("seed", record.config.get("seed"), record.seed),
-        ("budget_s", record.config.get("budget_s"), record.budget_s),
-        ("model.vocab", _number(record.config, "model", "vocab"), record.tokenizer.vocab),
+    pairs: list[tuple[str, Any, Any]] = [
+        (name, record.config.get(name), getattr(record, name))
+        for name in ("arch", "seed", "budget_s")
     ]
-    if record.score is not None:
-        model, data = ("model", "context"), ("data", "stride")
-        pairs += [
-            ("model.context", _number(record.config, *model), record.score.window),
-            ("data.stride", _number(record.config, *data), record.score.stride),
-        ]
+    pairs.append(("model.vocab", _number(record, "model", "vocab"), record.tokenizer.vocab))
+    if (score := record.score) is not None:
+        pairs.append(("model.context", _number(record, "model", "context"), score.window))
+        pairs.append(("data.stride", _number(record, "data", "stride"), score.stride))
     for name, in_config, in_record in pairs:
         if in_config != in_record or isinstance(in_config, bool):
             yield f"its config has {name} {brief(in_config)}, its headline {brief(in_record)}"
     if not 0 <= record.seed <= _MAX_SEED:
         yield f"seed {brief(record.seed)} is not within 0 to 2^64 - 1"
-
-
-def _code(record: Record) -> Iterator[str]:
     if record.code.commit is None or record.code.dirty is None:
         yield "it does not say which code made it; race from a git checkout of the project"
 
@@ -173,18 +167,18 @@ def _score(score: Score, schema: int) -> Iterator[str]:
     if per_token > _MAX_NATS:
         yield f"{per_token:.3g} nats for a token are more than any guess costs"
         return
-    computed = (
-        ("nats_per_token", score.nats_per_token, per_token),
-        ("perplexity", score.perplexity, math.exp(per_token)),
-        ("bits_per_byte", score.bits_per_byte, score.nats / math.log(2) / score.num_bytes),
-    )
-    for name, claimed, expected in computed:
-        if not _close(claimed, expected, _ROUNDING):
+    computed = {
+        "nats_per_token": per_token,
+        "perplexity": math.exp(per_token),
+        "bits_per_byte": score.nats / math.log(2) / score.num_bytes,
+    }
+    for name, expected in computed.items():
+        if not _close(claimed := getattr(score, name), expected, _ROUNDING):
             yield f"{name} is {claimed!r}, but its parts give {expected!r}"
     # All of a sum in one document is the most uneven that documents can be.
-    most = (2 * score.bits_per_byte, 2 * score.perplexity * per_token)
-    errors = (score.bits_per_byte_se, score.perplexity_se)
-    if any(not 0 <= error <= top for error, top in zip(errors, most, strict=True)):
+    most = {"bits_per_byte_se": 2 * score.bits_per_byte}
+    most["perplexity_se"] = 2 * score.perplexity * per_token
+    if any(not 0 <= getattr(score, name) <= top for name, top in most.items()):
         yield "a standard error is below 0, or larger than documents can make it"
     of_bound = (score.num_draws, score.bits_per_byte_mc_se, score.length_nats)
     if score.likelihood == "exact" and any(part is not None for part in of_bound):
@@ -196,8 +190,8 @@ def _score(score: Score, schema: int) -> Iterator[str]:
             yield "the price of lengths is more than the whole score"
 
 
-def _number(config: dict, section: str, name: str) -> int | None:
-    inner = config.get(section)
+def _number(record: Record, section: str, name: str) -> int | None:
+    inner = record.config.get(section)
     value = inner.get(name) if isinstance(inner, dict) else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 

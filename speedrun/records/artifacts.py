@@ -1,7 +1,7 @@
-"""The weights and the tokenizer beside a record: read bounded, and believed in nothing.
+"""Weights and tokenizer beside a record: read within limits, and checked against the record.
 
-Both may come from a stranger. What is checked here needs the record alone; that they fit a model
-is for `speedrun.training.restore` to see.
+Both may come from a stranger. What is checked here needs the record alone; whether they fit a
+model is checked by `speedrun.training.restore`.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ _DTYPES = ("float32", "int64")  # what is trained, what is counted
 
 
 def weights_name(record: Record) -> str:
-    """The file in a store."""
+    """The name of the weights' file in a store."""
     return f"weights/{record.weights_sha256}.safetensors"
 
 
 def tokenizer_name(record: Record) -> str:
-    """The file in a store."""
+    """The name of the tokenizer's file in a store."""
     return f"tokenizers/{record.tokenizer.fingerprint}.json"
 
 
@@ -39,7 +39,7 @@ def max_weights_bytes(record: Record) -> int:
 
 
 def read_weights(folder: Path, record: Record) -> bytes:
-    """The weights beside a record, no larger than its parameters can be, and those it names."""
+    """The weights beside a record. Raises ValueError as `check_weights` does."""
     path = folder / WEIGHTS
     raw = _read(path, max_weights_bytes(record))
     check_weights(raw, record, str(path))
@@ -47,7 +47,7 @@ def read_weights(folder: Path, record: Record) -> bytes:
 
 
 def check_weights(raw: bytes, record: Record, where: str) -> None:
-    """Refuse weights that are not those that the record names: raises ValueError."""
+    """Raise ValueError for weights that the record does not name, or larger than it allows."""
     if len(raw) > max_weights_bytes(record):
         raise ValueError(f"{where}: larger than {record.num_params} parameters can be")
     if hashlib.sha256(raw).hexdigest() != record.weights_sha256:
@@ -55,11 +55,12 @@ def check_weights(raw: bytes, record: Record, where: str) -> None:
 
 
 def read_tokenizer(folder: Path) -> bytes:
-    """The tokenizer beside a record, no larger than one may be."""
+    """The tokenizer beside a record; ValueError for one above `MAX_TOKENIZER_BYTES`."""
     return _read(folder / TOKENIZER, MAX_TOKENIZER_BYTES)
 
 
 def check_tokenizer_size(raw: bytes, where: str) -> None:
+    """Raise ValueError for a tokenizer above `MAX_TOKENIZER_BYTES`."""
     if len(raw) > MAX_TOKENIZER_BYTES:
         raise ValueError(f"{where}: larger than a tokenizer may be ({MAX_TOKENIZER_BYTES} bytes)")
 

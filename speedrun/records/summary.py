@@ -1,4 +1,4 @@
-"""The few facts of a record that tables are made of, small enough to keep ten thousand at hand."""
+"""Summary of a record: the facts that tables are made of, small enough to hold ten thousand."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ MAX_OVERSHOOT = 0.005
 
 
 class Summary(NamedTuple):
-    """One record in a line; the names are the record's."""
+    """One run; the names are those of its record."""
 
     id: str
     created: str  # in UTC, so that dates sort as text
@@ -46,6 +46,7 @@ class Summary(NamedTuple):
 
 
 def summarize(record: Record) -> Summary:
+    """The summary of a record; its numbers are 0 where it has no score."""
     score = record.score
     return Summary(
         id=record.id,
@@ -80,7 +81,7 @@ def summarize(record: Record) -> Summary:
 
 
 def unranked_because(record: Record) -> str | None:
-    """Why a run does not rank; None if it does."""
+    """The reason for which a run does not rank; None if it does."""
     if record.status != "complete":
         return f"the run is {record.status}"
     if record.score is None:
@@ -96,12 +97,12 @@ def _utc(created: str) -> str:
     try:
         when = datetime.fromisoformat(created).astimezone(UTC)
     except (ValueError, OverflowError):
-        return created  # the review objects to it
+        return created  # refused by `leaderboard.validate`
     return when.isoformat(timespec="seconds")
 
 
 def config_key(record: Record) -> str:
-    """Runs that have this in common differ in their seed alone."""
+    """Hash of the config without its seed: the same for all seeds of an entry."""
     rest = {key: value for key, value in record.config.items() if key != "seed"}
     canonical = json.dumps(rest, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]

@@ -140,6 +140,6 @@ def test_one_store_has_one_address(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     urls = (str(tmp_path / "s"), "s", "./s/", (tmp_path / "s").as_uri())
     assert len({Store(url).address for url in urls}) == 1
-    assert Store("s").is_local and Store("s").is_lasting
-    assert not Store("memory://s").is_local and not Store("memory://s").is_lasting
+    assert Store("s").is_local
+    assert not Store("memory://s").is_local
     assert isinstance(fsspec.filesystem("memory"), type(Store("memory://s")._fs))
