@@ -18,7 +18,8 @@ from speedrun.records.statistics import Spread, over_seeds
 from speedrun.records.summary import Summary, summarize
 from speedrun.records.track import Track
 from speedrun.training import race, recorded
-from speedrun.training.race import Finished, Watcher
+from speedrun.training.prepare import Callbacks
+from speedrun.training.race import Finished
 from speedrun.training.request import RunRequest
 from speedrun.training.signals import StopFlag
 
@@ -30,7 +31,7 @@ _OUT = Path("runs")
 
 
 def race_again(
-    case: Case, request: Request, architecture: Architecture, device: Device, watcher: Watcher
+    case: Case, request: Request, architecture: Architecture, device: Device, watcher: Callbacks
 ) -> Finished:
     """New run of a record's config and seed. Raises ValueError if it ends without a score."""
     record = case.record

@@ -9,6 +9,7 @@ from speedrun.data.tokenizer import Tokenizer
 from speedrun.evaluation import fairness
 from speedrun.evaluation import score as evaluate
 from speedrun.evaluation.fairness import UnfairModelError
+from speedrun.evaluation.scorer import Scorer
 from speedrun.records.schema import Score
 from speedrun.training.restore import Restored, in_one_line
 
@@ -43,15 +44,11 @@ def rescore(
     ):
         (failed if failure else passed).append(failure or success)
     with in_one_line(found.architecture, where):
-        score = evaluate.score(
-            found.engine,
-            heldout,
-            found.tokenizer,
-            context=claim.window,
-            stride=claim.stride,
-            likelihood=found.architecture.LIKELIHOOD,
-            watch=watch,
+        config = evaluate.ScoringConfig(
+            context=claim.window, stride=claim.stride, likelihood=found.architecture.LIKELIHOOD
         )
+        documents = evaluate.encode(heldout, found.tokenizer)
+        score = evaluate.score(Scorer(found.engine), documents, config, watch)
     difference = score.nats / claim.nats - 1 if claim.nats > 0 else math.inf
     limit = _allowed(found, score)
     failed += _differences(score, claim, difference, limit)
@@ -68,7 +65,7 @@ def rescore(
     )
 
 
-def _allowed(found: Restored, score: evaluate.Score) -> float:
+def _allowed(found: Restored, score: Score) -> float:
     """Relative difference of the nats that rounding and the draws of a bound explain."""
     record, device = found.record, found.device
     is_same = (record.backend, record.device) == (device.backend, device.name)
@@ -82,7 +79,7 @@ def _allowed(found: Restored, score: evaluate.Score) -> float:
     return max(rounding, MAX_SE * math.hypot(own_se, claimed_se) / score.bits_per_byte)
 
 
-def _differences(score: evaluate.Score, claim: Score, difference: float, limit: float) -> list[str]:
+def _differences(score: Score, claim: Score, difference: float, limit: float) -> list[str]:
     """Claims that differ from the score found."""
     out = []
     if not abs(difference) <= limit:  # true for NaN

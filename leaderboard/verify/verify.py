@@ -20,9 +20,8 @@ from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.system import git, hardware
 from speedrun.system.paths import cache_dir
-from speedrun.training import record as recording
 from speedrun.training import restore
-from speedrun.training.race import Watcher
+from speedrun.training.prepare import Callbacks
 
 _MAX_DOCS = 1 << 17  # held-out documents; TinyStories has 21,990
 
@@ -39,7 +38,7 @@ class Setup:
 
 
 def verify(
-    case: Case, request: Request, by: str, watcher: Watcher
+    case: Case, request: Request, by: str, watcher: Callbacks
 ) -> tuple[Verification, list[str]]:
     """Findings about a record, and warnings about what could not be checked.
 
@@ -75,7 +74,7 @@ def verify(
         hardware_class=hardware.hardware_class(
             hardware.machine(), setup.device.name, setup.device.accelerator
         ),
-        versions=recording.versions(registry.backend(setup.device.backend)),
+        versions=registry.versions(registry.backend(setup.device.backend)),
         code=f"{commit}{'-dirty' if is_dirty else ''}" if commit else __version__,
         rescored=rescored,
         leaks=leaks,
@@ -84,7 +83,7 @@ def verify(
     return note, warnings
 
 
-def _setup(case: Case, request: Request, watcher: Watcher) -> Setup:
+def _setup(case: Case, request: Request, watcher: Callbacks) -> Setup:
     record = case.record
     architecture = restore.architecture_of(record, request.arch, case.where)
     device = _device(record, architecture, request.device)
@@ -115,7 +114,7 @@ def _device(record: Record, architecture: Architecture, name: str) -> Device:
     return registry.device(name, architecture)
 
 
-def _open(record: Record, data: str | None, watcher: Watcher) -> tuple[Source, HeldOut]:
+def _open(record: Record, data: str | None, watcher: Callbacks) -> tuple[Source, HeldOut]:
     """The record's data, or other data with the same held-out documents."""
     assert record.score is not None
     num_docs = record.score.num_docs
@@ -140,7 +139,7 @@ def _open(record: Record, data: str | None, watcher: Watcher) -> tuple[Source, H
 
 
 def _search(
-    record: Record, setup: Setup, tokenizer: Tokenizer, watcher: Watcher
+    record: Record, setup: Setup, tokenizer: Tokenizer, watcher: Callbacks
 ) -> tuple[Leaks | None, str]:
     """Held-out text in the training documents, or the reason why they were not searched."""
     if not setup.is_same_data:
@@ -164,7 +163,7 @@ def _search(
     return leaks, ""
 
 
-def _rerun(case: Case, request: Request, setup: Setup, watcher: Watcher) -> tuple[Rerun, Path]:
+def _rerun(case: Case, request: Request, setup: Setup, watcher: Callbacks) -> tuple[Rerun, Path]:
     again = rerun.race_again(case, request, setup.architecture, setup.device, watcher)
     others = index.read(case.store, cache_dir()).runs
     return rerun.compare(case.record, again.record, others), again.folder

@@ -9,15 +9,14 @@ import hashlib
 import inspect
 import json
 import os
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from speedrun.autotune.worker import Target
+from speedrun.backends import registry
 from speedrun.protocols import ExecutionConfig
-from speedrun.system import hardware
 from speedrun.system.files import write_atomic
 
 _SCHEMA = 1
@@ -38,11 +37,7 @@ def key(target: Target, space: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     return {
         "machine": dataclasses.asdict(target.machine) | {"threads": threads},
         "device": [device.name, device.accelerator, device.memory_bytes],
-        "versions": {
-            "python": platform.python_version(),
-            "os": hardware.operating_system(),
-            **target.backend.versions(),
-        },
+        "versions": registry.versions(target.backend),
         "architecture": [architecture.NAME, _digest(architecture.model(device.backend))],
         "backend": _digest(type(target.backend)),
         "model": dataclasses.asdict(run.model),  # type: ignore[call-overload]

@@ -6,6 +6,7 @@ import pkgutil
 
 from speedrun import backends
 from speedrun.protocols import Architecture, Backend, Device, Engine, EngineSpec
+from speedrun.system import hardware
 from speedrun.text import nearest
 
 
@@ -56,3 +57,9 @@ def device(choice: str, architecture: Architecture | None = None) -> Device:
 def engine(spec: EngineSpec) -> Engine:
     """A new engine, made by the backend that drives the spec's device."""
     return backend(spec.device.backend).engine(spec)
+
+
+def versions(driver: Backend) -> dict[str, str]:
+    """Versions of Python, the operating system and a backend's libraries."""
+    system = {"python": hardware.python_version(), "os": hardware.operating_system()}
+    return system | driver.versions()

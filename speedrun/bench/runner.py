@@ -91,7 +91,7 @@ def measure(
     return Bench.model_validate(
         {
             "schema": SCHEMA,
-            **record.origin(),
+            **record.provenance(),
             **_machine(),
             "data": _data(cases[0]),
             "settings": {

@@ -20,10 +20,12 @@ from speedrun.data.loader import TokenStream
 from speedrun.data.tokenizer import Tokenizer
 from speedrun.evaluation import generate
 from speedrun.evaluation import score as scoring
+from speedrun.evaluation.scorer import Scorer
 from speedrun.models import flops, loader
 from speedrun.protocols import EngineSpec, Profiled, Rows
+from speedrun.records.schema import Score
 from speedrun.system import hardware, paths, subprocesses
-from speedrun.training import record, trainer
+from speedrun.training import trainer
 from speedrun.training.request import resolve
 
 BURST_S = 1.0  # of training in a repeat
@@ -169,7 +171,7 @@ class Workload:
             "backend": device.backend,
             "hardware_class": hardware.hardware_class(machine, device.name, device.accelerator),
             "accelerator": device.accelerator,
-            "versions": record.versions(self._backend),
+            "versions": registry.versions(self._backend),
             "num_params": run.model.num_params,
             "context": run.model.context,
             "batch_rows": run.recipe.batch_rows,
@@ -230,17 +232,16 @@ class Workload:
             common.step_with_retry(self._engine, rows)
         self._engine.sync()
 
-    def _evaluate(self) -> tuple[float, scoring.Score]:
+    def _evaluate(self) -> tuple[float, Score]:
         run = self._run
         since_s = self._now()
-        found = scoring.score(
-            self._engine,
-            self._docs,
-            self._tokenizer,
+        config = scoring.ScoringConfig(
             context=run.model.context,
             stride=run.data.stride,
             likelihood=self._architecture.LIKELIHOOD,
         )
+        documents = scoring.encode(self._docs, self._tokenizer)
+        found = scoring.score(Scorer(self._engine), documents, config)
         return self._now() - since_s, found
 
     def _choose_story(self) -> None:

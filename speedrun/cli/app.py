@@ -174,9 +174,9 @@ def _speaks() -> bool:
 def fail(errors: Console, line: str) -> NoReturn:
     """Print one line on standard error and exit with code 2."""
     if not _speaks():
-        from speedrun.training.distributed import leave_it_to_rank_0
+        from speedrun.training.distributed import wait_for_rank_0
 
-        leave_it_to_rank_0()
+        wait_for_rank_0()
         sys.exit(2)
     errors.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(2)

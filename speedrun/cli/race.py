@@ -15,7 +15,8 @@ from speedrun.records.summary import summarize
 from speedrun.records.track import standing
 from speedrun.scaling_laws import auto_size
 from speedrun.training import distributed
-from speedrun.training.race import process_age_s, race
+from speedrun.training.clock import process_age_s
+from speedrun.training.race import race
 from speedrun.training.request import RunRequest
 from speedrun.training.signals import StopFlag
 from speedrun.ui import live, summary
@@ -28,11 +29,11 @@ def race_command(options: RaceOptions) -> None:
     console = Console(stderr=as_json)
     if auto_size.AUTO in (request.arch, request.params):
         request = _picked(request, console)
-    request, group = distributed.joined(request)
+    request, group = distributed.join(request)
     if group.rank > 0:
-        distributed.follow_and_exit(request, group)
-    distributed.outlast_launcher(group)
-    with distributed.leading(group):
+        distributed.take_part_and_exit(request, group)
+    distributed.ignore_launcher(group)
+    with distributed.dismissing(group):
         _exit_code(_race_seeds(request, seeds, group, console, as_json))
 
 

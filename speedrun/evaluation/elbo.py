@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.backends.coordinator import Job, each_nats
 from speedrun.backends.timesteps import stratified_timesteps
+from speedrun.evaluation.scorer import Scorer, ScoringBatch
 from speedrun.evaluation.windows import Window, ratio
-from speedrun.protocols import Engine
 
 _BATCH_TOKENS = 8192
 STRATA = 4  # draws in one replicate, one in each quarter of the noise process
@@ -30,7 +29,7 @@ class Drawn:
 
 
 def draw(
-    engine: Engine,
+    scorer: Scorer,
     docs: Sequence[NDArray[np.int32]],
     todo: Sequence[Window],
     num_bytes: NDArray[np.float64],
@@ -47,7 +46,7 @@ def draw(
         num_done = len(replicates)
         replicates.append(
             _replicate(
-                engine,
+                scorer,
                 docs,
                 todo,
                 [seed, num_done],
@@ -65,7 +64,7 @@ def draw(
 
 
 def _replicate(
-    engine: Engine,
+    scorer: Scorer,
     docs: Sequence[NDArray[np.int32]],
     todo: Sequence[Window],
     seed: list[int],
@@ -76,11 +75,11 @@ def _replicate(
     rng = np.random.default_rng([*seed, 0xB0B])
     batches = list(_alike(todo))
 
-    def jobs() -> Iterator[Job]:
+    def scoring() -> Iterator[ScoringBatch]:
         for batch in batches:
             rows = np.stack([docs[w.doc][w.start : w.stop] for w in batch])
             shares = np.concatenate([stratified_timesteps(STRATA, rng) for _ in batch])
-            yield Job(
+            yield ScoringBatch(
                 rows=np.repeat(rows, STRATA, axis=0),
                 seed=int(rng.integers(2**31)),
                 prefix_length=batch[0].first,
@@ -88,7 +87,7 @@ def _replicate(
             )
 
     done = 0
-    for batch, drawn in zip(batches, each_nats(engine, jobs()), strict=True):
+    for batch, drawn in zip(batches, scorer.nll(scoring()), strict=True):
         sums = drawn.sum(axis=1).reshape(len(batch), STRATA).mean(axis=1)
         np.add.at(nats, [w.doc for w in batch], sums)
         done += len(batch)

@@ -1,6 +1,6 @@
 """Held-out scores: nats, bits per byte, perplexity, and their standard errors.
 
-The harness owns the denominators. Bounds are drawn in `bounds.py`.
+The harness owns the denominators. Bounds are estimated in `elbo.py`.
 """
 
 import math
@@ -11,65 +11,67 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.backends.coordinator import Job, each_nats
 from speedrun.data.heldout import HeldOut
 from speedrun.data.tokenizer import EOT, Tokenizer
 from speedrun.evaluation import elbo
+from speedrun.evaluation.scorer import Scorer, ScoringBatch
 from speedrun.evaluation.windows import Window, ratio, windows
-from speedrun.protocols import Engine, Likelihood
+from speedrun.protocols import Likelihood
+from speedrun.records.schema import Score
 
 _BATCH_TOKENS = 8192
 _PAD_TO = 32  # row lengths are rounded up, so that few shapes are met
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
-    """The score of §2 of the rules, as the record keeps it."""
+class Documents:
+    """Held-out documents in the tokens of one tokenizer."""
 
-    bits_per_byte: float
-    bits_per_byte_se: float
-    perplexity: float
-    perplexity_se: float
-    nats: float
-    nats_per_token: float
-    likelihood: Likelihood
-    window: int
+    tokens: Sequence[NDArray[np.int32]]  # each begins and ends with end-of-text
+    num_bytes: NDArray[np.float64]  # [documents]: UTF-8 bytes of the raw text
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringConfig:
+    """Windows and likelihood of a score."""
+
+    context: int
     stride: int
-    num_docs: int
-    num_bytes: int
-    num_tokens: int
-    # Of a bound only: draws for each document, the error they leave, the price of the lengths.
-    num_draws: int | None = None
-    bits_per_byte_mc_se: float | None = None
-    length_nats: float | None = None
+    likelihood: Likelihood = "exact"
+    seed: int = 0
+
+
+def encode(heldout: HeldOut, tokenizer: Tokenizer) -> Documents:
+    """The held-out documents as `score` takes them."""
+    mark = np.array([EOT], dtype=np.int32)
+    encoded = (tokenizer.encode(d).astype(np.int32) for d in heldout.documents)
+    return Documents(
+        tokens=[np.concatenate((mark, ids, mark)) for ids in encoded],
+        num_bytes=np.array([len(d.encode("utf-8")) for d in heldout.documents], dtype=np.float64),
+    )
 
 
 def score(
-    engine: Engine,
-    heldout: HeldOut,
-    tokenizer: Tokenizer,
-    *,
-    context: int,
-    stride: int,
-    seed: int = 0,
-    likelihood: Likelihood = "exact",
+    scorer: Scorer,
+    documents: Documents,
+    config: ScoringConfig,
     watch: Callable[[float], None] = lambda share: None,
 ) -> Score:
-    """Score every held-out document on its own, from end-of-text to end-of-text."""
-    mark = np.array([EOT], dtype=np.int32)
-    encoded = (tokenizer.encode(d).astype(np.int32) for d in heldout.documents)
-    docs = [np.concatenate((mark, ids, mark)) for ids in encoded]
-    num_bytes = np.array([len(d.encode("utf-8")) for d in heldout.documents], dtype=np.float64)
+    """Score every document on its own, from end-of-text to end-of-text.
+
+    Every rank of the scorer's group calls this with the same documents, and gets the same score.
+    """
+    docs, num_bytes = documents.tokens, documents.num_bytes
     num_tokens = np.array([len(d) - 1 for d in docs], dtype=np.float64)
-    about_bounds: dict[str, Any] = {}
-    if likelihood == "exact":
-        nats = document_nats(engine, docs, context, stride, seed, watch)
+    of_a_bound: dict[str, Any] = {}
+    if config.likelihood == "exact":
+        nats = document_nats(scorer, docs, config, watch)
     else:
-        todo = windows([len(doc) for doc in docs], context, stride)
-        drawn = elbo.draw(engine, docs, todo, num_bytes, seed, watch)
+        todo = windows([len(doc) for doc in docs], config.context, config.stride)
+        drawn = elbo.draw(scorer, docs, todo, num_bytes, config.seed, watch)
         lengths = elbo.length_nats(num_tokens)
         nats = drawn.nats + lengths
-        about_bounds = {
+        of_a_bound = {
             "num_draws": drawn.num_draws,
             "bits_per_byte_mc_se": drawn.mc_se / float(num_bytes.sum()) / math.log(2),
             "length_nats": float(lengths.sum()),
@@ -84,32 +86,32 @@ def score(
         perplexity_se=perplexity * per_token_se,  # delta method
         nats=float(nats.sum()),
         nats_per_token=per_token,
-        likelihood=likelihood,
-        window=context,
-        stride=stride,
+        likelihood=config.likelihood,
+        window=config.context,
+        stride=config.stride,
         num_docs=len(docs),
         num_bytes=int(num_bytes.sum()),
         num_tokens=int(num_tokens.sum()),
-        **about_bounds,
+        **of_a_bound,
     )
 
 
 def document_nats(
-    engine: Engine,
+    scorer: Scorer,
     docs: Sequence[NDArray[np.int32]],
-    context: int,
-    stride: int,
-    seed: int,
+    config: ScoringConfig,
     watch: Callable[[float], None] = lambda share: None,
 ) -> NDArray[np.float64]:
     """Nats of each document, which begins and ends with end-of-text."""
-    todo = windows([len(doc) for doc in docs], context, stride)
+    context = config.context
+    todo = windows([len(doc) for doc in docs], context, config.stride)
     todo.sort(key=lambda w: (w.start - w.stop, w.doc, w.start))  # longest first: memory shows early
     batches = list(_batches(todo, context))
-    jobs = (Job(rows=_rows(docs, batch, context), seed=seed) for batch in batches)
+    rows = (_rows(docs, batch, context) for batch in batches)
+    scoring = (ScoringBatch(rows=each, seed=config.seed) for each in rows)
     nats = np.zeros(len(docs), dtype=np.float64)
     done = 0
-    for batch, scored in zip(batches, each_nats(engine, jobs), strict=True):
+    for batch, scored in zip(batches, scorer.nll(scoring), strict=True):
         for row_nats, window in zip(scored, batch, strict=True):
             nats[window.doc] += row_nats[window.first : window.stop - window.start - 1].sum()
         done += len(batch)

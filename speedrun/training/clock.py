@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import psutil
+
 from speedrun.records.schema import OFF_CLOCK, ON_CLOCK
 
 # A gap between two ticks counts as a stall when it is longer than this many of the longest
@@ -19,6 +21,11 @@ STALL_FLOOR_S = 2.0
 SLEEP_FLOOR_S = 0.5
 
 ACCOUNTS = tuple(name.removesuffix("_s") for name in OFF_CLOCK + ON_CLOCK)
+
+
+def process_age_s() -> float:
+    """Seconds since this process began: the cost of start-up before anything could be timed."""
+    return max(0.0, time.time() - psutil.Process().create_time())
 
 
 def wall_time() -> float:

@@ -1,25 +1,51 @@
-"""The parts of a record, from what the race knows to plain values."""
+"""Record builder: the sections of a record from the values of a race."""
 
 import math
-from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from speedrun import __version__
-from speedrun.config import Run
-from speedrun.data.heldout import HeldOut
-from speedrun.data.source import Source
-from speedrun.protocols import Backend, Device, Weights
-from speedrun.system import git
-from speedrun.system import hardware as telemetry
+from speedrun.backends import registry
+from speedrun.records import schema
+from speedrun.records.schema import Record
+from speedrun.system import git, hardware
+from speedrun.training.clock import BudgetClock
+from speedrun.training.prepare import Built, OpenedData
 from speedrun.training.trainer import Training
 
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def origin() -> dict[str, Any]:
-    """When the record was made and by which code."""
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A trained engine and the data that its training consumed."""
+
+    built: Built
+    training: Training
+    peak_bytes: int  # of the rank that needed most
+    num_dropped: int  # training documents that equal a held-out one
+    epochs: float | None
+    facts: dict[str, Any]  # the engine's metadata
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Everything that a record is made of."""
+
+    trained: Trained
+    data: OpenedData
+    clock: BudgetClock
+    num_devices: int
+    num_params: int  # those that are stored
+    weights_sha256: str
+    score: schema.Score | None  # None, as the sample is, where training diverged
+    sample: schema.Sample | None
+
+
+def provenance() -> dict[str, Any]:
+    """Date of a record and version of the code that makes it."""
     commit, dirty = git.code_version(_ROOT)
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -27,60 +53,77 @@ def origin() -> dict[str, Any]:
     }
 
 
-def settings(run: Run, weights: Weights) -> dict[str, Any]:
-    """What was asked for, and how many numbers came of it: those that are stored."""
-    num_params = sum(array.size for array in weights.values())
+def build(outcome: Outcome) -> Record:
+    """The sealed record of a race."""
+    trained, data = outcome.trained, outcome.data
+    built = trained.built
+    request, run = built.prepared.entry.request, built.prepared.run
     num_embedding = run.model.num_params - run.model.num_params_non_embedding
-    return {
+    content = {
+        "status": trained.training.status,
         "arch": run.arch,
+        "backend": built.device.backend,
+        "device": built.device.name,
         "seed": run.seed,
-        "num_params": num_params,
-        "num_params_non_embedding": num_params - num_embedding,
+        "num_params": outcome.num_params,
+        "num_params_non_embedding": outcome.num_params - num_embedding,
         "budget_s": run.budget_s,
         "config": run.as_dict(),
+        "argv": replace(request, backend=built.device.name).argv(),
+        "data": _data(data, trained.num_dropped),
+        "tokenizer": schema.Tokenizer(
+            vocab=data.tokenizer.vocab, fingerprint=data.tokenizer.fingerprint
+        ),
+        "hardware": _hardware(outcome),
+        "versions": registry.versions(registry.backend(built.device.backend)),
+        "clock": schema.Clock(**outcome.clock.ledger()),
+        "train": _train(trained, outcome.clock),
+        "score": outcome.score,
+        "sample": outcome.sample,
+        "weights_sha256": outcome.weights_sha256,
     }
+    return schema.seal(provenance() | content)
 
 
-def data(source: Source, heldout: HeldOut, num_dropped: int) -> dict[str, Any]:
-    return {
-        "name": source.name,
-        "source": source.origin,
-        "train_fingerprint": source.train_fingerprint,
-        "heldout_fingerprint": heldout.fingerprint,
-        "num_dropped_duplicates": num_dropped,
-    }
+def _data(data: OpenedData, num_dropped: int) -> schema.Data:
+    return schema.Data(
+        name=data.source.name,
+        source=data.source.origin,
+        train_fingerprint=data.source.train_fingerprint,
+        heldout_fingerprint=data.heldout.fingerprint,
+        num_dropped_duplicates=num_dropped,
+    )
 
 
-def hardware(
-    machine: telemetry.Machine,
-    device: Device,
-    matmul_gflops: Mapping[str, float | None],
-    num_devices: int,
-) -> dict[str, Any]:
-    return {
-        "class": telemetry.hardware_class(machine, device.name, device.accelerator, num_devices),
-        "cpu": machine.cpu,
-        "cores": machine.cores,
-        "memory_bytes": machine.memory_bytes,
-        "accelerator": device.accelerator,
-        "matmul_gflops": dict(matmul_gflops),
-    }
+def _hardware(outcome: Outcome) -> schema.Hardware:
+    built, machine = outcome.trained.built, outcome.data.machine
+    device = built.device
+    name = hardware.hardware_class(machine, device.name, device.accelerator, outcome.num_devices)
+    return schema.Hardware(
+        **{"class": name},
+        cpu=machine.cpu,
+        cores=machine.cores,
+        memory_bytes=machine.memory_bytes,
+        accelerator=device.accelerator,
+        matmul_gflops=schema.MatmulGflops(**built.matmul_gflops),
+    )
 
 
-def versions(backend: Backend) -> dict[str, str]:
-    return {
-        "python": telemetry.python_version(),
-        "os": telemetry.operating_system(),
-        **backend.versions(),
-    }
-
-
-def training(done: Training, spent_s: float) -> dict[str, Any]:
-    """What training did; a loss that is not finite is kept as None."""
-    return {
-        "num_tokens": done.num_tokens,
-        "num_steps": done.num_steps,
-        "tokens_per_s": done.num_tokens / spent_s,
-        "loss_curve": [(s, x if math.isfinite(x) else None) for s, x in done.loss_curve],
-        "events": done.events,
-    }
+def _train(trained: Trained, clock: BudgetClock) -> schema.Train:
+    training, built = trained.training, trained.built
+    warnings = built.prepared.entry.architecture.warnings(built.device)
+    facts = trained.facts | {"tuning": built.tuned.facts, "remarks": warnings}
+    if built.step_s:
+        facts["auto_step_s"] = built.step_s
+    curve = training.loss_curve
+    return schema.Train(
+        num_tokens=training.num_tokens,
+        num_steps=training.num_steps,
+        epochs=trained.epochs,
+        tokens_per_s=training.num_tokens / clock.spent_s(),
+        micro_batch_rows=facts.pop("micro_batch_rows"),
+        peak_bytes=trained.peak_bytes,
+        loss_curve=[(share, loss if math.isfinite(loss) else None) for share, loss in curve],
+        engine=facts,
+        events=training.events,
+    )

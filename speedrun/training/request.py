@@ -1,18 +1,19 @@
-"""What a person asked for, and the run that it means."""
+"""Command-line request and its resolution into a Run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from speedrun import config, text
 from speedrun.config import Data, ModelConfig, Recipe, Run
+from speedrun.models import loader
 from speedrun.protocols import Architecture
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """What a person asked for, names not yet looked up."""
+    """The options of one run; names are not yet looked up."""
 
     arch: str = "transformer"
     params: str = "2M"
@@ -24,13 +25,78 @@ class RunRequest:
     settings: tuple[str, ...] = ()  # key=value
     out: Path = Path("runs")
     tune: Literal["off", "quick", "full"] = "off"  # see `speedrun.autotune`
-    again: Run | None = None  # settings of a record, in place of those above
+    again: Run | None = None  # the settings of a record, in place of those above
+
+    def argv(self) -> list[str]:
+        """The command line of this run, without data, output and number of seeds.
+
+        No path of this machine is in it; [] for the settings of a record.
+        """
+        if self.again is not None:
+            return []
+        minutes = f"{self.budget_s / 60:g}"
+        if text.parse_minutes(minutes) != self.budget_s:
+            minutes = repr(self.budget_s / 60)
+        is_path = loader.is_path(self.arch)
+        options = {
+            "minutes": minutes,
+            "arch": f"./{Path(self.arch).resolve().name}" if is_path else self.arch,
+            "params": self.params,
+            "backend": self.backend,
+            "recipe": self.recipe,
+            "seed": str(self.seed),
+            "vocab": str(self.data.vocab),
+            "eval-docs": "all" if self.data.eval_docs is None else str(self.data.eval_docs),
+            "tune": self.tune,
+        }
+        pairs = [(f"--{name}", value) for name, value in options.items()]
+        pairs += [("--set", setting) for setting in self.settings]
+        return [word for pair in pairs for word in pair]
 
 
-def resolve(architecture: Architecture, request: RunRequest, vocab: int) -> Run:
-    """Look every name up and check every value; raises ValueError or LookupError."""
-    if request.again is not None:
-        return request.again
+@dataclass(frozen=True, kw_only=True)
+class CheckedRequest:
+    """A request whose settings are parsed and known to the architecture."""
+
+    architecture: Architecture
+    request: RunRequest
+    recipe: Recipe
+    data: Data
+    of_recipe: Mapping[str, Any]  # fields of the model that the recipe sets
+    chosen: Mapping[str, Any]  # fields of the model that `--set` sets
+
+    def run(self, vocab: int) -> Run:
+        """The run with a vocabulary of this size; ValueError where no such model exists."""
+        request, architecture = self.request, self.architecture
+        if request.again is not None:
+            return request.again
+        model = shape(architecture, request.params, vocab, self.of_recipe, self.chosen)
+        if self.data.stride > model.context:
+            raise ValueError(
+                f"data.stride={self.data.stride}: at most the context, {model.context}"
+            )
+        return Run(
+            arch=architecture.NAME,
+            recipe_name=request.recipe,
+            budget_s=request.budget_s,
+            seed=request.seed,
+            model=model,
+            recipe=self.recipe,
+            data=replace(self.data, stride=self.data.stride or model.context // 2),
+        )
+
+
+def check(architecture: Architecture, request: RunRequest) -> CheckedRequest:
+    """Look up the recipe and check every setting; raises ValueError or LookupError."""
+    if (again := request.again) is not None:
+        return CheckedRequest(
+            architecture=architecture,
+            request=request,
+            recipe=again.recipe,
+            data=again.data,
+            of_recipe={},
+            chosen={},
+        )
     if request.recipe not in architecture.RECIPES:
         raise text.nearest(request.recipe, architecture.RECIPES, "recipe")
     preset = architecture.RECIPES[request.recipe]
@@ -39,19 +105,19 @@ def resolve(architecture: Architecture, request: RunRequest, vocab: int) -> Run:
     _check_effect(architecture, chosen["recipe"])
     if "vocab" in chosen["model"] or "vocab" in chosen["data"]:
         raise ValueError("the vocabulary is set with --vocab N, not with --set")
-    model = shape(architecture, request.params, vocab, preset["model"], chosen["model"])
-    data = config.replaced(request.data, chosen["data"])
-    if data.stride > model.context:
-        raise ValueError(f"data.stride={data.stride}: at most the context, {model.context}")
-    return Run(
-        arch=architecture.NAME,
-        recipe_name=request.recipe,
-        budget_s=request.budget_s,
-        seed=request.seed,
-        model=model,
+    return CheckedRequest(
+        architecture=architecture,
+        request=request,
         recipe=Recipe(**{**preset["recipe"], **chosen["recipe"]}),
-        data=config.replaced(data, {"stride": data.stride or model.context // 2}),
+        data=replace(request.data, **chosen["data"]),
+        of_recipe=preset["model"],
+        chosen=chosen["model"],
     )
+
+
+def resolve(architecture: Architecture, request: RunRequest, vocab: int) -> Run:
+    """`check` and `CheckedRequest.run` in one call."""
+    return check(architecture, request).run(vocab)
 
 
 def shape(
@@ -61,7 +127,7 @@ def shape(
     of_recipe: Mapping[str, Any],
     chosen: Mapping[str, Any],
 ) -> ModelConfig:
-    """The model of a size or a preset; what was chosen wins over both, presets over recipes."""
+    """The model of a size or a preset; `chosen` overrides presets, and presets the recipe."""
     fields = architecture.PRESETS.get(params)
     if fields is None:
         return architecture.for_params(
@@ -84,7 +150,7 @@ def _size(architecture: Architecture, params: str) -> int:
 
 
 def _check_effect(architecture: Architecture, chosen: Mapping[str, Any]) -> None:
-    """No setting without effect: raises ValueError for what the architecture does not read."""
+    """Raise ValueError for a setting that the architecture does not read."""
     fields = architecture.RECIPE_FIELDS
     if fields is not None and (idle := sorted(chosen.keys() - set(fields))):
         allowed = ", ".join(f"recipe.{name}" for name in fields)

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import team_child
-from helpers.teams import ROOT, TORCHRUN, launched
+from helpers import rank_child
+from helpers.process_groups import ROOT, TORCHRUN, launched
 
-CHILD = str(ROOT / "tests" / "helpers" / "team_child.py")
+from speedrun.distributed.group import ProcessGroup
+
+CHILD = str(ROOT / "tests" / "helpers" / "rank_child.py")
 # Exchanges of gradients, clipped as a whole; pieces of two rows, of which the last is smaller
 # where two share the eight; both optimizers.
 PIECES = ["recipe.batch_rows=6", "recipe.micro_batch_rows=2", "recipe.grad_clip=0.5"]
@@ -25,6 +27,11 @@ def two_processes(launcher: list[str], tmp_path: Path, arch: str, settings: list
     )
     assert code == 0, output + errors
     return json.loads(out.read_text())
+
+
+def alone(arch: str, settings: list[str], backend: str) -> dict:
+    """The findings of a single process."""
+    return rank_child.findings(rank_child.request_of(arch, settings, backend), ProcessGroup())
 
 
 def assert_same(found: dict, expected: dict) -> None:
@@ -41,7 +48,7 @@ def assert_same(found: dict, expected: dict) -> None:
 def test_two_gloo_processes_learn_and_score_as_one(arch, settings, tmp_path):
     pytest.importorskip("torch")
     found = two_processes([*TORCHRUN, "2"], tmp_path, arch, settings)
-    assert_same(found, team_child.alone(arch, settings, "cpu"))
+    assert_same(found, alone(arch, settings, "cpu"))
     assert found["facts"]["exchange"] == "gloo"
 
 
@@ -51,9 +58,7 @@ def test_two_mlx_processes_learn_and_score_as_one(arch, settings, tmp_path):
         pytest.skip("MLX is not installed")
     command = [str(Path(sys.executable).with_name("mlx.launch")), "-n", "2", "--backend", "ring"]
     launcher = [*command, "--starting-port", str(free_port()), "--", sys.executable]
-    assert_same(
-        two_processes(launcher, tmp_path, arch, settings), team_child.alone(arch, settings, "mlx")
-    )
+    assert_same(two_processes(launcher, tmp_path, arch, settings), alone(arch, settings, "mlx"))
 
 
 def free_port() -> int:

@@ -11,6 +11,7 @@ from speedrun.data import tokenizer
 from speedrun.data.heldout import HeldOut
 from speedrun.evaluation import elbo
 from speedrun.evaluation import score as evaluate
+from speedrun.evaluation.scorer import Scorer
 from speedrun.evaluation.windows import windows
 
 VOCAB = 50
@@ -25,8 +26,8 @@ def documents(num: int, seed: int = 0):
 def drawn(docs, engine=None, seed=0, num_bytes=None):
     todo = windows([len(doc) for doc in docs], 16, 8)
     num_bytes = np.array([4.0 * len(doc) for doc in docs]) if num_bytes is None else num_bytes
-    engine = engine or BoundEngine(VOCAB)
-    return elbo.draw(engine, docs, todo, num_bytes, seed, lambda share: None)
+    scorer = Scorer(engine or BoundEngine(VOCAB))
+    return elbo.draw(scorer, docs, todo, num_bytes, seed, lambda share: None)
 
 
 def test_the_mean_over_draws_is_the_bound_and_its_error_is_the_real_one():
@@ -78,7 +79,8 @@ def test_a_bound_is_scored_with_its_lengths_draws_and_error(monkeypatch):
 
     def scored():
         engine = BoundEngine(bpe.vocab)
-        return evaluate.score(engine, heldout, bpe, context=64, stride=32, likelihood="bound")
+        config = evaluate.ScoringConfig(context=64, stride=32, likelihood="bound")
+        return evaluate.score(Scorer(engine), evaluate.encode(heldout, bpe), config)
 
     score = scored()
     assert score.likelihood == "bound" and score.num_draws and score.length_nats

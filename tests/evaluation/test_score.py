@@ -9,7 +9,8 @@ from helpers.fakes import TableEngine, uniform_engine
 from speedrun.data import tokenizer
 from speedrun.data.heldout import HeldOut
 from speedrun.evaluation import score as evaluate
-from speedrun.evaluation.score import document_nats
+from speedrun.evaluation.score import ScoringConfig, document_nats
+from speedrun.evaluation.scorer import Scorer
 from speedrun.evaluation.windows import ratio, windows
 
 VOCAB = 12
@@ -36,7 +37,8 @@ def test_windows_score_every_target_once_with_full_context(context, stride):
 def test_a_uniform_model_has_the_entropy_of_its_vocabulary():
     bpe = tokenizer.shipped()
     heldout = HeldOut(["One day.", "Tom ran — naïve 🐶!", "x" * 500])
-    score = evaluate.score(uniform_engine(bpe.vocab), heldout, bpe, context=64, stride=32)
+    config = ScoringConfig(context=64, stride=32)
+    score = evaluate.score(Scorer(uniform_engine(bpe.vocab)), evaluate.encode(heldout, bpe), config)
     num_tokens = sum(len(bpe.encode(d)) + 1 for d in heldout.documents)
     num_bytes = sum(len(d.encode()) for d in heldout.documents)
     assert score.num_tokens == num_tokens and score.num_bytes == num_bytes
@@ -52,9 +54,9 @@ def test_documents_are_scored_alone_whatever_the_batch():
         np.concatenate(([0], rng.integers(1, VOCAB, n), [0])).astype(np.int32)
         for n in (1, 3, 30, 7, 50)
     ]
-    engine = TableEngine(random_table())
-    together = document_nats(engine, docs, 16, 8, 0)
-    alone = [document_nats(engine, [doc], 16, 8, 0)[0] for doc in docs]
+    engine, config = TableEngine(random_table()), ScoringConfig(context=16, stride=8)
+    together = document_nats(Scorer(engine), docs, config)
+    alone = [document_nats(Scorer(engine), [doc], config)[0] for doc in docs]
     np.testing.assert_allclose(together, alone, rtol=1e-12)
     # The table sees one token back, so windows change nothing and the sum is known.
     table = engine.table.astype(np.float64)
@@ -64,7 +66,8 @@ def test_documents_are_scored_alone_whatever_the_batch():
 
 def test_row_lengths_are_few():
     engine = uniform_engine(VOCAB)
-    document_nats(engine, [np.zeros(n, dtype=np.int32) for n in range(2, 200)], 64, 32, 0)
+    docs = [np.zeros(n, dtype=np.int32) for n in range(2, 200)]
+    document_nats(Scorer(engine), docs, ScoringConfig(context=64, stride=32))
     assert {shape[1] for shape in engine.shapes} <= {33, 65}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 from helpers.command_line import FAST, TINY
-from helpers.teams import ROOT, TORCHRUN, kill_all, launch, launched
+from helpers.process_groups import ROOT, TORCHRUN, kill_all, launch, launched
 
 from speedrun.cli import app
 from speedrun.records.schema import load

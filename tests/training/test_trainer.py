@@ -7,7 +7,7 @@ from helpers.fakes import CONTEXT, ROWS, FakeEngine, FakeStream, run_of
 
 from speedrun.protocols import OutOfMemory
 from speedrun.training.clock import BudgetClock
-from speedrun.training.trainer import thinned, train
+from speedrun.training.trainer import TrainingJob, thinned, train
 
 
 @pytest.fixture
@@ -15,9 +15,18 @@ def clock(fake_time):
     return BudgetClock(60.0, now=fake_time, wall=fake_time.wall)
 
 
+def trained(engine, stream, clock, recipe=None, **job):
+    run = run_of(clock.budget_s, **(recipe or {}))
+    return train(engine, TrainingJob(run=run, clock=clock, stream=stream, **job))
+
+
+def kinds(training):
+    return [event.kind for event in training.events]
+
+
 def test_warm_up_is_undone_and_off_the_clock(clock, fake_time):
     engine = FakeEngine(fake_time, step_s=1.0)
-    training = train(engine, FakeStream(fake_time), clock, run_of(60.0))
+    training = trained(engine, FakeStream(fake_time), clock)
     assert engine.num_resets == 1
     assert engine.num_steps == training.num_steps, "a warm-up step was kept: a free step"
     assert clock.accounts["warmup"] > 0
@@ -27,14 +36,14 @@ def test_warm_up_is_undone_and_off_the_clock(clock, fake_time):
 def test_compilation_has_its_own_account(clock, fake_time):
     engine = FakeEngine(fake_time, step_s=1.0)
     engine.compiled = True
-    train(engine, FakeStream(fake_time), clock, run_of(60.0))
+    trained(engine, FakeStream(fake_time), clock)
     assert clock.accounts["compile"] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("step_s", [0.001, 0.01, 0.3, 0.7, 7.0])
 def test_budget_is_used_and_never_overshot(fake_time, step_s):
     clock = BudgetClock(60.0, now=fake_time, wall=fake_time.wall)
-    train(FakeEngine(fake_time, step_s), FakeStream(fake_time), clock, run_of(60.0))
+    trained(FakeEngine(fake_time, step_s), FakeStream(fake_time), clock)
     assert clock.overshoot_s == 0.0
     assert clock.spent_s() > 60.0 - 2.2 * step_s
 
@@ -47,7 +56,7 @@ def test_overshoot_stays_small_when_steps_slow_down(clock, fake_time):
             engine.step_s = 0.2 + 0.1 * clock.share()
             return super().next_rows(timeout_s)
 
-    train(engine, Slowing(fake_time), clock, run_of(60.0))
+    trained(engine, Slowing(fake_time), clock)
     assert clock.overshoot_s < 0.005 * 60
 
 
@@ -57,20 +66,20 @@ def test_data_that_stalls_near_the_end_is_not_waited_for_past_it(clock, fake_tim
             self.wait_s = 20.0 if clock.spent_s() > 50 else 0.0
             return super().next_rows(timeout_s)
 
-    training = train(FakeEngine(fake_time, 0.5), Stalling(fake_time), clock, run_of(60.0))
+    training = trained(FakeEngine(fake_time, 0.5), Stalling(fake_time), clock)
     assert clock.overshoot_s == 0.0
     assert clock.spent_s() > 58
     assert training.status == "complete"
-    assert "no more of it came" in training.events[-1]["what"]
+    assert kinds(training) == ["data_ended"] and "no more of it" in training.events[0].what
 
 
 def test_data_that_never_comes_is_one_clear_line(clock, fake_time):
     with pytest.raises(ValueError, match="no more of it came"):
-        train(FakeEngine(fake_time, 0.5), FakeStream(fake_time, 1e6), clock, run_of(60.0))
+        trained(FakeEngine(fake_time, 0.5), FakeStream(fake_time, 1e6), clock)
 
 
 def test_waiting_for_data_is_on_the_clock_in_its_own_account(clock, fake_time):
-    training = train(FakeEngine(fake_time, 0.5), FakeStream(fake_time, 0.5), clock, run_of(60.0))
+    training = trained(FakeEngine(fake_time, 0.5), FakeStream(fake_time, 0.5), clock)
     assert training.num_steps == pytest.approx(60, abs=2)
     assert clock.accounts["data_wait"] == pytest.approx(training.num_steps * 0.5)
     assert clock.suspended_s == 0.0
@@ -81,7 +90,7 @@ def test_schedules_see_the_share_of_the_budget_not_the_step(fake_time):
     for step_s in (0.5, 1.5):
         clock = BudgetClock(60.0, now=fake_time, wall=fake_time.wall)
         engine = FakeEngine(fake_time, step_s)
-        train(engine, FakeStream(fake_time), clock, run_of(60.0, cooldown=0.5))
+        trained(engine, FakeStream(fake_time), clock, {"cooldown": 0.5})
         scales[step_s] = engine.scales
     for step_s, seen in scales.items():
         half = len(seen) // 2
@@ -99,7 +108,7 @@ def test_fast_steps_are_waited_for_in_groups_but_singly_at_the_end(fake_time):
 
     engine.sync = counting
     clock = BudgetClock(10.0, now=fake_time, wall=fake_time.wall)
-    training = train(engine, FakeStream(fake_time), clock, run_of(10.0))
+    training = trained(engine, FakeStream(fake_time), clock)
     waited = [w for w in waits[5:] if w > 0]
     assert len(waited) < training.num_steps / 5
     assert max(waited) == pytest.approx(0.2, abs=0.02)
@@ -107,7 +116,7 @@ def test_fast_steps_are_waited_for_in_groups_but_singly_at_the_end(fake_time):
 
 
 def test_tokens_are_targets(clock, fake_time):
-    training = train(FakeEngine(fake_time, 1.0), FakeStream(fake_time), clock, run_of(60.0))
+    training = trained(FakeEngine(fake_time, 1.0), FakeStream(fake_time), clock)
     assert training.num_tokens == training.num_steps * ROWS * CONTEXT
 
 
@@ -115,18 +124,17 @@ def test_tokens_are_targets(clock, fake_time):
 def test_a_loss_that_is_not_finite_ends_training(clock, fake_time, bad):
     engine = FakeEngine(fake_time, 1.0)
     engine.losses = [9.0, 1.0, 1.0, bad]  # the first is the warm-up's
-    training = train(engine, FakeStream(fake_time), clock, run_of(60.0))
+    training = trained(engine, FakeStream(fake_time), clock)
     assert training.status == "diverged"
     assert training.num_steps == 3
-    assert str(bad) in training.events[0]["what"]
+    assert kinds(training) == ["diverged"] and str(bad) in training.events[0].what
 
 
 def test_a_stop_request_ends_training_after_the_step(clock, fake_time):
-    training = train(
+    training = trained(
         FakeEngine(fake_time, 1.0),
         FakeStream(fake_time),
         clock,
-        run_of(60.0),
         stop_requested=lambda: clock.spent_s() >= 10,
     )
     assert training.status == "interrupted"
@@ -141,12 +149,13 @@ def test_out_of_memory_halves_the_micro_batch_on_the_clock(clock, fake_time):
             engine.fits_rows = 1 if clock.share() > 0.5 else ROWS
             return super().next_rows(timeout_s)
 
-    training = train(engine, Shrinking(fake_time), clock, run_of(60.0))
+    training = trained(engine, Shrinking(fake_time), clock)
     assert engine.micro_batch_rows == 1
-    assert [e["what"] for e in training.events] == [
+    assert [event.what for event in training.events] == [
         "out of memory (no room); micro-batch now 2 rows",
         "out of memory (no room); micro-batch now 1 rows",
     ]
+    assert kinds(training) == ["out_of_memory"] * 2
     assert training.status == "complete"
     assert training.num_steps == pytest.approx(57, abs=1), "the failed tries must cost time"
 
@@ -155,7 +164,7 @@ def test_one_row_that_does_not_fit_is_an_error(clock, fake_time):
     engine = FakeEngine(fake_time, 1.0)
     engine.fits_rows = 0
     with pytest.raises(OutOfMemory):
-        train(engine, FakeStream(fake_time), clock, run_of(60.0))
+        trained(engine, FakeStream(fake_time), clock)
 
 
 def test_sleep_is_noted(clock, fake_time):
@@ -167,9 +176,9 @@ def test_sleep_is_noted(clock, fake_time):
                 self.fake_time.slept_s = 33.0
             return super().next_rows(timeout_s)
 
-    training = train(engine, Sleepy(fake_time), clock, run_of(60.0))
+    training = trained(engine, Sleepy(fake_time), clock)
     assert clock.suspended_s == pytest.approx(33)
-    assert "slept" in training.events[-1]["what"]
+    assert kinds(training) == ["suspended"]
 
 
 def test_data_that_ends_keeps_what_was_trained(clock, fake_time):
@@ -179,9 +188,9 @@ def test_data_that_ends_keeps_what_was_trained(clock, fake_time):
                 raise OSError("disk gone")
             return super().next_rows(timeout_s)
 
-    training = train(FakeEngine(fake_time, 1.0), Ending(fake_time), clock, run_of(60.0))
+    training = trained(FakeEngine(fake_time, 1.0), Ending(fake_time), clock)
     assert (training.status, training.num_steps) == ("interrupted", 5)
-    assert "disk gone" in training.events[0]["what"]
+    assert kinds(training) == ["data_ended"] and "disk gone" in training.events[0].what
 
 
 def test_data_that_never_begins_is_its_own_error(clock, fake_time):
@@ -190,7 +199,7 @@ def test_data_that_never_begins_is_its_own_error(clock, fake_time):
             raise OSError("disk gone")
 
     with pytest.raises(OSError, match="disk gone"):
-        train(FakeEngine(fake_time, 1.0), Empty(fake_time), clock, run_of(60.0))
+        trained(FakeEngine(fake_time, 1.0), Empty(fake_time), clock)
 
 
 def test_thinning_keeps_ends_and_means():
@@ -204,21 +213,17 @@ def test_thinning_keeps_ends_and_means():
 def test_training_ends_when_the_documents_were_read_often_enough(clock, fake_time):
     engine = FakeEngine(fake_time, 0.01)
     stream = FakeStream(fake_time, 0.0, batches_per_epoch=70)
-    training = train(engine, stream, clock, run_of(60.0), max_epochs=1)
+    training = trained(engine, stream, clock, max_epochs=1)
     assert (training.status, training.num_steps) == ("complete", 70)
-    assert training.events == [
-        {
-            "share": pytest.approx(0.0117, abs=1e-3),
-            "kind": "epochs_done",
-            "what": "every document was read once: ended at 1.2% of the budget",
-        }
-    ]
+    (event,) = training.events
+    assert event.kind == "epochs_done" and event.share == pytest.approx(0.0117, abs=1e-3)
+    assert event.what == "every document was read once: ended at 1.2% of the budget"
     assert clock.spent_s() == pytest.approx(0.7)
 
 
 def test_without_a_limit_the_documents_go_round(clock, fake_time):
     stream = FakeStream(fake_time, 0.0, batches_per_epoch=7)
-    training = train(FakeEngine(fake_time, 1.0), stream, clock, run_of(60.0))
+    training = trained(FakeEngine(fake_time, 1.0), stream, clock)
     assert training.num_steps > 50
     assert not training.events
 
@@ -226,7 +231,7 @@ def test_without_a_limit_the_documents_go_round(clock, fake_time):
 def test_what_is_left_after_the_last_step_is_on_the_clock_and_fits(clock, fake_time):
     engine = FakeEngine(fake_time, 0.5)
     engine.last_s = 10.0
-    training = train(engine, FakeStream(fake_time), clock, run_of(60.0))
+    training = trained(engine, FakeStream(fake_time), clock)
     assert engine.num_finishes == 1
     assert training.num_steps == pytest.approx(99, abs=1)
     assert clock.spent_s() == pytest.approx(training.num_steps * 0.5 + 10.0)
@@ -236,5 +241,5 @@ def test_what_is_left_after_the_last_step_is_on_the_clock_and_fits(clock, fake_t
 def test_slow_data_is_noticed_before_many_steps_were_taken(fake_time):
     """Steps that took nothing in warm-up must not be taken by the thousand between two looks."""
     clock = BudgetClock(10.0, now=fake_time, wall=fake_time.wall)
-    train(FakeEngine(fake_time, 1e-5), FakeStream(fake_time, 0.1), clock, run_of(10.0))
+    trained(FakeEngine(fake_time, 1e-5), FakeStream(fake_time, 0.1), clock)
     assert clock.overshoot_s == 0.0

@@ -1,4 +1,4 @@
-"""Teams for tests: ranks as threads of one process, and real launchers with their commands."""
+"""Process groups for tests: ranks as threads of this process, and real launchers."""
 
 import contextlib
 import os
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
 
-class ThreadTeam(ProcessGroup):
+class ThreadGroup(ProcessGroup):
     """A rank that is a thread; `exchanges` counts how often it met the others."""
 
     def __init__(self, rank: int, size: int, table: list, barrier: threading.Barrier) -> None:
@@ -42,12 +42,12 @@ class ThreadTeam(ProcessGroup):
         return {"world_size": self.size}
 
 
-def on_threads(size: int, work: Callable[[ThreadTeam], Any]) -> list[Any]:
-    """What `work` returns on each rank."""
+def on_threads(size: int, work: Callable[[ThreadGroup], Any]) -> list[Any]:
+    """The result of `work` on each rank."""
     table, barrier = [None] * size, threading.Barrier(size)
-    teams = [ThreadTeam(rank, size, table, barrier) for rank in range(size)]
+    groups = [ThreadGroup(rank, size, table, barrier) for rank in range(size)]
 
-    def guarded(group: ThreadTeam) -> Any:
+    def guarded(group: ThreadGroup) -> Any:
         try:
             return work(group)
         except BaseException:
@@ -55,11 +55,11 @@ def on_threads(size: int, work: Callable[[ThreadTeam], Any]) -> list[Any]:
             raise
 
     with ThreadPoolExecutor(size) as pool:
-        return [future.result() for future in [pool.submit(guarded, group) for group in teams]]
+        return [future.result() for future in [pool.submit(guarded, group) for group in groups]]
 
 
 def launch(command: Sequence[str], **options: Any) -> subprocess.Popen:
-    """A launcher with its processes, in a session of their own; standard input stays open."""
+    """A launcher with its processes; standard input stays open."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
     return subprocess.Popen(
         list(command),
@@ -73,8 +73,10 @@ def launch(command: Sequence[str], **options: Any) -> subprocess.Popen:
     )
 
 
-def launched(command: Sequence[str], timeout_s: float = 120, **options: Any):
-    """A launcher that has ended: its exit code, standard output and standard error."""
+def launched(
+    command: Sequence[str], timeout_s: float = 120, **options: Any
+) -> tuple[int, str, str]:
+    """Exit code, output and errors of a launcher; killed with all it started when late."""
     process = launch(command, **options)
     try:
         output, errors = process.communicate(timeout=timeout_s)
@@ -85,7 +87,7 @@ def launched(command: Sequence[str], timeout_s: float = 120, **options: Any):
 
 
 def kill_all(process: subprocess.Popen) -> None:
-    """A launcher and what it started: killed alone it would leave its processes behind."""
+    """Kill a launcher and what it started: killed alone it would leave its processes behind."""
     try:
         family = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:

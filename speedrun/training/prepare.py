@@ -1,0 +1,259 @@
+"""The stages of a race before its clock starts: look up, prepare, build.
+
+Each returns the value that the next one takes. Every rank of a group goes through all of them;
+rank 0 alone opens the data, while the others wait for its next decision.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from speedrun.autotune import device as devices
+from speedrun.autotune import tune
+from speedrun.autotune.tune import Tuned
+from speedrun.backends import common, registry
+from speedrun.config import Run
+from speedrun.data import heldout, open, tokenizer
+from speedrun.data.heldout import HeldOut
+from speedrun.data.source import Source
+from speedrun.data.tokenizer import Tokenizer
+from speedrun.distributed.group import ProcessGroup
+from speedrun.evaluation import fairness
+from speedrun.models import loader
+from speedrun.models.loader import LoadedArchitecture
+from speedrun.protocols import DEFAULT_EXECUTION, Device, Engine, EngineSpec
+from speedrun.system import hardware, paths
+from speedrun.training import request
+from speedrun.training.clock import BudgetClock
+from speedrun.training.request import CheckedRequest, RunRequest
+from speedrun.training.signals import StopFlag
+from speedrun.training.trainer import Tick
+
+
+class Callbacks(Protocol):
+    """Progress callbacks of a race: `speedrun.ui.live`. A subclass inherits silence."""
+
+    def notice(self, text: str) -> None:
+        """A sentence to keep on the screen."""
+
+    def phase(self, text: str) -> None:
+        """The start of a stage."""
+
+    def start(self, run: Run, machine: str) -> None:
+        """The start of training, after all settings are known."""
+
+    def tick(self, tick: Tick) -> None:
+        """Some steps were taken."""
+
+    def scoring(self, share: float) -> None:
+        """This share of the held-out documents is scored."""
+
+
+class Silent(Callbacks):
+    """Callbacks that show nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Objects that all stages of a race share."""
+
+    clock: BudgetClock
+    callbacks: Callbacks = field(default_factory=Silent)
+    stop: StopFlag = field(default_factory=lambda: StopFlag(()))
+    group: ProcessGroup = field(default_factory=ProcessGroup)
+    log: Callable[[Tick], None] = lambda tick: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A request whose names are looked up and whose options are checked."""
+
+    request: RunRequest
+    checked: CheckedRequest
+    architecture: LoadedArchitecture
+    device: Device
+    num_params: int  # with the vocabulary that was asked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedData:
+    """The data of a race, which only rank 0 opens, and the facts of its machine."""
+
+    source: Source
+    heldout: HeldOut
+    tokenizer: Tokenizer
+    machine: hardware.Machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A race whose settings are all known."""
+
+    entry: Entry
+    run: Run
+    data: OpenedData | None  # None on ranks above 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """An engine that is ready to train and has passed the fairness checks."""
+
+    prepared: Prepared
+    device: Device  # the one of the entry, or a faster one under another framework
+    engine: Engine
+    tuned: Tuned
+    step_s: Mapping[str, float | str]  # of each device that `auto` timed
+    matmul_gflops: Mapping[str, float | None]
+
+
+def look_up(asked: RunRequest, group: ProcessGroup) -> Entry:
+    """Find architecture and device and check every option, before anything is opened.
+
+    Raises ValueError or LookupError for what a person can mend.
+    """
+
+    def found() -> Entry:
+        architecture = loader.architecture(asked.arch)
+        device = registry.device(asked.backend, architecture)
+        architecture.model(device.backend)  # not written for it: said before data is opened
+        with architecture.plugin_errors():
+            checked = request.check(architecture, asked)
+            num_params = checked.run(asked.data.vocab).model.num_params
+        return Entry(
+            request=asked,
+            checked=checked,
+            architecture=architecture,
+            device=device,
+            num_params=num_params,
+        )
+
+    return group.agree(found)
+
+
+def prepare(entry: Entry, context: Context) -> Prepared:
+    """Open the data and size the model for its vocabulary."""
+    group, data = context.group, None
+    if group.rank == 0:
+        data = _open(entry, context)
+    vocab = group.decide(lambda: data.tokenizer.vocab if data else 0)
+    run = group.agree(lambda: entry.checked.run(vocab))
+    if run.model.vocab != vocab:  # of a record that is run again
+        raise ValueError(
+            f"the tokenizer of this data has {vocab} tokens, the model of the record"
+            f" {run.model.vocab}: give the data that the record was trained on"
+        )
+    return Prepared(entry=entry, run=run, data=data)
+
+
+def _open(entry: Entry, context: Context) -> OpenedData:
+    callbacks, wanted = context.callbacks, entry.request.data
+    with context.clock.account("startup"):
+        callbacks.phase("opening the data")
+        source = open.open_source(wanted.path, callbacks.notice)
+        pinned = heldout.pin(source, wanted.eval_docs)
+        machine = hardware.machine()
+    with context.clock.account("tokenizer"):
+        callbacks.phase("preparing the tokenizer")
+        cache = paths.cache_dir() / "tokenizers"
+        choice = entry.checked.data.tokenizer
+        found = tokenizer.for_data(source, pinned, wanted.vocab, choice, cache, callbacks.notice)
+    return OpenedData(source=source, heldout=pinned, tokenizer=found, machine=machine)
+
+
+def build(prepared: Prepared, context: Context) -> Built:
+    """Choose device and settings, make the engine, and try it on random weights."""
+    architecture, group = prepared.entry.architecture, context.group
+    with context.clock.account("build"):
+        device, step_s = _choose_device(prepared, context)
+    with context.clock.account("warmup"):
+        tuned = _tune(prepared, device, context)
+    with context.clock.account("build"):
+        context.callbacks.phase("building the model")
+        for warning in architecture.warnings(device):
+            context.callbacks.notice(f"{architecture.NAME} on {device.name}: {warning}")
+        for warning in group.warnings:
+            context.callbacks.notice(warning)
+        backend = registry.backend(device.backend)
+        rates = group.decide(
+            lambda: {name: backend.matmul_gflops(device, name) for name in ("fp32", "bf16")}
+        )
+        spec = EngineSpec(
+            architecture=architecture,
+            config=prepared.run.model,
+            recipe=prepared.run.recipe,
+            device=device,
+            seed=prepared.run.seed,
+            group=group,
+            execution=tuned.settings,
+        )
+        engine = group.agree(lambda: registry.engine(_of_one_precision(spec, rates)))
+        group.decide(lambda: _check_at_random(engine, prepared))
+    return Built(
+        prepared=prepared,
+        device=device,
+        engine=engine,
+        tuned=tuned,
+        step_s=step_s,
+        matmul_gflops=rates,
+    )
+
+
+def _of_one_precision(spec: EngineSpec, rates: Mapping[str, float | None]) -> EngineSpec:
+    """The spec with the precision that the measurement of rank 0 means for all ranks."""
+    if spec.group.size == 1:
+        return spec
+    precision = common.precision(spec.recipe.precision, spec.device, rates.get)
+    return replace(spec, execution=replace(spec.execution, precision=precision))
+
+
+def _choose_device(
+    prepared: Prepared, context: Context
+) -> tuple[Device, Mapping[str, float | str]]:
+    """The faster device where `auto` finds one accelerator under several frameworks."""
+    entry = prepared.entry
+    candidates = devices.candidates(entry.device, entry.architecture)
+    if entry.request.backend != "auto" or len(candidates) == 1:
+        return entry.device, {}
+    names = " and ".join(device.name for device in candidates)
+    context.callbacks.phase(f"timing a few steps on {names}")
+    device, step_s = devices.fastest(candidates, entry.architecture, prepared.run)
+    times = ", ".join(
+        f"{name} {t * 1e3:.3g} ms a step" if isinstance(t, float) else f"{name} failed ({t})"
+        for name, t in step_s.items()
+    )
+    context.callbacks.notice(f"Racing on {device.name}: {times}.")
+    return device, step_s
+
+
+def _tune(prepared: Prepared, device: Device, context: Context) -> Tuned:
+    """Search for fast settings; ranks that train together are not timed together."""
+    entry, data = prepared.entry, prepared.data
+    if context.group.size > 1 or data is None:
+        return Tuned(settings=DEFAULT_EXECUTION, facts={"mode": "off"})
+    target = tune.Target(
+        arch=entry.request.arch,
+        architecture=entry.architecture,
+        run=prepared.run,
+        backend=registry.backend(device.backend),
+        device=device,
+        machine=data.machine,
+        chosen={setting.partition("=")[0] for setting in entry.request.settings},
+    )
+    return tune.tune(entry.request.tune, target, context.callbacks.notice)
+
+
+def _check_at_random(engine: Engine, prepared: Prepared) -> None:
+    """Fairness checks on random weights: branches that start at zero hide what they leak."""
+    rng = np.random.default_rng(prepared.run.seed)
+    initial = engine.weights()
+    engine.load({name: rng.normal(0, 0.1, array.shape) for name, array in initial.items()})
+    check_fairness(engine, prepared)
+    engine.reset()
+
+
+def check_fairness(engine: Engine, prepared: Prepared) -> None:
+    """Raise UnfairModelError unless the engine's model may be scored."""
+    model, likelihood = prepared.run.model, prepared.entry.architecture.LIKELIHOOD
+    fairness.check(engine, model.vocab, model.context, likelihood)
