@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from speedrun.system.files import write_atomic
@@ -18,25 +18,9 @@ MANIFEST = ".leaderboard-files.json"
 _GENERATED = re.compile(r"index\.html|style\.css|page\.js|curves\.js|entries/[0-9a-f]{12}\.html")
 
 
-class Pages:
-    """Files on their way into the folder."""
-
-    def __init__(self, partial: Path) -> None:
-        self._partial = partial
-        self.names: list[str] = []
-
-    def write(self, name: str, text: str) -> None:
-        """Add a file to be moved into the folder with all others."""
-        assert _GENERATED.fullmatch(name), name
-        path = self._partial / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-        self.names.append(name)
-
-
 @contextlib.contextmanager
-def pages(to: Path) -> Iterator[Pages]:
-    """Context in which files are written; they land in `to` at its end, or not at all.
+def pages(to: Path) -> Iterator[Callable[[str, str], None]]:
+    """Context of a function `write(name, text)`; the files land in `to` at its end, or not at all.
 
     Raises ValueError where `to` cannot be written or holds somebody else's file of such a name.
     """
@@ -45,10 +29,18 @@ def pages(to: Path) -> Iterator[Pages]:
         partial = Path(tempfile.mkdtemp(prefix=".leaderboard-partial-", dir=to))
     except OSError as error:
         raise ValueError(f"--to {to}: cannot write there ({error.strerror})") from None
+    names: list[str] = []
+
+    def write(name: str, text: str) -> None:
+        assert _GENERATED.fullmatch(name), name
+        path = partial / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+        names.append(name)
+
     try:
-        made = Pages(partial)
-        yield made
-        _move(to, partial, made.names)
+        yield write
+        _move(to, partial, names)
     except OSError as error:
         raise ValueError(
             f"--to {to}: not all pages were written ({error.strerror}); run this again"

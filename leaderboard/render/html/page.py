@@ -21,7 +21,7 @@ from leaderboard.render.html.folder import pages
 from leaderboard.render.html.plots import Plot, colours, draw_plots
 from leaderboard.store import Store
 from speedrun.records.sanitize import sanitize
-from speedrun.records.schema import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK, Record
+from speedrun.records.schema import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK
 from speedrun.text import format_size
 
 MAX_CURVES = 100  # of a track, those of the best entries
@@ -39,7 +39,6 @@ class Section:
     colours: dict[str, int]
     plots: list[Plot] = field(default_factory=list)
     curves: dict[str, entry_page.Thin] = field(default_factory=dict)  # by entry
-    lost: list[str] = field(default_factory=list)  # entries without a page
 
     @property
     def chosen(self) -> set[str]:
@@ -53,25 +52,26 @@ class Section:
 def write_page(to: Path, boards: Sequence[Board], store: Store) -> Path:
     """Write the index and a page for every entry; return the path of index.html.
 
-    Raises ValueError where `to` cannot be written; its old pages stay as they were.
+    Raises ValueError or LookupError where `to` cannot be written or a record was deleted or changed
+    since the store was listed; the old pages stay as they were.
     """
     jinja = _environment()
-    with pages(to) as out:
+    with pages(to) as write:
         sections = []
         for board in boards:
             section = Section(board, _id(board), colours(board))
             for entry, context in _entries(section, store):
                 text = jinja.get_template("entry.html").render(section=section, **context)
-                out.write(f"entries/{entry.id}.html", text)
-            section.plots.extend(draw_plots(board, section.lost))
+                write(f"entries/{entry.id}.html", text)
+            section.plots.extend(draw_plots(board))
             sections.append(section)
         curves = {id: curve for section in sections for id, curve in section.curves.items()}
         # A script, because pages opened from a disk may not fetch files.
         text = json.dumps(curves, separators=(",", ":"), allow_nan=False)
-        out.write("curves.js", f"window.CURVES = {text};\n")
-        out.write("index.html", jinja.get_template("index.html").render(sections=sections))
+        write("curves.js", f"window.CURVES = {text};\n")
+        write("index.html", jinja.get_template("index.html").render(sections=sections))
         for name in ("style.css", "page.js"):
-            out.write(name, (_ASSETS / name).read_text(encoding="utf-8"))
+            write(name, (_ASSETS / name).read_text(encoding="utf-8"))
     return to / "index.html"
 
 
@@ -89,9 +89,7 @@ def _entries(section: Section, store: Store) -> Iterator[tuple[Entry, dict[str, 
     rivals: dict[str, entry_page.Rival] = {}
     for id in dict.fromkeys((*were_records, *entries)):
         entry = entries[id]
-        if (records := _records(entry, store)) is None:
-            section.lost.append(id)
-            continue
+        records = [catalogue.fetch(store, run.id, run.file_sha256) for run in entry.runs]
         if id in were_records:
             rivals[id] = entry_page.Rival(entry, records[0].config)
         curve = entry_page.thinned([record.train.loss_curve for record in records])
@@ -99,14 +97,6 @@ def _entries(section: Section, store: Store) -> Iterator[tuple[Entry, dict[str, 
             section.curves[id] = curve
         rival = rivals.get(entry.rival or "")
         yield entry, {"place": places[id], **entry_page.context(entry, records, rival)}
-
-
-def _records(entry: Entry, store: Store) -> list[Record] | None:
-    """Records of an entry; None where one was deleted or changed since the store was listed."""
-    try:
-        return [catalogue.fetch(store, run.id, run.file_sha256) for run in entry.runs]
-    except (LookupError, ValueError):
-        return None
 
 
 def _environment() -> Environment:

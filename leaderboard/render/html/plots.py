@@ -9,7 +9,7 @@ import io
 import math
 import re
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -86,11 +86,8 @@ def colours(board: Board) -> dict[str, int]:
     return {arch: min(n, NUM_COLOURS) for n, arch in enumerate(archs)}
 
 
-def draw_plots(board: Board, lost: Collection[str] = ()) -> list[Plot]:
-    """Score over time, against size and against speed; none for fewer than two entries.
-
-    Points link to the pages of their entries, except those of `lost` ones.
-    """
+def draw_plots(board: Board) -> list[Plot]:
+    """Score over time, against size and against speed; none for fewer than two entries."""
     if len(board.entries) < 2:
         return []
     most = f" Only the best {MAX_POINTS}." if len(board.entries) > MAX_POINTS else ""
@@ -111,7 +108,7 @@ def draw_plots(board: Board, lost: Collection[str] = ()) -> list[Plot]:
             where="pre",
         ),
     }
-    return [Plot(*words, _draw(board, axis, lost)) for words, axis in found.items() if axis.values]
+    return [Plot(*words, _draw(board, axis)) for words, axis in found.items() if axis.values]
 
 
 def _time(board: Board) -> _Axis:
@@ -148,7 +145,7 @@ def frontier(points: Points, *, fewer: bool) -> Points:
     return sorted(out)
 
 
-def _draw(board: Board, axis: _Axis, lost: Collection[str]) -> str:
+def _draw(board: Board, axis: _Axis) -> str:
     """The plot as an <svg> element."""
     with rc_context(_STYLE):
         figure = Figure(figsize=(4.7, 3.3))
@@ -162,7 +159,7 @@ def _draw(board: Board, axis: _Axis, lost: Collection[str]) -> str:
         nothing: dict[str, Any] = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(out, format="svg", metadata=nothing)
     prefix = zlib.crc32(repr((board.track, axis.label)).encode("utf-8", "surrogatepass"))
-    return _inline(out.getvalue(), f"p{prefix:x}", board.entries, lost)
+    return _inline(out.getvalue(), f"p{prefix:x}", board.entries)
 
 
 def _axes(figure: Figure, axis: _Axis) -> Axes:
@@ -210,13 +207,12 @@ def _scatter(axes: Axes, board: Board, values: Mapping[str, float]) -> None:
         axes.plot(x, y, "o", markersize=12, markerfacecolor="none", markeredgecolor=_RECORD)
 
 
-def _inline(svg: str, prefix: str, entries: Sequence[Entry], lost: Collection[str]) -> str:
+def _inline(svg: str, prefix: str, entries: Sequence[Entry]) -> str:
     """An SVG file as an element of a page: own ids, tooltips, the page's colours."""
     names = {e.id: f"{columns.label(e)}: {columns.score(e)} bits per byte" for e in entries}
 
     def link(found: re.Match[str]) -> str:
-        title = f"<title>{escape(sanitize(names[found[2]]))}</title>"
-        return f'<a tabindex="-1"{"" if found[2] in lost else found[1]}>{title}'
+        return f'<a tabindex="-1"{found[1]}><title>{escape(sanitize(names[found[2]]))}</title>'
 
     svg = svg[svg.index("<svg") :].replace("xlink:href", "href")
     svg = re.sub("|".join(_VARIABLES), lambda found: _VARIABLES[found[0]], svg)
