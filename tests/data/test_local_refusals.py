@@ -1,5 +1,6 @@
 """Local files that cannot be used: one line that names the path and says what to do."""
 
+import io
 import json
 
 import pyarrow as pa
@@ -9,95 +10,91 @@ import pytest
 from speedrun.data.local import LocalFiles
 
 GOOD = b'{"text": "a story"}\n'
+BLOCK = 1 << 20  # that a text file is read in
 
 
-def read_everything(path) -> None:
-    source = LocalFiles(path)
-    source.heldout(None)
-    list(source.train())
+def parquet(columns: dict, row_group_size: int | None = None) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer, row_group_size=row_group_size)
+    return buffer.getvalue()
+
+
+def texts(*values: str | None) -> bytes:
+    return parquet({"text": pa.array(values, pa.string())}, row_group_size=2)
+
+
+def damaged_page() -> bytes:
+    content = bytearray(parquet({"text": [f"story {i}" for i in range(5000)]}))
+    content[4:2000] = bytes(1996)
+    return bytes(content)
+
+
+# A character of two bytes lies across the blocks.
+ACROSS = b"a story\n\n" * (BLOCK // 9) + b"abcd"[: BLOCK % 9 - 1] + "ü".encode()
+assert len(ACROSS) == BLOCK + 1
+
+FILES = {  # name, content, what is said
+    "empty parquet": ("stories.parquet", b"", "the file is empty; give one with text"),
+    "empty jsonl": ("stories.jsonl", b"", "the file is empty; give one with text"),
+    "empty txt": ("stories.txt", b"", "the file is empty; give one with text"),
+    "white space": ("stories.txt", b"\n \n\t\n", "no documents in it; give a file with text"),
+    "extension": ("stories.csv", b"a story", "allowed are .parquet, .jsonl, .txt files"),
+    "latin jsonl": ("stories.jsonl", "naïve".encode("latin-1"), "not UTF-8 text (byte 2)"),
+    "latin txt": ("stories.txt", "naïve".encode("latin-1"), "(byte 2); convert it to UTF-8 first"),
+    "utf-16": ("stories.txt", "a story".encode("utf-16"), "not UTF-8 text (byte 0)"),
+    "cut character": ("stories.txt", "ü".encode()[:1], "not UTF-8 text (byte 0)"),
+    "far byte": ("stories.txt", ACROSS + b"and on \xff and on", f"byte {len(ACROSS) + 7}"),
+    "columns": (
+        "stories.parquet",
+        parquet({"id": [1], "title": ["a"], "story": ["b"]}),
+        "no text column (columns: id, title, story); name the column",
+    ),
+    "null 1": ("s.parquet", texts(None, "a"), "row 1: null in column 'text'; drop such rows"),
+    "null 3": ("s.parquet", texts("a", "b", None, "c"), "row 3: null in column 'text'"),
+    "a pointer": ("s.parquet", b"version https://git-lfs\n", "not a whole parquet file"),
+    "damaged": ("s.parquet", damaged_page(), "not a whole parquet file"),
+    "cut short": ("s.parquet", texts("a story")[:-100], "not a whole parquet file"),
+}
 
 
 def refusal(path) -> str:
-    """What is said of the path; one line that names it."""
+    """The error for a path; one line that names it."""
     with pytest.raises(ValueError) as caught:
-        read_everything(path)
+        source = LocalFiles(path)
+        source.heldout(None)
+        list(source.train())
     line = str(caught.value)
-    assert "\n" not in line
-    assert line.startswith(f"--data {path}")
+    assert "\n" not in line and line.startswith(f"--data {path}")
     return line
 
 
-def test_a_missing_path(tmp_path):
-    line = refusal(tmp_path / "nowhere")
-    assert "no such file or folder; give a folder or .parquet, .jsonl, .txt file" in line
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_that_cannot_be_used(tmp_path, case):
+    name, content, says = FILES[case]
+    (tmp_path / name).write_bytes(content)
+    assert says in refusal(tmp_path / name)
 
 
-def test_an_empty_folder(tmp_path):
-    assert "put .parquet, .jsonl, .txt files in it" in refusal(tmp_path)
-
-
-def test_a_folder_of_other_things(tmp_path):
-    (tmp_path / "photo.png").write_bytes(b"png")
-    (tmp_path / "deeper.txt").mkdir()
-    assert "nothing to read there" in refusal(tmp_path)
-
-
-@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".txt"])
-def test_an_empty_file(tmp_path, suffix):
-    path = tmp_path / f"stories{suffix}"
-    path.write_bytes(b"")
-    assert "the file is empty; give one with text" in refusal(path)
-
-
-def test_a_file_of_white_space(tmp_path):
-    path = tmp_path / "stories.txt"
-    path.write_bytes(b"\n \n\t\n")
-    assert "no documents in it; give a file with text" in refusal(path)
-
-
-def test_a_wrong_extension(tmp_path):
-    path = tmp_path / "stories.csv"
-    path.write_text("a story")
-    assert "allowed are .parquet, .jsonl, .txt files" in refusal(path)
-
-
-def test_mixed_extensions(tmp_path):
-    (tmp_path / "a.txt").write_text("a story")
-    (tmp_path / "b.jsonl").write_bytes(GOOD)
-    assert "files of one kind are allowed, found .jsonl, .txt" in refusal(tmp_path)
-
-
-def test_only_held_out_files(tmp_path):
-    (tmp_path / "validation-00000-of-00001.jsonl").write_bytes(GOOD)
-    assert "only held-out files there; add a train file" in refusal(tmp_path)
-
-
-@pytest.mark.parametrize("suffix", [".jsonl", ".txt"])
-def test_text_that_is_not_utf8(tmp_path, suffix):
-    path = tmp_path / f"stories{suffix}"
-    path.write_bytes("na\u00efve".encode("latin-1"))
-    assert "not UTF-8 text (byte 2); convert it to UTF-8 first" in refusal(path)
-
-
-def test_text_that_is_utf16(tmp_path):
-    path = tmp_path / "stories.txt"
-    path.write_text("a story", encoding="utf-16")
-    assert "not UTF-8 text (byte 0)" in refusal(path)
-
-
-def test_a_bad_byte_beyond_the_first_mebibyte_is_named_by_its_place(tmp_path):
-    path = tmp_path / "stories.txt"
-    # A character of two bytes lies across the blocks that the file is read in.
-    good = b"a story\n\n" * ((1 << 20) // 9) + b"abcd"[: (1 << 20) % 9 - 1] + "\u00fc".encode()
-    assert len(good) == (1 << 20) + 1
-    path.write_bytes(good + b"and on \xff and on")
-    assert f"byte {len(good) + 7}" in refusal(path)
-
-
-def test_text_that_ends_inside_a_character(tmp_path):
-    path = tmp_path / "stories.txt"
-    path.write_bytes("\u00fc".encode()[:1])
-    assert "not UTF-8 text (byte 0)" in refusal(path)
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (None, "no such file or folder; give a folder or .parquet, .jsonl, .txt file"),
+        ([], "put .parquet, .jsonl, .txt files in it"),
+        (["photo.png", "deeper.txt/"], "nothing to read there"),
+        (["a.txt", "b.jsonl"], "files of one kind are allowed, found .jsonl, .txt"),
+        (["validation-00000-of-00001.jsonl"], "only held-out files there; add a train file"),
+    ],
+)
+def test_a_folder_that_cannot_be_used(tmp_path, names, says):
+    folder = tmp_path / "stories"
+    if names is not None:
+        folder.mkdir()
+    for name in names or []:
+        if name.endswith("/"):
+            (folder / name).mkdir()
+        else:
+            (folder / name).write_bytes(GOOD)
+    assert says in refusal(folder)
 
 
 @pytest.mark.parametrize(
@@ -126,44 +123,7 @@ def test_a_whole_surrogate_pair_is_a_character(tmp_path):
     assert list(LocalFiles(tmp_path).train()) == ["\U0001f98a"]
 
 
-def test_parquet_without_a_text_column(tmp_path):
-    path = tmp_path / "stories.parquet"
-    pq.write_table(pa.table({"id": [1], "title": ["a"], "story": ["b"]}), path)
-    line = refusal(path)
-    assert "no text column (columns: id, title, story); name the column" in line
-
-
 def test_the_only_column_of_strings_is_the_text(tmp_path):
-    pq.write_table(pa.table({"id": [1], "story": ["b"]}), tmp_path / "train.parquet")
-    pq.write_table(pa.table({"id": [1], "story": ["c"]}), tmp_path / "validation.parquet")
+    (tmp_path / "train.parquet").write_bytes(parquet({"id": [1], "story": ["b"]}))
+    (tmp_path / "validation.parquet").write_bytes(parquet({"id": [1], "story": ["c"]}))
     assert list(LocalFiles(tmp_path).train()) == ["b"]
-
-
-@pytest.mark.parametrize("texts", [[None, "a"], ["a", "b", None, "c"], [None, None]])
-def test_parquet_with_null_texts(tmp_path, texts):
-    path = tmp_path / "stories.parquet"
-    pq.write_table(pa.table({"text": pa.array(texts, pa.string())}), path, row_group_size=2)
-    row = texts.index(None) + 1
-    assert f"row {row}: null in column 'text'; drop such rows" in refusal(path)
-
-
-def test_a_file_that_is_no_parquet(tmp_path):
-    path = tmp_path / "stories.parquet"
-    path.write_text("version https://git-lfs.github.com/spec/v1\n")
-    assert "not a whole parquet file" in refusal(path)
-
-
-def test_parquet_with_a_damaged_page(tmp_path):
-    path = tmp_path / "stories.parquet"
-    pq.write_table(pa.table({"text": [f"story {i}" for i in range(5000)]}), path)
-    content = bytearray(path.read_bytes())
-    content[4:2000] = bytes(1996)
-    path.write_bytes(content)
-    assert "not a whole parquet file" in refusal(path)
-
-
-def test_parquet_that_was_cut_short(tmp_path):
-    path = tmp_path / "stories.parquet"
-    pq.write_table(pa.table({"text": [f"story {i}" for i in range(500)]}), path)
-    path.write_bytes(path.read_bytes()[:-100])
-    assert "not a whole parquet file" in refusal(path)
