@@ -1,4 +1,4 @@
-"""The command `sweep`: its options, and what it does with them."""
+"""The command `sweep`: its options and its exit codes."""
 
 import contextlib
 import sys
@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from speedrun.text import StrictInt
+from speedrun.cli.options import MAX_SEEDS, DeviceName
+from speedrun.text import StrictInt, ascending, parse_eval_docs, parse_minutes, parse_sizes
 
 if TYPE_CHECKING:
     from speedrun.sweep.grid import Grid
 
-MAX_SEEDS = 100
 PLACES = ("local", "ray")
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Races:
-    """Which races a sweep consists of.
+    """The races of a sweep; options without a description are those of a race.
 
     Parameters
     ----------
     arch
-        Architectures, parted by commas.
+        Architectures, comma-separated.
     params
-        Sizes in ascending order, parted by commas. Laws need at least four.
+        Sizes in ascending order, comma-separated. Laws need at least four.
     minutes
-        Training budgets in ascending order, parted by commas.
+        Training budgets in ascending order, comma-separated.
     seeds
-        Seeds 0, 1, … of every size and budget.
-    backend
-        As for a race; the same for all runs.
+        Number of seeds (0, 1, …) of every size and budget.
+    device
+        As for a race; the same for all races.
     recipe
         As for a race.
     data
@@ -47,46 +47,78 @@ class Races:
     tune
         As for a race; each size is timed once.
     out
-        The sweep's folder. Default: sweeps/ and the name of the first architecture.
+        The sweep's directory. Default: sweeps/ and the name of the first architecture.
     """
 
     arch: str = "transformer"
     params: str = "250K,500K,1M,2M,4M,8M"
     minutes: str = "1"
     seeds: StrictInt = 3
-    backend: str = "auto"
+    device: DeviceName = "auto"
     recipe: str = "default"
     data: str | None = None
     vocab: StrictInt = 4096
     eval_docs: str = "2000"
-    set_: Annotated[list[str] | None, Parameter(name="--set", negative="")] = None
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="", show_default=False)] = ()
     tune: Literal["off", "quick", "full"] = "quick"
     out: Path | None = None
 
     def grid(self) -> "Grid":
-        """Raises ValueError for what cannot be meant."""
+        """The sweep's grid; raises ValueError for options out of range."""
         from speedrun.config import Data
         from speedrun.sweep.grid import Grid
-        from speedrun.text import parse_eval_docs, parse_sizes
+        from speedrun.training.request import RunRequest
 
         if not 1 <= self.seeds <= MAX_SEEDS:
             raise ValueError(f"--seeds {self.seeds}: allowed are 1 to {MAX_SEEDS}")
         archs = tuple(name.strip() for name in self.arch.split(",") if name.strip())
         if not archs or len(set(archs)) < len(archs):
-            raise ValueError(f"--arch {self.arch}: give different architectures, parted by commas")
-        eval_docs = parse_eval_docs(self.eval_docs)
+            raise ValueError(f"--arch {self.arch}: give different architectures, comma-separated")
+        data = Data(path=self.data, vocab=self.vocab, eval_docs=parse_eval_docs(self.eval_docs))
+        base = RunRequest(
+            backend=self.device,
+            recipe=self.recipe,
+            data=data,
+            settings=self.set_,
+            tune=self.tune,
+            out=self.out or Path("sweeps") / Path(archs[0]).name,
+        )
         return Grid(
             archs=archs,
             params=parse_sizes(self.params),
             minutes=_minutes(self.minutes, "--minutes"),
             num_seeds=self.seeds,
-            backend=self.backend,
-            recipe=self.recipe,
-            data=Data(path=self.data, vocab=self.vocab, eval_docs=eval_docs),
-            settings=tuple(self.set_ or ()),
-            tune=self.tune,
-            out=self.out or Path("sweeps") / Path(archs[0]).name,
+            base=base,
         )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where and how the races of a sweep run.
+
+    Parameters
+    ----------
+    early_stopping
+        Stop races that cannot win any more, by their curve against finished ones.
+    on
+        Where to race: local, or ray, one race at a time on every machine or GPU of a Ray cluster.
+    address
+        With --on ray: host:port of the cluster's head. Default: the cluster of this machine.
+    """
+
+    early_stopping: Annotated[
+        bool, Parameter(name=("--early-stopping", "--racing"), negative="")
+    ] = False
+    on: str = "local"
+    address: str | None = None
+
+    def check(self) -> None:
+        """Raises ValueError for options that do not fit together."""
+        if self.on not in PLACES:
+            raise ValueError(f"--on {self.on}: allowed are {' and '.join(PLACES)}")
+        if self.address is not None and self.on != "ray":
+            raise ValueError(f"--address {self.address}: only with --on ray")
 
 
 def sweep(
@@ -95,28 +127,21 @@ def sweep(
     report: Path | None = None,
     check: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
     hold_out_minutes: str | None = None,
-    racing: Annotated[bool, Parameter(negative="")] = False,
-    on: str = "local",
-    address: str | None = None,
+    place: Place | None = None,
 ) -> None:
     """Race many sizes, find the time-optimal one and the laws behind it: see `speedrun.cli.app`.
 
     Parameters
     ----------
     report
-        Race nothing: write the report of the sweep in this folder, whole or not.
+        Race nothing: write the report of the sweep in this directory, finished or not.
     check
-        Runs, or folders of them, to compare with what the laws predict.
+        Runs, or directories of runs, to compare with the predictions of the laws.
     hold_out_minutes
         Budgets that are kept out of the fits and compared with their predictions.
-    racing
-        Fast lane: stop races that cannot win any more by their curve against finished ones.
-    on
-        Where to race: local, or ray, a race on every machine or GPU of a Ray cluster at a time.
-    address
-        With --on ray: host:port of the cluster's head; by default the one this machine is in.
     """
-    _check_place(on, address)
+    place = place or Place()
+    place.check()
     held_out = _minutes(hold_out_minutes, "--hold-out-minutes") if hold_out_minutes else ()
     from speedrun.sweep import report as sweep_report
 
@@ -124,35 +149,35 @@ def sweep(
         sweep_report.report(report, check or [], held_out)
         return
     grid = (races or Races()).grid()
-    num_failed = _race_all(grid, racing, on, address)
-    sweep_report.report(grid.out, check or [], held_out, keep=True)
+    num_failed = _race_all(grid, place)
+    sweep_report.report(grid.base.out, check or [], held_out, cache_laws=True)
     if num_failed:
         sys.exit(1)
 
 
-def _race_all(grid: "Grid", is_racing: bool, on: str, address: str | None) -> int:
-    """Race what is left; how many failed. Leaves with exit code 130 when stopped."""
+def _race_all(grid: "Grid", place: Place) -> int:
+    """Run the races that are left; returns the number that failed. Exit code 130 when stopped."""
     from rich.console import Console
 
-    from speedrun.sweep import sweep_dir as sweep_folder
     from speedrun.sweep.executor import run_all
     from speedrun.sweep.grid import plan
     from speedrun.sweep.live import outlook, view
+    from speedrun.sweep.sweep_dir import locked
 
     console = Console()
     with contextlib.ExitStack() as opened:
         race_all = run_all
-        if on == "ray":
+        if place.on == "ray":
             from speedrun.sweep.ray_executor import connected
 
-            race_all = opened.enter_context(connected(address))
+            race_all = opened.enter_context(connected(place.address))
         watcher = opened.enter_context(view(console))
         planned = plan(grid, watcher.notice)
-        with sweep_folder.locked(grid.out):
+        with locked(grid.base.out):
             try:
-                state = race_all(planned, watcher, is_racing=is_racing)
+                state = race_all(planned, watcher, early_stop=place.early_stopping)
             except KeyboardInterrupt:
-                line = "stopped; the same command goes on where this one was"
+                line = "stopped; run the same command to resume"
                 Console(stderr=True).print(line, style="yellow", soft_wrap=True)
                 sys.exit(130)
     if console.is_terminal:  # the table is gone; plain lines have said it
@@ -160,16 +185,7 @@ def _race_all(grid: "Grid", is_racing: bool, on: str, address: str | None) -> in
     return len(state.failed)
 
 
-def _check_place(on: str, address: str | None) -> None:
-    if on not in PLACES:
-        raise ValueError(f"--on {on}: allowed are {' and '.join(PLACES)}")
-    if address is not None and on != "ray":
-        raise ValueError(f"--address {address}: only with --on ray")
-
-
 def _minutes(text: str, option: str) -> tuple[float, ...]:
-    from speedrun.text import ascending, parse_minutes
-
     try:
         budgets = tuple(parse_minutes(part) / 60 for part in text.split(","))
     except ValueError as error:

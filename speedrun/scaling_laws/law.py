@@ -137,6 +137,13 @@ class Laws:
         """log(measured / law) of each run, at the tokens that it saw."""
         return np.log(self.points.loss / self.loss(self.points.params, self.points.tokens))
 
+    def equal_tokens(self) -> tuple[Array, Array, float]:
+        """Sizes, losses moved along the law to equal tokens, and that number of tokens."""
+        points, loss = self.points, self.loss
+        middle = float(np.exp(np.mean(np.log(points.tokens))))
+        moved = points.loss * loss(points.params, middle) / loss(points.params, points.tokens)
+        return points.params, moved, middle
+
 
 @dataclass(frozen=True, kw_only=True)
 class Optimum:

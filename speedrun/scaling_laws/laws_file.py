@@ -3,6 +3,9 @@
 It lies in the sweep's directory beside `sweep.json`, which holds the settings that its runs share.
 """
 
+import contextlib
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from speedrun.records.strict_json import first_error, strict_json
 from speedrun.scaling_laws.law import LossLaw, SpeedLaw
+from speedrun.system.files import write_atomic
 from speedrun.system.paths import cache_dir
 
 LAWS = "laws.json"
@@ -130,3 +134,15 @@ def read_manifest(path: Path) -> dict[str, Any]:
 def cached_laws() -> Path:
     """The directory in the cache where sweeps leave copies of their laws for later races."""
     return cache_dir() / "laws"
+
+
+def cache(sweep_dir: Path, laws: LawsFile) -> None:
+    """Keep one copy per hardware class, architecture and settings, that of the most runs."""
+    settings = json.dumps(shared_settings(sweep_dir), sort_keys=True)
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:12]
+    place = cached_laws() / f"{laws.hardware_class}-{laws.arch}-{digest}"
+    with contextlib.suppress(ValueError):  # none yet, or a broken one
+        if load(place / LAWS).num_runs > laws.num_runs:
+            return
+    write_atomic(place / LAWS, laws.to_json())
+    write_atomic(place / MANIFEST, (sweep_dir / MANIFEST).read_bytes())

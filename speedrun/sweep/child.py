@@ -1,101 +1,135 @@
-"""One race of a sweep in a process of its own: heard while it runs, gone when it ends."""
+"""One race of a sweep in a process of its own, which exits with its parent.
+
+A race that is killed (memory, a crash) does not end the sweep, and its memory is freed. Parent
+and child exchange the messages of `speedrun.system.subprocesses`: the child receives its request
+and sends lines of progress, points of the training curve, and at the end its run directory or an
+error.
+"""
 
 import contextlib
-import json
-import shutil
+import dataclasses
 import signal
-import subprocess
-import threading
+import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from speedrun.config import Data, Run
 from speedrun.sweep.early_stopping import Curve
-from speedrun.system import subprocesses
+from speedrun.system.subprocesses import Child, ChildEnded, ChildTimeout, Parent
+from speedrun.training import run_dir
+from speedrun.training.request import RunRequest
 
 POLL_S = 0.25
-JUDGE_S = 1.0
+JUDGE_S = 1.0  # between decisions of early stopping
+
+HasLost = Callable[[Curve], bool]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ended:
-    """How a race's process ended."""
+    """The end of a race's process: the directory of its run, or the reason why there is none."""
 
-    exit_code: int | None  # None where its machine was lost with it
+    exit_code: int | None  # None where its machine was lost
+    run: Path | None = None
     error: str = ""
-    stopped_at: float | None = None  # share of the budget at which it had lost
+    stopped_at: float | None = None  # share of the budget at which early stopping ended it
 
 
-def race_alone(
-    arguments: Sequence[str],
-    out: Path,
-    hear: Callable[[str], None],
-    has_lost: Callable[[Curve], bool] | None = None,
-) -> Ended:
-    """One race in a process of its own, killed when `has_lost` says so of its curve."""
-    with contextlib.closing(race_heard(arguments, out, has_lost)) as race:
+def race(request: RunRequest, has_lost: HasLost | None = None) -> Generator[str, None, Ended]:
+    """Run one race in a child process; yields its last line of progress several times a second.
+
+    The race is killed when `has_lost` says so of its curve, and when the generator is closed.
+    """
+    child = Child("speedrun.sweep.child")
+    curve: list[tuple[float, float | None]] = []
+    line, judged_s = "starting", time.monotonic()
+    try:
+        child.send({"kind": "race", "request": _encoded(request)})
+        while True:
+            yield line
+            if has_lost is not None and curve and time.monotonic() - judged_s > JUDGE_S:
+                judged_s = time.monotonic()
+                if has_lost(curve):
+                    return Ended(exit_code=-signal.SIGKILL, stopped_at=curve[-1][0])
+            with contextlib.suppress(ChildTimeout):
+                message = child.receive(POLL_S)
+                if message["kind"] == "finished":
+                    return Ended(exit_code=0, run=Path(message["run"]))
+                if message["kind"] == "failed":
+                    return Ended(exit_code=2, error=message["text"])
+                if message["kind"] == "tick":
+                    curve.append((message["share"], message["loss_nats"]))
+                line = message["text"]
+    except ChildEnded as error:
+        return Ended(exit_code=child.exit_code, error=str(error))
+    finally:
+        child.kill()
+        run_dir.remove_abandoned(request.out)
+
+
+def finish(racing: Generator[str, None, Ended], hear: Callable[[str], None]) -> Ended:
+    """Run a race to its end; `hear` is told its last line of progress, again and again."""
+    with contextlib.closing(racing):
         while True:
             try:
-                hear(next(race))
+                hear(next(racing))
             except StopIteration as stop:
                 return stop.value
 
 
-def race_heard(
-    arguments: Sequence[str], out: Path, has_lost: Callable[[Curve], bool] | None = None
-) -> Generator[str, None, Ended]:
-    """As `race_alone`, for who asks: the race's last line, over and over; closing it kills it."""
-    process = subprocesses.start(["-m", "speedrun.sweep.child_main", *arguments])
-    lines: list[str] = []
-    reader = _Reader(process, lines)
-    reader.start()
-    judged_s = time.monotonic()
+def _encoded(request: RunRequest) -> dict[str, Any]:
+    assert request.again is None, "a sweep races no record again"
+    return dataclasses.asdict(request) | {"out": str(request.out)}
+
+
+def _decoded(values: dict[str, Any]) -> RunRequest:
+    data = Data(**values.pop("data"))
+    out, settings = Path(values.pop("out")), tuple(values.pop("settings"))
+    return RunRequest(**values, data=data, out=out, settings=settings)
+
+
+class _Callbacks:
+    """Sends the progress of a race to the parent."""
+
+    def __init__(self, parent: Parent) -> None:
+        self._parent = parent
+
+    def notice(self, text: str) -> None:
+        self._parent.send("line", text=text)
+
+    def phase(self, text: str) -> None:
+        self._parent.send("line", text=f"{text} …")
+
+    def start(self, run: Run, machine: str) -> None: ...
+
+    def tick(self, tick: Any) -> None:
+        text = f"{tick.share:4.0%}  loss {tick.loss_nats:.3f}  {tick.tokens_per_s:,.0f} tokens/s"
+        self._parent.send("tick", share=tick.share, loss_nats=tick.loss_nats, text=text)
+
+    def scoring(self, share: float) -> None:
+        self._parent.send("line", text=f"scoring {share:.0%}")
+
+
+def main() -> None:
+    """Run the race that the parent asks for."""
+    parent = Parent()
+    from speedrun.training.race import process_age_s, race
+    from speedrun.training.signals import StopFlag
+
+    request = _decoded(dict(parent.receive()["request"]))
     try:
-        while process.poll() is None:
-            time.sleep(POLL_S)
-            yield lines[-1] if lines else "starting"
-            if has_lost is not None and time.monotonic() - judged_s > JUDGE_S:
-                judged_s = time.monotonic()
-                curve = curve_so_far(out, process.pid)
-                if curve and has_lost(curve):
-                    return Ended(-signal.SIGKILL, stopped_at=curve[-1][0])
-    finally:
-        _end(process, out)
-    reader.join(timeout=5)
-    return Ended(process.returncode, subprocesses.why_ended(process.returncode, lines))
+        with StopFlag() as stop:
+            finished = race(request, _Callbacks(parent), stop, started_s=process_age_s())
+    except (KeyError, IndexError):
+        raise  # a defect of ours, with its traceback
+    except (ValueError, LookupError, OSError, MemoryError) as error:
+        parent.send("failed", text=" ".join(str(error).split()) or type(error).__name__)
+        sys.exit(2)
+    parent.send("finished", run=str(finished.folder))
 
 
-def curve_so_far(out: Path, pid: int) -> list[tuple[float, float | None]]:
-    """Share and loss of every line in the log of a race under way."""
-    curve: list[tuple[float, float | None]] = []
-    for path in out.glob(f".*.{pid}.partial/log.jsonl"):
-        # The folder may be given its name meanwhile, and the last line may not be whole.
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            for line in path.read_text(encoding="utf-8").splitlines():
-                entry = json.loads(line)
-                curve.append((float(entry["share"]), float(entry["loss_nats"])))
-    return curve
-
-
-class _Reader(threading.Thread):
-    """Keeps the lines that a race writes, so that it never waits for a reader."""
-
-    def __init__(self, process: subprocess.Popen[str], lines: list[str]) -> None:
-        super().__init__(daemon=True)
-        self._process, self._lines = process, lines
-
-    def run(self) -> None:
-        assert self._process.stderr is not None
-        for line in self._process.stderr:
-            if line.strip():
-                self._lines.append(line.strip())
-
-
-def _end(process: "subprocess.Popen[str]", out: Path) -> None:
-    """Nothing of the race is left behind, however it or the sweep ended."""
-    was_running = process.poll() is None
-    subprocesses.kill(process)
-    if was_running:
-        for folder in out.glob(f".*.{process.pid}.partial"):
-            shutil.rmtree(folder, ignore_errors=True)
+if __name__ == "__main__":
+    main()

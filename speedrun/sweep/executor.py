@@ -1,177 +1,160 @@
-"""Many races, one after another; `speedrun.sweep.scheduler` races several at once.
+"""The state of a sweep, and its races one after another on this machine.
 
-Each race is a process of its own: what kills it (memory, a crash) does not take the sweep down,
-and its memory is given back.
+`speedrun.sweep.ray_executor` runs several at once on other machines.
 """
 
 import functools
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from speedrun.plan.cluster import USUAL_OFF_S
-from speedrun.records.schema import OFF_CLOCK, Record
-from speedrun.sweep import early_stopping
-from speedrun.sweep.child import Ended, race_alone
-from speedrun.sweep.grid import Grid, Plan, Planned, arguments
-from speedrun.sweep.sweep_dir import Failure, agree, failures, note_failure, records, settle
+from speedrun.records.files import RECORD
+from speedrun.records.schema import OFF_CLOCK, Record, load
+from speedrun.sweep import child, early_stopping
+from speedrun.sweep.child import Ended, HasLost
+from speedrun.sweep.grid import Plan, PlannedRace
+from speedrun.sweep.sweep_dir import Failure, Key, failures, records, save_failures, save_manifest
+from speedrun.training.request import RunRequest
 
-
-class Watcher(Protocol):
-    """Who is told how the sweep goes: `speedrun.sweep.live`."""
-
-    def notice(self, text: str) -> None: ...
-    def state(self, state: "State") -> None: ...
-    def done(self, run: Planned, record: Record, state: "State") -> None: ...
-    def failed(self, run: Planned, failure: Failure, state: "State") -> None: ...
+RunRace = Callable[[RunRequest, HasLost | None], Generator[str, None, Ended]]
 
 
 @dataclass
-class UnderWay:
-    """A race that runs now."""
+class Running:
+    """A race under way."""
 
-    run: Planned
+    race: PlannedRace
     where: str = ""  # the machine, if it is another
-    doing: str = "starting"  # its last line
-    since: float = field(default_factory=time.monotonic)
+    line: str = "starting"  # its last line of progress
+    since_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass
 class State:
-    """How far the sweep is."""
+    """The progress of a sweep."""
 
     plan: Plan
-    done: dict[tuple, Record]
-    failed: dict[tuple, Failure] = field(default_factory=dict)
-    stopped: dict[tuple, Failure] = field(default_factory=dict)  # by racing
-    running: dict[tuple, UnderWay] = field(default_factory=dict)
+    done: dict[Key, Record]
+    failed: dict[Key, Failure] = field(default_factory=dict)
+    stopped: dict[Key, Failure] = field(default_factory=dict)  # by early stopping
+    running: dict[Key, Running] = field(default_factory=dict)
     num_devices: int = 1  # that race at the same time
 
     @property
-    def left(self) -> list[Planned]:
-        """Runs that are neither done nor failed nor stopped nor under way."""
+    def left(self) -> list[PlannedRace]:
+        """Races that are neither over nor running."""
         over = self.done.keys() | self.failed.keys() | self.stopped.keys() | self.running.keys()
-        return [run for run in self.plan.runs if run.key not in over]
+        return [race for race in self.plan.races if race.key not in over]
 
     def left_s(self) -> float:
-        """Seconds until all is done, if it goes on as it went."""
-        off = [_off_clock_s(record) for record in self.done.values()]
-        each_s = statistics.median(off) if off else USUAL_OFF_S
+        """Estimated seconds until all races are over."""
+        off = [sum(getattr(one.clock, name) for name in OFF_CLOCK) for one in self.done.values()]
+        off_s = statistics.median(off) if off else USUAL_OFF_S
         now_s = time.monotonic()
         running = [
-            max(0.0, 60 * race.run.minutes + each_s - (now_s - race.since))
-            for race in self.running.values()
+            max(0.0, one.race.request.budget_s + off_s - (now_s - one.since_s))
+            for one in self.running.values()
         ]
-        total = sum(running) + sum(60 * run.minutes + each_s for run in self.left)
-        return max(total / self.num_devices, *running, 0.0)
+        left = [race.request.budget_s + off_s for race in self.left]
+        return max((sum(running) + sum(left)) / self.num_devices, *running, 0.0)
 
 
-def _off_clock_s(record: Record) -> float:
-    return sum(getattr(record.clock, name) for name in OFF_CLOCK)
+class Watcher(Protocol):
+    """Progress callbacks of a sweep: `speedrun.sweep.live`."""
 
+    def notice(self, text: str) -> None:
+        """Tell something that the person should know."""
 
-class Race(Protocol):
-    """What runs one race: `race_alone`, or a test's stand-in."""
+    def state(self, state: State) -> None:
+        """Show the progress; called often."""
 
-    def __call__(
-        self,
-        arguments: Sequence[str],
-        out: Path,
-        hear: Callable[[str], None],
-        has_lost: Callable[[early_stopping.Curve], bool] | None = None,
-    ) -> Ended: ...
+    def done(self, race: PlannedRace, record: Record) -> None:
+        """A race has a result."""
+
+    def failed(self, race: PlannedRace, failure: Failure) -> None:
+        """A race ended without a result."""
 
 
 def run_all(
-    planned: Plan, watcher: Watcher, race: Race = race_alone, *, is_racing: bool = False
+    plan: Plan, watcher: Watcher, run_race: RunRace = child.race, *, early_stop: bool = False
 ) -> State:
-    """Race what is left, one after another; a run that fails is noted and the rest go on.
+    """Run the races that are left, one after another; one that fails does not end the sweep.
 
-    With `is_racing` runs that cannot win any more are stopped, and those stopped before are not
-    raced again.
+    With `early_stop`, races that cannot win any more are stopped, and those stopped by an earlier
+    command are not run again.
     """
-    state = begin(planned, watcher, is_racing)
-    for run in state.left:
-        _one(run, state, watcher, race, is_racing)
+    state = begin(plan, watcher, early_stop=early_stop)
+    for race in state.left:
+        running = state.running[race.key] = Running(race)
+
+        def hear(line: str, running: Running = running) -> None:
+            running.line = line
+            watcher.state(state)
+
+        ended = child.finish(
+            run_race(race.request, judge(race, state) if early_stop else None), hear
+        )
+        conclude(race, ended, state, watcher)
     watcher.state(state)
     return state
 
 
-def begin(planned: Plan, watcher: Watcher, is_racing: bool) -> State:
-    """What is left to race; ValueError if the folder's runs were made with other settings."""
-    out = planned.grid.out
-    agree(out, planned.shared, _grid(planned.grid))
-    state = State(planned, planned.done(records(out)[0]))
-    settle(out, state.done)
-    if is_racing:
-        state.stopped = {key: f for key, f in failures(out).items() if f.stopped_at is not None}
+def begin(plan: Plan, watcher: Watcher, *, early_stop: bool) -> State:
+    """The races that are left; ValueError if the directory's runs have other settings."""
+    grid = plan.grid
+    content = {"archs": list(grid.archs), "params": list(grid.params)}
+    content |= {"minutes": list(grid.minutes), "seeds": grid.num_seeds}
+    save_manifest(grid.base.out, plan.shared, content)
+    state = State(plan, plan.done(records(grid.base.out)[0]))
+    known = {key: one for key, one in failures(grid.base.out).items() if key not in state.done}
+    save_failures(grid.base.out, known)
+    if early_stop:
+        state.stopped = {k: one for k, one in known.items() if one.stopped_at is not None}
     watcher.state(state)
     return state
 
 
-def _one(run: Planned, state: State, watcher: Watcher, race: Race, is_racing: bool) -> None:
-    out = state.plan.grid.out
-    under_way = state.running[run.key] = UnderWay(run)
-
-    def hear(line: str) -> None:
-        under_way.doing = line
-        watcher.state(state)
-
-    judge = loses(run, state) if is_racing else None
-    conclude(run, race(arguments(run, state.plan.grid), out, hear, judge), state, watcher)
-
-
-def conclude(run: Planned, ended: Ended, state: State, watcher: Watcher) -> None:
-    """What became of a race that is over: a record that counts, or a failure."""
-    out = state.plan.grid.out
-    del state.running[run.key]
-    found = records(out)[0]
-    record = state.plan.done(found).get(run.key)
-    if record is not None:
-        state.done[run.key] = record
-        settle(out, [run.key])
-        watcher.done(run, record, state)
-        return
-    error = ("" if ended.exit_code == 0 else ended.error) or state.plan.why_not(run, found)
+def conclude(race: PlannedRace, ended: Ended, state: State, watcher: Watcher) -> None:
+    """Note the result or the failure of a race that is over."""
+    out, plan = state.plan.grid.base.out, state.plan
+    del state.running[race.key]
+    known = failures(out)
+    error = ended.error or "ended without a record"
+    if ended.run is not None:
+        record = load(ended.run / RECORD)
+        if race.key in plan.done([record]):
+            state.done[race.key] = record
+            if known.pop(race.key, None) is not None:
+                save_failures(out, known)
+            watcher.done(race, record)
+            return
+        error = f"its record was rejected: {plan.problem(record) or 'it has another config'}"
     if ended.stopped_at is not None:
-        error = f"stopped by racing at {ended.stopped_at:.0%} of its budget: it could not win"
+        error = f"stopped early at {ended.stopped_at:.0%} of its budget: it could not win"
+    arch, params, minutes, seed = race.key
     failure = Failure(
-        arch=run.name,
-        params=run.params,
-        minutes=run.minutes,
-        seed=run.seed,
+        arch=arch,
+        params=params,
+        minutes=minutes,
+        seed=seed,
         exit_code=ended.exit_code,
         error=error,
         stopped_at=ended.stopped_at,
     )
-    note_failure(out, failure)
-    (state.failed if ended.stopped_at is None else state.stopped)[run.key] = failure
-    watcher.failed(run, failure, state)
+    save_failures(out, known | {race.key: failure})
+    (state.failed if ended.stopped_at is None else state.stopped)[race.key] = failure
+    watcher.failed(race, failure)
 
 
-def loses(run: Planned, state: State) -> Callable[[early_stopping.Curve], bool]:
-    """Whether a curve of this run cannot win against the runs that are finished now."""
-    return functools.partial(early_stopping.has_lost, run.params, finished=_field(run, state))
-
-
-def _field(run: Planned, state: State) -> list[early_stopping.Raced]:
-    """The finished runs of the same architecture and budget."""
-    return [
-        early_stopping.Raced(other.params, record.train.loss_curve, record.score.bits_per_byte)
-        for other in state.plan.runs
-        if (other.name, other.minutes) == (run.name, run.minutes)
-        and (record := state.done.get(other.key)) is not None
-        and record.score is not None
+def judge(race: PlannedRace, state: State) -> HasLost:
+    """Early stopping of a race against the finished ones of its architecture and budget."""
+    arch, params, minutes, _ = race.key
+    finished = [
+        early_stopping.FinishedRace(key[1], record.train.loss_curve, record.score.bits_per_byte)
+        for key, record in state.done.items()
+        if (key[0], key[2]) == (arch, minutes) and record.score is not None
     ]
-
-
-def _grid(grid: Grid) -> dict[str, Any]:
-    return {
-        "archs": list(grid.archs),
-        "params": list(grid.params),
-        "minutes": list(grid.minutes),
-        "seeds": grid.num_seeds,
-    }
+    return functools.partial(early_stopping.has_lost, params, finished=finished)

@@ -1,13 +1,13 @@
 """The figures of a sweep as SVG and PNG: the same bytes from the same records."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from speedrun.scaling_laws import fit, law
-from speedrun.sweep.results import ArchSweep
+from speedrun.scaling_laws.law import Array, Laws
+from speedrun.sweep.results import ArchResults
 from speedrun.text import format_size
 
 _STYLE: dict[Any, Any] = {
@@ -22,64 +22,48 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
 }
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
+_DOTS = {"marker": "o", "linestyle": "", "alpha": 0.7, "markersize": 4}
 _WIDE, _HIGH = 7.2, 4.5  # inches
 
 
-def draw(folder: Path, swept: ArchSweep) -> list[str]:
-    """Write all figures of one architecture; their names without an ending."""
+def draw(folder: Path, arch: ArchResults, laws: Laws) -> list[str]:
+    """Write all figures of one architecture; returns their names without an ending."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    written = []
-    kinds: dict[str, Callable[[Any, ArchSweep], None]] = {
-        "size": _size,
-        "loss": _loss,
-        "speed": _speed,
-        "residuals": _residuals,
-    }
+    kinds = {"size": _size, "loss": _loss, "speed": _speed, "residuals": _residuals}
     for kind, plot in kinds.items():
-        name = f"{swept.arch}-{kind}"
         with matplotlib.rc_context(_STYLE):
             figure, axes = pyplot.subplots(figsize=(_WIDE, _HIGH), layout="constrained")
             axes.set_xscale("log")
             axes.set_xlabel("trainable parameters N")
-            plot(axes, swept)
+            plot(axes, arch, laws)
             axes.xaxis.set_major_formatter(lambda value, _: format_size(value))
-            axes.set_xticks(sorted({cell.params for cell in swept.cells}))
+            axes.set_xticks(sorted({cell.params for cell in arch.cells}))
             axes.minorticks_off()
             for ending, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
-                figure.savefig(folder / f"{name}.{ending}", metadata=metadata)
+                figure.savefig(folder / f"{arch.arch}-{kind}.{ending}", metadata=metadata)
             pyplot.close(figure)
-        written.append(name)
-    return written
+    return [f"{arch.arch}-{kind}" for kind in kinds]
 
 
-def _sizes(swept: ArchSweep) -> Any:
-    params = [cell.params for cell in swept.cells]
-    return np.geomspace(min(params), max(params), 200)
+def _sizes(laws: Laws) -> Array:
+    return np.geomspace(*laws.swept, 200)
 
 
-def _size(axes: Any, swept: ArchSweep) -> None:
-    """Bits per byte against N, a curve a budget, its minimum and interval."""
-    laws = swept.laws
-    assert laws is not None
-    sizes = _sizes(swept)
-    for number, minutes in enumerate(swept.minutes):
+def _size(axes: Any, arch: ArchResults, laws: Laws) -> None:
+    """Bits per byte against N: a curve per budget, its minimum and interval."""
+    sizes = _sizes(laws)
+    for number, minutes in enumerate(arch.minutes):
         colour = _COLOURS[number % len(_COLOURS)]
-        rows = [row for row in swept.rows if row.budget_s == 60 * minutes]
-        axes.plot(
-            [row.num_params for row in rows],
-            [row.bits_per_byte for row in rows],
-            "o",
-            color=colour,
-            alpha=0.7,
-            markersize=4,
-        )
+        runs = [run for run in arch.runs if run.budget_s == 60 * minutes]
+        scores = [run.bits_per_byte for run in runs]
+        axes.plot([run.num_params for run in runs], scores, color=colour, **_DOTS)
         curve = law.time_loss(laws.loss, laws.speed, sizes, 60 * minutes)
         axes.plot(sizes, curve, color=colour, label=f"{minutes:g} min")
-        if (one := swept.measured.get(minutes)) is not None:
+        if (one := arch.measured.get(minutes)) is not None:
             level = float(law.time_loss(laws.loss, laws.speed, one.params, 60 * minutes))
             text = f"{format_size(one.params)} ({format_size(one.low)} to {format_size(one.high)})"
             axes.hlines(level, one.low, one.high, color=colour, linewidth=6, alpha=0.3)
@@ -94,67 +78,51 @@ def _size(axes: Any, swept: ArchSweep) -> None:
             )
     axes.margins(y=0.15)
     axes.set_ylabel("held-out bits per byte")
-    axes.set_title(f"{swept.arch}: which size for which budget")
+    axes.set_title(f"{arch.arch}: which size for which budget")
     axes.legend()
 
 
-def _loss(axes: Any, swept: ArchSweep) -> None:
+def _loss(axes: Any, arch: ArchResults, laws: Laws) -> None:
     """L(N) at equal tokens on log-log axes."""
-    laws = swept.laws
-    assert laws is not None
-    params, losses, middle = swept.equal_tokens()
-    line, sizes = fit.power_law(params, losses), _sizes(swept)
-    axes.plot(params, losses, "o", color=_COLOURS[0], alpha=0.7, markersize=4, label="runs")
+    params, losses, middle = laws.equal_tokens()
+    line, sizes = fit.power_law(params, losses), _sizes(laws)
+    axes.plot(params, losses, color=_COLOURS[0], label="runs", **_DOTS)
     axes.plot(sizes, laws.loss(sizes, middle), color=_COLOURS[0], label="L(N, D)")
-    axes.plot(
-        sizes,
-        line.scale * sizes**line.exponent,
-        "--",
-        color=_COLOURS[1],
-        label=f"N^{line.exponent:.3f}, R² {line.r2:.3f}",
-    )
+    label = f"N^{line.exponent:.3f}, R² {line.r2:.3f}"
+    straight = line.scale * sizes**line.exponent
+    axes.plot(sizes, straight, "--", color=_COLOURS[1], label=label)
     _few_ticks(axes, "{:.3g}")
     axes.set_ylabel(f"bits per byte, moved to {format_size(middle)} tokens")
-    axes.set_title(f"{swept.arch}: loss at equal tokens")
+    axes.set_title(f"{arch.arch}: loss at equal tokens")
+    axes.legend()
+
+
+def _speed(axes: Any, arch: ArchResults, laws: Laws) -> None:
+    """Tokens per second against N."""
+    sizes = _sizes(laws)
+    axes.plot(laws.points.params, laws.points.tokens_per_s, color=_COLOURS[0], **_DOTS)
+    axes.plot(sizes, laws.speed.tokens_per_s(sizes), color=_COLOURS[0])
+    _few_ticks(axes, "{:,.0f}")
+    axes.set_ylabel("training tokens per second")
+    axes.set_title(f"{arch.arch}: speed")
+
+
+def _residuals(axes: Any, arch: ArchResults, laws: Laws) -> None:
+    """Per cent that the runs of each budget deviate from the law."""
+    points, residuals = laws.points, 100 * laws.residuals
+    for number, minutes in enumerate(arch.minutes):
+        mine = np.isclose(points.budget_s, 60 * minutes)
+        colour = _COLOURS[number % len(_COLOURS)]
+        label = f"{minutes:g} min"
+        axes.plot(points.params[mine], residuals[mine], color=colour, label=label, **_DOTS)
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.set_ylabel("measured over L(N, D), per cent")
+    axes.set_title(f"{arch.arch}: residuals of the loss")
     axes.legend()
 
 
 def _few_ticks(axes: Any, form: str) -> None:
-    """A logarithmic axis upwards with ticks even where it spans less than a decade."""
+    """Make y logarithmic, with ticks even where it spans less than a decade."""
     axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    axes.set_yticks(np.geomspace(low, high, 6))
+    axes.set_yticks(np.geomspace(*axes.get_ylim(), 6))
     axes.yaxis.set_major_formatter(lambda value, _: form.format(value))
-
-
-def _speed(axes: Any, swept: ArchSweep) -> None:
-    laws = swept.laws
-    assert laws is not None
-    sizes = _sizes(swept)
-    points = laws.points
-    axes.plot(points.params, points.tokens_per_s, "o", color=_COLOURS[0], alpha=0.7, markersize=4)
-    axes.plot(sizes, laws.speed.tokens_per_s(sizes), color=_COLOURS[0])
-    _few_ticks(axes, "{:,.0f}")
-    axes.set_ylabel("training tokens per second")
-    axes.set_title(f"{swept.arch}: speed")
-
-
-def _residuals(axes: Any, swept: ArchSweep) -> None:
-    laws = swept.laws
-    assert laws is not None
-    points, residuals = laws.points, 100 * laws.residuals
-    for number, minutes in enumerate(swept.minutes):
-        mine = np.isclose(points.budget_s, 60 * minutes)
-        axes.plot(
-            points.params[mine],
-            residuals[mine],
-            "o",
-            alpha=0.7,
-            markersize=4,
-            color=_COLOURS[number % len(_COLOURS)],
-            label=f"{minutes:g} min",
-        )
-    axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_ylabel("measured over L(N, D), per cent")
-    axes.set_title(f"{swept.arch}: residuals of the loss")
-    axes.legend()

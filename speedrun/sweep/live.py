@@ -1,17 +1,17 @@
-"""The live table of a sweep: rich in a terminal, plain lines everywhere else."""
+"""Console views of a sweep: a live table in a terminal, plain lines everywhere else."""
 
 import time
 from collections import defaultdict
 from datetime import datetime, timedelta
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from speedrun.records.schema import Record
-from speedrun.sweep.executor import State, UnderWay
-from speedrun.sweep.grid import Planned
-from speedrun.sweep.sweep_dir import Failure
+from speedrun.sweep.executor import Running, State
+from speedrun.sweep.grid import PlannedRace
+from speedrun.sweep.sweep_dir import Failure, Key
 from speedrun.text import clock, format_size
 from speedrun.ui.live import PlainLines, Redrawn
 from speedrun.ui.summary import spread
@@ -22,11 +22,11 @@ REFRESH_S = 1.0
 def outlook(state: State) -> str:
     """`7 of 18 done, 1 failed, 10 left, until about 14:05 (in 14:20)`."""
     num_left = len(state.left) + len(state.running)
-    parts = [f"{len(state.done)} of {len(state.plan.runs)} done"]
+    parts = [f"{len(state.done)} of {len(state.plan.races)} done"]
     if state.failed:
         parts.append(f"{len(state.failed)} failed")
-    if stopped := [key for key in state.stopped if key not in state.done]:
-        parts.append(f"{len(stopped)} stopped by racing")
+    if state.stopped:
+        parts.append(f"{len(state.stopped)} stopped early")
     if num_left:
         left_s = state.left_s()
         until = datetime.now() + timedelta(seconds=left_s)
@@ -34,43 +34,44 @@ def outlook(state: State) -> str:
     return ", ".join(parts)
 
 
-def result(record: Record) -> str:
+def _result(record: Record) -> str:
     if record.score is None:
         return record.status
     sign = "≤ " if record.score.likelihood == "bound" else ""
-    return (
-        f"{sign}{record.score.bits_per_byte:.4f} bits per byte,"
-        f" {record.train.tokens_per_s:,.0f} tokens/s"
-    )
+    speed = f"{record.train.tokens_per_s:,.0f} tokens/s"
+    return f"{sign}{record.score.bits_per_byte:.4f} bits per byte, {speed}"
 
 
-def ended(failure: Failure) -> str:
+def _failure(failure: Failure) -> str:
     if failure.stopped_at is not None:
         return failure.error
-    return f"failed ({failure.error}); the rest goes on"
+    return f"failed ({failure.error}); the sweep continues"
 
 
 class PlainSweepView(PlainLines):
-    """One line when a race begins and one when it ends."""
+    """One line when a race starts and one when it ends."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._running: list[UnderWay] = []
+        self._running: list[Running] = []
 
     def state(self, state: State) -> None:
+        """Print the races that are new."""
         running = list(state.running.values())
-        for race in running:
-            if not any(race is known for known in self._running):
-                self._print(f"racing {race.run.label}{_place(race)}; {outlook(state)}")
+        for one in running:
+            if not any(one is known for known in self._running):
+                self._print(f"racing {one.race.label}{_place(one)}; {outlook(state)}")
         if not running:
             self._print(outlook(state))
         self._running = running
 
-    def done(self, run: Planned, record: Record, state: State) -> None:
-        self._print(f"{run.label}: {result(record)}")
+    def done(self, race: PlannedRace, record: Record) -> None:
+        """Print the result."""
+        self._print(f"{race.label}: {_result(record)}")
 
-    def failed(self, run: Planned, failure: Failure, state: State) -> None:
-        self._print(f"{run.label}: {ended(failure)}")
+    def failed(self, race: PlannedRace, failure: Failure) -> None:
+        """Print the failure."""
+        self._print(f"{race.label}: {_failure(failure)}")
 
 
 class LiveSweepView(Redrawn):
@@ -81,52 +82,49 @@ class LiveSweepView(Redrawn):
         self._drawn_s = 0.0
 
     def state(self, state: State) -> None:
+        """Draw the table, at most once per `REFRESH_S` while races run."""
         if not state.running or time.monotonic() - self._drawn_s > REFRESH_S:
             self._drawn_s = time.monotonic()
-            self._draw(_panel(state))
+            self._draw(_table(state))
 
-    def done(self, run: Planned, record: Record, state: State) -> None:
-        self._console.print(Text(f"{run.label}: {result(record)}"))
+    def done(self, race: PlannedRace, record: Record) -> None:
+        """Print the result above the table."""
+        self._console.print(Text(f"{race.label}: {_result(record)}"))
 
-    def failed(self, run: Planned, failure: Failure, state: State) -> None:
+    def failed(self, race: PlannedRace, failure: Failure) -> None:
+        """Print the failure above the table."""
         style = "red" if failure.stopped_at is None else "yellow"
-        self._console.print(Text(f"{run.label}: {ended(failure)}", style=style))
+        self._console.print(Text(f"{race.label}: {_failure(failure)}", style=style))
 
 
-def _panel(state: State) -> Group:
+def _table(state: State) -> Table:
     table = Table(title=Text(outlook(state)), title_justify="left")
     for column in ("architecture", "minutes", "size", "done", "bits per byte", ""):
-        is_number = column in ("minutes", "size", "done", "bits per byte")
-        table.add_column(column, justify="right" if is_number else "left")
-    cells: dict[tuple, list[Planned]] = defaultdict(list)
-    for run in state.plan.runs:
-        cells[run.name, run.minutes, run.params].append(run)
-    for (name, minutes, params), runs in sorted(cells.items()):
-        cell = {run.key for run in runs}
+        table.add_column(column, justify="left" if column in ("architecture", "") else "right")
+    cells: dict[tuple[str, float, int], set[Key]] = defaultdict(set)
+    for race in state.plan.races:
+        arch, params, minutes, _ = race.key
+        cells[arch, minutes, params].add(race.key)
+    for (arch, minutes, params), cell in sorted(cells.items()):
         records = [state.done[key] for key in cell if key in state.done]
         scores = [record.score.bits_per_byte for record in records if record.score is not None]
-        table.add_row(
-            name,
-            f"{minutes:g}",
-            format_size(params),
-            f"{len(records)}/{len(runs)}",
-            spread(scores, 4),
-            Text(_now(state, cell)),
-        )
-    return Group(table)
+        done = f"{len(records)}/{len(cell)}"
+        now = Text(_now(state, cell))
+        table.add_row(arch, f"{minutes:g}", format_size(params), done, spread(scores, 4), now)
+    return table
 
 
-def _now(state: State, cell: set[tuple]) -> str:
-    running = [race for key, race in state.running.items() if key in cell]
+def _now(state: State, cell: set[Key]) -> str:
+    running = [one for key, one in state.running.items() if key in cell]
     if running:
-        lines = (f"seed {race.run.seed}{_place(race)}: {race.doing}" for race in running)
+        lines = (f"seed {one.race.key[3]}{_place(one)}: {one.line}" for one in running)
         return "; ".join(line[:60] for line in lines)
     num_failed = len(cell & state.failed.keys())
     return f"{num_failed} failed" if num_failed else ""
 
 
-def _place(race: UnderWay) -> str:
-    return f" on {race.where}" if race.where else ""
+def _place(running: Running) -> str:
+    return f" on {running.where}" if running.where else ""
 
 
 def view(console: Console) -> PlainSweepView | LiveSweepView:

@@ -1,4 +1,4 @@
-"""What a machine of a cluster does for a sweep: say what it would race, race, hand the run over."""
+"""Tasks that a machine of a Ray cluster runs for a sweep: plan it, race, hand the run over."""
 
 import contextlib
 import dataclasses
@@ -8,18 +8,18 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from speedrun import __version__
-from speedrun.models import loader
-from speedrun.sweep.child import Ended, race_heard
-from speedrun.sweep.early_stopping import Curve
-from speedrun.sweep.grid import Grid, Plan, Planned, arguments, plan
+from speedrun.sweep import child
+from speedrun.sweep.child import Ended, HasLost
+from speedrun.sweep.grid import Grid, Plan, plan
 from speedrun.system import git
+from speedrun.training.request import RunRequest
 
 _ROOT = Path(__file__).resolve().parents[2]
 _COMPARED = ("train data", "held-out data", "hardware class")
@@ -27,7 +27,7 @@ _COMPARED = ("train data", "held-out data", "hardware class")
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a machine would make of a sweep, or why it cannot race."""
+    """The sweep as a machine plans it, or the reason why it cannot race."""
 
     found: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
@@ -38,35 +38,23 @@ class Brought:
     """A race that is over, and the files of its run if it left one."""
 
     ended: Ended
-    name: str = ""
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def facts(planned: Plan) -> dict[str, str]:
-    """What must be the same on every machine that races in a sweep."""
-    configs = json.dumps([run.config for run in planned.runs], sort_keys=True)
+    """Values that must be the same on every machine that races in a sweep."""
+    configs = json.dumps([race.config for race in planned.races], sort_keys=True)
     commit, is_dirty = git.code_version(_ROOT)
-    code = commit or __version__
+    code = (commit or __version__)[:12]
     return {
-        "code": f"{code[:12]} with changes" if is_dirty else code[:12],
+        "code": f"{code} with changes" if is_dirty else code,
         "settings": hashlib.sha256(configs.encode()).hexdigest(),
         **{key: planned.shared[key] for key in _COMPARED},
     }
 
 
-def from_anywhere(grid: Grid) -> Grid:
-    """The same grid for processes that work in other folders: its paths in full."""
-    archs = tuple(
-        str(Path(arch).resolve()) if loader.is_path(arch) else arch for arch in grid.archs
-    )
-    data = grid.data
-    if data.path is not None:
-        data = dataclasses.replace(data, path=str(Path(data.path).resolve()))
-    return dataclasses.replace(grid, archs=archs, data=data)
-
-
 def plan_here(grid: Grid) -> Iterator[Facts]:
-    """Plan the sweep as it would be on this machine; a single answer."""
+    """Plan the sweep on this machine; a single answer."""
     try:
         yield Facts(found=facts(plan(grid, lambda text: None)))
     except (ValueError, LookupError, OSError) as error:
@@ -74,47 +62,37 @@ def plan_here(grid: Grid) -> Iterator[Facts]:
 
 
 def race_here(
-    run: Planned, grid: Grid, has_lost: Callable[[Curve], bool] | None = None
+    request: RunRequest, has_lost: HasLost | None = None
 ) -> Generator[str | Brought, None, None]:
-    """Race on this machine: every line that is news, then the run itself."""
+    """Race on this machine: every new line of progress, then the run itself."""
     if "OMP_NUM_THREADS" not in psutil.Process().environ():
-        # Ray's, one for each CPU that it counts; a race takes as many as it does alone.
+        # Set by Ray to the CPUs that it counts; a race takes as many threads as it does alone.
         os.environ.pop("OMP_NUM_THREADS", None)
-    with _room() as out:
-        words = arguments(run, dataclasses.replace(grid, out=out))
-        told = ""
-        with contextlib.closing(race_heard(words, out, has_lost)) as race:
+    with _scratch_dir() as out:
+        shown = ""
+        with contextlib.closing(
+            child.race(dataclasses.replace(request, out=out), has_lost)
+        ) as race:
             while True:
                 try:
                     line = next(race)
                 except StopIteration as stop:
-                    ended = stop.value
+                    ended: Ended = stop.value
                     break
-                if line != told:
-                    told = line
+                if line != shown:
+                    shown = line
                     yield line
-        yield _brought(ended, out)
-
-
-def _brought(ended: Ended, out: Path) -> Brought:
-    finished = [folder for folder in out.iterdir() if not folder.name.startswith(".")]
-    if not finished:
-        return Brought(ended=ended)
-    (folder,) = finished
-    files = {file.name: file.read_bytes() for file in folder.iterdir()}
-    return Brought(ended=ended, name=folder.name, files=files)
+        files = list(ended.run.iterdir()) if ended.run is not None else []
+        yield Brought(ended=ended, files={file.name: file.read_bytes() for file in files})
 
 
 @contextlib.contextmanager
-def _room() -> Iterator[Path]:
-    """A folder for one race; those of processes that were killed here go first."""
+def _scratch_dir() -> Iterator[Path]:
+    """A directory for one race; those of processes that were killed here are removed first."""
     prefix = f"speedrun-{platform.node()}-"
     for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*-race-*"):
         owner = folder.name.removeprefix(prefix).partition("-")[0]
         if owner.isdecimal() and not psutil.pid_exists(int(owner)):
             shutil.rmtree(folder, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-race-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"{prefix}{os.getpid()}-race-") as folder:
+        yield Path(folder)

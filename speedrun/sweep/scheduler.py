@@ -1,37 +1,34 @@
-"""A sweep on many machines: which race goes to which device, and what becomes of it.
+"""A sweep on many machines: each race goes to a free device, and its run comes back here.
 
-A machine is first asked to plan the sweep itself; where its data, code or hardware class make
-that another sweep, it is left out. A device races one race at a time. A race whose machine is lost
-is raced once more. Records come back here, and only here is the sweep's folder written to.
+A machine first plans the sweep itself; one whose data, code or hardware class differ is left out
+by name. A device runs one race at a time. A race whose machine is lost is run once more. Only this
+process writes to the sweep's directory.
 """
 
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Protocol
 
 from speedrun.sweep.child import Ended
-from speedrun.sweep.early_stopping import Curve
-from speedrun.sweep.executor import State, UnderWay, Watcher, begin, conclude, loses
-from speedrun.sweep.grid import Grid, Plan, Planned, differing
-from speedrun.sweep.ray_worker import Brought, Facts, facts, from_anywhere
+from speedrun.sweep.executor import Running, State, Watcher, begin, conclude, judge
+from speedrun.sweep.grid import Plan, PlannedRace, differing
+from speedrun.sweep.ray_worker import Brought, Facts, facts, plan_here, race_here
 from speedrun.training import run_dir
 
 POLL_S = 1.0
-LOOK_S = 5.0  # between looks at which machines there are
 MAX_TRIES = 2  # of a race whose machine is lost
-MAX_LOSSES = 3  # in a row on one machine, then it is left out
 _WAITING = "waiting for its machine"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A machine of a cluster, or what the cluster takes for one."""
+    """A machine of the cluster. Two nodes with one address are one machine."""
 
     id: str
-    address: str  # two nodes of one address are one machine
+    address: str
     num_devices: int
     num_cpus: int  # for each device
     num_gpus: int = 0
@@ -44,35 +41,32 @@ class Lost:
     error: str
 
 
-Task = Hashable
-News = tuple[Task, str | Facts | Brought | Lost]
+Answer = str | Facts | Brought | Lost  # a task's last answer is no str
 
 
 class Cluster(Protocol):
-    """What carries tasks to machines: `speedrun.sweep.ray_executor`, or a test's stand-in."""
+    """Runs tasks on machines: `speedrun.sweep.ray_executor`, or a stand-in of the tests."""
 
     def nodes(self) -> Sequence[Node]:
-        """Those alive now."""
+        """The nodes that are alive now."""
         ...
 
-    def plan(self, node: Node, grid: Grid) -> Task: ...
+    def start(self, node: Node, function: Callable[..., Any], *arguments: Any) -> int:
+        """Start a generator function on a node; returns the task's number."""
+        ...
 
-    def race(
-        self, node: Node, run: Planned, grid: Grid, has_lost: Callable[[Curve], bool] | None
-    ) -> Task: ...
-
-    def news(self, timeout_s: float) -> Sequence[News]:
-        """What tasks said since; the last of a task is no line."""
+    def poll(self, timeout_s: float) -> Sequence[tuple[int, Answer]]:
+        """The answers of tasks since the last call; waits for one at most this long."""
         ...
 
 
-def race_on(cluster: Cluster, planned: Plan, watcher: Watcher, *, is_racing: bool = False) -> State:
-    """Race what is left on every device of a cluster; as `runs.run_all` does one after another.
+def run_on(cluster: Cluster, plan: Plan, watcher: Watcher, *, early_stop: bool = False) -> State:
+    """Run the races that are left on every device of a cluster; compare `executor.run_all`.
 
-    Raises ValueError when races are left and no machine is that could race them.
+    Raises ValueError when races are left and no machine could run them.
     """
-    state = begin(planned, watcher, is_racing)
-    _Dispatcher(cluster, state, watcher, is_racing).run()
+    state = begin(plan, watcher, early_stop=early_stop)
+    _Scheduler(cluster, state, watcher, early_stop).run()
     watcher.state(state)
     return state
 
@@ -80,166 +74,125 @@ def race_on(cluster: Cluster, planned: Plan, watcher: Watcher, *, is_racing: boo
 @dataclass
 class _Machine:
     node: Node
-    standing: Literal["new", "asked", "ready", "out"] = "new"
+    is_ready: bool = False
     num_tasks: int = 0
-    num_losses: int = 0
-    is_doubled: bool = False  # another node is the same machine
-    why: str = ""  # it is left out
+    left_out: str = ""  # the reason
 
 
-@dataclass(frozen=True)
-class _Sent:
-    machine: _Machine
-    race: UnderWay | None = None  # None: asked to plan
-
-
-class _Dispatcher:
-    def __init__(self, cluster: Cluster, state: State, watcher: Watcher, is_racing: bool) -> None:
+class _Scheduler:
+    def __init__(self, cluster: Cluster, state: State, watcher: Watcher, early_stop: bool) -> None:
         self._cluster, self._state, self._watcher = cluster, state, watcher
-        self._is_racing = is_racing
+        self._early_stop = early_stop
         grid = state.plan.grid
-        self._grid = from_anywhere(grid)
+        self._grid = grid.absolute()
         self._archs = dict(zip(grid.archs, self._grid.archs, strict=True))
         self._wanted = facts(state.plan)
         self._machines: dict[str, _Machine] = {}
-        self._sent: dict[Task, _Sent] = {}
+        self._tasks: dict[int, tuple[_Machine, Running | None]] = {}
         self._tries: Counter[tuple] = Counter()
-        self._looked_s = float("-inf")
 
     def run(self) -> None:
+        """Until every race is over."""
         while self._state.left or self._state.running:
-            self._look_around()
-            self._hand_out()
-            if not self._sent:
-                raise ValueError(self._nobody())
+            self._update_machines()
+            for machine in self._machines.values():
+                while machine.is_ready and machine.num_tasks < machine.node.num_devices:
+                    if not (left := self._state.left):
+                        break
+                    self._start_race(left[0], machine)
+            if not self._tasks:
+                raise ValueError(self._no_machine())
             if self._state.running:
                 self._watcher.state(self._state)
-            for task, said in self._cluster.news(POLL_S):
-                self._take(task, said)
+            for task, answer in self._cluster.poll(POLL_S):
+                self._handle(task, answer)
 
-    def _look_around(self) -> None:
-        """Take in machines that came, forget those that went, and ask who is new."""
-        if time.monotonic() - self._looked_s < LOOK_S and self._sent:
-            return
-        self._looked_s = time.monotonic()
+    def _update_machines(self) -> None:
+        """Forget machines that are gone, and have new ones plan the sweep."""
         alive = {node.id: node for node in self._cluster.nodes()}
         for gone in self._machines.keys() - alive.keys():
-            self._machines[gone].standing = "new"  # nothing more for it; its tasks will be lost
-            if not self._machines[gone].num_tasks:
-                del self._machines[gone]
-        for key, node in alive.items():
-            self._machines.setdefault(key, _Machine(node))
-        for machine in self._machines.values():
-            if machine.standing == "new" and machine.node.id in alive:
-                self._ask(machine)
-        ready = [one for one in self._machines.values() if one.standing == "ready"]
-        self._state.num_devices = max(1, sum(one.node.num_devices for one in ready))
+            del self._machines[gone]  # its tasks will be lost
+        for node in alive.values():
+            # Two races at once on one machine would take each other's time.
+            addresses = {machine.node.address for machine in self._machines.values()}
+            if node.id not in self._machines and node.address not in addresses:
+                self._machines[node.id] = _Machine(node)
+                self._check(self._machines[node.id])
+        ready = [one.node.num_devices for one in self._machines.values() if one.is_ready]
+        self._state.num_devices = max(1, sum(ready))
 
-    def _ask(self, machine: _Machine) -> None:
-        """Have a machine plan the sweep, unless another of its nodes races already."""
-        address = machine.node.address
-        others = [one for one in self._machines.values() if one is not machine]
-        if any(one.node.address == address and one.standing != "new" for one in others):
-            if not machine.is_doubled:
-                machine.is_doubled = True
-                self._watcher.notice(
-                    f"two nodes of the cluster are on {address}: one races, since two at once would"
-                    " take each other's time"
-                )
+    def _check(self, machine: _Machine) -> None:
+        machine.is_ready = False
+        self._start(machine, None, plan_here, self._grid)
+
+    def _start_race(self, race: PlannedRace, machine: _Machine) -> None:
+        self._tries[race.key] += 1
+        running = Running(race, where=machine.node.address, line=_WAITING)
+        self._state.running[race.key] = running
+        request = dataclasses.replace(
+            race.request, arch=self._archs[race.request.arch], data=self._grid.base.data
+        )
+        has_lost = judge(race, self._state) if self._early_stop else None
+        self._start(machine, running, race_here, request, has_lost)
+
+    def _start(self, machine: _Machine, running: Running | None, function: Any, *args: Any) -> None:
+        self._tasks[self._cluster.start(machine.node, function, *args)] = machine, running
+        machine.num_tasks += 1
+
+    def _handle(self, task: int, answer: Answer) -> None:
+        machine, running = self._tasks[task]
+        if isinstance(answer, str):
+            assert running is not None
+            if running.line == _WAITING:
+                running.since_s = time.monotonic()
+            running.line = answer
             return
-        machine.standing = "asked"
-        self._send(self._cluster.plan(machine.node, self._grid), _Sent(machine))
-
-    def _hand_out(self) -> None:
-        left = self._state.left
-        for machine in self._machines.values():
-            free = machine.node.num_devices - machine.num_tasks
-            while machine.standing == "ready" and free > 0 and left:
-                self._race(left.pop(0), machine)
-                free -= 1
-
-    def _race(self, run: Planned, machine: _Machine) -> None:
-        self._tries[run.key] += 1
-        race = UnderWay(run, where=machine.node.address, doing=_WAITING)
-        self._state.running[run.key] = race
-        sent = dataclasses.replace(run, arch=self._archs[run.arch])
-        judge = loses(run, self._state) if self._is_racing else None
-        self._send(self._cluster.race(machine.node, sent, self._grid, judge), _Sent(machine, race))
-
-    def _send(self, task: Task, sent: _Sent) -> None:
-        self._sent[task] = sent
-        sent.machine.num_tasks += 1
-
-    def _take(self, task: Task, said: str | Facts | Brought | Lost) -> None:
-        sent = self._sent[task]
-        if isinstance(said, str):
-            assert sent.race is not None
-            if sent.race.doing == _WAITING:
-                sent.race.since = time.monotonic()
-            sent.race.doing = said
-            return
-        del self._sent[task]
-        sent.machine.num_tasks -= 1
-        if isinstance(said, Facts):
-            self._judge(sent.machine, said)
-        elif isinstance(said, Lost):
-            self._doubt(sent.machine, said)
-            if sent.race is not None:
-                self._lose(sent.race.run, sent.machine.node.address, said)
-        elif sent.race is not None:
-            sent.machine.num_losses = 0
-            self._keep(sent.race.run, said)
-
-    def _judge(self, machine: _Machine, said: Facts) -> None:
-        if machine.standing != "asked":
-            return
-        address, num_devices = machine.node.address, machine.node.num_devices
-        why = said.error or differing(said.found, self._wanted)
-        if why:
-            self._leave_out(machine, why)
-            return
-        machine.standing = "ready"
-        self._looked_s = float("-inf")  # the outlook is another
-        self._watcher.notice(f"{address} takes part: {num_devices} race(s) at a time")
-
-    def _doubt(self, machine: _Machine, lost: Lost) -> None:
-        """Whoever lost a task is asked anew before it gets another."""
-        machine.num_losses += 1
-        self._looked_s = float("-inf")
-        if machine.standing == "out":
-            return
-        if machine.num_losses >= MAX_LOSSES:
-            self._leave_out(machine, lost.error)
-        elif not any(one.machine is machine and one.race is None for one in self._sent.values()):
-            machine.standing = "new"
-
-    def _leave_out(self, machine: _Machine, why: str) -> None:
-        machine.standing, machine.why = "out", why
-        self._watcher.notice(f"{machine.node.address} is left out: {why}")
-
-    def _lose(self, run: Planned, where: str, lost: Lost) -> None:
-        if self._tries[run.key] < MAX_TRIES:
-            del self._state.running[run.key]
-            self._watcher.notice(
-                f"{run.label} was lost with {where} ({lost.error}): it is raced once more"
-            )
+        del self._tasks[task]
+        machine.num_tasks -= 1
+        if isinstance(answer, Facts):
+            self._admit(machine, answer.error or differing(answer.found, self._wanted))
+        elif isinstance(answer, Brought):
+            assert running is not None
+            self._keep(running.race, answer)
+        elif running is None:
+            self._admit(machine, answer.error)
         else:
-            error = f"its machine was lost {MAX_TRIES} times, last {where} ({lost.error})"
-            conclude(run, Ended(None, error), self._state, self._watcher)
+            self._retry(running.race, machine, answer.error)
 
-    def _keep(self, run: Planned, brought: Brought) -> None:
-        ended = brought.ended
-        out = self._state.plan.grid.out
-        if brought.name:
+    def _admit(self, machine: _Machine, problem: str | None) -> None:
+        name = machine.node.address
+        machine.is_ready, machine.left_out = not problem, problem or ""
+        if problem:
+            self._watcher.notice(f"{name} is left out: {problem}")
+        else:
+            self._watcher.notice(f"{name} takes part: {machine.node.num_devices} race(s) at a time")
+
+    def _retry(self, race: PlannedRace, machine: _Machine, error: str) -> None:
+        """Queue a lost race again, and check its machine before it gets another."""
+        if machine.is_ready:
+            self._check(machine)
+        where = f"{machine.node.address} ({error})"
+        if self._tries[race.key] < MAX_TRIES:
+            del self._state.running[race.key]
+            self._watcher.notice(f"{race.label} was lost with {where}: it is run once more")
+        else:
+            error = f"its machine was lost {MAX_TRIES} times, last {where}"
+            conclude(race, Ended(exit_code=None, error=error), self._state, self._watcher)
+
+    def _keep(self, race: PlannedRace, brought: Brought) -> None:
+        ended, out = brought.ended, self._state.plan.grid.base.out
+        if ended.run is not None:
             try:
-                run_dir.keep(out, brought.name, brought.files)
+                run = run_dir.keep(out, ended.run.name, brought.files)
+                ended = dataclasses.replace(ended, run=run)
             except OSError as error:
-                ended = Ended(1, f"--out {out}: cannot write there ({error.strerror})")
-        conclude(run, ended, self._state, self._watcher)
+                ended = Ended(exit_code=1, error=f"--out {out}: cannot write ({error.strerror})")
+        conclude(race, ended, self._state, self._watcher)
 
-    def _nobody(self) -> str:
-        out = [f"{one.node.address}: {one.why}" for one in self._machines.values() if one.why]
+    def _no_machine(self) -> str:
+        reasons = [f"{m.node.address}: {m.left_out}" for m in self._machines.values() if m.left_out]
         return (
-            f"no machine of the cluster can race the {len(self._state.left)} race(s) that are left"
-            f" ({'; '.join(out) or 'none has a device for them'}); the same command goes on later"
+            f"no machine of the cluster can run the {len(self._state.left)} race(s) that are left"
+            f" ({'; '.join(reasons) or 'none has a device for them'}); the same command resumes"
+            " later"
         )
