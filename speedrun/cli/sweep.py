@@ -48,6 +48,8 @@ class Races:
         As for a race; each size is timed once.
     out
         The sweep's directory. Default: sweeps/ and the name of the first architecture.
+    early_stopping
+        Stop races that cannot win any more, by their curve against finished ones.
     """
 
     arch: str = "transformer"
@@ -62,6 +64,9 @@ class Races:
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="", show_default=False)] = ()
     tune: Literal["off", "quick", "full"] = "quick"
     out: Path | None = None
+    early_stopping: Annotated[
+        bool, Parameter(name=("--early-stopping", "--racing"), negative="")
+    ] = False
 
     def grid(self) -> "Grid":
         """The sweep's grid; raises ValueError for options out of range."""
@@ -92,42 +97,14 @@ class Races:
         )
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, kw_only=True)
-class Place:
-    """Where and how the races of a sweep run.
-
-    Parameters
-    ----------
-    early_stopping
-        Stop races that cannot win any more, by their curve against finished ones.
-    on
-        Where to race: local, or ray, one race at a time on every machine or GPU of a Ray cluster.
-    address
-        With --on ray: host:port of the cluster's head. Default: the cluster of this machine.
-    """
-
-    early_stopping: Annotated[
-        bool, Parameter(name=("--early-stopping", "--racing"), negative="")
-    ] = False
-    on: str = "local"
-    address: str | None = None
-
-    def check(self) -> None:
-        """Raises ValueError for options that do not fit together."""
-        if self.on not in PLACES:
-            raise ValueError(f"--on {self.on}: allowed are {' and '.join(PLACES)}")
-        if self.address is not None and self.on != "ray":
-            raise ValueError(f"--address {self.address}: only with --on ray")
-
-
 def sweep(
     *,
     races: Races | None = None,
     report: Path | None = None,
     check: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
     hold_out_minutes: str | None = None,
-    place: Place | None = None,
+    on: str = "local",
+    address: str | None = None,
 ) -> None:
     """Race many sizes, find the time-optimal one and the laws behind it: see `speedrun.cli.app`.
 
@@ -139,23 +116,30 @@ def sweep(
         Runs, or directories of runs, to compare with the predictions of the laws.
     hold_out_minutes
         Budgets that are kept out of the fits and compared with their predictions.
+    on
+        Where to race: local, or ray, one race at a time on every machine or GPU of a Ray cluster.
+    address
+        With --on ray: host:port of the cluster's head. Default: the cluster of this machine.
     """
-    place = place or Place()
-    place.check()
+    if on not in PLACES:
+        raise ValueError(f"--on {on}: allowed are {' and '.join(PLACES)}")
+    if address is not None and on != "ray":
+        raise ValueError(f"--address {address}: only with --on ray")
     held_out = _minutes(hold_out_minutes, "--hold-out-minutes") if hold_out_minutes else ()
     from speedrun.sweep import report as sweep_report
 
     if report is not None:
         sweep_report.report(report, check or [], held_out)
         return
-    grid = (races or Races()).grid()
-    num_failed = _race_all(grid, place)
+    races = races or Races()
+    grid = races.grid()
+    num_failed = _race_all(grid, races.early_stopping, on, address)
     sweep_report.report(grid.base.out, check or [], held_out, cache_laws=True)
     if num_failed:
         sys.exit(1)
 
 
-def _race_all(grid: "Grid", place: Place) -> int:
+def _race_all(grid: "Grid", early_stop: bool, on: str, address: str | None) -> int:
     """Run the races that are left; returns the number that failed. Exit code 130 when stopped."""
     from rich.console import Console
 
@@ -167,15 +151,15 @@ def _race_all(grid: "Grid", place: Place) -> int:
     console = Console()
     with contextlib.ExitStack() as opened:
         race_all = run_all
-        if place.on == "ray":
+        if on == "ray":
             from speedrun.sweep.ray_executor import connected
 
-            race_all = opened.enter_context(connected(place.address))
+            race_all = opened.enter_context(connected(address))
         watcher = opened.enter_context(view(console))
         planned = plan(grid, watcher.notice)
         with locked(grid.base.out):
             try:
-                state = race_all(planned, watcher, early_stop=place.early_stopping)
+                state = race_all(planned, watcher, early_stop=early_stop)
             except KeyboardInterrupt:
                 line = "stopped; run the same command to resume"
                 Console(stderr=True).print(line, style="yellow", soft_wrap=True)

@@ -6,10 +6,12 @@ the law and not off it. Fits minimise Huber's loss of log residuals, so that out
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares
+from scipy.stats import linregress
 
 from speedrun.scaling_laws.law import CHINCHILLA, Array, Laws, LossLaw, Points, SpeedLaw
 
@@ -109,7 +111,7 @@ class _SumOfPowers:
             least_squares(
                 self._residuals,
                 np.clip(start, low + 1e-6, high - 1e-6),
-                jac=self._jacobian,
+                jac=self._jacobian,  # pyright: ignore[reportArgumentType]
                 bounds=self.bounds,
                 loss="huber",
                 f_scale=_HUBER,
@@ -219,23 +221,15 @@ def _log(value: float) -> float:
     return float(np.log(max(value, 1e-300)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class PowerLaw:
-    """y = scale · x^exponent, with R² on log-log axes over `num_points`."""
+class PowerLaw(NamedTuple):
+    """y = scale · x^exponent, with R² on log-log axes."""
 
     scale: float
     exponent: float
     r2: float
-    num_points: int
 
 
 def power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
     """A straight line on log-log axes by least squares."""
-    log_x, log_y = np.log(np.asarray(x, float)), np.log(np.asarray(y, float))
-    exponent, intercept = np.polyfit(log_x, log_y, 1)
-    residuals = log_y - (intercept + exponent * log_x)
-    total = float(np.sum((log_y - log_y.mean()) ** 2))
-    r2 = 1 - float(np.sum(residuals**2)) / total if total > 0 else 1.0
-    return PowerLaw(
-        scale=float(np.exp(intercept)), exponent=float(exponent), r2=r2, num_points=len(log_x)
-    )
+    line: Any = linregress(np.log(np.asarray(x, float)), np.log(np.asarray(y, float)))
+    return PowerLaw(float(np.exp(line.intercept)), float(line.slope), float(line.rvalue**2))

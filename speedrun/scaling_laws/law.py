@@ -26,6 +26,7 @@ _EDGE = 1.01  # an optimum within this factor of the last size is at the edge
 Array = NDArray[np.float64]
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Size = Annotated[int, Field(gt=0)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +133,13 @@ class Laws:
         """The smallest and the largest size."""
         return float(self.points.params.min()), float(self.points.params.max())
 
+    def advice(self, best: "Optimum") -> str:
+        """`go smaller` or `go larger` for an optimum at an edge, else nothing."""
+        if not best.is_edge:
+            return ""
+        smallest, largest = self.swept
+        return "go smaller" if best.params**2 < smallest * largest else "go larger"
+
     @property
     def residuals(self) -> Array:
         """log(measured / law) of each run, at the tokens that it saw."""
@@ -150,12 +158,11 @@ class Optimum:
     """The time-optimal size for a budget, with its 95 % interval."""
 
     minutes: float
-    params: float
-    low: float
-    high: float
+    params: int
+    low: _Size
+    high: _Size
     bits_per_byte: float
     is_edge: bool  # at an end of the swept sizes, or beyond it
-    advice: str  # "go smaller", "go larger" or nothing
 
 
 def time_loss(loss: LossLaw, speed: SpeedLaw, params: ArrayLike, budget_s: float) -> Array:
@@ -191,19 +198,13 @@ def optimum(laws: Laws, minutes: float, *, is_swept: bool) -> Optimum:
     params, loss = minimum(laws.loss, laws.speed, 60 * minutes, *bounds)
     resampled = [minimum(*pair, 60 * minutes, *bounds)[0] for pair in laws.resamples]
     low, high = np.percentile([*resampled, params], [2.5, 97.5])
-    advice = ""
-    if params <= smallest * _EDGE:
-        advice = "go smaller"
-    elif params >= largest / _EDGE:
-        advice = "go larger"
     return Optimum(
         minutes=minutes,
-        params=params,
-        low=float(min(low, params)),
-        high=float(max(high, params)),
+        params=round(params),
+        low=round(min(low, params)),
+        high=round(max(high, params)),
         bits_per_byte=loss,
-        is_edge=bool(advice),
-        advice=advice,
+        is_edge=not smallest * _EDGE < params < largest / _EDGE,
     )
 
 

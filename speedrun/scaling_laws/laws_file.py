@@ -14,13 +14,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from speedrun.records.strict_json import first_error, strict_json
-from speedrun.scaling_laws.law import LossLaw, SpeedLaw
+from speedrun.scaling_laws.law import LossLaw, Optimum, SpeedLaw
 from speedrun.system.files import write_atomic
 from speedrun.system.paths import cache_dir
 
 LAWS = "laws.json"
 MANIFEST = "sweep.json"
-SCHEMA = 1
 UNIT = (
     "loss: bits per byte = E + A / N^alpha + B / D^beta, N parameters, D training tokens;"
     " speed: seconds per token = fixed + scale * N^power"
@@ -37,23 +36,12 @@ class Track(BaseModel):
     hardware_class: str
 
 
-class SavedOptimum(BaseModel):
-    """The time-optimal size for one budget, with its 95 % interval."""
-
-    minutes: float
-    params: int
-    low: Annotated[int, Field(gt=0)]
-    high: Annotated[int, Field(gt=0)]
-    bits_per_byte: float
-    is_edge: bool
-
-
 class FittedLaws(BaseModel):
     """Loss in bits per byte, speed in seconds per token, and what follows for some budgets."""
 
     loss: LossLaw
     speed: SpeedLaw
-    optimum: Annotated[list[SavedOptimum], Field(min_length=1)]
+    optimum: Annotated[list[Optimum], Field(min_length=1)]
 
 
 class LawsFile(BaseModel):
@@ -61,7 +49,7 @@ class LawsFile(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    schema_: Literal[1] = Field(SCHEMA, alias="schema")
+    schema_: Annotated[Literal[1], Field(alias="schema")] = 1
     hardware_class: str
     track: Track
     arch: str

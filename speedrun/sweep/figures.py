@@ -69,7 +69,7 @@ def _size(axes: Any, arch: ArchResults, laws: Laws) -> None:
             axes.hlines(level, one.low, one.high, color=colour, linewidth=6, alpha=0.3)
             axes.plot([one.params], [level], "D", color=colour, markersize=7)
             axes.annotate(
-                one.advice or text,
+                laws.advice(one) or text,
                 (one.params, level),
                 textcoords="offset points",
                 xytext=(0, -16),
@@ -124,5 +124,5 @@ def _residuals(axes: Any, arch: ArchResults, laws: Laws) -> None:
 def _few_ticks(axes: Any, form: str) -> None:
     """Make y logarithmic, with ticks even where it spans less than a decade."""
     axes.set_yscale("log")
-    axes.set_yticks(np.geomspace(*axes.get_ylim(), 6))
+    axes.set_yticks(np.geomspace(*axes.get_ylim(), num=6))
     axes.yaxis.set_major_formatter(lambda value, _: form.format(value))

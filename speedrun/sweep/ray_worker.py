@@ -5,9 +5,7 @@ import dataclasses
 import hashlib
 import json
 import os
-import platform
 import shutil
-import tempfile
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +16,7 @@ from speedrun import __version__
 from speedrun.sweep import child
 from speedrun.sweep.child import Ended, HasLost
 from speedrun.sweep.grid import Grid, Plan, plan
-from speedrun.system import git
+from speedrun.system import git, paths
 from speedrun.training.request import RunRequest
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -68,31 +66,19 @@ def race_here(
     if "OMP_NUM_THREADS" not in psutil.Process().environ():
         # Set by Ray to the CPUs that it counts; a race takes as many threads as it does alone.
         os.environ.pop("OMP_NUM_THREADS", None)
-    with _scratch_dir() as out:
-        shown = ""
-        with contextlib.closing(
-            child.race(dataclasses.replace(request, out=out), has_lost)
-        ) as race:
-            while True:
-                try:
-                    line = next(race)
-                except StopIteration as stop:
-                    ended: Ended = stop.value
-                    break
-                if line != shown:
-                    shown = line
-                    yield line
-        files = list(ended.run.iterdir()) if ended.run is not None else []
-        yield Brought(ended=ended, files={file.name: file.read_bytes() for file in files})
-
-
-@contextlib.contextmanager
-def _scratch_dir() -> Iterator[Path]:
-    """A directory for one race; those of processes that were killed here are removed first."""
-    prefix = f"speedrun-{platform.node()}-"
-    for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*-race-*"):
-        owner = folder.name.removeprefix(prefix).partition("-")[0]
-        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
-            shutil.rmtree(folder, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f"{prefix}{os.getpid()}-race-") as folder:
-        yield Path(folder)
+    out, shown = paths.cache_dir() / "ray", ""
+    with contextlib.closing(child.race(dataclasses.replace(request, out=out), has_lost)) as race:
+        while True:
+            try:
+                line = next(race)
+            except StopIteration as stop:
+                ended: Ended = stop.value
+                break
+            if line != shown:
+                shown = line
+                yield line
+    files = {}
+    if ended.run is not None:
+        files = {file.name: file.read_bytes() for file in ended.run.iterdir()}
+        shutil.rmtree(ended.run)
+    yield Brought(ended=ended, files=files)

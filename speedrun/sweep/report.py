@@ -9,13 +9,12 @@ import numpy as np
 from rich.console import Console
 from rich.markdown import Markdown
 
-from speedrun.records.files import RECORD
 from speedrun.records.sanitize import sanitize
-from speedrun.records.summary import Summary, summarize
+from speedrun.records.summary import Summary
 from speedrun.scaling_laws import fit, law, laws_file
 from speedrun.scaling_laws.law import Laws, Optimum
 from speedrun.scaling_laws.laws_file import LAWS
-from speedrun.sweep import figures, results, sweep_dir
+from speedrun.sweep import figures, results
 from speedrun.sweep.results import ArchResults, Cell, Results
 from speedrun.system.files import write_atomic
 from speedrun.text import format_size
@@ -37,7 +36,7 @@ def report(
     """
     console = console or Console()
     found = results.read(folder, held_out_minutes)
-    lines = list(markdown(found, _checked(found, check)))
+    lines = list(markdown(found, results.read_checked(found, check)))
     try:
         names = _write_laws_and_figures(folder, found, cache_laws=cache_laws)
         lines += ["", "## Figures", "", *(f"![{name}]({name}.svg)" for name in names)]
@@ -63,22 +62,6 @@ def _write_laws_and_figures(folder: Path, found: Results, *, cache_laws: bool) -
         if cache_laws:
             laws_file.cache(folder, arch.laws_file(laws))
     return names
-
-
-def _checked(found: Results, paths: Sequence[Path]) -> list[Summary]:
-    """Runs to compare with the prediction: run directories, or directories of runs."""
-    runs = []
-    for path in paths:
-        if (path / RECORD).is_file():
-            records, problems = [sweep_dir.load(path / RECORD)], []
-        else:
-            records, problems = sweep_dir.records(path)
-        if not records:
-            detail = f" ({problems[0]})" if problems else ""
-            raise ValueError(f"--check {path}: no finished run there{detail}")
-        runs += [run for run in map(summarize, records) if run.unranked_because is None]
-    results.require_one_track([found.first, *runs], "--check")
-    return runs
 
 
 def markdown(found: Results, checked: Sequence[Summary] = ()) -> Iterator[str]:
@@ -165,13 +148,13 @@ def _time_optimal(arch: ArchResults, minutes: float, *, num_sizes: int) -> str:
             f" {num_sizes}. Add some with --params."
         )
     size, interval = format_size(one.params), f"{format_size(one.low)} to {format_size(one.high)}"
-    if one.is_edge:
-        end = "smallest" if one.advice == "go smaller" else "largest"
+    assert arch.laws is not None
+    if advice := arch.laws.advice(one):
+        end = "smallest" if advice == "go smaller" else "largest"
         return (
-            f"**The minimum lies at or beyond the {end} size swept ({size}): {one.advice}.**"
+            f"**The minimum lies at or beyond the {end} size swept ({size}): {advice}.**"
             f" 95 % of the resamples lie within {interval}, as far as this sweep can tell."
         )
-    assert arch.laws is not None
     smallest, largest = arch.laws.swept
     is_open = one.low <= smallest * 1.01 or one.high >= largest / 1.01
     note = " The interval reaches an end of the sweep and may extend beyond it." if is_open else ""
@@ -225,7 +208,7 @@ def _power_laws(arch: ArchResults, laws: Laws) -> Iterator[str]:
     line = fit.power_law(params, losses)
     yield (
         f"- L(N) = {line.scale:.4g} · N^{line.exponent:.4f}, R² {line.r2:.4f} on log-log axes over"
-        f" {line.num_points} runs, each moved along the law to {format_size(middle)} tokens."
+        f" {len(params)} runs, each moved along the law to {format_size(middle)} tokens."
     )
     compute = np.array([6.0 * cell.params * cell.num_tokens for cell in arch.cells])
     means = np.array([cell.bits_per_byte.mean for cell in arch.cells])
@@ -236,7 +219,7 @@ def _power_laws(arch: ArchResults, laws: Laws) -> Iterator[str]:
     line = fit.power_law(compute[best], means[best])
     yield (
         f"- L(C) = {line.scale:.4g} · C^{line.exponent:.4f}, C = 6·N·D FLOP, R² {line.r2:.4f} over"
-        f" the {line.num_points} sizes and budgets that none with less compute beats."
+        f" the {best.sum()} sizes and budgets that none with less compute beats."
     )
 
 

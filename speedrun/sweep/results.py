@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from speedrun.records.files import RECORD
 from speedrun.records.sanitize import sanitize
-from speedrun.records.schema import Record
+from speedrun.records.schema import Record, load
 from speedrun.records.statistics import Spread, over_seeds
 from speedrun.records.summary import Summary, summarize
 from speedrun.records.track import Track
 from speedrun.scaling_laws import fit, law, laws_file
 from speedrun.scaling_laws.law import Laws, Optimum, Points
-from speedrun.scaling_laws.laws_file import FittedLaws, LawsFile, SavedOptimum
+from speedrun.scaling_laws.laws_file import FittedLaws, LawsFile
 from speedrun.sweep import sweep_dir
 from speedrun.sweep.sweep_dir import Failure
 
@@ -107,23 +108,13 @@ class ArchResults:
         """The content of the architecture's `laws.json`."""
         first, optima = self.runs[0], [*self.measured.values(), *self.predicted.values()]
         track = {name: getattr(first, name) for name in laws_file.Track.model_fields}
-        saved = [
-            SavedOptimum(
-                minutes=one.minutes,
-                params=round(one.params),
-                low=round(one.low),
-                high=round(one.high),
-                bits_per_byte=one.bits_per_byte,
-                is_edge=one.is_edge,
-            )
-            for one in sorted(optima, key=lambda one: one.minutes)
-        ]
+        optima.sort(key=lambda one: one.minutes)
         return LawsFile(
             hardware_class=first.hardware_class,
             track=laws_file.Track(**track),
             arch=self.arch,
             recipe=self.recipe,
-            laws=FittedLaws(loss=laws.loss, speed=laws.speed, optimum=saved),
+            laws=FittedLaws(loss=laws.loss, speed=laws.speed, optimum=optima),
             num_runs=len(self.runs),
             created_from=sorted(run.id for run in self.runs),
         )
@@ -184,6 +175,22 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
         outside = " outside the held-out budgets" if held_out_minutes and counted else ""
         raise ValueError(f"{folder}: no ranked run there{outside}{detail}; sweep first")
     return Results(tuple(archs), tuple(left_out), len(problems), failures)
+
+
+def read_checked(found: Results, paths: Sequence[Path]) -> list[Summary]:
+    """Runs to compare with predictions: run directories, or directories of runs."""
+    runs = []
+    for path in paths:
+        if (path / RECORD).is_file():
+            records, problems = [load(path / RECORD)], []
+        else:
+            records, problems = sweep_dir.records(path)
+        if not records:
+            detail = f" ({problems[0]})" if problems else ""
+            raise ValueError(f"--check {path}: no finished run there{detail}")
+        runs += [run for run in map(summarize, records) if run.unranked_because is None]
+    require_one_track([found.first, *runs], "--check")
+    return runs
 
 
 def require_one_track(runs: Sequence[Summary], where: str) -> None:

@@ -26,7 +26,7 @@ class RunDirectory:
         self.partial = out / f".{name}.{os.getpid()}{_PARTIAL}"
         try:
             out.mkdir(parents=True, exist_ok=True)
-            _remove_abandoned(out)
+            remove_abandoned(out)
             free = shutil.disk_usage(out).free
             if free < weights_bytes + _SPARE_BYTES:
                 raise ValueError(
@@ -76,7 +76,7 @@ def run_name(arch: str, size: str, seed: int) -> str:
 
 def keep(out: Path, name: str, files: Mapping[str, bytes]) -> Path:
     """A run that was raced elsewhere; there as a whole or, where OSError is raised, not at all."""
-    _remove_abandoned(out)
+    remove_abandoned(out)
     partial = out / f".{name}.{os.getpid()}{_PARTIAL}"
     try:
         partial.mkdir()
@@ -122,7 +122,7 @@ def _reserve(folder: Path, num_bytes: int) -> Path:
     return path
 
 
-def _remove_abandoned(out: Path) -> None:
+def remove_abandoned(out: Path) -> None:
     """Hidden folders of runs that were killed; those of living processes stay."""
     alive = {str(pid) for pid in psutil.pids()}
     for folder in out.glob(f".*{_PARTIAL}"):
