@@ -1,0 +1,67 @@
+"""The races of a grid, their order and settings, and which records complete them."""
+
+from dataclasses import replace
+
+import pytest
+from helpers.sweeps import FakeRace
+
+from speedrun.sweep.grid import plan
+from speedrun.sweep.sweep_dir import records
+
+
+def test_seeds_are_outermost_and_every_second_goes_backwards(planned):
+    order = [race.key[1::2] for race in planned.races]
+    assert order == [(20_000, 0), (40_000, 0), (60_000, 0), (60_000, 1), (40_000, 1), (20_000, 1)]
+    assert planned.races[1].label == "transformer 40K, 0.02 min, seed 0"
+
+
+def test_a_race_has_every_option_of_the_grid(planned, small_grid):
+    base = planned.grid.base
+    for race in planned.races:
+        _, params, minutes, seed = race.key
+        wanted = replace(base, params=str(params), budget_s=60 * minutes, seed=seed)
+        assert race.request == wanted
+        assert race.config["seed"] == seed and race.config["budget_s"] == 60 * minutes
+    assert base == replace(small_grid.base, out=base.out)
+
+
+def test_a_size_that_cannot_be_is_refused_before_data_is_opened(small_grid):
+    base = replace(small_grid.base, data=replace(small_grid.base.data, path="nowhere"))
+    with pytest.raises(ValueError, match="too small"):
+        plan(replace(small_grid, params=(1_000, 40_000), base=base), print)
+
+
+def test_architectures_of_two_hardware_classes_are_refused(small_grid, monkeypatch):
+    names = iter(("cpu-a", "cuda-b"))
+    monkeypatch.setattr("speedrun.system.hardware.hardware_class", lambda *_: next(names))
+    with pytest.raises(ValueError, match="cpu-a and cuda-b, which are different tracks"):
+        plan(replace(small_grid, archs=("transformer", "lstm")), print)
+
+
+def test_paths_are_absolute_for_other_working_directories(small_grid, stories, monkeypatch):
+    monkeypatch.chdir(stories.parent)
+    base = replace(small_grid.base, data=replace(small_grid.base.data, path=stories.name))
+    there = replace(small_grid, archs=("./mine", "lstm"), base=base).absolute()
+    assert there.archs == (str(stories.parent / "mine"), "lstm")
+    assert there.base.data == small_grid.base.data
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({}, None),
+        ({"status": "diverged", "score": None}, None),
+        ({"hardware__class": "cuda-h200"}, "hardware class is cuda-h200, the sweep's"),
+        ({"data__train_fingerprint": "0" * 64}, "train data is 000000000000, the sweep's"),
+        ({"data__heldout_fingerprint": "0" * 64}, "held-out data is 000000000000"),
+        ({"status": "interrupted"}, "interrupted"),
+        ({"clock__suspended_s": 3.0}, "slept"),
+    ],
+)
+def test_a_record_completes_its_race_only_in_the_track_of_the_sweep(planned, changes, problem):
+    for _ in FakeRace(planned, **changes)(planned.races[0].request):
+        pass
+    ((record,), _) = records(planned.grid.base.out)
+    found = planned.problem(record)
+    assert found is None if problem is None else problem in str(found)
+    assert planned.done([record]).keys() == ({planned.races[0].key} if problem is None else set())
