@@ -13,7 +13,7 @@ from speedrun.cli import race as commands
 from speedrun.config import Data
 from speedrun.scaling_laws import auto_size, fit, law, laws_file
 from speedrun.sweep import report as sweep_report
-from speedrun.sweep import sweep_dir as sweep_folder
+from speedrun.sweep import sweep_dir
 from speedrun.sweep.results import read
 from speedrun.system import hardware
 from speedrun.text import parse_size
@@ -27,8 +27,8 @@ def apart(tmp_path, monkeypatch):
     """No sweeps but a test's own, and quick reports."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(auto_size, "SHIPPED", tmp_path / "docs")
-    monkeypatch.setattr(fit, "NUM_RESAMPLES", 4)
-    monkeypatch.setattr("speedrun.sweep.figures.draw", lambda folder, swept: [])
+    monkeypatch.setattr(fit, "NUM_RESAMPLES", 2)
+    monkeypatch.setattr("speedrun.sweep.figures.draw", lambda *_: [])
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def asked(stories, tmp_path) -> RunRequest:
 def sweep(folder: Path, keep: bool = False, **changes) -> Path:
     """A finished sweep of this machine class, with its laws."""
     fill(folder, **{"hardware__class": CLASS, "seeds": 1, **changes})
-    sweep_folder.agree(folder, {"--set": [], "vocabulary": 4096}, {})
-    sweep_report.report(folder, [], [], keep=keep, console=Console(quiet=True))
+    sweep_dir.save_manifest(folder, {"--set": [], "vocabulary": 4096}, {})
+    sweep_report.report(folder, [], [], cache_laws=keep, console=Console(quiet=True))
     return folder
 
 
