@@ -304,9 +304,9 @@ def races_alive(nodes: Nodes) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            if process.environ().get("SPEEDRUN_CACHE") == str(nodes.cache):
-                if "speedrun.sweep.child" in process.cmdline():
-                    found.append(process)
+            is_of_nodes = process.environ().get("SPEEDRUN_CACHE") == str(nodes.cache)
+            if is_of_nodes and "speedrun.sweep.child" in process.cmdline():
+                found.append(process)
     return found
 
 

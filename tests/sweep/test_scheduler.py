@@ -219,7 +219,7 @@ def test_a_race_there_brings_its_whole_run_and_leaves_nothing(planned, isolated,
     *lines, brought = race_here(request)
     assert isinstance(brought, Brought) and brought.ended.run is not None, brought
     assert {"record.json", "log.jsonl", "model.safetensors", "samples.txt"} <= set(brought.files)
-    assert lines[0] == "starting" and any("loss" in line for line in lines)
+    assert lines[0] == "starting" and any("loss" in str(line) for line in lines)
     assert all(a != b for a, b in itertools.pairwise(lines)), "a line is told once"
     assert not list((isolated / "cache" / "ray").iterdir()) and not request.out.exists()
     assert not psutil.Process().children()
