@@ -121,7 +121,13 @@ class Child:
 
     def kill(self) -> None:
         """End it with all that it has started; harmless where it has ended."""
-        kill(self._process)
+        if self.exit_code is None:
+            if hasattr(os, "killpg"):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
+            self._process.wait()
         for reader in self._readers:
             reader.join(_EXIT_S)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
@@ -133,10 +139,15 @@ class Child:
         """One line: the signal that ended it, its last error, or its exit code."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_S)
-        if self.exit_code is None:
+        exit_code, lines = self.exit_code, self._errors
+        if exit_code is None:
             return "closed its output"
+        if exit_code < 0:
+            name = signal.Signals(-exit_code).name
+            return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
         self._readers[1].join(_EXIT_S)
-        return why_ended(self.exit_code, list(self._errors))
+        said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        return [f"ended with exit code {exit_code}", *lines, *said][-1][:500]
 
     def _read_messages(self) -> None:
         for line in _lines(self._process.stdout):
@@ -239,48 +250,3 @@ def _lines(pipe: IO[str] | None) -> Iterator[str]:
         for line in pipe or ():
             if line.strip():
                 yield line.strip()
-
-
-# Used by speedrun.sweep.child until it takes `Child` and `Parent`.
-
-
-def start(words: Sequence[str], *, stdout: int = subprocess.DEVNULL) -> "subprocess.Popen[str]":
-    """Python with these arguments, in a session of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-P", *words],
-        stdin=subprocess.PIPE,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        env=environment(),
-        start_new_session=True,
-    )
-
-
-def kill(process: "subprocess.Popen[str]") -> None:
-    """Kill a process with all that it has started, and wait for it."""
-    if process.poll() is None:
-        if hasattr(os, "killpg"):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.wait()
-    if process.stdin is not None:
-        with contextlib.suppress(OSError):  # what was not sent yet has no reader
-            process.stdin.close()
-
-
-end_with_all = kill_own_group
-
-
-def why_ended(exit_code: int, errors: Sequence[str]) -> str:
-    """The reason in words, from the lines of its standard error."""
-    if exit_code < 0:
-        name = signal.Signals(-exit_code).name
-        hint = " (by the system, if memory ran out)" if name == "SIGKILL" else ""
-        return f"killed by {name}{hint}"
-    said = [line.removeprefix("error: ") for line in errors if line.startswith("error: ")]
-    return (said or list(errors[-1:]) or [f"ended with exit code {exit_code}"])[-1][:500]
