@@ -17,7 +17,7 @@ from speedrun.records.schema import Record
 from speedrun.records.statistics import Spread, over_seeds
 from speedrun.records.summary import Summary, summarize
 from speedrun.records.track import Track
-from speedrun.training import race, recorded
+from speedrun.training import race, restore
 from speedrun.training.prepare import Callbacks
 from speedrun.training.race import Finished
 from speedrun.training.request import RunRequest
@@ -35,7 +35,7 @@ def race_again(
 ) -> Finished:
     """New run of a record's config and seed. Raises ValueError if it ends without a score."""
     record = case.record
-    run = recorded.run(architecture, record, request.data, case.where)
+    run = restore.run_of(architecture, record, request.data, case.where)
     again = RunRequest(
         arch=request.arch or record.arch,
         budget_s=run.budget_s,

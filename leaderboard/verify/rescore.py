@@ -11,7 +11,7 @@ from speedrun.evaluation import score as evaluate
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.evaluation.scorer import Scorer
 from speedrun.records.schema import Score
-from speedrun.training.restore import Restored, in_one_line
+from speedrun.training.restore import Restored, one_line_errors
 
 # Relative differences of the nats that rounding explains.
 SAME_BACKEND, OTHER_BACKEND = 1e-4, 1e-3
@@ -43,7 +43,7 @@ def rescore(
         _check_model(found, where),
     ):
         (failed if failure else passed).append(failure or success)
-    with in_one_line(found.architecture, where):
+    with one_line_errors(found.architecture, where):
         config = evaluate.ScoringConfig(
             context=claim.window, stride=claim.stride, likelihood=found.architecture.LIKELIHOOD
         )
@@ -112,7 +112,7 @@ def _check_model(found: Restored, where: str) -> tuple[str, str]:
     """Failure or success of the fairness checks."""
     likelihood = found.architecture.LIKELIHOOD
     try:
-        with in_one_line(found.architecture, where):
+        with one_line_errors(found.architecture, where):
             fairness.check(found.engine, found.model.vocab, found.model.context, likelihood)
     except UnfairModelError as error:
         return f"the model is {error}", ""

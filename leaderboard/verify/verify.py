@@ -51,7 +51,7 @@ def verify(
         warnings.append("no weights or tokenizer beside the record: only raced again")
     else:
         watcher.phase("building the model")
-        restored = restore.restored(
+        restored = restore.restore(
             case.record,
             case.files.weights,
             case.files.tokenizer,

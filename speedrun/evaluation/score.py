@@ -79,7 +79,7 @@ def score(
     per_byte, per_byte_se = ratio(nats, num_bytes)
     per_token, per_token_se = ratio(nats, num_tokens)
     perplexity = _exp(per_token)
-    return Score(
+    return Score.model_construct(  # not validated: that of a broken model may be infinite
         bits_per_byte=per_byte / math.log(2),
         bits_per_byte_se=per_byte_se / math.log(2),
         perplexity=perplexity,

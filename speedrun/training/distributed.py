@@ -114,11 +114,11 @@ def follow(request: RunRequest, group: ProcessGroup) -> int:
     """Take part in the races of rank 0 until it leaves; returns its exit code."""
     for number in group.stop_signals:  # rank 0 handles them for all
         signal.signal(number, signal.SIG_IGN)
+    code = 0
     try:
-        try:
+        with contextlib.suppress(OutOfMemory):  # raised on all ranks together
             take_part(request, group)
-        except OutOfMemory:  # raised on all ranks together
-            group.decide(lambda: None)
+        group.decide(lambda: None)
     except RaceOver as over:
         code = over.code if isinstance(over.code, int) else 1
     except (KeyError, IndexError):

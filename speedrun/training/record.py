@@ -88,7 +88,7 @@ def build(outcome: Outcome) -> Record:
 def _data(data: OpenedData, num_dropped: int) -> schema.Data:
     return schema.Data(
         name=data.source.name,
-        source=data.source.origin,
+        source=data.source.origin,  # type: ignore[arg-type]
         train_fingerprint=data.source.train_fingerprint,
         heldout_fingerprint=data.heldout.fingerprint,
         num_dropped_duplicates=num_dropped,

@@ -1,24 +1,40 @@
-"""A finished run, brought back to score and to tell stories.
+"""Load a finished run to score it, to sample from it, or to run it again.
 
-The files may be a stranger's: what they claim is checked before it is built or believed, and
-whatever fails ends in one line.
+The files may come from anyone: their claims are checked before anything is built or believed,
+and every failure is one line.
 """
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+import types
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import psutil
 
 from speedrun.backends import registry
-from speedrun.config import ModelConfig, Recipe
+from speedrun.config import Data, ModelConfig, Recipe, Run
 from speedrun.data.tokenizer import Tokenizer, load_untrusted
 from speedrun.models import loader
 from speedrun.protocols import Architecture, Device, Engine, EngineSpec
-from speedrun.records import artifacts as files
-from speedrun.records import schema as records
+from speedrun.records import artifacts, schema
 from speedrun.records.schema import Record
-from speedrun.training import recorded
+from speedrun.system.timeout import CallTimedOut, call_with_timeout
+from speedrun.text import format_size
+
+SIZE_TIMEOUT_S = 5.0  # a model's size is computed in milliseconds, unless made to take forever
+_MAX_NUMBER = 1 << 31
+_MAX_BUDGET_S = 24 * 3600.0
+_VOCABS = range(257, 65536 + 1)
+# Upper bounds of what scoring holds at a time: rows of the checks in float32 and float64, and the
+# logits of a batch of 8,192 tokens.
+_CHECK_BYTES, _BATCH_TOKENS, _BATCH_BYTES = 4 * 32, 8192, 12
+_ROW_BYTES = 16  # per token of a step
+_WEIGHT_BYTES = 4 * 8  # per parameter: as file, as arrays, initial ones, the model's
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,20 +50,20 @@ class Restored:
 
 
 def load_run(folder: Path, backend: str, arch: str | None = None) -> Restored:
-    """A finished run's model, ready to score and to tell stories.
+    """Load the run in a folder; `arch` is the name or folder of its architecture if not known.
 
-    `arch` is where its architecture is found, a name or a folder; None: under the name that
-    the record has, which is all that a record keeps of a folder.
+    Raises ValueError or LookupError where the files are not those of a run.
     """
-    for name in ("record.json", files.WEIGHTS, files.TOKENIZER):
+    for name in ("record.json", artifacts.WEIGHTS, artifacts.TOKENIZER):
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: no {name} there; give the folder of a finished run")
-    record = records.load(folder / "record.json")
-    weights, tokenizer = files.read_weights(folder, record), files.read_tokenizer(folder)
-    return restored(record, weights, tokenizer, str(folder), backend=backend, arch=arch)
+    record = schema.load(folder / "record.json")
+    weights = artifacts.read_weights(folder, record)
+    tokenizer = artifacts.read_tokenizer(folder)
+    return restore(record, weights, tokenizer, str(folder), backend=backend, arch=arch)
 
 
-def restored(
+def restore(
     record: Record,
     weights: bytes,
     tokenizer: bytes,
@@ -60,66 +76,165 @@ def restored(
 
     Raises ValueError or LookupError where they are not what the record says.
     """
-    files.check_weights(weights, record, where)
-    files.check_tokenizer_size(tokenizer, where)
+    artifacts.check_weights(weights, record, where)
+    artifacts.check_tokenizer_size(tokenizer, where)
     named = record.tokenizer
     text = load_untrusted(tokenizer, where, vocab=named.vocab, fingerprint=named.fingerprint)
     architecture = architecture_of(record, arch, where)
     device = registry.device(backend, architecture)
-    arrays = files.arrays(weights, record, where)
-    model = recorded.model(architecture, record, where)
-    with in_one_line(architecture, where):
-        # Scoring has no use for the recipe, but every engine for one.
-        recipe = Recipe(compile=False, precision="fp32")
-        engine = registry.engine(
-            EngineSpec(architecture=architecture, config=model, recipe=recipe, device=device)
-        )
+    arrays = artifacts.arrays(weights, record, where)
+    model = model_of(architecture, record, where)
+    recipe = Recipe(compile=False, precision="fp32")  # scoring does not depend on it
+    spec = EngineSpec(architecture=architecture, config=model, recipe=recipe, device=device)
+    with one_line_errors(architecture, where):
+        engine = registry.engine(spec)
         engine.load(arrays)
     return Restored(engine, architecture, model, text, record, device)
 
 
 @contextlib.contextmanager
-def in_one_line(architecture: Architecture, where: str) -> Iterator[None]:
-    """Inside it, whatever a model makes of a stranger's numbers becomes a ValueError.
+def one_line_errors(architecture: Architecture, where: str) -> Iterator[None]:
+    """Turn every error of a model that is given unfit numbers into a ValueError.
 
-    A framework and a counted model have a dozen exceptions for what does not fit: hence
-    Exception.
+    Frameworks and counted models raise a dozen kinds: hence Exception.
     """
     try:
         with architecture.plugin_errors():
             yield
-    except (KeyError, IndexError, MemoryError) as error:
-        raise _unusable(error, where) from error
-    except (ValueError, LookupError, OSError):
-        raise
     except Exception as error:
-        raise _unusable(error, where) from error
-
-
-def _unusable(error: BaseException, where: str) -> ValueError:
-    lines = str(error).strip().splitlines() or [""]
-    return ValueError(
-        f"{where}: its model cannot be used ({type(error).__name__}: {lines[0]:.200});"
-        " SPEEDRUN_TRACEBACK=1 shows all of it"
-    )
+        is_message = isinstance(error, (ValueError, LookupError, OSError))
+        if is_message and not isinstance(error, (KeyError, IndexError)):
+            raise
+        lines = str(error).strip().splitlines() or [""]
+        raise ValueError(
+            f"{where}: its model cannot be used ({type(error).__name__}: {lines[0]:.200});"
+            " SPEEDRUN_TRACEBACK=1 shows the traceback"
+        ) from error
 
 
 def architecture_of(record: Record, arch: str | None, where: str) -> loader.LoadedArchitecture:
     """The architecture of a record; its name is looked up among names, never as a folder."""
     if arch is None and record.arch not in loader.architecture_names():
         raise LookupError(
-            f"{where} was run with the architecture {record.arch!a:.100}, which has no name here;"
+            f"{where} was run with the architecture {record.arch!a:.100}, which is not installed;"
             " give its folder: --arch path/to/folder"
         )
     architecture = loader.architecture(arch or record.arch)
-    made_with = record.config.get("model")
-    if not isinstance(made_with, dict):
+    settings = record.config.get("model")
+    if not isinstance(settings, dict):
         raise ValueError(f"{where}: its config has no model")
-    fields = {field.name for field in dataclasses.fields(architecture.Config)}  # type: ignore
-    if odd := sorted(made_with.keys() ^ fields):
+    if odd := sorted(settings.keys() ^ _fields(architecture.Config)):
         shown = ", ".join(f"{name!a:.60}".strip("'") for name in odd[:8])
         raise ValueError(
             f"{where} was run with another architecture than {arch or record.arch}:"
             f" only one of them has the settings {shown}"
         )
     return architecture
+
+
+def model_of(architecture: Architecture, record: Record, where: str) -> ModelConfig:
+    """The model config of a record, of the size that it claims and that fits into memory.
+
+    Raises ValueError; nothing is built.
+    """
+
+    def sized() -> tuple[ModelConfig, int]:
+        with architecture.plugin_errors():
+            made = _section(architecture.Config, record.config.get("model"), "model")
+            return made, made.num_params
+
+    try:
+        made, num_params = call_with_timeout(SIZE_TIMEOUT_S, sized, thread="size")
+    except CallTimedOut:
+        raise ValueError(
+            f"{where}: config.model: computing its size takes more than {SIZE_TIMEOUT_S:g} s"
+        ) from None
+    except (TypeError, ArithmeticError) as error:
+        raise ValueError(f"{where}: its model cannot be ({error})") from None
+    if made.vocab != record.tokenizer.vocab or made.vocab not in _VOCABS:
+        raise ValueError(
+            f"{where}: config.model.vocab is {made.vocab}, the tokenizer's {record.tokenizer.vocab}"
+            f" (allowed are {_VOCABS.start} to {_VOCABS.stop - 1})"
+        )
+    if num_params != record.num_params and not (
+        # Counted models store at most as many as their config says, all others exactly so many.
+        num_params > record.num_params and not architecture.initial(architecture.Config(), 0)
+    ):
+        raise ValueError(
+            f"{where}: its config makes {num_params:,} parameters, the record has"
+            f" {record.num_params:,}"
+        )
+    logits = (made.context + 1) * made.vocab * _CHECK_BYTES
+    batch = max(_BATCH_TOKENS, made.context) * made.vocab * _BATCH_BYTES
+    _check_memory(made, num_params, logits + batch, where)
+    return made
+
+
+def run_of(architecture: Architecture, record: Record, path: str | None, where: str) -> Run:
+    """The whole run of a record, to be run again on the data at `path`; raises ValueError."""
+    config = record.config
+    budget_s, seed, recipe_name = record.budget_s, record.seed, config.get("recipe_name")
+    if not 0 < budget_s <= _MAX_BUDGET_S or seed < 0 or not isinstance(recipe_name, str):
+        raise ValueError(f"{where}: no budget, seed and recipe that a race could have")
+    model = model_of(architecture, record, where)
+    data = config.get("data")
+    with architecture.plugin_errors():
+        data = _section(Data, data | {"path": path} if isinstance(data, dict) else data, "data")
+        recipe = _section(Recipe, config.get("recipe"), "recipe")
+    if not 0 < data.stride <= model.context:
+        raise ValueError(f"{where}: config.data.stride must be 1 to the context, {model.context}")
+    # At the least: the rows of a step, and the logits of a forward pass.
+    rows = recipe.batch_rows * model.context * _ROW_BYTES
+    logits = (recipe.micro_batch_rows or recipe.batch_rows) * model.context * model.vocab * 4
+    _check_memory(model, model.num_params, rows + logits, where)
+    return Run(
+        arch=architecture.NAME,
+        recipe_name=recipe_name,
+        budget_s=budget_s,
+        seed=seed,
+        model=model,
+        recipe=recipe,
+        data=data,
+    )
+
+
+def _fields(config: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(config)}
+
+
+def _section(config: type[T], values: Any, name: str) -> T:
+    """The dataclass of these plain values: all of its fields, each of its type."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"config.{name}: expected settings, got {type(values).__name__}")
+    fields = _fields(config)
+    if odd := sorted(fields ^ values.keys()):
+        problem = "is missing" if odd[0] in fields else "is unknown here"
+        raise ValueError(f"config.{name}.{odd[0]!a:.60} {problem}: the record is of other code")
+    hints = get_type_hints(config)
+    for key, value in values.items():
+        if not _is_of(value, hints[key]):
+            raise ValueError(f"config.{name}.{key}: {value!a:.60} is not of its type or range")
+    return config(**values)
+
+
+def _is_of(value: Any, hint: Any) -> bool:
+    """Whether a plain value is of a type, to the letter: True is no number, 1.0 no integer."""
+    if get_origin(hint) is Literal:
+        return any(type(value) is type(known) and value == known for known in get_args(hint))
+    if get_origin(hint) in (Union, types.UnionType):
+        return any(_is_of(value, one) for one in get_args(hint))
+    if hint in (int, float):
+        return type(value) in {int, hint} and abs(value) < _MAX_NUMBER
+    if hint in (bool, str, types.NoneType):
+        return type(value) is hint
+    return True  # a type of the architecture's own, which checks it
+
+
+def _check_memory(model: ModelConfig, num_params: int, rows_bytes: int, where: str) -> None:
+    needed = _WEIGHT_BYTES * num_params + rows_bytes
+    free = psutil.virtual_memory().available
+    if needed > free:
+        raise ValueError(
+            f"{where}: {format_size(num_params)} parameters at a context of {model.context:,} take"
+            f" about {needed / 2**30:,.1f} GiB of memory, {free / 2**30:,.1f} GiB are free"
+        )

@@ -84,10 +84,3 @@ def test_unfair_plugin_is_refused_before_the_clock_starts(tmp_path, monkeypatch)
     with pytest.raises(UnfairModelError, match="not causal"):
         race(request, PlainView(Console(quiet=True)), StopFlag())
     assert not list((tmp_path / "runs").iterdir())
-
-
-def test_a_folder_without_a_record_is_refused(tmp_path):
-    from speedrun.training.restore import load_run
-
-    with pytest.raises(ValueError, match=r"no record.json"):
-        load_run(tmp_path, "cpu")

@@ -109,9 +109,9 @@ def test_counts_made_to_come_round_are_one_line(raced, stories, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"arch": "../../evil"}, "has no name here"),
-        ({"arch": "./evil"}, "has no name here"),
-        ({"arch": "mamba"}, "has no name here"),
+        ({"arch": "../../evil"}, "is not installed"),
+        ({"arch": "./evil"}, "is not installed"),
+        ({"arch": "mamba"}, "is not installed"),
         ({"arch": "lstm"}, "another architecture"),
         ({"config.model": None}, "its config has no model"),
         ({"config.model.width": "16"}, "config.model.width"),
