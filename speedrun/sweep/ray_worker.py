@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -66,7 +67,8 @@ def race_here(
     if "OMP_NUM_THREADS" not in psutil.Process().environ():
         # Set by Ray to the CPUs that it counts; a race takes as many threads as it does alone.
         os.environ.pop("OMP_NUM_THREADS", None)
-    out, shown = paths.cache_dir() / "ray", ""
+    # Abandoned runs are removed by process id, which is known on this machine only.
+    out, shown = paths.cache_dir() / "ray" / platform.node(), ""
     with contextlib.closing(child.race(dataclasses.replace(request, out=out), has_lost)) as race:
         while True:
             try:

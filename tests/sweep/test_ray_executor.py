@@ -297,7 +297,7 @@ def test_a_sweep_that_is_stopped_takes_its_races_along_and_goes_on_later(nodes, 
 
 
 def is_training(nodes: Nodes) -> bool:
-    return any(log.stat().st_size > 1 for log in nodes.cache.glob("ray/.*/log.jsonl"))
+    return any(log.stat().st_size > 1 for log in nodes.cache.glob("ray/*/.*/log.jsonl"))
 
 
 def races_alive(nodes: Nodes) -> list[psutil.Process]:
