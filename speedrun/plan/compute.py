@@ -9,7 +9,7 @@ from speedrun.plan.memory import MARGIN
 from speedrun.plan.probe import Probe
 from speedrun.plan.report import GO, NO_GO, Figure, Verdict
 from speedrun.plan.request import PlanRequest
-from speedrun.text import count, duration, flop, rate
+from speedrun.text import count, duration, flop, rate, size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +99,7 @@ def probe_figures(work: Work, probe: Probe, num_params: int) -> list[Figure]:
         Figure("probe_flop_s_6n", "by 6·N", of_6n, rate, "6·N counted · tokens/s"),
         Figure("probe_flop_s_exact", "by the exact count", of_exact, rate, "FLOP · tokens/s"),
         Figure("probe_matmul_flop_s", "matrix products", matmul, rate, "best, measured"),
+        Figure("probe_peak_bytes", "peak memory", probe.peak_bytes, size, "of the whole process"),
     ]
     if matmul:
         found += [

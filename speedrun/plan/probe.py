@@ -24,7 +24,6 @@ class Probe:
     batch_rows: int
     micro_batch_rows: int
     num_steps: int
-    first_step_s: float  # compiles, and is not counted
     tokens_per_s: float
     matmul_flop_s: float
     peak_bytes: int
@@ -50,10 +49,10 @@ def measure(
     )
     engine = registry.engine(spec)
     rows = synthetic_batch.rows(recipe.batch_rows, request.model)
-    first_step_s = _step_s(engine, rows, now)
+    _step(engine, rows)  # compiles, and is not counted
     num_steps, started_s = 0, now()
     while (spent_s := now() - started_s) < seconds or num_steps == 0:
-        _step_s(engine, rows, now)
+        _step(engine, rows)
         num_steps += 1
     metadata, peak_bytes = engine.metadata(), engine.peak_bytes()
     del engine
@@ -67,18 +66,12 @@ def measure(
         batch_rows=recipe.batch_rows,
         micro_batch_rows=metadata.get("micro_batch_rows", recipe.batch_rows),
         num_steps=num_steps,
-        first_step_s=first_step_s,
         tokens_per_s=num_steps * recipe.batch_rows * request.model.context / spent_s,
         matmul_flop_s=(gflops or 0.0) * 1e9,
         peak_bytes=peak_bytes,
     )
 
 
-def _step_s(engine: Engine, rows: Rows, now: Callable[[], float]) -> float:
-    """Seconds of one step, the last try where memory was short."""
-    while True:
-        started_s = now()
-        retries = common.step_with_retry(engine, rows)
-        engine.sync()
-        if not retries:
-            return now() - started_s
+def _step(engine: Engine, rows: Rows) -> None:
+    common.step_with_retry(engine, rows)
+    engine.sync()

@@ -5,7 +5,9 @@ import json
 from typing import Any
 
 import pytest
+from helpers.command_line import command
 from helpers.fakes import FakeEngine, run_of
+from helpers.folders import write_stories
 
 from speedrun.autotune import device as devices
 from speedrun.backends import registry
@@ -112,36 +114,19 @@ def test_one_without_room_takes_smaller_pieces(fake_time, found):
 
 @pytest.mark.slow
 @pytest.mark.mlx
-@pytest.mark.parametrize("backend", ["auto", "cpu"])
-def test_a_race_records_the_times_and_a_device_that_was_named_is_not_timed(
-    tmp_path, monkeypatch, backend
-):
+def test_a_race_records_the_times(tmp_path, monkeypatch):
     """As on Apple silicon, with the processor as what two frameworks share."""
     pytest.importorskip("mlx.core")
-    from rich.console import Console
-
-    from speedrun.config import Data
-    from speedrun.training.race import race
-    from speedrun.training.request import RunRequest
-    from speedrun.training.signals import StopFlag
-    from speedrun.ui.live import PlainView
-
     pair = [dataclasses.replace(registry.device(n), shared="here") for n in ("cpu", "mlx")]
     monkeypatch.setattr(registry, "devices", lambda: pair)
-    data = tmp_path / "data.jsonl"
-    data.write_text("\n".join(json.dumps({"text": f"Story {i} ends."}) for i in range(400)))
-    request = RunRequest(
-        params="60K",
-        budget_s=0.5,
-        data=Data(path=str(data), vocab=300, eval_docs=2),
-        settings=("recipe.compile=false", "model.context=32"),
-        backend=backend,
-        out=tmp_path / "runs",
+    data = write_stories(tmp_path / "stories.jsonl")
+    done = command(
+        *("--json", "--params", "60K", "--minutes", "0.01", "--data", data, "--vocab", "300"),
+        *("--eval-docs", "2", "--set", "recipe.compile=false", "--set", "model.context=32"),
+        *("--out", tmp_path / "runs"),
     )
-    record = race(request, PlainView(Console(quiet=True)), StopFlag()).record
-    times = record.train.engine.get("auto_step_s")
-    if backend == "auto":
-        assert times is not None and times.keys() == {"cpu", "mlx"}
-        assert record.device == min(times, key=times.__getitem__)
-    else:
-        assert times is None and record.device == "cpu"
+    assert done.code == 0, done.err
+    record = json.loads(done.out)
+    times = record["train"]["engine"]["auto_step_s"]
+    assert times.keys() == {"cpu", "mlx"}
+    assert record["device"] == min(times, key=times.__getitem__)

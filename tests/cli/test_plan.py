@@ -53,7 +53,6 @@ def test_measuring_plans_with_the_measured_speed(monkeypatch):
         batch_rows=2,
         micro_batch_rows=2,
         num_steps=9,
-        first_step_s=1.0,
         tokens_per_s=1000.0,
         matmul_flop_s=100e9,
         peak_bytes=7,
@@ -66,6 +65,7 @@ def test_measuring_plans_with_the_measured_speed(monkeypatch):
     assert found.value("time", "probe_share_6n") == pytest.approx(of_6n / 100e9)
     assert found.value("time", "effective_flop_s") == pytest.approx(6 * 300_000 * 1000)
     assert found.value("time", "spec_flop_s") >= 100e9
+    assert found.value("time", "probe_peak_bytes") == 7
     assert "muon" in found.as_dict()["formulas"]["time.probe_tokens_per_s"]
 
 
