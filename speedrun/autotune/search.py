@@ -80,6 +80,7 @@ class _Timed:
 
     @classmethod
     def of(cls, settings: ExecutionConfig, times_s: Sequence[float]) -> "_Timed":
+        """The least and the median of some times."""
         return cls(settings, min(times_s), statistics.median(times_s))
 
 

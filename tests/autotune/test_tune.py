@@ -1,4 +1,4 @@
-"""What a race gets: a choice measured once, kept for the same machine and recipe, and told."""
+"""Tuned settings of a race: measured once, cached for the same machine and recipe, reported."""
 
 import dataclasses
 import json
@@ -207,7 +207,7 @@ def test_a_search_that_got_to_nothing_is_not_kept(tuned):
 
 
 def test_a_choice_of_a_busy_machine_is_this_races_alone(tuned, fake_time):
-    """What wins beside other work, a single thread say, loses without it."""
+    """A value that wins beside other work, a single thread say, loses without it."""
     tuned.slowdown = lambda: 1.0 + (int(10 * fake_time()) % 7) / 7
     found = tuned(target_of())
     assert found.settings.fused is False and found.facts["spread"] > tune.DISTURBED
