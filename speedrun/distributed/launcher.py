@@ -9,10 +9,10 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Launched:
-    """What a launcher says to one of the processes that it started."""
+    """The place of this process among those that a launcher started."""
 
-    by: str
-    backend: str  # whose processes it joins
+    by: str  # the launcher's command
+    backend: str  # of the framework that the launcher belongs to
     rank: int
     size: int
     local_rank: int  # among the processes on this machine
@@ -20,7 +20,7 @@ class Launched:
 
 
 def launched(environment: Mapping[str, str] = os.environ) -> Launched | None:
-    """Who started this process as one of several; None where it is the only one."""
+    """The launcher's variables; None for a single process, ValueError where they are unreadable."""
     found = _torchrun(environment) or _mlx_launch(environment)
     return found if found is not None and found.size > 1 else None
 
@@ -41,7 +41,7 @@ def _torchrun(environment: Mapping[str, str]) -> Launched | None:
 
 
 def _mlx_launch(environment: Mapping[str, str]) -> Launched | None:
-    """`mlx.launch` tells each way of joining its size in another place."""
+    """`mlx.launch` passes the number of processes in a variable or in a file, by backend."""
     if "MLX_RANK" not in environment:
         return None
     rank = _number(environment, "MLX_RANK")
@@ -50,7 +50,7 @@ def _mlx_launch(environment: Mapping[str, str]) -> Launched | None:
     else:
         files = [environment.get(name) for name in ("MLX_HOSTFILE", "MLX_IBV_DEVICES")]
         size = max(_num_listed(Path(file)) if file else 1 for file in files)
-    # It does not say which ranks share a machine; every process may speak for its own.
+    # The ranks of one machine are unknown: each counts as the only one of its machine.
     return Launched(
         by="mlx.launch", backend="mlx", rank=rank, size=size, local_rank=rank, local_size=1
     )

@@ -1,4 +1,4 @@
-"""A run's folder: found writable before the clock starts, and there only as a whole."""
+"""Run directory: proven writable before the clock starts, and visible only when complete."""
 
 import contextlib
 import hashlib
@@ -19,7 +19,10 @@ _PARTIAL = ".partial"
 
 
 class RunDirectory:
-    """Files are written under a hidden name; `publish` gives the folder its own."""
+    """A directory that is filled under a hidden name; `publish` renames it.
+
+    Raises ValueError where it cannot be written or the run would not fit.
+    """
 
     def __init__(self, out: Path, name: str, weights_bytes: int) -> None:
         self._final = out / name
@@ -42,7 +45,7 @@ class RunDirectory:
             ) from None
 
     def log(self, entry: Mapping[str, Any]) -> None:
-        """Add a line; a disk that is full costs the log, not the race."""
+        """Append a line to log.jsonl; on a full disk the log is lost, not the run."""
         with contextlib.suppress(OSError):
             self._log.write(json.dumps(entry) + "\n")
 
@@ -54,16 +57,18 @@ class RunDirectory:
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
     def write(self, name: str, text: str) -> None:
+        """Write a text file."""
         (self.partial / name).write_text(text, encoding="utf-8")
 
     def publish(self) -> Path:
-        """Make the run visible, all at once; a taken name gets a number."""
+        """Rename the directory to its final name, or with a number where that is taken."""
         self._reserve.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self._log.close()
         return _named(self.partial, self._final)
 
     def discard(self) -> None:
+        """Delete the directory of a run that failed."""
         with contextlib.suppress(OSError):
             self._log.close()
         shutil.rmtree(self.partial, ignore_errors=True)
@@ -75,7 +80,7 @@ def run_name(arch: str, size: str, seed: int) -> str:
 
 
 def keep(out: Path, name: str, files: Mapping[str, bytes]) -> Path:
-    """A run that was raced elsewhere; there as a whole or, where OSError is raised, not at all."""
+    """Store the files of a run from another machine; all of them or, on OSError, none."""
     remove_abandoned(out)
     partial = out / f".{name}.{os.getpid()}{_PARTIAL}"
     try:
@@ -89,7 +94,6 @@ def keep(out: Path, name: str, files: Mapping[str, bytes]) -> Path:
 
 
 def _named(partial: Path, final: Path) -> Path:
-    """Give a hidden folder its name, or with a number where that is taken."""
     for number in range(1, 1000):
         target = final if number == 1 else Path(f"{final}.{number}")
         try:
@@ -103,18 +107,18 @@ def _named(partial: Path, final: Path) -> Path:
 
 
 def _open_log(folder: Path) -> TextIO:
-    """The log in a new folder; a file system out of space refuses here, not after training."""
+    """Open log.jsonl and write to it: a full file system raises OSError before training."""
     path = folder / "log.jsonl"
     try:
         path.write_text("\n", encoding="utf-8")
-        return path.open("w", encoding="utf-8", buffering=1)  # whole lines, for who watches
+        return path.open("w", encoding="utf-8", buffering=1)  # whole lines, for readers
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def _reserve(folder: Path, num_bytes: int) -> Path:
-    """Hold the room that weights and record will need, so that others cannot fill it meanwhile."""
+    """Allocate the space of weights and record, so that it cannot run out meanwhile."""
     path = folder / "reserve"
     with path.open("wb") as file, contextlib.suppress(OSError):  # not every file system can
         if hasattr(os, "posix_fallocate"):
@@ -123,7 +127,7 @@ def _reserve(folder: Path, num_bytes: int) -> Path:
 
 
 def remove_abandoned(out: Path) -> None:
-    """Hidden folders of runs that were killed; those of living processes stay."""
+    """Delete the hidden directories of runs whose process has been killed."""
     alive = {str(pid) for pid in psutil.pids()}
     for folder in out.glob(f".*{_PARTIAL}"):
         owner = folder.name.removesuffix(_PARTIAL).rpartition(".")[2]

@@ -9,7 +9,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopFlag:
-    """While open, turns the first signal into a request; before `arm` any signal leaves at once."""
+    """Context that turns the first signal into a request to stop.
+
+    A second signal, and any before `arm`, raises KeyboardInterrupt.
+    """
 
     def __init__(self, signals: Iterable[signal.Signals] = SIGNALS) -> None:
         self._signals = tuple(signals)
@@ -18,7 +21,7 @@ class StopFlag:
         self._before: dict[int, Any] = {}
 
     def arm(self) -> None:
-        """From here on there is something worth keeping."""
+        """Accept requests from here on: there is a run worth keeping."""
         self._armed = True
 
     def __enter__(self) -> "StopFlag":

@@ -1,86 +1,101 @@
-"""From what was asked for to settings, and from a run's folder back to a model."""
-
-import dataclasses
+"""Whole races in this process."""
 
 import pytest
 from helpers import folders
 
 from speedrun.config import Data
+from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.models import loader
-from speedrun.training.request import RunRequest, resolve
-
-ARCHITECTURE = loader.architecture("transformer")
-
-
-def test_a_recipe_sets_model_and_training_and_set_changes_them():
-    request = RunRequest(recipe="goedecke", settings=("recipe.lr=0.002", "model.depth=2"))
-    run = resolve(ARCHITECTURE, request, 4096)
-    model = run.as_dict()["model"]
-    assert (model["depth"], model["positions"]) == (2, "learned")
-    assert (run.recipe.optimizer, run.recipe.lr, run.recipe.schedule) == ("adamw", 2e-3, "cosine")
-    assert run.model.num_params == pytest.approx(2e6, rel=0.03)
+from speedrun.records import schema
+from speedrun.training import request as request_
+from speedrun.training.prepare import Silent
+from speedrun.training.race import race
+from speedrun.training.request import RunRequest
+from speedrun.training.restore import load_run, run_of
+from speedrun.training.signals import StopFlag
 
 
-def test_the_stride_defaults_to_half_the_context():
-    run = resolve(ARCHITECTURE, RunRequest(settings=("model.context=64",)), 4096)
-    assert run.data.stride == 32
-    with pytest.raises(ValueError, match="at most the context"):
-        resolve(ARCHITECTURE, RunRequest(settings=("model.context=64", "data.stride=65")), 4096)
+class Heard(Silent):
+    """Callbacks that keep what they are given."""
+
+    def __init__(self) -> None:
+        self.phases: list[str] = []
+        self.shares: list[float] = []
+
+    def phase(self, text):
+        self.phases.append(text)
+
+    def tick(self, tick):
+        self.shares.append(tick.share)
 
 
-@pytest.mark.parametrize("setting", ["recipe.lr=0.1", "recipe.precision=bf16"])
-def test_a_setting_without_effect_is_refused(setting):
-    counted = loader.architecture("ngram")
-    with pytest.raises(ValueError, match=r"recipe\.\w+ has no effect on ngram.*recipe.batch_rows"):
-        resolve(counted, RunRequest(settings=(setting,)), 4096)
-    assert (
-        resolve(counted, RunRequest(settings=("recipe.batch_rows=8",)), 4096).recipe.batch_rows == 8
+@pytest.fixture
+def counted(stories, tmp_path):
+    """A request for a model that is counted in a fraction of a second."""
+    return RunRequest(
+        arch="ngram",
+        params="60K",
+        budget_s=3.0,
+        data=Data(path=str(stories), vocab=300, eval_docs=20),
+        settings=("model.context=32",),
+        out=tmp_path,
     )
 
 
-def test_the_vocabulary_has_a_flag_of_its_own():
-    for setting in ("model.vocab=300", "data.vocab=300"):
-        with pytest.raises(ValueError, match="--vocab"):
-            resolve(ARCHITECTURE, RunRequest(settings=(setting,)), 4096)
+def test_a_race_leaves_a_run_that_its_record_describes(counted, monkeypatch):
+    checks, check = [], request_.check
+    monkeypatch.setattr(request_, "check", lambda *args: checks.append(args) or check(*args))
+    heard = Heard()
+    finished = race(counted, heard, StopFlag(()), started_s=7.0)
+    assert len(checks) == 1, "the request was resolved more than once"
+    record = schema.load(finished.folder / "record.json")
+    assert record == finished.record and record.status == "complete"
+    assert [event.kind for event in record.train.events] == ["epochs_done"]
+    assert record.argv[:6] == ["--minutes", "0.05", "--arch", "ngram", "--params", "60K"]
+    assert record.argv[record.argv.index("--backend") + 1] == record.device
+    assert record.clock.startup_s > 7.0 and record.clock.build_s > 0 < record.clock.evaluate_s
+    assert record.train.num_steps > 0 and heard.shares == sorted(heard.shares)
+    assert heard.phases[0] == "opening the data" and heard.phases[-1] == "telling a story"
+    names = {"log.jsonl", "model.safetensors", "record.json", "samples.txt", "tokenizer.json"}
+    assert {path.name for path in finished.folder.iterdir()} == names
+    restored = load_run(finished.folder, "auto")
+    assert sum(array.size for array in restored.engine.weights().values()) == record.num_params
 
 
-def test_no_path_of_this_machine_reaches_the_record():
-    request = RunRequest(data=Data(path="/home/me/secret"))
-    plain = resolve(ARCHITECTURE, request, 4096).as_dict()
-    assert "secret" not in str(plain)
-    assert plain["data"]["eval_docs"] == 2000
+@pytest.mark.slow
+def test_a_record_is_run_again_with_its_own_settings(counted, tmp_path):
+    first = race(counted, Silent(), StopFlag(()))
+    path = counted.data.path
+    run = run_of(loader.architecture("ngram"), first.record, path, "there")
+    again = RunRequest(arch="ngram", budget_s=3.0, data=run.data, again=run, out=tmp_path / "again")
+    second = race(again, Silent(), StopFlag(()))
+    assert second.record.config == first.record.config and second.record.argv == []
+    assert second.record.score == first.record.score
+    other = RunRequest(
+        arch="ngram",
+        budget_s=3.0,
+        data=Data(path=path, vocab=280, eval_docs=20),
+        again=run,
+        out=tmp_path / "other",
+    )
+    with pytest.raises(ValueError, match="has 280 tokens, the model of the record 300"):
+        race(other, Silent(), StopFlag(()))
+    assert not list((tmp_path / "other").iterdir())
 
 
-def test_settings_can_be_rebuilt_from_the_record():
-    run = resolve(ARCHITECTURE, RunRequest(settings=("model.mlp=gelu",)), 4096)
-    plain = run.as_dict()
-    assert ARCHITECTURE.Config(**plain["model"]) == run.model
-    assert dataclasses.asdict(run.recipe) == plain["recipe"]
-
-
-def test_unfair_plugin_is_refused_before_the_clock_starts(tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_unfair_plugin_is_refused_before_the_clock_starts(stories, tmp_path, monkeypatch):
     """A model that reads the token it predicts never gets to train."""
-    import json
-
-    from speedrun.evaluation.fairness import UnfairModelError
-    from speedrun.training.race import race
-    from speedrun.training.signals import StopFlag
-    from speedrun.ui.live import PlainView
-
     folder = folders.write(tmp_path / "leaky", folders.looking_ahead())
-    data = tmp_path / "data.jsonl"
-    data.write_text("\n".join(json.dumps({"text": f"Story {i} ends."}) for i in range(400)))
     monkeypatch.chdir(tmp_path)
     request = RunRequest(
         arch=str(folder),
         params="60K",
         budget_s=60,
-        data=Data(path=str(data), vocab=300),
+        data=Data(path=str(stories), vocab=300),
         settings=("recipe.compile=false", "model.context=32"),
         out=tmp_path / "runs",
     )
-    from rich.console import Console
-
     with pytest.raises(UnfairModelError, match="not causal"):
-        race(request, PlainView(Console(quiet=True)), StopFlag())
+        race(request, Silent(), StopFlag(()))
     assert not list((tmp_path / "runs").iterdir())

@@ -9,13 +9,14 @@ from helpers.fakes import CONTEXT, ROWS, FakeEngine, FakeStream, TableEngine, ru
 from helpers.process_groups import on_threads
 
 from speedrun.backends import common
-from speedrun.config import Recipe
+from speedrun.config import Data, Recipe
 from speedrun.distributed.group import ProcessGroup, RaceOver
 from speedrun.evaluation.scorer import Scorer, ScoringBatch, take_weights_of_rank_0
 from speedrun.protocols import Device, OutOfMemory
 from speedrun.training import distributed, prepare, race
 from speedrun.training.clock import BudgetClock
 from speedrun.training.request import RunRequest
+from speedrun.training.signals import StopFlag
 from speedrun.training.trainer import TrainingJob, train
 
 
@@ -218,6 +219,22 @@ def test_what_a_rank_cannot_look_up_is_said_by_rank_0():
         return over.value.code
 
     assert on_threads(2, work) == [None, 2]
+
+
+def test_data_that_rank_0_cannot_open_ends_all(tmp_path):
+    request = RunRequest(params="60K", data=Data(path=str(tmp_path / "none")), out=tmp_path)
+
+    def work(group):
+        if group.rank == 0:
+            with pytest.raises(ValueError, match="no such file"), distributed.dismissing(group):
+                race.race(request, prepare.Silent(), StopFlag(()), group=group)
+            return None
+        with pytest.raises(RaceOver) as over:
+            race.take_part(request, group)
+        return over.value.code
+
+    assert on_threads(2, work) == [None, 2]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""Requests, the runs that they mean, and the command lines that they come from."""
+
+import dataclasses
+
+import pytest
+
+from speedrun.cli.app import app
+from speedrun.config import Data
+from speedrun.models import loader
+from speedrun.training.request import RunRequest, resolve
+
+ARCHITECTURE = loader.architecture("transformer")
+
+
+def test_a_recipe_sets_model_and_training_and_set_changes_them():
+    request = RunRequest(recipe="goedecke", settings=("recipe.lr=0.002", "model.depth=2"))
+    run = resolve(ARCHITECTURE, request, 4096)
+    model = run.as_dict()["model"]
+    assert (model["depth"], model["positions"]) == (2, "learned")
+    assert (run.recipe.optimizer, run.recipe.lr, run.recipe.schedule) == ("adamw", 2e-3, "cosine")
+    assert run.model.num_params == pytest.approx(2e6, rel=0.03)
+
+
+def test_the_stride_defaults_to_half_the_context():
+    run = resolve(ARCHITECTURE, RunRequest(settings=("model.context=64",)), 4096)
+    assert run.data.stride == 32
+    with pytest.raises(ValueError, match="at most the context"):
+        resolve(ARCHITECTURE, RunRequest(settings=("model.context=64", "data.stride=65")), 4096)
+
+
+@pytest.mark.parametrize("setting", ["recipe.lr=0.1", "recipe.precision=bf16"])
+def test_a_setting_without_effect_is_refused(setting):
+    counted = loader.architecture("ngram")
+    with pytest.raises(ValueError, match=r"recipe\.\w+ has no effect on ngram.*recipe.batch_rows"):
+        resolve(counted, RunRequest(settings=(setting,)), 4096)
+    assert (
+        resolve(counted, RunRequest(settings=("recipe.batch_rows=8",)), 4096).recipe.batch_rows == 8
+    )
+
+
+def test_the_vocabulary_has_a_flag_of_its_own():
+    for setting in ("model.vocab=300", "data.vocab=300"):
+        with pytest.raises(ValueError, match="--vocab"):
+            resolve(ARCHITECTURE, RunRequest(settings=(setting,)), 4096)
+
+
+def test_no_path_of_this_machine_reaches_the_record():
+    request = RunRequest(data=Data(path="/home/me/secret"))
+    plain = resolve(ARCHITECTURE, request, 4096).as_dict()
+    assert "secret" not in str(plain)
+    assert plain["data"]["eval_docs"] == 2000
+
+
+def test_settings_can_be_rebuilt_from_the_record():
+    run = resolve(ARCHITECTURE, RunRequest(settings=("model.mlp=gelu",)), 4096)
+    plain = run.as_dict()
+    assert ARCHITECTURE.Config(**plain["model"]) == run.model
+    assert dataclasses.asdict(run.recipe) == plain["recipe"]
+
+
+REQUESTS = [
+    RunRequest(),
+    RunRequest(
+        arch="ngram",
+        params="60K",
+        budget_s=0.1,
+        backend="numpy",
+        seed=3,
+        data=Data(vocab=300, eval_docs=None),
+        settings=("model.context=32", "recipe.batch_rows=4"),
+        tune="quick",
+    ),
+    RunRequest(recipe="goedecke", budget_s=7 / 3, data=Data(eval_docs=20)),
+]
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=["default", "all changed", "odd budget"])
+def test_the_command_line_of_a_request_means_the_request(request_):
+    _, bound, _ = app.parse_args(request_.argv(), exit_on_error=False, print_error=False)
+    assert bound.arguments["options"].request() == request_
+
+
+def test_the_command_line_names_no_path_of_this_machine(tmp_path):
+    data = Data(path=str(tmp_path / "data"))
+    argv = RunRequest(arch=str(tmp_path / "mine"), data=data, out=tmp_path).argv()
+    assert str(tmp_path) not in " ".join(argv)
+    assert argv[argv.index("--arch") + 1] == "./mine"
