@@ -1,0 +1,1 @@
+"""Scores, fairness checks and generated text."""

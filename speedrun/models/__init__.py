@@ -1,0 +1,1 @@
+"""Architectures from folders, and what they must define."""

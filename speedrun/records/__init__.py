@@ -1,0 +1,1 @@
+"""Records of races: schema, files, tracks and statistics."""

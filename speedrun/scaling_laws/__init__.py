@@ -1,0 +1,1 @@
+"""Scaling laws: their form, their fit and the size they predict."""

@@ -1,0 +1,1 @@
+"""The machine: hardware, processes, files, paths and git."""

@@ -1,0 +1,1 @@
+"""Live view of a race and its summary."""
