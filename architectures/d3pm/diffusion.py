@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from architectures.d3pm import Config
+from architectures.d3pm.config import Config
 from speedrun.protocols import NoisedBatch
 
 Probs = Callable[[NDArray[np.int32], int], NDArray[np.float64]]

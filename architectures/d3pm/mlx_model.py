@@ -9,51 +9,20 @@ import math
 import mlx.core as mx
 import mlx.nn as nn
 
-from architectures.d3pm import TIME_FEATURES, VALUE_SCALE, Config
-
-# With normalised queries and keys 1/sqrt(K) leaves attention too flat (modded-nanogpt: 0.12).
-_QK_SCALE = 0.12
-_MAX_LOG_RATIO = 60.0  # exp of it is a number in fp32
+from architectures.d3pm.config import TIME_FEATURES, VALUE_SCALE, Config
+from architectures.d3pm.divergence import log_evidence, uniform_divergence
+from architectures.mlx_layers import MLP, QK_NORM_SCALE, Projections, rms_norm, rotate
 
 
-class Attention(nn.Module):
+class Attention(Projections):
     """Multi-head attention in both directions, with rotary positions."""
 
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.heads = config.heads
-        D = config.width
-        self.query = nn.Linear(D, D, bias=False)
-        self.key = nn.Linear(D, D, bias=False)
-        self.value = nn.Linear(D, D, bias=False)
-        self.out = nn.Linear(D, D, bias=False)
-
     def __call__(self, x_BTD: mx.array, token_values_BTD: mx.array | None) -> mx.array:
-        B, T, D = x_BTD.shape
-        weight_3D_D = mx.concatenate([self.query.weight, self.key.weight, self.value.weight])
-        q, k, v_BTD = mx.split(x_BTD @ weight_3D_D.T, 3, axis=-1)
-        if token_values_BTD is not None:
-            v_BTD = v_BTD + VALUE_SCALE * token_values_BTD
-        q_BNTK, k_BNTK, v_BNTK = (
-            y.reshape(B, T, self.heads, D // self.heads).transpose(0, 2, 1, 3)
-            for y in (q, k, v_BTD)
-        )
+        q_BNTK, k_BNTK, v_BNTK = self.split(x_BTD, token_values_BTD)
         y_BNTK = mx.fast.scaled_dot_product_attention(
-            _rotate(_rms_norm(q_BNTK)), _rotate(_rms_norm(k_BNTK)), v_BNTK, scale=_QK_SCALE
+            rotate(rms_norm(q_BNTK)), rotate(rms_norm(k_BNTK)), v_BNTK, scale=QK_NORM_SCALE
         )
-        return self.out(y_BNTK.transpose(0, 2, 1, 3).reshape(B, T, D))
-
-
-class MLP(nn.Module):
-    """Squared ReLU (So et al. 2021)."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.up = nn.Linear(config.width, config.hidden, bias=False)
-        self.down = nn.Linear(config.hidden, config.width, bias=False)
-
-    def __call__(self, x_BTD: mx.array) -> mx.array:
-        return self.down(mx.maximum(self.up(x_BTD), 0.0).square())
+        return self.join(y_BNTK)
 
 
 class Block(nn.Module):
@@ -65,7 +34,8 @@ class Block(nn.Module):
         self.time = nn.Linear(TIME_FEATURES, config.width, bias=False)
         self.attention_mixing = mx.zeros((config.mixing, config.width))
         self.mlp_mixing = mx.zeros((config.mixing, config.width))
-        self.attention, self.mlp = Attention(config), MLP(config)
+        self.attention = Attention(config.width, config.heads)
+        self.mlp = MLP(config.width, config.hidden)
 
     def __call__(
         self,
@@ -76,9 +46,9 @@ class Block(nn.Module):
     ) -> mx.array:
         x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
         x_BTD = x_BTD + self.time(time_BF)[:, None]
-        y_BTD = _mixed(_rms_norm(x_BTD), self.attention_mixing)
+        y_BTD = _mixed(rms_norm(x_BTD), self.attention_mixing)
         x_BTD = x_BTD + self.attention(y_BTD, token_values_BTD)
-        return x_BTD + self.mlp(_mixed(_rms_norm(x_BTD), self.mlp_mixing))
+        return x_BTD + self.mlp(_mixed(rms_norm(x_BTD), self.mlp_mixing))
 
 
 class Direction(nn.Module):
@@ -119,9 +89,9 @@ class Layer(nn.Module):
     ) -> mx.array:
         x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
         x_BTD = x_BTD + self.time(time_BF)[:, None]
-        y_BTD = _mixed(_rms_norm(x_BTD), self.mixing)
+        y_BTD = _mixed(rms_norm(x_BTD), self.mixing)
         if token_values_BTD is not None:
-            y_BTD = y_BTD + VALUE_SCALE * token_values_BTD
+            y_BTD = y_BTD + token_values_BTD
         h_BTH = [self.right(y_BTD), self.left(y_BTD[:, ::-1])[:, ::-1]]
         return x_BTD + self.out(mx.concatenate(h_BTH, axis=-1))
 
@@ -145,21 +115,21 @@ class Model(nn.Module):
         self.rare = mx.zeros((1, D)) if config.num_common else None
 
     def features(self, noisy_BT: mx.array, steps_B: mx.array) -> mx.array:
-        """[B, T, D]: what the output weights turn into logits of the clean tokens."""
+        """Final features [B, T, D], which the output weights turn into logits of clean tokens."""
         time_BF = _time_features(steps_B / self.config.num_steps)
         time_BF = time_BF.astype(self.embed.weight.dtype)
-        x_BTD = _mixed(_rms_norm(self.embed(noisy_BT)), self.mixing)
-        x_BTD = _rms_norm(x_BTD + self.time(time_BF)[:, None])
+        x_BTD = _mixed(rms_norm(self.embed(noisy_BT)), self.mixing)
+        x_BTD = rms_norm(x_BTD + self.time(time_BF)[:, None])
         embedded_BTD = x_BTD
-        tables = [table(noisy_BT) for table in self["values"]]
+        tables = [VALUE_SCALE * table(noisy_BT) for table in self["values"]]
         tables = [None] * (self.config.depth - len(tables)) + tables
         layers = self.blocks if self.config.denoiser == "transformer" else self.layers
         for layer, token_values_BTD in zip(layers, tables, strict=True):
             x_BTD = layer(x_BTD, embedded_BTD, time_BF, token_values_BTD)
-        return _rms_norm(x_BTD)
+        return rms_norm(x_BTD)
 
     def output(self) -> tuple[mx.array, mx.array | None, int]:
-        """Output weights [V, D], the entry [1, D] for rare tokens, number of common ones."""
+        """Output weights [V, D], the tail's entry [1, D], number of ids before the tail."""
         return self.embed.weight[: self.config.vocab], self.rare, self.config.num_common
 
     def loss_weights(self) -> tuple[float, float]:
@@ -175,46 +145,14 @@ class Model(nn.Module):
         """
         if self.config.transition == "absorbing":
             return -_picked(log_probs_NV, clean_N) * (self.config.num_steps / steps_N)
-        return self.config.num_steps * _uniform_divergence(
-            log_probs_NV, clean_N, noisy_N, steps_N, self.config.num_steps
-        )
-
-
-def _uniform_divergence(
-    log_probs_NV: mx.array, clean_N: mx.array, noisy_N: mx.array, steps_N: mx.array, num_steps: int
-) -> mx.array:
-    """KL(q(x_s | x_t, x_0) || p(x_s | x_t)) [N] for s = t - 1 under the uniform transition.
-
-    The derivation stands in `torch_model.py`; here are the same operations in the same order.
-    """
-    V = log_probs_NV.shape[1]
-    noise_N = steps_N / num_steps
-    evidence_N = mx.log1p((1 - noise_N) * V / noise_N)  # ln q(x_t | x_0 = x_t) / q(x_t | another)
-    is_noisy_NV = mx.arange(V) == noisy_N[:, None]
-    log_probs_NV = log_probs_NV - mx.where(is_noisy_NV, evidence_N[:, None], 0.0)
-    log_probs_NV = log_probs_NV - mx.logsumexp(log_probs_NV, axis=1, keepdims=True)
-    kept = 1 - (steps_N - 1) / num_steps  # of x_0 in x_s
-    stays = (1 - steps_N / num_steps) / kept  # of x_s in x_t
-    moves, c = (1 - stays) / V, (1 - kept) / V
-    log_p_clean, log_p_noisy = _picked(log_probs_NV, clean_N), _picked(log_probs_NV, noisy_N)
-    m_clean, m_noisy = kept * mx.exp(log_p_clean) + c, kept * mx.exp(log_p_noisy) + c
-    # KL(n || m); at c = 0 all of n is at x_0.
-    safe_c = mx.maximum(c, 1e-30)
-    log_m_over_c = (kept / safe_c)[:, None] * mx.exp(log_probs_NV)
-    others = -c * (mx.log1p(log_m_over_c).sum(axis=1) - mx.log(m_clean / safe_c))
-    n_clean = kept + c
-    log_m_clean = mx.where(c > 0, mx.log(mx.maximum(m_clean, 1e-37)), log_p_clean)
-    total = mx.where(c > 0, others, 0.0) + n_clean * (mx.log(n_clean) - log_m_clean)
-    # What the noisy token adds, in the form that does not cancel (see README).
-    n_noisy = mx.where(clean_N == noisy_N, n_clean, c)
-    z = stays * n_noisy + moves
-    moved = moves / z
-    log_m_noisy = mx.where(c > 0, mx.log(mx.maximum(m_noisy, 1e-37)), log_p_noisy)
-    ratio = mx.log(mx.maximum(n_noisy, 1e-37)) - log_m_noisy
-    ratio = mx.clip(ratio, -_MAX_LOG_RATIO, _MAX_LOG_RATIO)
-    small = -moved * ratio + mx.log1p(mx.maximum(moved * mx.expm1(ratio), -0.999999))
-    large = (1 - moved) * ratio + mx.log(stays * m_noisy / z + moved)
-    return moved * total + mx.where((moved < 0.5) | (ratio >= 0), small, large)
+        S, V = self.config.num_steps, log_probs_NV.shape[1]
+        evidence_N1 = log_evidence(steps_N, S, V, mx)[:, None]
+        is_noisy_NV = mx.arange(V) == noisy_N[:, None]
+        log_probs_NV = log_probs_NV - mx.where(is_noisy_NV, evidence_N1, 0.0)
+        log_probs_NV = log_probs_NV - mx.logsumexp(log_probs_NV, axis=1, keepdims=True)
+        picked = (_picked(log_probs_NV, clean_N), _picked(log_probs_NV, noisy_N))
+        is_same_N = clean_N == noisy_N
+        return S * uniform_divergence(log_probs_NV, (*picked, is_same_N), steps_N, S, mx)
 
 
 def _picked(log_probs_NV: mx.array, index_N: mx.array) -> mx.array:
@@ -228,10 +166,6 @@ def _time_features(share_B: mx.array) -> mx.array:
     return mx.concatenate([mx.cos(angles_BF), mx.sin(angles_BF)], axis=-1)
 
 
-def _rms_norm(x: mx.array) -> mx.array:
-    return mx.fast.rms_norm(x, None, 1e-6)
-
-
 def _mixed(x_BTD: mx.array, weights_MD: mx.array) -> mx.array:
     """A depthwise convolution over the places around each, zero beyond the ends."""
     M, T = len(weights_MD), x_BTD.shape[1]
@@ -240,13 +174,3 @@ def _mixed(x_BTD: mx.array, weights_MD: mx.array) -> mx.array:
     for place in range(1, M):
         mixed = mixed + padded[:, place : place + T] * weights_MD[place]
     return mixed
-
-
-def _rotate(x_BNTK: mx.array) -> mx.array:
-    """Rotary positions (Su et al. 2021), halves rotated against each other.
-
-    `freqs` are angles' divisors: wavelengths 2 pi to 2 pi 1024.
-    """
-    K = x_BNTK.shape[-1]
-    freqs_K = 1024.0 ** mx.linspace(0, 1, K // 2)
-    return mx.fast.rope(x_BNTK, K, traditional=False, base=None, scale=1.0, offset=0, freqs=freqs_K)

@@ -11,53 +11,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from architectures.d3pm import TIME_FEATURES, VALUE_SCALE, Config
+from architectures.d3pm.config import TIME_FEATURES, VALUE_SCALE, Config
+from architectures.d3pm.divergence import log_evidence, uniform_divergence
+from architectures.torch_layers import (
+    MLP,
+    QK_NORM_SCALE,
+    Projections,
+    Rotary,
+    rms_norm,
+    rotary_angles,
+    rotate,
+)
 
-# With normalised queries and keys 1/sqrt(K) leaves attention too flat (modded-nanogpt: 0.12).
-_QK_SCALE = 0.12
-_MAX_LOG_RATIO = 60.0  # exp of it is a number in fp32
 
-
-class Attention(nn.Module):
+class Attention(Projections):
     """Multi-head attention in both directions, with rotary positions."""
 
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.heads = config.heads
-        D = config.width
-        self.query = nn.Linear(D, D, bias=False)
-        self.key = nn.Linear(D, D, bias=False)
-        self.value = nn.Linear(D, D, bias=False)
-        self.out = nn.Linear(D, D, bias=False)
-
-    def forward(
-        self, x_BTD: Tensor, rotary: tuple[Tensor, Tensor], token_values_BTD: Tensor | None
-    ) -> Tensor:
-        B, T, D = x_BTD.shape
-        weight_3D_D = torch.cat((self.query.weight, self.key.weight, self.value.weight))
-        q, k, v_BTD = F.linear(x_BTD, weight_3D_D).chunk(3, dim=-1)
-        if token_values_BTD is not None:
-            v_BTD = v_BTD + VALUE_SCALE * token_values_BTD
-        split = (B, T, self.heads, D // self.heads)
+    def forward(self, x_BTD: Tensor, rotary: Rotary, token_values_BTD: Tensor | None) -> Tensor:
+        q_BTNK, k_BTNK, v_BTNK = self.split(x_BTD, token_values_BTD)
         y_BNTK = F.scaled_dot_product_attention(
-            _rotate(_rms_norm(q.reshape(split)), rotary).transpose(1, 2),
-            _rotate(_rms_norm(k.reshape(split)), rotary).transpose(1, 2),
-            v_BTD.reshape(split).transpose(1, 2),
-            scale=_QK_SCALE,
+            rotate(rms_norm(q_BTNK), rotary).transpose(1, 2),
+            rotate(rms_norm(k_BTNK), rotary).transpose(1, 2),
+            v_BTNK.transpose(1, 2),
+            scale=QK_NORM_SCALE,
         )
-        return self.out(y_BNTK.transpose(1, 2).reshape(B, T, D))
-
-
-class MLP(nn.Module):
-    """Squared ReLU (So et al. 2021)."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.up = nn.Linear(config.width, config.hidden, bias=False)
-        self.down = nn.Linear(config.hidden, config.width, bias=False)
-
-    def forward(self, x_BTD: Tensor) -> Tensor:
-        return self.down(F.relu(self.up(x_BTD)).square())
+        return self.join(y_BNTK)
 
 
 class Block(nn.Module):
@@ -69,21 +47,22 @@ class Block(nn.Module):
         self.time = nn.Linear(TIME_FEATURES, config.width, bias=False)
         self.attention_mixing = nn.Parameter(torch.empty(config.mixing, config.width))
         self.mlp_mixing = nn.Parameter(torch.empty(config.mixing, config.width))
-        self.attention, self.mlp = Attention(config), MLP(config)
+        self.attention = Attention(config.width, config.heads)
+        self.mlp = MLP(config.width, config.hidden)
 
     def forward(
         self,
         x_BTD: Tensor,
         embedded_BTD: Tensor,
         time_BF: Tensor,
-        rotary: tuple[Tensor, Tensor],
+        rotary: Rotary,
         token_values_BTD: Tensor | None,
     ) -> Tensor:
         x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
         x_BTD = x_BTD + self.time(time_BF)[:, None]
-        y_BTD = _mixed(_rms_norm(x_BTD), self.attention_mixing)
+        y_BTD = _mixed(rms_norm(x_BTD), self.attention_mixing)
         x_BTD = x_BTD + self.attention(y_BTD, rotary, token_values_BTD)
-        return x_BTD + self.mlp(_mixed(_rms_norm(x_BTD), self.mlp_mixing))
+        return x_BTD + self.mlp(_mixed(rms_norm(x_BTD), self.mlp_mixing))
 
 
 class Direction(nn.Module):
@@ -117,9 +96,9 @@ class Layer(nn.Module):
     ) -> Tensor:
         x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
         x_BTD = x_BTD + self.time(time_BF)[:, None]
-        y_BTD = _mixed(_rms_norm(x_BTD), self.mixing)
+        y_BTD = _mixed(rms_norm(x_BTD), self.mixing)
         if token_values_BTD is not None:
-            y_BTD = y_BTD + VALUE_SCALE * token_values_BTD
+            y_BTD = y_BTD + token_values_BTD
         weights = self.right.weights() + self.left.weights()
         return x_BTD + self.out(_both_ways(y_BTD, self.hidden, weights))
 
@@ -148,7 +127,7 @@ class Model(nn.Module):
         )
         if config.denoiser == "transformer":
             self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
-            angles_TK = _angles(config.context + 1, D // config.heads)
+            angles_TK = rotary_angles(config.context + 1, D // config.heads)
             self.register_buffer("cos", angles_TK.cos(), persistent=False)
             self.register_buffer("sin", angles_TK.sin(), persistent=False)
         else:
@@ -156,25 +135,25 @@ class Model(nn.Module):
         self.rare = nn.Parameter(torch.empty(1, D)) if config.num_common else None
 
     def features(self, noisy_BT: Tensor, steps_B: Tensor) -> Tensor:
-        """[B, T, D]: what the output weights turn into logits of the clean tokens."""
+        """Final features [B, T, D], which the output weights turn into logits of clean tokens."""
         T = noisy_BT.shape[1]
         time_BF = _time_features(steps_B / self.config.num_steps)
-        x_BTD = _mixed(_rms_norm(self.embed(noisy_BT)), self.mixing)
-        x_BTD = _rms_norm(x_BTD + self.time(time_BF)[:, None])
+        x_BTD = _mixed(rms_norm(self.embed(noisy_BT)), self.mixing)
+        x_BTD = rms_norm(x_BTD + self.time(time_BF)[:, None])
         embedded_BTD = x_BTD
         first_with_values = self.config.depth - len(self.values)
-        tables = [None] * first_with_values + [table(noisy_BT) for table in self.values]
+        tables = [None] * first_with_values + [VALUE_SCALE * t(noisy_BT) for t in self.values]
         if self.config.denoiser == "lstm":
             for layer, token_values in zip(self.layers, tables, strict=True):
                 x_BTD = layer(x_BTD, embedded_BTD, time_BF, token_values)
-            return _rms_norm(x_BTD)
+            return rms_norm(x_BTD)
         rotary = (self.get_buffer("cos")[:T, None], self.get_buffer("sin")[:T, None])
         for block, token_values in zip(self.blocks, tables, strict=True):
             x_BTD = block(x_BTD, embedded_BTD, time_BF, rotary, token_values)
-        return _rms_norm(x_BTD)
+        return rms_norm(x_BTD)
 
     def output(self) -> tuple[Tensor, Tensor | None, int]:
-        """Output weights [V, D], the entry [1, D] for rare tokens, number of common ones."""
+        """Output weights [V, D], the tail's entry [1, D], number of ids before the tail."""
         return self.embed.weight[: self.config.vocab], self.rare, self.config.num_common
 
     def loss_weights(self) -> tuple[float, float]:
@@ -191,54 +170,18 @@ class Model(nn.Module):
         equation 1). The prior term is zero.
         """
         if self.config.transition == "absorbing":
-            nats_N = -log_probs_NV.gather(1, clean_N[:, None])[:, 0]
-            return nats_N * (self.config.num_steps / steps_N)
-        return self.config.num_steps * _uniform_divergence(
-            log_probs_NV, clean_N, noisy_N, steps_N, self.config.num_steps
-        )
+            return -_picked(log_probs_NV, clean_N) * (self.config.num_steps / steps_N)
+        S = self.config.num_steps
+        evidence_N1 = log_evidence(steps_N, S, log_probs_NV.shape[1], torch)[:, None]
+        log_probs_NV = log_probs_NV.scatter_add(1, noisy_N[:, None], -evidence_N1)
+        log_probs_NV = log_probs_NV.log_softmax(dim=-1)
+        picked = (_picked(log_probs_NV, clean_N), _picked(log_probs_NV, noisy_N))
+        is_same_N = clean_N == noisy_N
+        return S * uniform_divergence(log_probs_NV, (*picked, is_same_N), steps_N, S, torch)
 
 
-def _uniform_divergence(
-    log_probs_NV: Tensor, clean_N: Tensor, noisy_N: Tensor, steps_N: Tensor, num_steps: int
-) -> Tensor:
-    """KL(q(x_s | x_t, x_0) || p(x_s | x_t)) [N] for s = t - 1 under the uniform transition.
-
-    The predicted reverse step is the true one averaged over the predicted x_0. Austin et al.
-    (equation 4) weight by q(x_s, x_t | x_0) instead, which counts the evidence of x_t twice
-    where predictions are trained by cross-entropy; so that evidence is taken out first.
-
-    With q(x_t = k | x_s = j) = stays [j = k] + moves, and over x_s the true n_j = kept [j = x_0]
-    + c and the predicted m_j = kept p_j + c, the posteriors are products of the first with n
-    or m, and the divergence needs only the sum of log m_j and the entries at x_0 and x_t.
-    """
-    V = log_probs_NV.shape[1]
-    noise_N = steps_N / num_steps
-    evidence_N = ((1 - noise_N) * V / noise_N).log1p()  # ln q(x_t | x_0 = x_t) / q(x_t | another)
-    log_probs_NV = log_probs_NV.scatter_add(1, noisy_N[:, None], -evidence_N[:, None])
-    log_probs_NV = log_probs_NV.log_softmax(dim=-1)
-    kept = 1 - (steps_N - 1) / num_steps  # of x_0 in x_s
-    stays = (1 - steps_N / num_steps) / kept  # of x_s in x_t
-    moves, c = (1 - stays) / V, (1 - kept) / V
-    log_p_clean = log_probs_NV.gather(1, clean_N[:, None])[:, 0]
-    log_p_noisy = log_probs_NV.gather(1, noisy_N[:, None])[:, 0]
-    m_clean, m_noisy = kept * log_p_clean.exp() + c, kept * log_p_noisy.exp() + c
-    # KL(n || m); at c = 0 all of n is at x_0.
-    safe_c = c.clamp(min=1e-30)
-    log_m_over_c = (kept / safe_c)[:, None] * log_probs_NV.exp()
-    others = -c * (log_m_over_c.log1p().sum(dim=1) - (m_clean / safe_c).log())
-    n_clean = kept + c
-    log_m_clean = torch.where(c > 0, m_clean.clamp(min=1e-37).log(), log_p_clean)
-    total = torch.where(c > 0, others, 0.0) + n_clean * (n_clean.log() - log_m_clean)
-    # What the noisy token adds, in the form that does not cancel (see README).
-    same = clean_N == noisy_N
-    n_noisy = torch.where(same, n_clean, c)
-    z = stays * n_noisy + moves
-    moved = moves / z
-    log_m_noisy = torch.where(c > 0, m_noisy.clamp(min=1e-37).log(), log_p_noisy)
-    ratio = (n_noisy.clamp(min=1e-37).log() - log_m_noisy).clamp(-_MAX_LOG_RATIO, _MAX_LOG_RATIO)
-    small = -moved * ratio + (moved * ratio.expm1()).clamp(min=-0.999999).log1p()
-    large = (1 - moved) * ratio + (stays * m_noisy / z + moved).log()
-    return moved * total + torch.where((moved < 0.5) | (ratio >= 0), small, large)
+def _picked(log_probs_NV: Tensor, index_N: Tensor) -> Tensor:
+    return log_probs_NV.gather(1, index_N[:, None])[:, 0]
 
 
 def _time_features(share_B: Tensor) -> Tensor:
@@ -250,10 +193,6 @@ def _time_features(share_B: Tensor) -> Tensor:
     return torch.cat((angles_BF.cos(), angles_BF.sin()), dim=-1)
 
 
-def _rms_norm(x: Tensor) -> Tensor:
-    return F.rms_norm(x, x.shape[-1:], eps=1e-6)
-
-
 def _mixed(x_BTD: Tensor, weights_MD: Tensor) -> Tensor:
     """A depthwise convolution over the places around each, zero beyond the ends."""
     M, T = len(weights_MD), x_BTD.shape[1]
@@ -262,15 +201,3 @@ def _mixed(x_BTD: Tensor, weights_MD: Tensor) -> Tensor:
     for place in range(1, M):
         mixed = mixed + padded[:, place : place + T] * weights_MD[place]
     return mixed
-
-
-def _angles(length: int, head_size: int) -> Tensor:
-    """Rotary angles [length, head_size / 2] (Su et al. 2021), wavelengths 2 pi to 2 pi 1024."""
-    frequency_K = 1024.0 ** -torch.linspace(0, 1, head_size // 2)
-    return torch.arange(length, dtype=torch.float32)[:, None] * frequency_K
-
-
-def _rotate(x_BTNK: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
-    cos, sin = rotary
-    a, b = x_BTNK.chunk(2, dim=-1)
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)

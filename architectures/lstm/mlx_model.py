@@ -6,27 +6,8 @@ Shapes: B rows, T positions, D width, H hidden, G = 4 H gates in the order i, f,
 import mlx.core as mx
 import mlx.nn as nn
 
-from architectures.lstm import GATES, TABLE_SCALE, Config
-
-
-class LayerCache:
-    """State of one layer after the last token; None where a text begins."""
-
-    state: tuple[mx.array, mx.array] | None = None  # hidden and cell [B, H]
-
-
-class Cache:
-    """What the model keeps of a text, so that its next token costs one token."""
-
-    def __init__(self, config: Config) -> None:
-        self.last_B1D = mx.zeros((1, 1, config.width))  # as the shift reads it
-        self.layers = [LayerCache() for _ in range(config.depth)]
-
-    def before(self, x_BTD: mx.array) -> mx.array:
-        """The token before each [B, T, D]; the last of them is kept for the next call."""
-        before_BTD = mx.concatenate([self.last_B1D, x_BTD[:, :-1]], axis=1)
-        self.last_B1D = x_BTD[:, -1:]
-        return before_BTD
+from architectures.lstm.config import GATES, TABLE_SCALE, Config
+from architectures.mlx_layers import Cache, Kept, rms_norm, token_shift
 
 
 class Layer(nn.Module):
@@ -47,7 +28,7 @@ class Layer(nn.Module):
         x_BTD: mx.array,
         embedded_BTD: mx.array,
         token_scales_BTD: mx.array | None,
-        cache: LayerCache | None,
+        kept: Kept | None,
     ) -> mx.array:
         if self.skip_scales is not None:
             x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
@@ -55,18 +36,18 @@ class Layer(nn.Module):
         lstm.Wx = mx.concatenate([self.weight_x[gate] for gate in GATES])
         lstm.Wh = mx.concatenate([self.weight_h[gate] for gate in GATES])
         lstm.bias = self.bias
-        before = (cache and cache.state) or (None, None)
-        states_BTH, cells_BTH = lstm(_rms_norm(x_BTD), *before)
-        if cache is not None:
-            cache.state = states_BTH[:, -1], cells_BTH[:, -1]
+        state = (None, None) if kept is None else kept.get("state", (None, None))
+        states_BTH, cells_BTH = lstm(rms_norm(x_BTD), *state)
+        if kept is not None:
+            kept["state"] = states_BTH[:, -1], cells_BTH[:, -1]
         added_BTD = self.out(states_BTH)
         if token_scales_BTD is not None:
-            added_BTD = added_BTD * (1 + TABLE_SCALE * token_scales_BTD)
+            added_BTD = added_BTD * (1 + token_scales_BTD)
         return x_BTD + added_BTD
 
 
 class Model(nn.Module):
-    """An exact model: `features` and `output` make the logits, in the backend's hands.
+    """A recurrent model with an exact likelihood; the backend makes its logits and its loss.
 
     Every row starts from a state of zero: nothing is carried from one row to the next.
     """
@@ -83,32 +64,28 @@ class Model(nn.Module):
         self.rare = mx.zeros((1, config.width)) if config.num_common else None
 
     def features(self, tokens_BT: mx.array, cache: Cache | None = None) -> mx.array:
-        """[B, T, D]: what the output weights turn into logits; with a `cache` from
-        `new_cache`, of the tokens that follow those read into it."""
-        x_BTD = _rms_norm(self.embed(tokens_BT))
-        if self.shift is not None:  # Peng et al. 2023
-            if cache is None:
-                before_BTD = mx.pad(x_BTD, [(0, 0), (1, 0), (0, 0)])[:, :-1]
-            else:
-                before_BTD = cache.before(x_BTD)
-            x_BTD = _rms_norm(x_BTD + before_BTD * self.shift)
+        """Final features [B, T, D], which the output weights turn into logits.
+
+        With a `cache` from `new_cache` the tokens follow those read into it.
+        """
+        x_BTD = rms_norm(self.embed(tokens_BT))
+        if self.shift is not None:
+            kept = None if cache is None else cache.stem
+            x_BTD = rms_norm(token_shift(x_BTD, self.shift, kept, "embedding"))
         embedded_BTD = x_BTD
-        tables = [table(tokens_BT) for table in self.token_scales]
-        tables = [None] * (len(self.layers) - len(tables)) + tables
-        caches = [None] * len(self.layers) if cache is None else cache.layers
-        for layer, token_scales_BTD, kept in zip(self.layers, tables, caches, strict=True):
-            x_BTD = layer(x_BTD, embedded_BTD, token_scales_BTD, kept)
-        return _rms_norm(x_BTD)
+        first_scaled = len(self.layers) - len(self.token_scales)
+        for i, layer in enumerate(self.layers):
+            scales_BTD = None
+            if i >= first_scaled:
+                scales_BTD = TABLE_SCALE * self.token_scales[i - first_scaled](tokens_BT)
+            kept = None if cache is None else cache.layers[i]
+            x_BTD = layer(x_BTD, embedded_BTD, scales_BTD, kept)
+        return rms_norm(x_BTD)
 
     def new_cache(self) -> Cache:
-        """What `features` keeps of one text to read on from: the state of every layer."""
-        return Cache(self.config)
+        """An empty cache for one text: the state of every layer."""
+        return Cache(self.config.depth)
 
     def output(self) -> tuple[mx.array, mx.array | None, int]:
-        """Output weights [V, D], the entry [1, D] for rare tokens, number of common ones."""
+        """Output weights [V, D], the tail's entry [1, D], number of ids before the tail."""
         return self.embed.weight, self.rare, self.config.num_common
-
-
-def _rms_norm(x: mx.array) -> mx.array:
-    """Without gains (Zhang & Sennrich 2019): the matrices after it can scale as well."""
-    return mx.fast.rms_norm(x, None, 1e-6)

@@ -4,31 +4,14 @@ Shapes: B rows, T positions, D width, H hidden, G = 4 H gates in the order i, f,
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from architectures.lstm import GATES, TABLE_SCALE, Config
-from architectures.lstm.torch_recurrence import Recurrence, State, choose, recur, resumed
+from architectures.lstm.config import GATES, TABLE_SCALE, Config
+from architectures.lstm.torch_recurrence import Recurrence, choose, recur, resumed
+from architectures.torch_layers import Cache, Kept, rms_norm, token_shift
 
-
-class LayerCache:
-    """State of one layer after the last token; None where a text begins."""
-
-    state: State | None = None
-
-
-class Cache:
-    """What the model keeps of a text, so that its next token costs one token."""
-
-    def __init__(self, config: Config, device: torch.device) -> None:
-        self.last_B1D = torch.zeros(1, 1, config.width, device=device)  # as the shift reads it
-        self.layers = [LayerCache() for _ in range(config.depth)]
-
-    def before(self, x_BTD: Tensor) -> Tensor:
-        """The token before each [B, T, D]; the last of them is kept for the next call."""
-        before_BTD = torch.cat((self.last_B1D, x_BTD[:, :-1]), dim=1)
-        self.last_B1D = x_BTD[:, -1:]
-        return before_BTD
+# Compilers would unroll the steps, or refuse; the kernel is as fast as they could hope to be.
+_recur: Recurrence = torch.compiler.disable(recur)  # type: ignore[assignment]
 
 
 class Layer(nn.Module):
@@ -48,26 +31,26 @@ class Layer(nn.Module):
         x_BTD: Tensor,
         embedded_BTD: Tensor,
         token_scales_BTD: Tensor | None,
-        cache: LayerCache | None,
+        kept: Kept | None,
     ) -> Tensor:
         if self.skip_scales is not None:
             x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
         weight_x_GD = torch.cat([self.weight_x[gate] for gate in GATES])
         weight_h_GH = torch.cat([self.weight_h[gate] for gate in GATES])
-        y_BTD = _rms_norm(x_BTD)
-        if cache is None:
+        y_BTD = rms_norm(x_BTD)
+        if kept is None:
             states_BTH = _recur(y_BTD, weight_x_GD, weight_h_GH, self.bias)
         else:
             weights = (weight_x_GD, weight_h_GH, self.bias)
-            states_BTH, cache.state = resumed(y_BTD, *weights, cache.state)
+            states_BTH, kept["state"] = resumed(y_BTD, *weights, kept.get("state"))
         added_BTD = self.out(states_BTH)
         if token_scales_BTD is not None:
-            added_BTD = added_BTD * (1 + TABLE_SCALE * token_scales_BTD)
+            added_BTD = added_BTD * (1 + token_scales_BTD)
         return x_BTD + added_BTD
 
 
 class Model(nn.Module):
-    """An exact model: `features` and `output` make the logits, in the backend's hands.
+    """A recurrent model with an exact likelihood; the backend makes its logits and its loss.
 
     Every row starts from a state of zero: nothing is carried from one row to the next.
     """
@@ -84,30 +67,30 @@ class Model(nn.Module):
         self.rare = nn.Parameter(torch.empty(1, config.width)) if config.num_common else None
 
     def features(self, tokens_BT: Tensor, cache: Cache | None = None) -> Tensor:
-        """[B, T, D]: what the output weights turn into logits; with a `cache` from
-        `new_cache`, of the tokens that follow those read into it."""
-        x_BTD = _rms_norm(self.embed(tokens_BT))
-        if self.shift is not None:  # Peng et al. 2023
-            if cache is None:
-                before_BTD = F.pad(x_BTD, (0, 0, 1, 0))[:, :-1]
-            else:
-                before_BTD = cache.before(x_BTD)
-            x_BTD = _rms_norm(x_BTD + before_BTD * self.shift)
+        """Final features [B, T, D], which the output weights turn into logits.
+
+        With a `cache` from `new_cache` the tokens follow those read into it.
+        """
+        x_BTD = rms_norm(self.embed(tokens_BT))
+        if self.shift is not None:
+            kept = None if cache is None else cache.stem
+            x_BTD = rms_norm(token_shift(x_BTD, self.shift, kept, "embedding"))
         embedded_BTD = x_BTD
         first_scaled = len(self.layers) - len(self.token_scales)
         for i, layer in enumerate(self.layers):
-            is_scaled = i >= first_scaled
-            scales_BTD = self.token_scales[i - first_scaled](tokens_BT) if is_scaled else None
+            scales_BTD = None
+            if i >= first_scaled:
+                scales_BTD = TABLE_SCALE * self.token_scales[i - first_scaled](tokens_BT)
             kept = None if cache is None else cache.layers[i]
             x_BTD = layer(x_BTD, embedded_BTD, scales_BTD, kept)
-        return _rms_norm(x_BTD)
+        return rms_norm(x_BTD)
 
     def new_cache(self) -> Cache:
-        """What `features` keeps of one text to read on from: the state of every layer."""
-        return Cache(self.config, self.embed.weight.device)
+        """An empty cache for one text: the state of every layer."""
+        return Cache(self.config.depth)
 
     def output(self) -> tuple[Tensor, Tensor | None, int]:
-        """Output weights [V, D], the entry [1, D] for rare tokens, number of common ones."""
+        """Output weights [V, D], the tail's entry [1, D], number of ids before the tail."""
         return self.embed.weight, self.rare, self.config.num_common
 
     @staticmethod
@@ -117,12 +100,3 @@ class Model(nn.Module):
         if device in ("cpu", "cuda") and choice.name == "fused":
             return ()
         return (f"the recurrence runs {choice.name}: {choice.why}",)
-
-
-# Compilers would unroll the steps, or refuse; the kernel is as fast as they could hope to be.
-_recur: Recurrence = torch.compiler.disable(recur)  # type: ignore[assignment]
-
-
-def _rms_norm(x: Tensor) -> Tensor:
-    """Without gains (Zhang & Sennrich 2019): the matrices after it can scale as well."""
-    return F.rms_norm(x, x.shape[-1:], eps=1e-6)

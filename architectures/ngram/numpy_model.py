@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from architectures.ngram import Config
+from architectures.ngram.config import Config
 from architectures.ngram.counting import EOT, Counter
 from architectures.ngram.kneser_ney import Floats, Ints, find, shares, smoothed
 from architectures.ngram.packing import FIRST, Packing

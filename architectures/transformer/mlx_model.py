@@ -1,78 +1,49 @@
 """The transformer in MLX, the twin of `torch_model.py`.
 
-Shapes: B rows, T positions, D width, N heads, K head size, H hidden, V vocab.
+Shapes: B rows, T positions, S positions so far, D width, N heads, K head size, V vocab.
 """
 
 import mlx.core as mx
 import mlx.nn as nn
 
-from architectures.transformer import VALUE_SCALE, Config
-from architectures.transformer.mlx_cache import BlockCache, Cache, KeysValues, Last
+from architectures.mlx_layers import (
+    MLP,
+    QK_NORM_SCALE,
+    Cache,
+    Kept,
+    Projections,
+    RMSNorm,
+    appended,
+    rms_norm,
+    rotate,
+    token_shift,
+)
+from architectures.transformer.config import VALUE_SCALE, Config
 
-# With normalised queries and keys 1/sqrt(K) leaves attention too flat (modded-nanogpt: 0.12).
-_QK_NORM_SCALE = 0.12
 
-
-class Attention(nn.Module):
+class Attention(Projections):
     """Causal multi-head attention, with rotary positions where the config says so."""
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
-        D = config.width
-        self.heads, self.qk_norm = config.heads, config.qk_norm
-        self.is_rotary = config.positions == "rotary"
-        self.query = nn.Linear(D, D, bias=False)
-        self.key = nn.Linear(D, D, bias=False)
-        self.value = nn.Linear(D, D, bias=False)
-        self.out = nn.Linear(D, D, bias=False)
+        super().__init__(config.width, config.heads)
+        self.qk_norm, self.is_rotary = config.qk_norm, config.positions == "rotary"
 
     def __call__(
-        self, x_BTD: mx.array, token_values_BTD: mx.array | None, cache: KeysValues | None
+        self, x_BTD: mx.array, start: int, token_values_BTD: mx.array | None, kept: Kept | None
     ) -> mx.array:
-        B, T, D = x_BTD.shape
-        K = D // self.heads
-        weight_3D_D = mx.concatenate([self.query.weight, self.key.weight, self.value.weight])
-        q, k, v_BTD = mx.split(x_BTD @ weight_3D_D.T, 3, axis=-1)
-        if token_values_BTD is not None:
-            v_BTD = v_BTD + VALUE_SCALE * token_values_BTD
-        q_BNTK, k_BNTK, v_BNTK = (
-            y.reshape(B, T, self.heads, K).transpose(0, 2, 1, 3) for y in (q, k, v_BTD)
-        )
+        q_BNTK, k_BNSK, v_BNSK = self.split(x_BTD, token_values_BTD)
         if self.qk_norm:
-            q_BNTK, k_BNTK = _rms_norm(q_BNTK), _rms_norm(k_BNTK)
+            q_BNTK, k_BNSK = rms_norm(q_BNTK), rms_norm(k_BNSK)
         if self.is_rotary:
-            start = 0 if cache is None else cache.num_read
-            q_BNTK, k_BNTK = _rotate(q_BNTK, start), _rotate(k_BNTK, start)
-        if cache is not None:
-            k_BNTK, v_BNTK = cache.append(k_BNTK, v_BNTK)
-        scale = _QK_NORM_SCALE if self.qk_norm else K**-0.5
+            q_BNTK, k_BNSK = rotate(q_BNTK, start), rotate(k_BNSK, start)
+        if kept is not None:
+            k_BNSK, v_BNSK = appended(k_BNSK, kept, "keys"), appended(v_BNSK, kept, "values")
+        scale = QK_NORM_SCALE if self.qk_norm else q_BNTK.shape[-1] ** -0.5
         # Here "causal" takes these tokens for the last of the keys.
         y_BNTK = mx.fast.scaled_dot_product_attention(
-            q_BNTK, k_BNTK, v_BNTK, scale=scale, mask="causal"
+            q_BNTK, k_BNSK, v_BNSK, scale=scale, mask="causal"
         )
-        return self.out(y_BNTK.transpose(0, 2, 1, 3).reshape(B, T, D))
-
-
-class MLP(nn.Module):
-    """SwiGLU (Shazeer 2020), GELU, or squared ReLU (So et al. 2021)."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self.kind = config.mlp
-        if self.kind == "swiglu":
-            self.gate = nn.Linear(config.width, config.hidden, bias=False)
-        self.up = nn.Linear(config.width, config.hidden, bias=False)
-        self.down = nn.Linear(config.hidden, config.width, bias=False)
-
-    def __call__(self, x_BTD: mx.array) -> mx.array:
-        h_BTH = self.up(x_BTD)
-        if self.kind == "swiglu":
-            h_BTH = nn.silu(self.gate(x_BTD)) * h_BTH
-        elif self.kind == "gelu":
-            h_BTH = nn.gelu(h_BTH)
-        else:
-            h_BTH = mx.maximum(h_BTH, 0.0).square()
-        return self.down(h_BTH)
+        return self.join(y_BNTK)
 
 
 class Block(nn.Module):
@@ -81,29 +52,30 @@ class Block(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.attention_norm, self.mlp_norm = _norm(config), _norm(config)
-        self.attention, self.mlp = Attention(config), MLP(config)
+        self.attention = Attention(config)
+        self.mlp = MLP(config.width, config.hidden, config.mlp)
         self.skip_scales = mx.zeros(2) if config.skip_scales else None
-        self.attention_shift = _shift_scales(config)
-        self.mlp_shift = _shift_scales(config)
+        self.attention_shift = _shift_scale(config)
+        self.mlp_shift = _shift_scale(config)
 
     def __call__(
         self,
         x_BTD: mx.array,
         embedded_BTD: mx.array,
+        start: int,
         token_values_BTD: mx.array | None,
-        cache: BlockCache | None,
+        kept: Kept | None,
     ) -> mx.array:
-        keys_values, attention_last, mlp_last = cache or (None, None, None)
         if self.skip_scales is not None:
             x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
-        y_BTD = _shifted(self.attention_norm(x_BTD), self.attention_shift, attention_last)
-        x_BTD = x_BTD + self.attention(y_BTD, token_values_BTD, keys_values)
-        y_BTD = _shifted(self.mlp_norm(x_BTD), self.mlp_shift, mlp_last)
+        y_BTD = token_shift(self.attention_norm(x_BTD), self.attention_shift, kept, "attention")
+        x_BTD = x_BTD + self.attention(y_BTD, start, token_values_BTD, kept)
+        y_BTD = token_shift(self.mlp_norm(x_BTD), self.mlp_shift, kept, "mlp")
         return x_BTD + self.mlp(y_BTD)
 
 
 class Model(nn.Module):
-    """An exact model: `features` and `output` make the logits, in the backend's hands."""
+    """A decoder with an exact likelihood; the backend makes its logits and its loss."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
@@ -111,7 +83,7 @@ class Model(nn.Module):
         self.embed = nn.Embedding(config.vocab, config.width)
         if config.positions == "learned":
             self.positions = nn.Embedding(config.context, config.width)
-        self.shift = _shift_scales(config)
+        self.shift = _shift_scale(config)
         # A module is a dictionary, whose attribute `values` is taken.
         self["values"] = [
             nn.Embedding(config.vocab, config.width) for _ in range(config.value_tables)
@@ -123,70 +95,43 @@ class Model(nn.Module):
         self.rare = mx.zeros((1, config.width)) if config.num_common else None
 
     def features(self, tokens_BT: mx.array, cache: Cache | None = None) -> mx.array:
-        """[B, T, D]: what the output weights turn into logits; with a `cache` from
-        `new_cache`, of the tokens that follow those read into it."""
+        """Final features [B, T, D], which the output weights turn into logits.
+
+        With a `cache` from `new_cache` the tokens follow those read into it.
+        """
+        start = 0 if cache is None else cache.num_read
+        stop = start + tokens_BT.shape[1]
         x_BTD = self.embed(tokens_BT)
         if self.config.positions == "learned":
-            start = 0 if cache is None else cache.num_read
-            x_BTD = x_BTD + self.positions.weight[start : start + tokens_BT.shape[1]]
+            x_BTD = x_BTD + self.positions.weight[start:stop]
         if self.config.norm == "rms":
-            last = None if cache is None else cache.last
-            x_BTD = _rms_norm(_shifted(_rms_norm(x_BTD), self.shift, last))
+            kept = None if cache is None else cache.stem
+            x_BTD = rms_norm(token_shift(rms_norm(x_BTD), self.shift, kept, "embedding"))
         embedded_BTD = x_BTD
-        tables = [table(tokens_BT) for table in self["values"]]
-        tables = [None] * (len(self.blocks) - len(tables)) + tables
-        caches = [None] * len(self.blocks) if cache is None else cache.blocks
-        for block, token_values_BTD, kept in zip(self.blocks, tables, caches, strict=True):
-            x_BTD = block(x_BTD, embedded_BTD, token_values_BTD, kept)
+        first_with_values = len(self.blocks) - len(self["values"])
+        for i, block in enumerate(self.blocks):
+            token_values_BTD = None
+            if i >= first_with_values:
+                token_values_BTD = VALUE_SCALE * self["values"][i - first_with_values](tokens_BT)
+            kept = None if cache is None else cache.layers[i]
+            x_BTD = block(x_BTD, embedded_BTD, start, token_values_BTD, kept)
+        if cache is not None:
+            cache.num_read = stop
         return self.norm(x_BTD)
 
     def new_cache(self) -> Cache:
-        """What `features` keeps of one text, of at most `context` tokens, to read on from."""
-        return Cache(self.config)
+        """An empty cache for one text of at most `context` tokens."""
+        return Cache(self.config.depth)
 
     def output(self) -> tuple[mx.array, mx.array | None, int]:
-        """Output weights [V, D], the entry [1, D] for rare tokens, number of common ones."""
+        """Output weights [V, D], the tail's entry [1, D], number of ids before the tail."""
         weight_VD = self.embed.weight if self.config.tied else self.head.weight
         return weight_VD, self.rare, self.config.num_common
 
 
-class _RMSNorm(nn.Module):
-    """Without gains (Zhang & Sennrich 2019): the matrices after it can scale as well."""
-
-    def __call__(self, x: mx.array) -> mx.array:
-        return _rms_norm(x)
-
-
 def _norm(config: Config) -> nn.Module:
-    return _RMSNorm() if config.norm == "rms" else nn.LayerNorm(config.width, eps=1e-5)
+    return RMSNorm() if config.norm == "rms" else nn.LayerNorm(config.width, eps=1e-5)
 
 
-def _rms_norm(x: mx.array) -> mx.array:
-    return mx.fast.rms_norm(x, None, 1e-6)
-
-
-def _shift_scales(config: Config) -> mx.array | None:
+def _shift_scale(config: Config) -> mx.array | None:
     return mx.zeros(config.width) if config.token_shift else None
-
-
-def _shifted(x_BTD: mx.array, scales_D: mx.array | None, last: Last | None) -> mx.array:
-    """Each position plus the one before it, scaled by channel (Peng et al. 2023)."""
-    if scales_D is None:
-        return x_BTD
-    if last is None:
-        before_BTD = mx.pad(x_BTD, [(0, 0), (1, 0), (0, 0)])[:, :-1]
-    else:
-        before_BTD = last.before(x_BTD)
-    return x_BTD + before_BTD * scales_D
-
-
-def _rotate(x_BNTK: mx.array, start: int) -> mx.array:
-    """Rotary positions (Su et al. 2021) from `start` on, halves rotated against each other.
-
-    `freqs` are angles' divisors: wavelengths 2 pi to 2 pi 1024.
-    """
-    K = x_BNTK.shape[-1]
-    freqs_K = 1024.0 ** mx.linspace(0, 1, K // 2)
-    return mx.fast.rope(
-        x_BNTK, K, traditional=False, base=None, scale=1.0, offset=start, freqs=freqs_K
-    )

@@ -1,71 +1,61 @@
-"""The size solver: from a number of parameters to a shape that trains well in minutes."""
+"""Size solver and presets: from a number of parameters, or a name, to a transformer."""
 
-import dataclasses
 import math
-from collections.abc import Iterator
 from typing import Any
 
-from architectures.sizing import TOLERANCE, chosen
-from architectures.transformer import PRESETS, Config
+from architectures import sizing
+from architectures.transformer.config import Config
+
+# Shapes that others publish as 5M, 17M and 85M, `--params tiny` and so on: plain ones, without
+# value tables, so that their counts compare; the tables are `--set model.value_tables=2`.
+PRESETS: dict[str, dict[str, Any]] = {
+    name: {
+        "width": width,
+        "heads": heads,
+        "depth": depth,
+        "hidden": 4 * width,
+        "context": context,
+        "value_tables": 0,
+    }
+    for name, width, heads, depth, context in (
+        ("tiny", 192, 6, 6, 256),
+        ("small", 384, 6, 8, 512),
+        ("medium", 768, 12, 12, 1024),
+    )
+}
 
 
-def solve(target: int, vocab: int, fixed: dict[str, Any]) -> Config:
-    """The configuration nearest to `target` parameters, two to four layers deep.
-
-    Width steps by 8 and the MLP takes up the rest; among configurations within 1 % the one
-    whose MLP is nearest to its usual ratio wins. Raises ValueError where none is within 3 %.
-    """
-    defaults: dict[str, Any] = {"depth": _depth_for(target)}
-    depth = fixed.get("depth", defaults["depth"])
-    defaults["value_tables"] = min(depth, _value_tables_for(target))
-    defaults["num_common"] = _num_common_for(vocab)
-    candidates = _candidates(target, vocab, {**defaults, **fixed})
-    return chosen("transformer", target, vocab, candidates, _shape_penalty)
-
-
-def preset(name: str, vocab: int, fixed: dict[str, Any]) -> Config:
+def for_preset(name: str, vocab: int, **fixed: Any) -> Config:
     """The shape of a preset; the softmax has two levels where a vocabulary is worth it."""
-    given = {"num_common": _num_common_for(vocab), **PRESETS[name], **fixed}
+    given = {"num_common": sizing.num_common_for(vocab), **PRESETS[name], **fixed}
     return Config(vocab=vocab, **given)
 
 
-def _num_common_for(vocab: int) -> int:
-    return 1024 if vocab > 2048 else 0
+def for_params(target: int, vocab: int, **fixed: Any) -> Config:
+    """The configuration nearest to `target` parameters, two to four blocks deep.
+
+    Among those within 1 % the one whose MLP is nearest to its usual ratio wins; fields in
+    `fixed` stay as given. Raises ValueError where none is within 3 %.
+    """
+    depth = fixed.get("depth", sizing.transformer_depth_for(target))
+    given: dict[str, Any] = {
+        "vocab": vocab,
+        "depth": depth,
+        "value_tables": min(depth, sizing.num_tables_for(target)),
+        "num_common": sizing.num_common_for(vocab),
+        **fixed,
+    }
+
+    def smallest(width: int) -> Config | None:
+        heads = given["heads"] if "heads" in given else sizing.heads_for(width)
+        if width % heads and "width" not in given:
+            return None
+        return Config(**{"width": width, "heads": heads, "hidden": 8, **given})
+
+    return sizing.solve(smallest, target, given, _penalty)
 
 
-def _depth_for(target: int) -> int:
-    return 2 if target < 1_000_000 else 3 if target < 8_000_000 else 4
-
-
-def _value_tables_for(target: int) -> int:
-    return 0 if target < 500_000 else 1 if target < 1_500_000 else 2
-
-
-def _candidates(target: int, vocab: int, fixed: dict[str, Any]) -> Iterator[Config]:
-    for width in [fixed["width"]] if "width" in fixed else range(8, 8192, 8):
-        if "width" not in fixed and width * vocab > target * (1 + TOLERANCE):
-            return
-        heads = fixed["heads"] if "heads" in fixed else _heads_for(width)
-        if "width" not in fixed and width % heads:
-            continue
-        smallest = Config(**{"vocab": vocab, "width": width, "heads": heads, "hidden": 8, **fixed})
-        if "hidden" in fixed:
-            yield smallest
-            continue
-        one_wider = dataclasses.replace(smallest, hidden=smallest.hidden + 1)
-        per_unit = one_wider.num_params - smallest.num_params
-        hidden = 8 + (target - smallest.num_params) / per_unit
-        if hidden >= 8 or "width" in fixed:
-            yield dataclasses.replace(smallest, hidden=max(8, round(hidden / 8) * 8))
-
-
-def _heads_for(width: int) -> int:
-    """Heads of about 64, the size that attention kernels like best."""
-    divisors = [n for n in range(1, width // 2 + 1) if width % (2 * n) == 0]
-    return min(divisors or [1], key=lambda n: abs(width / n - 64))
-
-
-def _shape_penalty(config: Config) -> float:
+def _penalty(config: Config) -> float:
     """How far the MLP is from its usual ratio, and what odd widths cost.
 
     Products and the loops between them run at full vector width on multiples of 32. Beside value

@@ -1,0 +1,119 @@
+"""Layers and the text cache that the MLX models share; `torch_layers.py` is the twin.
+
+Shapes: B rows, T positions, S positions so far, D width, N heads, K head size, H hidden.
+"""
+
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+
+# With normalised queries and keys 1/sqrt(K) leaves attention too flat (modded-nanogpt: 0.12).
+QK_NORM_SCALE = 0.12
+
+Kept = dict[str, Any]  # state that one layer keeps of a text
+
+
+class Cache:
+    """State of one text, so that its next token costs one token; empty where the text begins."""
+
+    def __init__(self, num_layers: int) -> None:
+        self.num_read = 0  # tokens read: the position of the next one
+        self.stem: Kept = {}
+        self.layers: list[Kept] = [{} for _ in range(num_layers)]
+
+
+def previous_token(x_BTD: mx.array, kept: Kept | None, name: str) -> mx.array:
+    """The token before each [B, T, D], zero where a text begins; the last one is kept."""
+    if kept is None:
+        return mx.pad(x_BTD, [(0, 0), (1, 0), (0, 0)])[:, :-1]
+    last_B1D = kept.get(name, mx.zeros_like(x_BTD[:, :1]))
+    kept[name] = x_BTD[:, -1:]
+    return mx.concatenate([last_B1D, x_BTD[:, :-1]], axis=1)
+
+
+def appended(x_BNTK: mx.array, kept: Kept, name: str) -> mx.array:
+    """Keys or values of all tokens so far [B, N, S, K], these being the last."""
+    kept[name] = mx.concatenate([kept[name], x_BNTK], axis=2) if name in kept else x_BNTK
+    return kept[name]
+
+
+def token_shift(
+    x_BTD: mx.array, scale_D: mx.array | None, kept: Kept | None, name: str
+) -> mx.array:
+    """Each position plus the one before it, scaled by channel (Peng et al. 2023)."""
+    if scale_D is None:
+        return x_BTD
+    return x_BTD + previous_token(x_BTD, kept, name) * scale_D
+
+
+def rms_norm(x: mx.array) -> mx.array:
+    """Without gains (Zhang & Sennrich 2019): the matrices after it can scale as well."""
+    return mx.fast.rms_norm(x, None, 1e-6)
+
+
+class RMSNorm(nn.Module):
+    """`rms_norm` as a module."""
+
+    def __call__(self, x: mx.array) -> mx.array:
+        return rms_norm(x)
+
+
+def rotate(x_BNTK: mx.array, start: int = 0) -> mx.array:
+    """Rotary positions (Su et al. 2021) from `start` on, halves rotated against each other.
+
+    `freqs` are angles' divisors: wavelengths 2 pi to 2 pi 1024.
+    """
+    K = x_BNTK.shape[-1]
+    freqs_K = 1024.0 ** mx.linspace(0, 1, K // 2)
+    return mx.fast.rope(
+        x_BNTK, K, traditional=False, base=None, scale=1.0, offset=start, freqs=freqs_K
+    )
+
+
+class Projections(nn.Module):
+    """The four matrices of multi-head attention; subclasses attend between them."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query = nn.Linear(width, width, bias=False)
+        self.key = nn.Linear(width, width, bias=False)
+        self.value = nn.Linear(width, width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+
+    def split(self, x_BTD: mx.array, token_values_BTD: mx.array | None) -> list[mx.array]:
+        """Queries, keys and values [B, N, T, K]; `token_values_BTD` are added to the values."""
+        B, T, D = x_BTD.shape
+        weight_3D_D = mx.concatenate([self.query.weight, self.key.weight, self.value.weight])
+        q, k, v_BTD = mx.split(x_BTD @ weight_3D_D.T, 3, axis=-1)
+        if token_values_BTD is not None:
+            v_BTD = v_BTD + token_values_BTD
+        shape = (B, T, self.heads, D // self.heads)
+        return [y.reshape(shape).transpose(0, 2, 1, 3) for y in (q, k, v_BTD)]
+
+    def join(self, y_BNTK: mx.array) -> mx.array:
+        """Output [B, T, D] of what the heads found."""
+        return self.out(y_BNTK.transpose(0, 2, 1, 3).flatten(2))
+
+
+class MLP(nn.Module):
+    """Squared ReLU (So et al. 2021), GELU, or SwiGLU (Shazeer 2020)."""
+
+    def __init__(self, width: int, hidden: int, kind: str = "relu2") -> None:
+        super().__init__()
+        self.kind = kind
+        if kind == "swiglu":
+            self.gate = nn.Linear(width, hidden, bias=False)
+        self.up = nn.Linear(width, hidden, bias=False)
+        self.down = nn.Linear(hidden, width, bias=False)
+
+    def __call__(self, x_BTD: mx.array) -> mx.array:
+        h_BTH = self.up(x_BTD)
+        if self.kind == "swiglu":
+            h_BTH = nn.silu(self.gate(x_BTD)) * h_BTH
+        elif self.kind == "gelu":
+            h_BTH = nn.gelu(h_BTH)
+        else:
+            h_BTH = mx.maximum(h_BTH, 0.0).square()
+        return self.down(h_BTH)
