@@ -115,6 +115,8 @@ _both_ways: Any = torch.compiler.disable(_read)  # compilers would unroll the st
 class Model(nn.Module):
     """Reads noisy tokens in both directions, knows the time, predicts the clean tokens."""
 
+    uses_attention = True  # its kernels are worth timing
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config

@@ -91,6 +91,8 @@ class Block(nn.Module):
 class Model(nn.Module):
     """A decoder with an exact likelihood; the backend makes its logits and its loss."""
 
+    uses_attention = True  # its kernels are worth timing
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config

@@ -1,11 +1,12 @@
-"""What every backend does alike: precision, groups, fitting weights, ranks, reading on."""
+"""Functions that every backend uses: precision, parameter groups, memory, ranks, rates."""
 
 import dataclasses
+import platform
+import time
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.config import Recipe
@@ -13,10 +14,11 @@ from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import Device, Engine, ExecutionConfig, OutOfMemory, Rows
 
 T = TypeVar("T")
+_PROBE_S = 0.06  # longest matrix product of a rate
+_MAX_PROBE_SIZE = 8192
 
-NextLogits = Callable[[NDArray[np.int32], Any], NDArray[np.float32]]
 # Half precision also pays in memory traffic, but casts cost: it must win clearly.
-_HALF_MUST_WIN_BY = 1.5
+_MIN_HALF_SPEEDUP = 1.5
 
 
 def precision(wanted: str, device: Device, rate: Callable[[str], float | None]) -> str:
@@ -26,27 +28,27 @@ def precision(wanted: str, device: Device, rate: Callable[[str], float | None]) 
     """
     if wanted == "auto":
         rates = {p: rate(p) or 0.0 for p in device.precisions if p in ("fp32", "bf16")}
-        return "bf16" if rates.get("bf16", 0.0) > _HALF_MUST_WIN_BY * rates["fp32"] else "fp32"
+        return "bf16" if rates.get("bf16", 0.0) > _MIN_HALF_SPEEDUP * rates["fp32"] else "fp32"
     if wanted not in device.precisions:
         raise ValueError(
-            f"recipe.precision={wanted} is not there on {device.name}:"
+            f"recipe.precision={wanted} is not supported on {device.name}:"
             f" allowed are auto, {', '.join(device.precisions)}"
         )
     return wanted
 
 
-def tuned(recipe: Recipe, settings: ExecutionConfig) -> Recipe:
-    """The recipe with what was found fastest for what it leaves open."""
+def tuned(recipe: Recipe, execution: ExecutionConfig) -> Recipe:
+    """The recipe with the execution settings that were found fastest."""
     changes: dict[str, Any] = {
-        "precision": settings.precision,
-        "micro_batch_rows": settings.micro_batch_rows,
-        "compile": None if settings.compile is None else settings.compile != "off",
+        "precision": execution.precision,
+        "micro_batch_rows": execution.micro_batch_rows,
+        "compile": None if execution.compile is None else execution.compile != "off",
     }
     return dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})
 
 
 def halves(number: int) -> tuple[int, ...]:
-    """The number and its halves, as far as they are whole."""
+    """The number and its halves while they are integers."""
     out = [number]
     while out[-1] % 2 == 0:
         out.append(out[-1] // 2)
@@ -73,39 +75,10 @@ def check_fit(weights: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[in
             )
 
 
-class TextReader:
-    """See `speedrun.protocols.Reader`.
-
-    `next_logits(tokens, cache)` gives the logits [vocab] after `tokens` [length], which follow
-    those read into the cache; without one they are the whole text. So is what the model sees of
-    a text that has outgrown its context: a cache cannot forget its oldest tokens, because what
-    it keeps of the later ones was made from them.
-    """
-
-    def __init__(
-        self, next_logits: NextLogits, context: int, new_cache: Callable[[], Any] | None = None
-    ) -> None:
-        self._next_logits, self._context = next_logits, context
-        self._cache = None if new_cache is None else new_cache()
-        self._seen = np.empty(0, dtype=np.int32)
-        self._num_read = 0
-
-    def feed(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
-        if not len(tokens):
-            raise ValueError("a reader was fed no tokens; it needs at least one")
-        self._num_read += len(tokens)
-        self._seen = np.concatenate((self._seen, tokens))[-self._context :]
-        if self._num_read > self._context:
-            self._cache = None
-        if self._cache is None:
-            return self._next_logits(self._seen, None)
-        return self._next_logits(tokens, self._cache)
-
-
 def on_every_rank(group: ProcessGroup, work: Callable[[], T]) -> T:
-    """What `work` returns; OutOfMemory on all ranks where one has no room for its part.
+    """The result of `work`; OutOfMemory on all ranks where it runs out of memory on one.
 
-    One that gave up alone would leave the others waiting for its gradients.
+    A rank that gave up alone would leave the others waiting for its gradients.
     """
     if group.size == 1:
         return work()
@@ -115,12 +88,12 @@ def on_every_rank(group: ProcessGroup, work: Callable[[], T]) -> T:
     except OutOfMemory as error:
         failure = error
     if group.any(failure is not None):
-        raise failure or OutOfMemory("another process has no room")
+        raise failure or OutOfMemory("another process ran out of memory")
     return result  # type: ignore[return-value]
 
 
 def rows_at_once(recipe: Recipe, group: ProcessGroup) -> int:
-    """Rows of one forward pass: what the recipe asks for, of those that are this rank's."""
+    """Rows of one forward pass: those of the recipe, at most this rank's share of a batch."""
     own = recipe.batch_rows // group.size
     return min(recipe.micro_batch_rows or own, own)
 
@@ -146,3 +119,32 @@ def step_with_retry(engine: Engine, rows: Rows, lr_scale: float = 1.0) -> list[R
         except OutOfMemory as error:
             size = engine.halve_micro_batch()
             retries.append(Retry(reason=str(error), micro_batch_rows=size))
+
+
+def best_gflops(multiplier: Callable[[int], Callable[[], None]]) -> float:
+    """Best measured rate of square matrix products, in GFLOP/s.
+
+    `multiplier(size)` gives a function that multiplies two matrices [size, size] and waits for
+    the result. Sizes double until one product would take longer than `_PROBE_S`: where the rate
+    is low that is early, so that precisions without kernels cost no more time than fast ones.
+    """
+    best, size = 0.0, 256
+    while True:
+        multiply = multiplier(size)
+        rate, deadline = 0.0, time.perf_counter() + _PROBE_S
+        while time.perf_counter() < deadline or not rate:
+            start = time.perf_counter()
+            multiply()
+            rate = max(rate, 2e-9 * size**3 / (time.perf_counter() - start))
+        best = max(best, rate)
+        size *= 2
+        if 2e-9 * size**3 / rate > _PROBE_S or size > _MAX_PROBE_SIZE:
+            return best
+
+
+def peak_resident_bytes() -> int:
+    """Largest resident size of this process so far."""
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if platform.system() == "Darwin" else peak * 1024

@@ -12,11 +12,12 @@ from speedrun.text import nearest
 
 @functools.cache
 def backend(name: str) -> Backend:
-    """The backend in the folder of this name."""
+    """The backend in the folder `speedrun/backends/<name>`."""
     return importlib.import_module(f"speedrun.backends.{name}").BACKEND
 
 
 def backend_names() -> list[str]:
+    """Names of the backends, by their folders."""
     return sorted(m.name for m in pkgutil.iter_modules(backends.__path__) if m.ispkg)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from architectures.transformer import Config
-from speedrun.backends.common import TextReader
+from speedrun.backends.reader import TextReader
 from speedrun.config import Data, Recipe, Run
 from speedrun.protocols import OutOfMemory
 

@@ -1,4 +1,4 @@
-"""The MLX backend as the harness sees it. MLX itself is imported when it is asked for."""
+"""The MLX backend. MLX itself is imported only where it is used."""
 
 import importlib.metadata
 import importlib.util
@@ -16,6 +16,7 @@ class MlxBackend:
     """See `speedrun.protocols.Backend`."""
 
     def devices(self) -> Sequence[Device]:
+        """Devices that this framework drives, available or not."""
         if importlib.util.find_spec("mlx") is None:
             return [_missing(f"MLX is not installed: {_how_to_install()}")]
         try:
@@ -26,6 +27,7 @@ class MlxBackend:
         return [devices.found()]
 
     def engine(self, spec: EngineSpec) -> Engine:
+        """A new engine."""
         from speedrun.backends.mlx.engine import MlxEngine
 
         return MlxEngine(spec)
@@ -33,28 +35,33 @@ class MlxBackend:
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
     ) -> Mapping[str, Sequence[Any]]:
+        """Execution execution worth timing, by field."""
         return {
             "precision": device.precisions,
             "compile": ("off", "default"),
             "micro_batch_rows": common.halves(recipe.batch_rows),
         }
 
-    def prepare(self, device: Device, settings: ExecutionConfig) -> Mapping[str, Any]:
+    def prepare(self, device: Device, execution: ExecutionConfig) -> Mapping[str, Any]:
+        """Set what the whole process shares; facts for the record."""
         from speedrun.backends.mlx import devices
 
         return devices.prepare()
 
     def join(self, device: Device, timeout_s: float) -> ProcessGroup:
-        from speedrun.backends.mlx.process_group import MlxTeam
+        """The group of the processes that a launcher started."""
+        from speedrun.backends.mlx.process_group import MlxProcessGroup
 
-        return MlxTeam()  # it gives nobody up: mlx.launch ends the others when one ends
+        return MlxProcessGroup()  # no timeout: mlx.launch ends the others when one ends
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
+        """Measured rate of matrix products; None where the precision does not exist."""
         from speedrun.backends.mlx import devices
 
         return devices.matmul_gflops(precision)
 
     def versions(self) -> dict[str, str]:
+        """Version of the framework by name."""
         try:
             return {"mlx": importlib.metadata.version("mlx")}
         except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""An MLX model in training: precision, compilation, accumulation and limits live here."""
+"""An MLX model in training: precision, accumulation, lazy evaluation and optimizers."""
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,13 +10,14 @@ from mlx.utils import tree_flatten, tree_unflatten
 from numpy.typing import NDArray
 
 from speedrun.backends import common, contract
+from speedrun.backends.engine import GradientEngine
 from speedrun.backends.mlx import devices, losses, profiler
 from speedrun.backends.mlx.compile import CheckedCompile
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
-from speedrun.protocols import EngineSpec, OutOfMemory, Profile, Reader, Rows, Weights
+from speedrun.protocols import EngineSpec, Profile, Rows, Weights
 
 
-class MlxEngine:
+class MlxEngine(GradientEngine):
     """See `speedrun.protocols.Engine`.
 
     Weights and the optimizers' state are kept here, in fp32, and put into the model where it is
@@ -25,90 +26,69 @@ class MlxEngine:
     """
 
     def __init__(self, spec: EngineSpec) -> None:
-        architecture, config, device = spec.architecture, spec.config, spec.device
-        group, settings, seed = spec.group, spec.execution, spec.seed
-        self._team = group
-        recipe = common.tuned(spec.recipe, settings)
-        precision = common.precision(recipe.precision, device, devices.matmul_gflops)
-        is_measured = settings.compile is not None  # here, for this model: no rule is needed
-        compiling = {"compiled": recipe.compile}
-        if recipe.compile and not is_measured:
+        super().__init__(spec)
+        architecture, config = spec.architecture, spec.config
+        precision = common.precision(self._recipe.precision, spec.device, devices.matmul_gflops)
+        compiling = {"compiled": self._recipe.compile}
+        if self._recipe.compile and spec.execution.compile is None:  # not measured for this model
             compiling = devices.compiling()
-        self._facts: dict[str, Any] = devices.prepare() | compiling | {"precision": precision}
-        self._seed, self._context, self._dtype = seed, config.context, devices.DTYPES[precision]
-        self._micro_batch_rows = common.rows_at_once(recipe, group)
-        self._model: Any = architecture.model("mlx")(config)
-        parameters: Any = tree_flatten(self._model.parameters())
+        self._facts = devices.prepare() | compiling | {"precision": precision}
+        self._dtype = devices.DTYPES[precision]
+        self.model: Any = architecture.model("mlx")(config)
+        parameters: Any = tree_flatten(self.model.parameters())
         self._shapes = {name: parameter.shape for name, parameter in parameters}
-        contract.expect_methods(self._model, architecture.LIKELIHOOD)
-        self._initial = architecture.initial(config, seed)
+        contract.expect_methods(self.model, architecture.LIKELIHOOD)
+        self._initial = architecture.initial(config, spec.seed)
         contract.expect_same(self._initial, dict(parameters), "mlx_model.py")
-        self._objective = losses.of(architecture, config)
+        self.losses = losses.build(architecture, config)
         half = mx.float32 if precision == "fp32" else mx.bfloat16
-        self._optimizers = Grouped(self._shapes, architecture.PARAM_GROUPS, recipe, half)
+        self._optimizers = Grouped(self._shapes, architecture.PARAM_GROUPS, self._recipe, half)
         self._loss_scaling = LossScaling(enabled=precision == "fp16")
-        self._gradients = CheckedCompile(self._piece_gradients, precision, self._facts)
-        self._update = CheckedCompile(self._updated, precision, self._facts)
-        self._mark: profiler.Mark = profiler.unmarked
+        self.gradients = CheckedCompile(self._piece_gradients, precision, self._facts)
+        self.update = CheckedCompile(self._updated, precision, self._facts)
         self._fitting_rows: set[int] = set()  # sizes of pieces that memory is known to hold
         self.reset()
 
     # -- training
 
     def step(self, rows: Rows, lr_scale: float) -> None:
-        loss, grads = common.on_every_rank(self._team, lambda: self._own_gradients(rows))
-        # After the exchange the other ranks take this step, so trying again would be another.
-        with self._watching_memory(OutOfMemory if self._team.size == 1 else MemoryError):
-            self._mark(profiler.EXCHANGE, loss, grads)
-            if self._team.size > 1:
-                loss, grads = self._averaged(loss, grads)
-            self._mark(profiler.OPTIMIZER, loss, grads)
+        """Enqueue one training step; raises OutOfMemory with weights untouched."""
+        loss, grads = common.on_every_rank(self._group, lambda: self._own_gradients(rows))
+        with self._raising_out_of_memory(self._memory_error_after_exchange()):
+            if self._group.size > 1:
+                loss, grads = self._exchange(loss, grads)
             self._apply(loss, grads, lr_scale)
-
-    @contextlib.contextmanager
-    def _watching_memory(self, means: type[MemoryError]) -> Iterator[None]:
-        try:
-            yield
-        except (RuntimeError, MemoryError) as error:
-            if not devices.is_out_of_memory(error):
-                raise
-            mx.clear_cache()
-            raise means(str(error).splitlines()[0]) from None
 
     def _own_gradients(self, rows: Rows) -> tuple[mx.array, Named]:
         """This rank's share of the mean loss, and its gradients, both times the ranks."""
-        with self._watching_memory(OutOfMemory):
-            self._mark(profiler.DATA)
-            batch = self._objective.batch(rows, self._noise)  # of all ranks, so noise is the same
-            num_terms = max(1, self._objective.num_terms(batch)) / self._team.size
-            size, own = self._micro_batch_rows, self._team.part(len(rows))
+        with self._raising_out_of_memory():
+            batch = self.losses.batch(rows, self._noise)  # of all ranks, so noise is the same
+            num_terms = max(1, self.losses.num_terms(batch)) / self._group.size
+            size, own = self._micro_batch_rows, self._group.part(len(rows))
             loss, grads = mx.zeros(()), None
             for start in range(own.start, own.stop, size):
-                piece = batch[start : min(start + size, own.stop)]
-                self._mark(profiler.DATA)
-                arrays, scale = self._objective.arrays(piece), self._scaling["scale"]
-                self._mark(profiler.MODEL, *arrays)
-                part, more = self._gradients(self._params, mx.array(num_terms), scale, *arrays)
+                piece: Any = batch[start : min(start + size, own.stop)]
+                arrays, scale = self.losses.arrays(piece), self._scaling["scale"]
+                part, more = self.gradients(self._params, mx.array(num_terms), scale, *arrays)
                 loss = loss + part
                 grads = more if grads is None else {n: grads[n] + g for n, g in more.items()}
                 if size < len(own):
                     mx.eval(loss, grads)  # before the next piece takes memory
-                self._mark(profiler.REST, loss, grads)
             assert grads is not None, "a step without rows"
-            if self._team.size > 1 and size not in self._fitting_rows:
+            if self._group.size > 1 and size not in self._fitting_rows:
                 mx.eval(loss, grads)  # or memory would run out after the exchange
             return loss, grads
 
-    def _averaged(self, loss: mx.array, grads: Named) -> tuple[mx.array, Named]:
+    def _exchange(self, loss: mx.array, grads: Named) -> tuple[mx.array, Named]:
+        """Means over the ranks."""
         from speedrun.backends.mlx.process_group import averaged
 
         return averaged(loss, grads)
 
     def _apply(self, loss: mx.array, grads: Named, lr_scale: float) -> None:
-        after = self._update(
+        after = self.update(
             self._params, self._states, self._scaling, grads, mx.array(float(lr_scale))
         )
-        self._mark(profiler.REST, after)
         loss_sum = self._loss_sum + loss
         with self._waiting():
             if self._micro_batch_rows in self._fitting_rows:
@@ -127,7 +107,7 @@ class MlxEngine:
 
         def scaled_loss(params: Named) -> mx.array:
             model = self._with({n: p.astype(self._dtype) for n, p in params.items()})
-            return scale * self._objective.loss_sum(model, *arrays) / num_terms
+            return scale * self.losses.loss_sum(model, *arrays) / num_terms
 
         loss, grads = mx.value_and_grad(scaled_loss)(params)
         return loss / scale, grads
@@ -137,9 +117,16 @@ class MlxEngine:
 
     def _with(self, params: Named) -> Any:
         """The model with these weights."""
-        return self._model.update(tree_unflatten(list(params.items())))
+        return self.model.update(tree_unflatten(list(params.items())))
+
+    def _is_out_of_memory(self, error: BaseException) -> bool:
+        return devices.is_out_of_memory(error)
+
+    def _free_memory(self) -> None:
+        mx.clear_cache()
 
     def sync(self) -> None:
+        """Wait until the device has finished."""
         with self._waiting():
             mx.eval(self._params, self._states, self._scaling, self._loss_sum)
 
@@ -149,38 +136,20 @@ class MlxEngine:
         try:
             yield
         except RuntimeError as error:
-            if self._team.size == 1 or devices.is_out_of_memory(error):
+            if self._group.size == 1 or devices.is_out_of_memory(error):
                 raise
-            with self._team.guarding():
+            with self._group.guarding():
                 raise
-
-    def finalize_s(self) -> float:
-        return 0.0
-
-    def finalize(self) -> None: ...
 
     def train_loss(self) -> float:
+        """Mean nats per token over the steps since the last call."""
         mean = float(self._loss_sum) / max(1, self._num_losses)
         self._loss_sum, self._num_losses = mx.zeros(()), 0
         return mean
 
-    def halve_micro_batch(self) -> int:
-        if self._micro_batch_rows == 1:
-            raise OutOfMemory("one row a time does not fit; ask for a smaller --params or context")
-        self._micro_batch_rows //= 2
-        return self._micro_batch_rows
-
     def profile(self, batches: Sequence[Rows]) -> Profile:
-        def steps(mark: profiler.Mark) -> int:
-            self._mark = mark
-            try:
-                for rows in batches:
-                    self.step(rows, 1.0)
-            finally:
-                self._mark = profiler.unmarked
-            return len(batches)
-
-        return profiler.profile(steps)
+        """Train on these batches, a step each, and time the parts of a step."""
+        return profiler.profile(self, batches)
 
     # -- scoring
 
@@ -189,47 +158,45 @@ class MlxEngine:
         rows: Rows,
         seed: int,
         prefix_length: int = 0,
-        shares: NDArray[np.float64] | None = None,
+        timesteps: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
+        """Nats [rows, context] of the targets."""
         model = self._with(self._params)
-        return np.array(self._objective.nll(model, rows, seed, prefix_length, shares), np.float64)
+        return np.array(self.losses.nll(model, rows, seed, prefix_length, timesteps), np.float64)
 
     def logits(
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
-        return np.array(self._objective.logits(self._with(self._params), tokens, steps))
-
-    def reader(self) -> Reader:
-        new_cache = getattr(self._model, "new_cache", None)
-        return common.TextReader(self._next_logits, self._context, new_cache)
+        """Logits [rows, length, vocab]."""
+        return np.array(self.losses.logits(self._with(self._params), tokens, steps))
 
     def _next_logits(self, tokens: NDArray[np.int32], cache: Any) -> NDArray[np.float32]:
-        assert isinstance(self._objective, losses.Exact), "a bound does not read on"
-        model = self._with(self._params)
-        return np.array(self._objective.next_logits(model, tokens, cache))
+        assert isinstance(self.losses, losses.NextTokenLoss), "a diffusion model does not read on"
+        return np.array(self.losses.next_logits(self._with(self._params), tokens, cache))
 
     # -- state
 
     def weights(self) -> Weights:
+        """Copies of the parameters by name, in fp32."""
         return {name: np.array(param) for name, param in self._params.items()}
 
     def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Set the parameters; ValueError where names or shapes differ."""
         common.check_fit(weights, self._shapes)
         self._params: Named = {
             name: mx.array(np.asarray(weights[name], dtype=np.float32)) for name in self._shapes
         }
 
     def reset(self) -> None:
+        """Restore initial weights, optimizers and noise."""
         self.load(self._initial)
         self._states = self._optimizers.start(self._params)
         self._scaling = self._loss_scaling.start()
-        self._noise = np.random.default_rng([self._seed, 0x4E01])
+        self._noise = self._new_noise()
         self._loss_sum, self._num_losses = mx.zeros(()), 0
         self.sync()
         mx.reset_peak_memory()
 
     def peak_bytes(self) -> int:
+        """Most memory in use so far."""
         return devices.peak_bytes()
-
-    def metadata(self) -> dict[str, Any]:
-        return self._facts | {"micro_batch_rows": self._micro_batch_rows}

@@ -14,11 +14,11 @@ from speedrun.distributed import launcher
 from speedrun.distributed.group import Buffer, ProcessGroup
 
 
-class MlxTeam(ProcessGroup):
+class MlxProcessGroup(ProcessGroup):
     """The processes that mlx.launch started."""
 
     # mlx.launch sends SIGTERM only when a process has failed. MLX 0.32 may then wait for it for
-    # ever, where Python hears no signal: it must end the process by itself.
+    # ever, where Python receives no signal: it must end the process by itself.
     stop_signals = (signal.SIGINT,)
 
     def __init__(self) -> None:
@@ -36,6 +36,7 @@ class MlxTeam(ProcessGroup):
         self.place = f"{platform.node()}/{os.environ.get('CUDA_VISIBLE_DEVICES', '')}"
 
     def metadata(self) -> dict[str, Any]:
+        """Number of processes and what they exchange through."""
         return {"world_size": self.size, "exchange": "mx.distributed"}
 
     def _broadcast(self, data: Buffer) -> Buffer:

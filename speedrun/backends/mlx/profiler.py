@@ -1,41 +1,34 @@
-"""A training step taken apart, as far as MLX lets one look.
+"""Time of each part of a training step, as far as MLX lets one look.
 
-Forward, loss and backward are one graph, evaluated at once: what a module took in it cannot be
-seen from outside. So a step has three parts, evaluated one after the other, that add up to it.
+Forward, loss and backward are one graph, evaluated at once: the time of a single module in it
+cannot be seen from outside. So a step has few parts, evaluated one after the other.
 """
 
+import contextlib
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import mlx.core as mx
 
-from speedrun.protocols import Profile
+from speedrun.backends.timeline import DATA, EXCHANGE, OPTIMIZER, REST, Timeline
+from speedrun.protocols import Profile, Rows
 
-DATA, MODEL = "data", "model, output and loss"
-EXCHANGE, OPTIMIZER, REST = "exchange", "optimizer", "the rest"
+MODEL = "model, output and loss"
 _NOTE = "forward and backward passes of model and loss are one graph in MLX"
 
-Mark = Callable[..., None]
 
-
-def unmarked(part: str, *pending: Any) -> None:
-    """Nobody is looking where the time goes."""
-
-
-def profile(steps: Callable[[Mark], int]) -> Profile:
-    """`steps` trains and marks: the part that begins, and what the one before has yet to do."""
-    parts_s: dict[str, float] = defaultdict(float)
-    part, since_s = REST, time.perf_counter()
-
-    def mark(next_part: str, *pending: Any) -> None:
-        nonlocal part, since_s
-        mx.eval(*pending)
-        now_s = time.perf_counter()
-        parts_s[part] += now_s - since_s
-        part, since_s = next_part, now_s
-
-    num_steps = steps(mark)
-    mark(REST)
-    return Profile(parts_s={p: s / num_steps for p, s in parts_s.items()}, note=_NOTE)
+def profile(engine: Any, batches: Sequence[Rows]) -> Profile:
+    """Train on these batches with an `MlxEngine`, a step each, and time the parts of a step."""
+    timeline = Timeline(time.perf_counter, settle=mx.eval)
+    parts = {"gradients": MODEL, "_exchange": EXCHANGE, "update": OPTIMIZER}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(timeline.charging(engine.losses, {"batch": DATA, "arrays": DATA}))
+        stack.enter_context(timeline.charging(engine, parts))
+        for rows in batches:
+            timeline.mark(REST)
+            engine.step(rows, 1.0)
+        engine.sync()
+        timeline.mark("end")
+    parts_s = {part: part_s / len(batches) for part, part_s in timeline.parts_s().items()}
+    return Profile(parts_s=parts_s, note=_NOTE)

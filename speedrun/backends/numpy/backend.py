@@ -1,4 +1,4 @@
-"""The NumPy backend as the harness sees it."""
+"""The NumPy backend."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class NumpyBackend:
     """See `speedrun.protocols.Backend`."""
 
     def devices(self) -> Sequence[Device]:
-        """The processor; last in `auto`'s choice, for what is written for nothing else."""
+        """The processor; `auto` takes it last, for models written for nothing else."""
         return [
             Device(
                 name="numpy",
@@ -34,23 +34,29 @@ class NumpyBackend:
         ]
 
     def engine(self, spec: EngineSpec) -> Engine:
+        """A new engine."""
         return NumpyEngine(spec)
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
     ) -> Mapping[str, Sequence[Any]]:
+        """Execution execution worth timing, by field."""
         return {}  # one way to count
 
-    def prepare(self, device: Device, settings: ExecutionConfig) -> Mapping[str, Any]:
+    def prepare(self, device: Device, execution: ExecutionConfig) -> Mapping[str, Any]:
+        """Set what the whole process shares; facts for the record."""
         return {}
 
     def join(self, device: Device, timeout_s: float) -> ProcessGroup:
-        raise ValueError("counted models race in one process: start it without a launcher")
+        """The group of the processes that a launcher started."""
+        raise ValueError("counted models train in one process: start it without a launcher")
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
+        """Measured rate of matrix products; None where the precision does not exist."""
         return _matmul_gflops() if precision == "fp32" else None
 
     def versions(self) -> dict[str, str]:
+        """Version of the framework by name."""
         return {"numpy": np.__version__}
 
 

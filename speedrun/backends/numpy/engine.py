@@ -1,12 +1,11 @@
-"""A counted model behind the engine's seam: no gradient, no seed, no precision to choose.
+"""An engine for counted models: no gradient, no seed, no precision to choose.
 
 The model (`architectures/<name>/numpy_model.py`) has `count(rows)`, `finalize()`, `num_entries`,
 `running_nats(rows)`, `make_room()`, `nats(rows)`, `log_probs(tokens)`, `weights()`, `load()`,
 `max_history`, the number of tokens that a prediction looks back on at most, and a class method
-`trial(config)`: a small model that still has everything to finish.
+`trial(config)`: a small model that has counted and is not finalized.
 """
 
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -16,11 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.backends import common
+from speedrun.backends.reader import TextReader
 from speedrun.config import ModelConfig
 from speedrun.protocols import EngineSpec, OutOfMemory, Profile, Reader, Rows, Weights
 
-# Finishing takes 0.4 to 1.4 times as long an entry as on the trial's rows (measured).
-_FINISH_MARGIN = 1.6
+# `finalize` takes 0.4 to 1.4 times as long an entry as on the trial's rows (measured).
+_FINALIZE_MARGIN = 1.6
 
 
 class NumpyEngine:
@@ -31,7 +31,7 @@ class NumpyEngine:
         self._make = spec.architecture.model("numpy")
         self._config = config
         self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
-        self._finish_s_per_entry = _finish_s_per_entry(self._make, config)
+        self._finalize_s_per_entry = _finalize_s_per_entry(self._make, config)
         self.reset()
 
     def step(self, rows: Rows, lr_scale: float) -> None:
@@ -49,12 +49,15 @@ class NumpyEngine:
             self._num_done += len(piece)
         self._num_done = 0
 
-    def sync(self) -> None: ...
+    def sync(self) -> None:
+        """Nothing is enqueued."""
 
     def finalize_s(self) -> float:
-        return _FINISH_MARGIN * self._finish_s_per_entry * self._model.num_entries
+        """Seconds that `finalize` would take now, rather too many."""
+        return _FINALIZE_MARGIN * self._finalize_s_per_entry * self._model.num_entries
 
     def finalize(self) -> None:
+        """Turn the counts into probabilities."""
         self._model.finalize()
 
     def train_loss(self) -> float:
@@ -75,35 +78,42 @@ class NumpyEngine:
         rows: Rows,
         seed: int,
         prefix_length: int = 0,
-        shares: NDArray[np.float64] | None = None,
+        timesteps: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
+        """Nats [rows, context] of the targets."""
         return self._model.nll(rows)
 
     def logits(
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
+        """Log-probabilities [rows, length, vocab] of the next tokens."""
         return self._model.log_probs(tokens)
 
     def reader(self) -> Reader:
-        # A text's last few tokens say it all: no cache is needed.
+        """The model at the start of a text."""
+        # A prediction looks back on few tokens: no cache is needed.
         seen = min(self._config.context, self._model.max_history)
-        return common.TextReader(self._next_log_probs, seen)
+        return TextReader(self._next_log_probs, seen)
 
     def _next_log_probs(self, tokens: NDArray[np.int32], cache: None) -> NDArray[np.float32]:
         return self._model.log_probs(tokens[None])[0, -1]
 
     def weights(self) -> Weights:
+        """The stored counts by name."""
         return self._model.weights()
 
     def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Set the stored counts; ValueError where they do not fit."""
         self._model.load(weights)
 
     def reset(self) -> None:
+        """Start again with no counts."""
         self._model: Any = self._make(self._config)
         self._wants_loss, self._loss = True, float("nan")
         self._num_done = 0  # rows of the step under way; kept when memory fails
 
     def profile(self, batches: Sequence[Rows]) -> Profile:
+        """Count these batches, and time a step of it."""
         since_s = time.perf_counter()
         for rows in batches:
             self.step(rows, 1.0)
@@ -111,12 +121,10 @@ class NumpyEngine:
 
     def peak_bytes(self) -> int:
         """Largest resident size of this process."""
-        import resource  # not on Windows
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if platform.system() == "Darwin" else peak * 1024
+        return common.peak_resident_bytes()
 
     def metadata(self) -> dict[str, Any]:
+        """Facts for the record."""
         return {
             "precision": "fp32",
             "compiled": False,
@@ -126,8 +134,8 @@ class NumpyEngine:
 
 
 @cache
-def _finish_s_per_entry(make: Any, config: ModelConfig) -> float:
-    """Seconds that finishing takes here for each entry; measured once a process."""
+def _finalize_s_per_entry(make: Any, config: ModelConfig) -> float:
+    """Seconds that `finalize` takes here for each entry; measured once a process."""
     trial = make.trial(config)
     num_entries = trial.num_entries
     before_s = time.perf_counter()

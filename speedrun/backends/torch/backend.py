@@ -1,4 +1,4 @@
-"""The PyTorch backend as the harness sees it."""
+"""The PyTorch backend."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,28 +16,35 @@ class TorchBackend:
     """See `speedrun.protocols.Backend`."""
 
     def devices(self) -> Sequence[Device]:
+        """Devices that this framework drives, available or not."""
         return devices.found()
 
     def engine(self, spec: EngineSpec) -> Engine:
+        """A new engine."""
         return TorchEngine(spec)
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
     ) -> Mapping[str, Sequence[Any]]:
+        """Execution execution worth timing, by field."""
         return tuning_space.of(architecture, recipe, device)
 
-    def prepare(self, device: Device, settings: ExecutionConfig) -> Mapping[str, Any]:
-        return devices.prepare(device.name, settings)
+    def prepare(self, device: Device, execution: ExecutionConfig) -> Mapping[str, Any]:
+        """Set what the whole process shares; facts for the record."""
+        return devices.prepare(device.name, execution)
 
     def join(self, device: Device, timeout_s: float) -> ProcessGroup:
-        from speedrun.backends.torch.process_group import TorchTeam
+        """The group of the processes that a launcher started."""
+        from speedrun.backends.torch.process_group import TorchProcessGroup
 
-        return TorchTeam(device, timeout_s)
+        return TorchProcessGroup(device, timeout_s)
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
+        """Measured rate of matrix products; None where the precision does not exist."""
         return devices.matmul_gflops(device.name, precision)
 
     def versions(self) -> dict[str, str]:
+        """Version of the framework by name."""
         return {"torch": torch.__version__}
 
 

@@ -1,25 +1,25 @@
-"""What PyTorch can train on here: one row a device, and everything that differs between them."""
+"""PyTorch's devices: one row each, with everything that differs between them."""
 
 import ctypes
 import os
 import platform
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import psutil
 import torch
 
+from speedrun.backends import common
 from speedrun.protocols import Device, ExecutionConfig
 
-_PROBE_S = 0.06
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceRow:
-    """The functions of PyTorch that are spelt differently on each device."""
+    """PyTorch's functions that differ from device to device."""
 
     name: str
     priority: int
@@ -29,9 +29,8 @@ class DeviceRow:
     precisions: Callable[[], tuple[str, ...]]
     synchronize: Callable[[], None]
     peak_bytes: Callable[[], int]
-    prepare: Callable[
-        [ExecutionConfig], dict[str, bool]
-    ]  # before the first large allocation; facts
+    # Called before the first large allocation; returns facts for the record.
+    prepare: Callable[[ExecutionConfig], dict[str, bool]]
     warnings: Callable[[], tuple[str, ...]] = tuple
     shared: str | None = None  # see Device
 
@@ -57,7 +56,7 @@ def _mps_warnings() -> tuple[str, ...]:
         return ()
     return (
         "PYTORCH_ENABLE_MPS_FALLBACK is set: operations missing on MPS run on the processor,"
-        " slowly and without a word; unset it to have them named",
+        " slowly and without a warning; unset it to see which they are",
     )
 
 
@@ -69,31 +68,24 @@ def _cpu_describe() -> tuple[str, str | None, int]:
 
 @cache
 def has_glibc() -> bool:
+    """Whether the allocator is glibc's."""
     return platform.libc_ver()[0] == "glibc"
 
 
-def _set_allocator(settings: ExecutionConfig) -> dict[str, bool]:
-    """Tell glibc to keep large blocks: returning them costs page faults at every step.
+def _set_allocator(execution: ExecutionConfig) -> dict[str, bool]:
+    """Have glibc keep large blocks: returning them costs page faults at every step.
 
-    Told not to, it gets the limits that it would move to by itself as large blocks are freed.
+    With `keep_memory` off it gets the limits that it would reach by itself as blocks are freed.
     """
     if not has_glibc():
         return {"allocator_keeps_memory": False}
     M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
     libc = ctypes.CDLL(None)
-    keeps = settings.keep_memory is not False
+    keeps = execution.keep_memory is not False
     mmap, trim, pad = (1 << 30, 2**31 - 1, 64 << 20) if keeps else (32 << 20, 64 << 20, 128 << 10)
     wanted = ((M_MMAP_THRESHOLD, mmap), (M_TRIM_THRESHOLD, trim), (M_TOP_PAD, pad))
     is_set = all(libc.mallopt(key, value) for key, value in wanted)
     return {"allocator_keeps_memory": keeps and is_set}
-
-
-def _cpu_peak_bytes() -> int:
-    """Largest resident size of this process."""
-    import resource  # not on Windows, where PyTorch's processor backend is not measured
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if platform.system() == "Darwin" else peak * 1024
 
 
 ROWS = (
@@ -106,7 +98,7 @@ ROWS = (
         precisions=_cuda_precisions,
         synchronize=lambda: torch.cuda.synchronize(),
         peak_bytes=lambda: torch.cuda.max_memory_reserved(),
-        prepare=lambda settings: {},
+        prepare=lambda execution: {},
     ),
     DeviceRow(
         name="mps",
@@ -117,7 +109,7 @@ ROWS = (
         precisions=lambda: ("fp32", "bf16", "fp16"),
         synchronize=lambda: torch.mps.synchronize(),
         peak_bytes=lambda: torch.mps.driver_allocated_memory(),
-        prepare=lambda settings: {"mps_fallback_to_cpu": bool(_mps_warnings())},
+        prepare=lambda execution: {"mps_fallback_to_cpu": bool(_mps_warnings())},
         warnings=_mps_warnings,
         shared="apple-gpu",
     ),
@@ -129,28 +121,29 @@ ROWS = (
         describe=_cpu_describe,
         precisions=lambda: ("fp32", "bf16"),
         synchronize=lambda: None,
-        peak_bytes=_cpu_peak_bytes,
+        peak_bytes=common.peak_resident_bytes,
         prepare=_set_allocator,
     ),
 )
 
 
 def row(name: str) -> DeviceRow:
+    """The row of a device by its name."""
     return next(row for row in ROWS if row.name == name)
 
 
 @cache
 def default_threads() -> int:
-    """How many threads PyTorch took by itself, whatever was set later."""
+    """Threads that PyTorch took by itself, whatever was set later."""
     return torch.get_num_threads()
 
 
-def prepare(name: str, settings: ExecutionConfig) -> dict[str, bool]:
-    """Set what the whole process shares; facts of it."""
-    wanted = settings.num_threads or default_threads()
+def prepare(name: str, execution: ExecutionConfig) -> dict[str, Any]:
+    """Set threads and allocator, which the whole process shares; facts for the record."""
+    wanted = execution.num_threads or default_threads()
     if wanted != torch.get_num_threads():
         torch.set_num_threads(wanted)
-    return row(name).prepare(settings)
+    return dict(row(name).prepare(execution))
 
 
 def found() -> Sequence[Device]:
@@ -178,28 +171,22 @@ def _device(row: DeviceRow) -> Device:
 
 @cache
 def matmul_gflops(name: str, precision: str) -> float | None:
-    """Best measured rate of square matrix products; measured once a process.
-
-    Sizes double until one product would take longer than `_PROBE_S`; where the rate is low
-    that is early, so that precisions without kernels cost no more time than fast ones.
-    """
+    """Measured rate of matrix products in GFLOP/s; None where the precision does not exist."""
     device_row = row(name)
     if precision not in device_row.precisions():
         return None
-    best, size = 0.0, 256
-    while True:
+
+    def multiplier(size: int) -> Callable[[], None]:
         a, b = (torch.randn(size, size, device=name).to(DTYPES[precision]) for _ in range(2))
-        rate, deadline = 0.0, time.perf_counter() + _PROBE_S
-        while time.perf_counter() < deadline or not rate:
-            device_row.synchronize()
-            start = time.perf_counter()
+        device_row.synchronize()
+
+        def multiply() -> None:
             torch.mm(a, b)
             device_row.synchronize()
-            rate = max(rate, 2e-9 * size**3 / (time.perf_counter() - start))
-        best = max(best, rate)
-        size *= 2
-        if 2e-9 * size**3 / rate > _PROBE_S or size > 8192:
-            return best
+
+        return multiply
+
+    return common.best_gflops(multiplier)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

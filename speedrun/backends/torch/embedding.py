@@ -1,8 +1,8 @@
-"""Looking up rows of tables under a compiler: a gradient that it does not make worse.
+"""Embedding whose gradient is summed outside the compiler.
 
-PyTorch's compiler adds up the gradient of `nn.Embedding` with an atomic addition for every
-number. On processors that is an order of magnitude slower than the plain sum, and adds in
-another order every time.
+PyTorch's compiler sums the gradient of `nn.Embedding` with an atomic addition for every number.
+On processors that is an order of magnitude slower than the plain sum, and adds in another order
+every time.
 """
 
 from typing import Any
@@ -16,12 +16,13 @@ class Embedding(nn.Embedding):
     """`nn.Embedding` with its gradient summed outside the compiler's reach."""
 
     def forward(self, input: Tensor) -> Tensor:  # the name that nn.Embedding gives it
+        """Rows [..., D] of the table at `input` [...]."""
         rows: Tensor = _Lookup.apply(self.weight, input)
         return rows
 
 
 def keep_plain(model: nn.Module) -> None:
-    """Make every plain `nn.Embedding` of a model one that sums its gradient plainly."""
+    """Replace every `nn.Embedding` without options by `Embedding`, under the same names."""
     for module in model.modules():
         if type(module) is nn.Embedding and not _has_options(module):
             module.__class__ = Embedding  # the same parameters under the same names

@@ -1,76 +1,60 @@
-"""The output layer: logits and loss from features, owned by the harness, not by the model.
+"""The output layer: logits and negative log-likelihoods from features.
 
-Shapes: N tokens, D width, V vocab, C common tokens.
+It belongs to the harness, not to the model. Shapes: N tokens, R tokens with targets in the
+tail, D width, V vocab, C ids before the tail.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from speedrun.backends.contract import LMHead
+
 CHUNK_TOKENS = 512
 
 
-class Output(NamedTuple):
-    """Output weights; with `rare_1D` the softmax has two levels (Grave et al. 2017).
-
-    The first `num_common` ids and one entry for "a rarer one" share the first softmax, the
-    rare ids the second. Exact and normalised; at 1,024 of 4,096 ids nine tokens in ten need
-    only a quarter of the products.
-    """
-
-    weight_VD: Tensor
-    rare_1D: Tensor | None = None
-    num_common: int = 0
-
-
-def logits(features: Tensor, output: Output) -> Tensor:
+def logits(features: Tensor, head: LMHead) -> Tensor:
     """Logits [..., V] in fp32 whose softmax is the model's distribution."""
-    if output.rare_1D is None:
-        return F.linear(features, output.weight_VD).float()
-    C = output.num_common
-    common = F.linear(features, output.weight_VD[:C]).float()
-    rare = F.linear(features, output.weight_VD[C:]).float()
-    entry = F.linear(features, output.rare_1D).float()
-    return torch.cat((common, entry + rare.log_softmax(dim=-1)), dim=-1)
+    if head.tail_1D is None:
+        return F.linear(features, head.weight_VD).float()
+    C = head.head_size
+    first = F.linear(features, head.weight_VD[:C]).float()
+    tail = F.linear(features, head.weight_VD[C:]).float()
+    entry = F.linear(features, head.tail_1D).float()
+    return torch.cat((first, entry + tail.log_softmax(dim=-1)), dim=-1)
 
 
-def token_nats(features_ND: Tensor, output: Output, targets_N: Tensor) -> Tensor:
-    """Nats of each target in fp32, without the logits of rare tokens where none is a target."""
-    parts = [
-        _chunk_nats(x, output, target)
-        for x, target in zip(
-            features_ND.split(CHUNK_TOKENS), targets_N.split(CHUNK_TOKENS), strict=True
-        )
-    ]
-    return torch.cat(parts)
+def token_nll(features_ND: Tensor, head: LMHead, targets_N: Tensor) -> Tensor:
+    """Nats [N] of each target in fp32; logits of the tail only where the target is in it."""
+    chunks = zip(features_ND.split(CHUNK_TOKENS), targets_N.split(CHUNK_TOKENS), strict=True)
+    return torch.cat([_chunk_nll(x, head, target) for x, target in chunks])
 
 
-def _chunk_nats(x_ND: Tensor, output: Output, targets_N: Tensor) -> Tensor:
-    weight_VD, rare_1D, C = output
-    if rare_1D is None:
+def _chunk_nll(x_ND: Tensor, head: LMHead, targets_N: Tensor) -> Tensor:
+    weight_VD, tail_1D, C = head
+    if tail_1D is None:
         return F.cross_entropy(F.linear(x_ND, weight_VD).float(), targets_N, reduction="none")
-    first = F.linear(x_ND, torch.cat((weight_VD[:C], rare_1D))).float()
-    nats_N = F.cross_entropy(first, targets_N.clamp(max=C), reduction="none")
+    first = F.linear(x_ND, torch.cat((weight_VD[:C], tail_1D))).float()
+    nll_N = F.cross_entropy(first, targets_N.clamp(max=C), reduction="none")
     index_R = (targets_N >= C).nonzero().squeeze(1)
     second = F.linear(x_ND[index_R], weight_VD[C:]).float()
-    nats_R = F.cross_entropy(second, targets_N[index_R] - C, reduction="none")
-    return nats_N.index_add(0, index_R, nats_R)
+    nll_R = F.cross_entropy(second, targets_N[index_R] - C, reduction="none")
+    return nll_N.index_add(0, index_R, nll_R)
 
 
-def mean_nats(features_BTD: Tensor, output: Output, targets_BT: Tensor) -> Tensor:
-    """Mean nats per target, a scalar in fp32."""
-    features_ND = features_BTD.flatten(0, -2)
-    targets_N = targets_BT.flatten()
+def mean_nll(features: Tensor, head: LMHead, targets: Tensor) -> Tensor:
+    """Mean nats per target, a scalar in fp32; features are [..., D], targets [...]."""
+    features_ND, targets_N = features.flatten(0, -2), targets.flatten()
     if features_ND.device.type != "cpu":
-        # Picking out the tokens with rare targets would wait for the device at every step.
-        return F.cross_entropy(logits(features_ND, output), targets_N)
-    loss: Tensor = _ChunkedMeanNats.apply(features_ND, *output, targets_N)
+        # Picking out the tokens with targets in the tail would wait for the device every step.
+        return F.cross_entropy(logits(features_ND, head), targets_N)
+    loss: Tensor = _ChunkedMeanNLL.apply(features_ND, *head, targets_N)
     return loss
 
 
-class _ChunkedMeanNats(torch.autograd.Function):
+class _ChunkedMeanNLL(torch.autograd.Function):
     """Mean nats without ever holding all logits.
 
     A chunk's logits become its gradient in place, in the forward pass, where the
@@ -82,47 +66,45 @@ class _ChunkedMeanNats(torch.autograd.Function):
         ctx: Any,
         features_ND: Tensor,
         weight_VD: Tensor,
-        rare_1D: Tensor | None,
-        num_common: int,
+        tail_1D: Tensor | None,
+        head_size: int,
         targets_N: Tensor,
     ) -> Tensor:
         device = features_ND.device.type
         half = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-        dtype = half or features_ND.dtype
-        x_ND = features_ND.to(dtype)
-        grad_x_ND = torch.empty_like(x_ND)
+        x_ND = features_ND.to(half or features_ND.dtype)
+        grad_x_ND, grad_tail_1D = torch.empty_like(x_ND), None
         grad_weight_VD = torch.zeros_like(weight_VD)
         with torch.autocast(device, enabled=False):
-            if rare_1D is None:
-                nats = _nats_and_grads(x_ND, weight_VD, targets_N, grad_x_ND, grad_weight_VD)
-                grad_rare_1D = None
+            if tail_1D is None:
+                nll = _sum_and_grads(x_ND, weight_VD, targets_N, grad_x_ND, grad_weight_VD)
             else:
-                C = num_common
-                first_level = torch.cat((weight_VD[:C], rare_1D))
+                C = head_size
+                first_level = torch.cat((weight_VD[:C], tail_1D))
                 grad_first = torch.zeros_like(first_level)
                 first_targets_N = targets_N.clamp(max=C)
-                nats = _nats_and_grads(x_ND, first_level, first_targets_N, grad_x_ND, grad_first)
-                grad_weight_VD[:C], grad_rare_1D = grad_first[:C], grad_first[C:]
+                nll = _sum_and_grads(x_ND, first_level, first_targets_N, grad_x_ND, grad_first)
+                grad_weight_VD[:C], grad_tail_1D = grad_first[:C], grad_first[C:]
                 index_R = (targets_N >= C).nonzero().squeeze(1)
                 x_RD = x_ND[index_R]
                 grad_x_RD = torch.empty_like(x_RD)
-                nats = nats + _nats_and_grads(
+                nll = nll + _sum_and_grads(
                     x_RD, weight_VD[C:], targets_N[index_R] - C, grad_x_RD, grad_weight_VD[C:]
                 )
                 grad_x_ND.index_add_(0, index_R, grad_x_RD)
-        ctx.save_for_backward(grad_x_ND, grad_weight_VD, grad_rare_1D)
+        ctx.save_for_backward(grad_x_ND, grad_weight_VD, grad_tail_1D)
         ctx.num_tokens = len(targets_N)
-        return nats / len(targets_N)
+        return nll / len(targets_N)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         scale = grad_outputs[0] / ctx.num_tokens
         grads = (g if g is None else g * scale.to(g.dtype) for g in ctx.saved_tensors)
-        grad_x_ND, grad_weight_VD, grad_rare_1D = grads
-        return grad_x_ND, grad_weight_VD, grad_rare_1D, None, None
+        grad_x_ND, grad_weight_VD, grad_tail_1D = grads
+        return grad_x_ND, grad_weight_VD, grad_tail_1D, None, None
 
 
-def _nats_and_grads(
+def _sum_and_grads(
     x_ND: Tensor, weight_VD: Tensor, targets_N: Tensor, grad_x_ND: Tensor, grad_weight_VD: Tensor
 ) -> Tensor:
     """Sum of nats; writes the sum's gradient by x and adds that by the weights (in fp32)."""

@@ -16,12 +16,12 @@ from speedrun.distributed.launcher import Launched
 from speedrun.protocols import Device
 from speedrun.system import hardware
 
-# What is told travels through memory, even where gradients go from GPU to GPU: no rank waits for
-# its device to hear what to do next.
+# Broadcasts from rank 0 travel through memory, even where gradients go from GPU to GPU: no rank
+# waits for its device to learn what to do next.
 _EXCHANGES = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}
 
 
-class TorchTeam(ProcessGroup):
+class TorchProcessGroup(ProcessGroup):
     """See `speedrun.distributed.group.ProcessGroup`; joins the processes that torchrun started."""
 
     def __init__(self, device: Device, timeout_s: float) -> None:
@@ -45,9 +45,11 @@ class TorchTeam(ProcessGroup):
             ) from error
 
     def metadata(self) -> dict[str, Any]:
+        """Number of processes and what they exchange through."""
         return {"world_size": self.size, "exchange": self._exchange}
 
     def leave(self) -> None:
+        """Leave the group, unless it is broken."""
         if not self.is_broken:
             dist.destroy_process_group()
 
@@ -78,9 +80,9 @@ def _check_device(device: Device, started: Launched) -> None:
 
 
 def _divide_cores(started: Launched) -> tuple[str, ...]:
-    """Give each process its share of the cores, unless OMP_NUM_THREADS says what it gets.
+    """Give each process its share of the cores, unless OMP_NUM_THREADS is set.
 
-    torchrun sets that to 1 where nobody else did; then it is respected, and said.
+    torchrun sets that to 1 where nobody else did; then it is respected, and a warning says so.
     """
     own = max(1, hardware.usable_cores() // started.local_size)
     if "OMP_NUM_THREADS" not in os.environ:
@@ -94,8 +96,8 @@ def _divide_cores(started: Launched) -> tuple[str, ...]:
     )
 
 
-def add_up(group: ProcessGroup, tensors: Sequence[Tensor]) -> None:
-    """Add up tensors over the ranks, in place, by one exchange of one flat vector.
+def all_reduce_sum(group: ProcessGroup, tensors: Sequence[Tensor]) -> None:
+    """Sum tensors over the ranks, in place, by one all-reduce of one flat vector.
 
     Not DistributedDataParallel: that wraps a module's `forward` and means over ranks. Here a
     compiled method is called and the loss made outside it, and a bound's terms are not as many

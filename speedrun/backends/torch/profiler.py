@@ -1,30 +1,26 @@
-"""A training step taken apart: which part of the model and of the engine takes how long.
+"""Time of each part of a training step: modules, loss, optimizer, exchange, data.
 
-The step's time is cut at marks, and each piece belongs to the part that its mark names: so the
-parts add up to the step. A module is marked on its way in and out; in the backward pass marks
-stand around every node of the graph that the module made.
+The engine is wrapped from outside. A module is marked on its way in and out; in the backward
+pass marks stand around every node of the graph that the module made.
 
 A compiled model is one piece: its modules are fused into each other. How that piece divides is
-measured on the same model with its modules compiled one by one, and said to be so.
+measured on the same model with its modules compiled one by one, and the profile's note says so.
 """
 
 import contextlib
-import itertools
 import re
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from speedrun.backends.timeline import DATA, EXCHANGE, MODEL, OPTIMIZER, OUTPUT, REST, Timeline
+from speedrun.backends.torch.compile import CheckedCompile
 from speedrun.backends.torch.devices import DeviceRow
-from speedrun.protocols import Profile
+from speedrun.protocols import Profile, Rows
 
-# What a step consists of besides the model's own parts.
-DATA, MODEL, OUTPUT = "data", "rest of the model", "output and loss"
-EXCHANGE, OPTIMIZER, REST = "exchange", "optimizer", "the rest"
 # A module's part by its own name or that of its class.
 _KNOWN = (
     (re.compile(r".*(attention|attn)"), "attention"),
@@ -32,59 +28,35 @@ _KNOWN = (
     (re.compile(r".*embed(ding|dings|s)?"), "embedding"),
 )
 
-Run = Callable[..., Tensor]
-Mark = Callable[[str], None]
-Steps = Callable[[Run, Mark], int]  # trains that way and marks; returns the number of steps
+Forward = Callable[..., Tensor]
 
 
-class Timeline:
-    """Marks on the device's own time, each the beginning of a piece that belongs to a part."""
+class Profiled(Protocol):
+    """An engine, as far as it is profiled."""
 
-    def __init__(self, row: DeviceRow) -> None:
-        self._row = row
-        self._has_events = row.name == "cuda"  # elsewhere the device is waited for at each mark
-        self._part = ""
-        self._marks: list[tuple[str, Any]] = []
+    model: Any
+    forward: CheckedCompile
+    losses: Any
+    device_row: DeviceRow
 
-    def mark(self, part: str) -> None:
-        """From now on the time is that part's."""
-        if part == self._part:
-            return
-        self._part = part
-        self._marks.append((part, self._now()))
+    def step(self, rows: Rows, lr_scale: float) -> None:
+        """Take a training step."""
+        ...
 
-    def _now(self) -> Any:
-        if self._has_events:
-            event = torch.cuda.Event(enable_timing=True)
-            event.record()
-            return event
-        self._row.synchronize()
-        return time.perf_counter()
-
-    def parts_s(self) -> dict[str, float]:
-        """Seconds of each part from the first mark to the last."""
-        self._row.synchronize()
-        parts_s: dict[str, float] = defaultdict(float)
-        for (part, start), (_, stop) in itertools.pairwise(self._marks):
-            between_s = 1e-3 * start.elapsed_time(stop) if self._has_events else stop - start
-            parts_s[part] += between_s
-        return dict(parts_s)
+    def metadata(self) -> dict[str, Any]:
+        """Facts of the engine, `compiled` among them."""
+        ...
 
 
-def profile(
-    model: nn.Module, run: Run, eager: Run, row: DeviceRow, steps: Steps, *, is_compiled: bool
-) -> Profile:
-    """Steps taken apart; `run` is how the engine runs the model, `eager` is that not compiled."""
-    modules = parts_of(model)
-    if not is_compiled:
-        with _marked(modules, timeline := Timeline(row)):
-            return Profile(parts_s=_timed(eager, timeline, steps))
-    whole_s = _timed(run, Timeline(row), steps)
-    with _compiled_apart(modules):
-        with _marked(modules, unused := Timeline(row)):
-            _timed(eager, unused, steps)  # compiles
-        with _marked(modules, timeline := Timeline(row)):
-            apart_s = _timed(eager, timeline, steps)
+def profile(engine: Profiled, batches: Sequence[Rows]) -> Profile:
+    """Train on these batches, a step each, and time the parts of a step."""
+    modules = parts_of(engine.model)
+    if not engine.metadata()["compiled"]:
+        return Profile(parts_s=_parts_s(engine, engine.forward.eager, batches, modules))
+    whole_s = _parts_s(engine, engine.forward, batches, {})
+    with _compiled_one_by_one(modules):
+        _parts_s(engine, engine.forward.eager, batches, modules)  # compiles
+        apart_s = _parts_s(engine, engine.forward.eager, batches, modules)
     inside_s = {part: apart_s[part] for part in (*modules.values(), MODEL) if part in apart_s}
     model_s, total_s = whole_s.pop(MODEL), sum(inside_s.values())
     divided_s = {part: model_s * part_s / total_s for part, part_s in inside_s.items()}
@@ -120,21 +92,46 @@ def _known(name: str, module: nn.Module) -> dict[nn.Module, str]:
     return {module: part for found in inside for module, part in found.items()}
 
 
-def _timed(run: Run, timeline: Timeline, steps: Steps) -> dict[str, float]:
-    """Seconds of one step by part, the mean over `steps`."""
+def _timeline(row: DeviceRow) -> Timeline:
+    if row.name != "cuda":  # the device is waited for at each mark
+        return Timeline(lambda: (row.synchronize(), time.perf_counter())[1])
 
-    def marked_run(*inputs: Tensor) -> Tensor:
+    def event() -> Any:
+        made = torch.cuda.Event(enable_timing=True)
+        made.record()
+        return made
+
+    return Timeline(event, lambda start, stop: 1e-3 * start.elapsed_time(stop))
+
+
+def _parts_s(
+    engine: Profiled, forward: Forward, batches: Sequence[Rows], modules: dict[nn.Module, str]
+) -> dict[str, float]:
+    """Seconds of one step by part, the mean over the batches, with the model run by `forward`."""
+    timeline = _timeline(engine.device_row)
+
+    def marked_forward(*inputs: Tensor) -> Tensor:
         timeline.mark(MODEL)
-        values = run(*inputs)
+        values = forward(*inputs)
         # In the backward pass the output layer is over when the gradient of these is there.
         values.register_hook(lambda grad: timeline.mark(MODEL))
         timeline.mark(OUTPUT)
         return values
 
-    timeline.mark(REST)
-    num_steps = steps(marked_run, timeline.mark)
-    timeline.mark("end")
-    return {part: part_s / num_steps for part, part_s in timeline.parts_s().items()}
+    own = engine.forward
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_marked(modules, timeline))
+        stack.enter_context(timeline.charging(engine.losses, {"batch": DATA, "place": DATA}))
+        parts = {"_exchange": EXCHANGE, "_update": OPTIMIZER}
+        stack.enter_context(timeline.charging(engine, parts))
+        engine.forward = marked_forward  # type: ignore[assignment]
+        stack.callback(setattr, engine, "forward", own)
+        for rows in batches:
+            timeline.mark(REST)
+            engine.step(rows, 1.0)
+        timeline.mark("end")
+        engine.device_row.synchronize()
+    return {part: part_s / len(batches) for part, part_s in timeline.parts_s().items()}
 
 
 @contextlib.contextmanager
@@ -179,17 +176,12 @@ def _nodes_between(inputs: Any, outputs: Any) -> set[Any]:
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))
+    leaves, _ = torch.utils._pytree.tree_flatten(value)
+    return (leaf for leaf in leaves if isinstance(leaf, Tensor))
 
 
 @contextlib.contextmanager
-def _compiled_apart(modules: dict[nn.Module, str]) -> Iterator[None]:
+def _compiled_one_by_one(modules: dict[nn.Module, str]) -> Iterator[None]:
     """Within it each of these modules is compiled on its own."""
     own = {module: vars(module).get("forward") for module in modules}
     for module in modules:

@@ -1,0 +1,85 @@
+"""What the engines that train by gradients do alike."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speedrun.backends import common
+from speedrun.backends.reader import TextReader
+from speedrun.protocols import EngineSpec, OutOfMemory, Reader
+
+
+class GradientEngine:
+    """Micro-batches, facts and readers; see `speedrun.protocols.Engine`.
+
+    A subclass sets `model` and `_facts`, and has `_is_out_of_memory`, `_free_memory` and
+    `_next_logits`.
+    """
+
+    model: Any
+    _facts: dict[str, Any]
+
+    def __init__(self, spec: EngineSpec) -> None:
+        self._group, self._execution, self._seed = spec.group, spec.execution, spec.seed
+        self._recipe = common.tuned(spec.recipe, spec.execution)
+        self._context = spec.config.context
+        self._micro_batch_rows = common.rows_at_once(self._recipe, spec.group)
+
+    def finalize_s(self) -> float:
+        """Seconds that `finalize` would take: none, every step is complete."""
+        return 0.0
+
+    def finalize(self) -> None:
+        """Nothing is put off."""
+
+    def halve_micro_batch(self) -> int:
+        """Split a step's rows into pieces of half the size; the new size."""
+        if self._micro_batch_rows == 1:
+            raise OutOfMemory(
+                "one row at a time does not fit; ask for a smaller --params or context"
+            )
+        self._micro_batch_rows //= 2
+        return self._micro_batch_rows
+
+    def metadata(self) -> dict[str, Any]:
+        """Precision, compilation, micro-batch and other facts for the record."""
+        return self._facts | {"micro_batch_rows": self._micro_batch_rows}
+
+    def reader(self) -> Reader:
+        """The model at the start of a text."""
+        new_cache = getattr(self.model, "new_cache", None)
+        return TextReader(self._next_logits, self._context, new_cache)
+
+    def _next_logits(self, tokens: NDArray[np.int32], cache: Any) -> NDArray[np.float32]:
+        raise NotImplementedError
+
+    def _new_noise(self) -> np.random.Generator:
+        """The random state of a training from its start."""
+        return np.random.default_rng([self._seed, 0x4E01])
+
+    @contextlib.contextmanager
+    def _raising_out_of_memory(self, kind: type[MemoryError] = OutOfMemory) -> Iterator[None]:
+        """Inside it the framework's errors that say so become `kind`, and memory is freed."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if not self._is_out_of_memory(error):
+                raise
+            self._free_memory()
+            raise kind(str(error).splitlines()[0]) from None
+
+    def _memory_error_after_exchange(self) -> type[MemoryError]:
+        """OutOfMemory alone means that a step may be tried again.
+
+        After an exchange the other ranks take the step, so trying again would be another one.
+        """
+        return OutOfMemory if self._group.size == 1 else MemoryError
+
+    def _is_out_of_memory(self, error: BaseException) -> bool:
+        raise NotImplementedError
+
+    def _free_memory(self) -> None:
+        raise NotImplementedError
