@@ -1,6 +1,6 @@
-"""The two seams: what a backend offers the trainer, and what an architecture offers a backend.
+"""Interfaces: a backend makes engines for the trainer, an architecture makes models for a backend.
 
-NumPy arrays cross the seams, tensors never: one trainer serves every framework.
+NumPy arrays cross them, tensors never: one trainer serves every framework.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from speedrun.config import ModelConfig, Recipe
 from speedrun.distributed.group import ProcessGroup
 
 Rows = NDArray[np.int32]  # [rows, context + 1]: inputs are [:, :-1], targets are [:, 1:]
-# Trained numbers are float32, what is counted and looked up by key is int64.
+# Trained parameters are float32, counts and keys are int64.
 Weights = dict[str, NDArray[Any]]
 Likelihood = Literal["exact", "bound"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoisedBatch:
-    """Rows under noise, drawn in NumPy so that every framework sees the same."""
+    """Rows under noise, drawn in NumPy so that every framework gets the same."""
 
-    noisy: NDArray[np.int32]  # [rows, context + 1]: what the network reads
-    clean: NDArray[np.int32]  # [rows, context + 1]: what it predicts, place by place
-    steps: NDArray[np.int32]  # [rows]: how far the noise has come, 1 to the last step
-    active: NDArray[np.bool_]  # [rows, context + 1]: where the bound has a term
-    weights: NDArray[np.float32]  # [rows]: of the terms, where steps are not drawn evenly
+    noisy: NDArray[np.int32]  # [rows, context + 1]: inputs of the network
+    clean: NDArray[np.int32]  # [rows, context + 1]: its targets, position by position
+    steps: NDArray[np.int32]  # [rows]: noise steps, 1 to the last step
+    active: NDArray[np.bool_]  # [rows, context + 1]: positions where the bound has a term
+    weights: NDArray[np.float32]  # [rows]: importance weights, where steps are not drawn evenly
 
     def __getitem__(self, rows: slice) -> Self:
         return type(self)(
@@ -46,28 +46,28 @@ class NoisedBatch:
 
 
 class OutOfMemory(MemoryError):
-    """The device had no room for a step; nothing of that step was applied."""
+    """The device ran out of memory in a step; nothing of that step was applied."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """One place to train: a row of `doctor`, a choice of `--backend`."""
+    """A device to train on: a row of `doctor`, a choice of `--device`."""
 
-    name: str  # what --backend takes: "cuda", "mps", "cpu"
+    name: str  # value of --device: "cuda", "mps", "cpu"
     backend: str  # the folder under speedrun/backends that drives it: "torch"
     available: bool
-    detail: str  # what it is, or why it is not available
+    detail: str  # description, or the reason why it is not available
     accelerator: str | None = None  # its model name, if it is not the processor itself
     memory_bytes: int | None = None
-    precisions: tuple[str, ...] = ()  # what it can train in, e.g. ("fp32", "bf16")
+    precisions: tuple[str, ...] = ()  # supported in training, e.g. ("fp32", "bf16")
     priority: int = 0  # `auto` takes the highest
     shared: str | None = None  # an accelerator that other backends drive too: `auto` times them
-    warnings: tuple[str, ...] = ()  # what a person should know before racing here
+    warnings: tuple[str, ...] = ()  # shown before a run on it
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionConfig:
-    """How a step is computed, never what it computes: `speedrun.autotune` finds the fastest.
+    """Settings that change the speed of a step and not its result; `speedrun.autotune` finds them.
 
     None leaves a field to the recipe and to the backend.
     """
@@ -86,21 +86,22 @@ DEFAULT_EXECUTION = ExecutionConfig()
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """Where the time of a training step goes: the parts add up to the step."""
+    """Time of the parts of a training step, which add up to the step."""
 
-    parts_s: Mapping[str, float]  # by part, the mean over the steps that were profiled
-    note: str | None = None  # how parts were told apart, where not by plain timing
+    parts_s: Mapping[str, float]  # seconds by part, the mean over the profiled steps
+    note: str | None = None  # the method, where it is not plain timing
 
     @property
     def step_s(self) -> float:
+        """Seconds of a step."""
         return sum(self.parts_s.values())
 
 
 class Reader(Protocol):
-    """A model that reads one text and says what may come next."""
+    """A model that reads one text and predicts its next token."""
 
     def feed(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Read on [length]; logits [vocab] of the token after the last of them."""
+        """Logits [vocab] of the token after `tokens` [length], which follow those fed before."""
         ...
 
 
@@ -116,11 +117,11 @@ class Engine(Protocol):
         ...
 
     def finalize_s(self) -> float:
-        """Seconds that `finalize` would take now, rather too many; 0 where nothing is left."""
+        """Upper estimate of the seconds that `finalize` would take now; 0 where nothing is left."""
         ...
 
     def finalize(self) -> None:
-        """Do what training has put off; on the clock, after the last step."""
+        """Do the work that training has put off; on the clock, after the last step."""
         ...
 
     def train_loss(self) -> float:
@@ -132,57 +133,66 @@ class Engine(Protocol):
         rows: Rows,
         seed: int,
         prefix_length: int = 0,
-        shares: NDArray[np.float64] | None = None,
+        timesteps: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
-        """Nats of each target [rows, context], in float64 and full precision.
+        """Negative log-likelihood in nats of each target [rows, context], computed in fp32.
 
-        An exact model has no use for the rest. Of a bound these are one draw for each row,
-        right in the mean over `seed` and over `shares` [rows], the places of the draws in the
-        noise process, uniform in (0, 1] (None: spread evenly). The first `prefix_length` targets
-        are context: shown without noise, and free.
+        An exact model ignores the other arguments. Of a diffusion model these are one draw of
+        the NELBO for each row, unbiased over `seed` and over `timesteps` [rows], uniform in
+        (0, 1] (None: stratified). The first `prefix_length` targets are context: without noise,
+        and at no cost.
         """
         ...
 
     def logits(
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
-        """Logits [rows, length, vocab]: of the next tokens of an exact model; of a bound, of the
-        clean tokens behind noisy ones at noise `steps` [rows]."""
-        ...
+        """Logits [rows, length, vocab] in fp32.
 
-    def reader(self) -> Reader:
-        """An exact model at the start of a text, to tell a story with.
-
-        Costs one token's work a token where the architecture has a cache, else a pass over the
-        whole text. Of a text longer than the context it sees the last `context` tokens. The
-        weights must stay as they are while it reads.
+        Of the next tokens; of a diffusion model, of the clean tokens behind noisy ones at noise
+        `steps` [rows].
         """
         ...
 
-    def weights(self) -> Weights: ...
+    def reader(self) -> Reader:
+        """An exact model at the start of a text, for sampling.
 
-    def load(self, weights: Mapping[str, NDArray[Any]]) -> None: ...
+        A token costs one token's work where the architecture has a cache, else a pass over the
+        whole text. Of a text longer than the context it sees the last `context` tokens. The
+        weights must not change while it reads.
+        """
+        ...
+
+    def weights(self) -> Weights:
+        """Copies of the parameters by name."""
+        ...
+
+    def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Set the parameters; ValueError where names or shapes differ."""
+        ...
 
     def reset(self) -> None:
         """Restore initial weights, optimizer and noise: as if no step had been taken."""
         ...
 
     def halve_micro_batch(self) -> int:
-        """Make room: split a step's rows into smaller pieces and return their size."""
+        """Halve the rows of one forward pass; the new size. OutOfMemory where it is 1 already."""
         ...
 
-    def peak_bytes(self) -> int: ...
+    def peak_bytes(self) -> int:
+        """Most memory that was in use so far."""
+        ...
 
     def metadata(self) -> dict[str, Any]:
-        """What the engine chose: precision, micro-batch, compiled or not, threads, fallbacks."""
+        """Facts for the record: precision, micro-batch, compilation, threads, fallbacks."""
         ...
 
 
 class Profiled(Protocol):
-    """What an engine of one process can do besides: `bench` asks for it, no race does."""
+    """An engine of one process that can be profiled, for `bench`."""
 
     def profile(self, batches: Sequence[Rows]) -> Profile:
-        """Train on these rows, a step each or a few, and say which part of one takes how long."""
+        """Train on these batches, a step each or a few, and time the parts of a step."""
         ...
 
 
@@ -205,16 +215,18 @@ class EngineSpec:
 class Backend(Protocol):
     """A framework: a folder under `speedrun/backends`."""
 
-    def devices(self) -> Sequence[Device]: ...
+    def devices(self) -> Sequence[Device]:
+        """Devices that it drives, with the reason where one is not available."""
+        ...
 
     def engine(self, spec: EngineSpec) -> Engine:
         """A new engine; ValueError where the spec cannot be met on its device."""
         ...
 
     def join(self, device: Device, timeout_s: float) -> ProcessGroup:
-        """The team of the processes that a launcher of this framework started.
+        """The group of the processes that a launcher of this framework started.
 
-        One that does not answer for `timeout_s` is given up. ValueError where several
+        A process that does not answer for `timeout_s` is given up. ValueError where several
         processes cannot train together on this device.
         """
         ...
@@ -222,22 +234,27 @@ class Backend(Protocol):
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
     ) -> Mapping[str, Sequence[Any]]:
-        """Values worth timing by field of Settings, fields in the order to try them in.
+        """Values worth timing by field of ExecutionConfig, fields in the order to try them in.
 
-        The first value of each is the plain one, which is right wherever anything is; numbers
+        The first value of each is the plain one, which works wherever anything does; numbers
         come in an order in which one that loses makes the next not worth trying.
         """
         ...
 
-    def prepare(self, device: Device, settings: ExecutionConfig) -> Mapping[str, Any]:
-        """Set what the whole process shares, threads say; facts of it. An engine does it, too."""
+    def prepare(self, device: Device, execution: ExecutionConfig) -> Mapping[str, Any]:
+        """Set what the whole process shares, such as threads; facts for the record.
+
+        A new engine does it, too.
+        """
         ...
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         """Measured matrix-product rate in GFLOP/s; None where the precision does not exist."""
         ...
 
-    def versions(self) -> dict[str, str]: ...
+    def versions(self) -> dict[str, str]:
+        """Versions of the framework by package name."""
+        ...
 
 
 class Architecture(Protocol):
@@ -248,22 +265,22 @@ class Architecture(Protocol):
     RECIPES: Mapping[str, Mapping[str, Mapping[str, Any]]]  # name -> {"model": {}, "recipe": {}}
     PARAM_GROUPS: Sequence[tuple[str, str]]  # (name pattern, "matrix" | "embedding" | "vector")
     Config: type[ModelConfig]
-    EPOCHS: int | None  # training is over after so many rounds through the documents
+    EPOCHS: int | None  # training ends after so many epochs; None: the budget decides
     PRESETS: Mapping[str, Mapping[str, Any]]  # name -> fields of Config; `--params` takes them
-    RECIPE_FIELDS: Sequence[str] | None  # what of a recipe has an effect; None: all of it
+    RECIPE_FIELDS: Sequence[str] | None  # fields of a recipe that have an effect; None: all
 
     def for_params(self, target: int, vocab: int, **fixed: Any) -> ModelConfig:
         """The configuration within 3 % of `target` parameters; at most `target` if counted."""
         ...
 
     def preset(self, name: str, vocab: int, **fixed: Any) -> ModelConfig:
-        """The configuration that one of PRESETS names; fields in `fixed` win."""
+        """The configuration of a preset; fields in `fixed` win."""
         ...
 
-    def forward_flops(self, config: ModelConfig, rare_share: float) -> Mapping[str, float] | None:
-        """FLOP of a forward pass per token, by part; None where the architecture does not say.
+    def forward_flops(self, config: ModelConfig, tail_share: float) -> Mapping[str, float] | None:
+        """FLOP of a forward pass per token, by part; None where the architecture has no count.
 
-        `rare_share` of the targets need the rare half of a softmax of two levels.
+        `tail_share` of the targets need the tail of a softmax of two levels.
         """
         ...
 
@@ -272,32 +289,32 @@ class Architecture(Protocol):
         ...
 
     def backends(self) -> list[str]:
-        """The backends that it is written for."""
+        """Names of the backends that it has a model for."""
         ...
 
     def model(self, backend: str) -> type:
-        """The model class for a backend; ValueError where it is not written."""
+        """The model class for a backend; ValueError where there is none."""
         ...
 
     def warnings(self, device: Device) -> tuple[str, ...]:
-        """What a person should know before racing it on this device, such as a slower path."""
+        """Warnings before a run on this device, such as that a slower path is taken."""
         ...
 
     def plugin_errors(self) -> contextlib.AbstractContextManager[None]:
-        """Inside it, what code from outside the project raises becomes one line naming it."""
+        """Inside it errors of code from outside the project are attributed to it, in one line."""
         ...
 
-    # A bound (diffusion) has these too, in NumPy.
+    # A diffusion model has these too, in NumPy.
 
     def q_sample(
         self,
         config: ModelConfig,
         rows: Rows,
-        shares: NDArray[np.float64],
+        timesteps: NDArray[np.float64],
         rng: np.random.Generator,
         prefix_length: int | None = None,
     ) -> NoisedBatch:
-        """Rows under noise, at places `shares` [rows] in (0, 1] of the noise process.
+        """Rows under noise, a draw from q(x_t | x_0) at `timesteps` [rows] in (0, 1].
 
         For training; or, with the first `prefix_length` targets as context, for scoring: then the
         architecture may draw some steps more often and weight their terms less.
@@ -313,7 +330,7 @@ class Architecture(Protocol):
         probs: Callable[[NDArray[np.int32], int], NDArray[np.float64]],
         rng: np.random.Generator,
     ) -> NDArray[np.int32]:
-        """Draw tokens [length] after the first `prefix_length` by the reverse process.
+        """Sample tokens [length] after the first `prefix_length` by the reverse process.
 
         `probs(noisy, step)` are the model's probabilities [length, vocab] of the clean tokens.
         """

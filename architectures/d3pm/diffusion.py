@@ -1,4 +1,4 @@
-"""The noise of D3PM and its reversal, in NumPy: every framework trains on the same draws.
+"""The noise process of D3PM and its reversal, in NumPy: frameworks train on the same draws.
 
 With T steps the share of untouched tokens after step t is 1 - t / T: everything is noise at
 step T, so the bound's prior term is exactly zero. For the absorbing transition this is the
@@ -20,20 +20,20 @@ Probs = Callable[[NDArray[np.int32], int], NDArray[np.float64]]
 def q_sample(
     config: Config,
     rows: NDArray[np.int32],
-    shares: NDArray[np.float64],
+    timesteps: NDArray[np.float64],
     rng: np.random.Generator,
     prefix_length: int | None = None,
 ) -> NoisedBatch:
-    """Rows [B, T + 1] at noise steps `ceil(shares * num_steps)`.
+    """Rows [B, T + 1] at noise steps `ceil(timesteps * num_steps)`.
 
     To be scored, the first token and the `prefix_length` after it are context, never noisy, and
-    steps of the uniform transition are drawn at the square of `shares`: early ones, whose terms
+    steps of the uniform transition are drawn at the square of `timesteps`: early ones, whose terms
     are rare and large, more often and with less weight. (The absorbing one's need more draws
     that way, not fewer.) A row's noise is the same whatever rows stand behind it.
     """
     is_scored, prefix_length = prefix_length is not None, prefix_length or 0
     power = 2.0 if is_scored and config.transition == "uniform" else 1.0
-    steps_B = np.ceil(shares**power * config.num_steps)
+    steps_B = np.ceil(timesteps**power * config.num_steps)
     steps_B = np.clip(steps_B, 1, config.num_steps).astype(np.int32)
     root_T = (np.arange(config.num_steps + 1) / config.num_steps) ** (1 / power)
     weights_B = 1 / (config.num_steps * np.diff(root_T)[steps_B - 1])
@@ -64,7 +64,7 @@ def p_sample(
     probs: Probs,
     rng: np.random.Generator,
 ) -> NDArray[np.int32]:
-    """Draw `tokens[num_given:]` by the reverse process in at most `num_steps` strides.
+    """Sample `tokens[prefix_length:]` by the reverse process in at most `num_steps` strides.
 
     A stride from step t to step s < t draws from p(x_s | x_t): the true posterior
     q(x_s | x_t, x_0) averaged over the predicted clean tokens.

@@ -14,8 +14,9 @@ from torch import Tensor
 Recurrence = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 State = tuple[Tensor, Tensor]  # hidden and cell [B, H] after a token
 
-# A kernel that is wrong is off by about 1; tensor cores that round to TF32 by some 1e-3.
-_TOLERANCE = 1e-2
+# A kernel that is wrong is off by about 1; tensor cores that round to TF32 by some 1e-3, half
+# precision by some 1e-2.
+_TOLERANCE, _HALF_TOLERANCE = 1e-2, 1e-1
 _MAYBE_SLOW = ("mps",)  # devices on which the fused kernel must also win a race
 _PROBE_SHAPE = (8, 64, 24, 40)  # B, T, D, H
 
@@ -30,7 +31,9 @@ class Choice(NamedTuple):
 
 def recur(x_BTD: Tensor, weight_x_GD: Tensor, weight_h_GH: Tensor, bias_G: Tensor) -> Tensor:
     """Hidden states [B, T, H] of an LSTM (Hochreiter & Schmidhuber 1997) that starts at zero."""
-    return choose(x_BTD.device.type).run(x_BTD, weight_x_GD, weight_h_GH, bias_G)
+    device = x_BTD.device.type
+    half = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    return choose(device, half).run(x_BTD, weight_x_GD, weight_h_GH, bias_G)
 
 
 def fused(x_BTD: Tensor, weight_x_GD: Tensor, weight_h_GH: Tensor, bias_G: Tensor) -> Tensor:
@@ -82,18 +85,20 @@ def resumed(
 
 
 @cache
-def choose(device: str) -> Choice:
+def choose(device: str, half: torch.dtype | None = None) -> Choice:
     """Try the fused kernel against the steps on this device, in values, gradients and time.
 
     Fused LSTMs have been wrong (in gradients, silently) and slow in versions of PyTorch for
-    Apple's GPUs; elsewhere the check costs some milliseconds and time is not compared.
+    Apple's GPUs, and oneDNN has none in bf16 for processors without AVX-512; elsewhere the check
+    costs some milliseconds and time is not compared. Under autocast the kernel runs in `half`,
+    and is compared with steps in fp32.
     """
     try:
-        off = _difference(fused, stepwise, device)
+        off = _difference(fused, stepwise, device, half)
     except RuntimeError as error:  # NotImplementedError, which missing kernels raise, is one
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return Choice("stepwise", stepwise, f"the fused kernel fails: {lines[0][:200]}")
-    if not off <= _TOLERANCE:  # also where it is not a number
+    if not off <= (_HALF_TOLERANCE if half else _TOLERANCE):  # also where it is not a number
         return Choice("stepwise", stepwise, f"the fused kernel is off by {off:.2g}")
     if device not in _MAYBE_SLOW:
         return Choice("fused", fused, f"it agrees with the steps to {off:.1g}")
@@ -104,27 +109,33 @@ def choose(device: str) -> Choice:
     return Choice("fused", fused, f"the fused kernel is right and faster: {times}")
 
 
-def _difference(mine: Recurrence, theirs: Recurrence, device: str) -> float:
-    """Largest relative difference, in norm, of values and gradients."""
-    pairs = zip(_values_and_grads(mine, device), _values_and_grads(theirs, device), strict=True)
+def _difference(
+    mine: Recurrence, theirs: Recurrence, device: str, half: torch.dtype | None = None
+) -> float:
+    """Largest relative difference, in norm, of values and gradients; `mine` runs in `half`."""
+    own = _values_and_grads(mine, device, half)
+    pairs = zip(own, _values_and_grads(theirs, device), strict=True)
     differences = [float((a - b).norm() / b.norm()) for a, b in pairs]
     return max(differences) if all(d == d for d in differences) else float("nan")
 
 
-def _values_and_grads(run: Recurrence, device: str) -> list[Tensor]:
+def _values_and_grads(
+    run: Recurrence, device: str, half: torch.dtype | None = None
+) -> list[Tensor]:
     B, T, D, H = _PROBE_SHAPE
     generator = torch.Generator().manual_seed(0)  # of its own: a probe must not move the run's
     shapes = ((B, T, D), (4 * H, D), (4 * H, H), (4 * H,), (B, T, H))
     # Nothing of the caller's context may count: scoring runs without gradients, training may
     # run in half precision.
-    with torch.enable_grad(), torch.autocast(device, enabled=False):
+    autocast = torch.autocast(device, dtype=half, enabled=half is not None)
+    with torch.enable_grad(), autocast:
         *inputs, weights_BTH = (
             (0.3 * torch.randn(shape, generator=generator)).to(device).requires_grad_()
             for shape in shapes
         )
         values_BTH = run(*inputs)
         grads = torch.autograd.grad((values_BTH * weights_BTH.detach()).sum(), inputs)
-    return [tensor.detach().cpu() for tensor in (values_BTH, *grads)]
+    return [tensor.detach().float().cpu() for tensor in (values_BTH, *grads)]
 
 
 def _time_s(run: Recurrence, device: str) -> float:

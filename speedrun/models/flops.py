@@ -26,8 +26,8 @@ def forward_parts(
     architecture: Architecture, model: ModelConfig, *, is_processor: bool
 ) -> tuple[Mapping[str, float], str]:
     """FLOP of a forward pass per token by part, and their source."""
-    rare_share = RARE_SHARE if is_processor else 1.0
-    parts = architecture.forward_flops(model, rare_share)
+    tail_share = RARE_SHARE if is_processor else 1.0
+    parts = architecture.forward_flops(model, tail_share)
     if parts is not None:
         return parts, f"matrix products of the {architecture.NAME}"
     return (

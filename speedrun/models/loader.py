@@ -43,10 +43,10 @@ class LoadedArchitecture:
         """The configuration of a preset."""
         return contract.preset(self.package, name, vocab, fixed)
 
-    def forward_flops(self, config: ModelConfig, rare_share: float) -> Mapping[str, float] | None:
+    def forward_flops(self, config: ModelConfig, tail_share: float) -> Mapping[str, float] | None:
         """FLOPs of one token's forward pass by part; None where the package counts none."""
         count = getattr(self.package, "forward_flops", None)
-        return None if count is None else count(config, rare_share)
+        return None if count is None else count(config, tail_share)
 
     def initial(self, config: ModelConfig, seed: int) -> Weights:
         """Initial weights drawn from the seed; ValueError where they do not fit the config."""

@@ -100,7 +100,7 @@ def test_a_training_run_is_the_same_on_both_paths(monkeypatch):
     ends = []
     for path in (recurrence.fused, recurrence.stepwise):
         monkeypatch.setattr(
-            recurrence, "choose", lambda device, path=path: recurrence.Choice("", path, "")
+            recurrence, "choose", lambda device, half, path=path: recurrence.Choice("", path, "")
         )
         engine = registry.engine(
             EngineSpec(architecture=architecture, config=config, recipe=recipe, device=cpu)

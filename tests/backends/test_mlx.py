@@ -1,44 +1,34 @@
-"""What is MLX's own: precision, compilation, memory, the optimizers, the output layer."""
+"""What is MLX's own: precision, compilation, memory, the optimizers, the output head."""
 
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
 import pytest
+from helpers.engines import random_rows, small_engine
 
 mx = pytest.importorskip("mlx.core")
 
 import mlx.optimizers as stock  # noqa: E402
 
 from speedrun.backends import registry  # noqa: E402
+from speedrun.backends.contract import LMHead  # noqa: E402
 from speedrun.backends.mlx import backend, devices, lm_head, optimizers  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
-from speedrun.models import loader  # noqa: E402
-from speedrun.protocols import EngineSpec, OutOfMemory  # noqa: E402
+from speedrun.protocols import OutOfMemory  # noqa: E402
 
 V, D, N = 40, 12, 50
+pytestmark = pytest.mark.mlx
 
 
-def engine_of(arch: str = "transformer", settings: dict | None = None, **recipe) -> Any:
-    architecture = loader.architecture(arch)
-    config = architecture.for_params(20_000, 32, context=16, **(settings or {}))
-    chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": 4, **recipe})
-    mlx = registry.device("mlx")
-    return registry.engine(
-        EngineSpec(architecture=architecture, config=config, recipe=chosen, device=mlx)
-    )
-
-
-def batch(seed: int = 0):
-    return np.random.default_rng(seed).integers(0, 32, (4, 17), dtype=np.int32)
+def engine_of(arch: str = "transformer", **options) -> Any:
+    return small_engine(arch, "mlx", **options)
 
 
 @pytest.fixture(params=[0, 10], ids=["one-level", "two-levels"])
-def layer(request):
+def head(request):
     rng = np.random.default_rng(0)
-    weight, rare = (mx.array(rng.normal(size=s).astype(np.float32)) for s in ((V, D), (1, D)))
-    return lm_head.Output(weight, rare if request.param else None, request.param)
+    weight, tail = (mx.array(rng.normal(size=s).astype(np.float32)) for s in ((V, D), (1, D)))
+    return LMHead(weight, tail if request.param else None, request.param)
 
 
 @pytest.fixture
@@ -46,27 +36,28 @@ def features():
     return mx.array(np.random.default_rng(1).normal(size=(N, D)).astype(np.float32))
 
 
-def test_two_levels_are_normalised(layer, features):
-    logits = lm_head.logits(features, layer)
+def test_two_levels_are_normalised(head, features):
+    logits = lm_head.logits(features, head)
     assert logits.shape == (N, V)
-    if layer.num_common:  # and are log-probabilities up to one constant a token
-        first = features @ mx.concatenate([layer.weight_VD[: layer.num_common], layer.rare_1D]).T
+    if head.head_size:  # and are log-probabilities up to one constant a token
+        first = features @ mx.concatenate([head.weight_VD[: head.head_size], head.tail_1D]).T
         np.testing.assert_allclose(mx.logsumexp(logits, -1), mx.logsumexp(first, -1), rtol=1e-5)
 
 
-def test_token_nats_are_those_of_the_logits(layer, features):
+def test_token_nll_are_those_of_the_logits(head, features):
     targets = mx.array(np.random.default_rng(2).integers(0, V, N))
-    log_probs = lm_head.log_softmax(lm_head.logits(features, layer))
+    log_probs = lm_head.log_softmax(lm_head.logits(features, head))
     plain = -mx.take_along_axis(log_probs, targets[:, None], axis=1)[:, 0]
-    np.testing.assert_allclose(lm_head.token_nats(features, layer, targets), plain, atol=1e-5)
+    np.testing.assert_allclose(lm_head.token_nll(features, head, targets), plain, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_scoring_in_chunks_is_scoring_at_once(monkeypatch):
     for arch in ("transformer", "d3pm"):
         engine = engine_of(arch)
-        whole = engine.nll(batch(), 0)
+        whole = engine.nll(random_rows(), 0)
         monkeypatch.setattr(lm_head, "CHUNK_TOKENS", 7)
-        np.testing.assert_allclose(engine.nll(batch(), 0), whole, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(engine.nll(random_rows(), 0), whole, rtol=1e-5, atol=1e-6)
         monkeypatch.undo()
 
 
@@ -107,16 +98,16 @@ def test_weight_decay_spares_vectors_and_is_decoupled():
 
 
 def test_out_of_memory_leaves_the_weights_and_can_be_tried_again(monkeypatch):
-    engine, rows = engine_of(), batch()
+    engine, rows = engine_of(), random_rows()
     before = engine.weights()
-    real = engine._gradients
+    real = engine.gradients
 
     def no_room(params, num_terms, scale, inputs, targets):
         if len(inputs) > 2:
             raise RuntimeError("[malloc] Unable to allocate 137438953472 bytes.")
         return real(params, num_terms, scale, inputs, targets)
 
-    monkeypatch.setattr(engine, "_gradients", no_room)
+    monkeypatch.setattr(engine, "gradients", no_room)
     with pytest.raises(OutOfMemory, match="Unable to allocate"):
         engine.step(rows, 1.0)
     for name, value in engine.weights().items():
@@ -136,7 +127,7 @@ def test_memory_that_ends_in_the_evaluation_leaves_the_weights(monkeypatch):
 
     monkeypatch.setattr(mx, "eval", no_room)
     with pytest.raises(OutOfMemory, match="Insufficient"):
-        engine.step(batch(), 1.0)
+        engine.step(random_rows(), 1.0)
     monkeypatch.setattr(mx, "eval", real)
     for name, value in engine.weights().items():
         np.testing.assert_array_equal(value, before[name])
@@ -144,9 +135,9 @@ def test_memory_that_ends_in_the_evaluation_leaves_the_weights(monkeypatch):
 
 def test_other_errors_are_not_taken_for_memory(monkeypatch):
     engine = engine_of()
-    monkeypatch.setattr(engine, "_gradients", lambda *args: mx.zeros(3).reshape(2))
+    monkeypatch.setattr(engine, "gradients", lambda *args: mx.zeros(3).reshape(2))
     with pytest.raises(ValueError, match="reshape"):
-        engine.step(batch(), 1.0)
+        engine.step(random_rows(), 1.0)
 
 
 @pytest.fixture
@@ -168,7 +159,7 @@ def test_compiling_that_fails_falls_back_with_its_reason(monkeypatch, compiling)
 
     monkeypatch.setattr(mx, "compile", lambda f: broken)
     engine = engine_of(compile=True)
-    engine.step(batch(), 1.0)
+    engine.step(random_rows(), 1.0)
     assert engine.metadata()["compiled"] is False
     assert engine.metadata()["compile_error"] == "[Compile::eval_cpu] no g++ found"
 
@@ -180,26 +171,27 @@ def test_compiling_that_is_wrong_falls_back_with_the_number(monkeypatch, compili
     monkeypatch.setattr(mx, "compile", wrong)
     engine, eager = engine_of(compile=True), engine_of()
     for one in (engine, eager):
-        one.step(batch(), 1.0)
+        one.step(random_rows(), 1.0)
     assert engine.metadata()["compiled"] is False
     assert "off by 0.1" in engine.metadata()["compile_error"]
     assert engine.train_loss() == eager.train_loss()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["transformer", "d3pm"])
 def test_a_compiled_run_is_the_eager_one_and_is_traced_once(arch, compiling):
     """Also after a reset, at other learning rates and with other numbers of noisy tokens."""
-    settings = {"depth": 1, "value_tables": 0}
-    engine = engine_of(arch, settings, compile=True)
-    eager = engine_of(arch, settings)
+    small = {"depth": 1, "value_tables": 0}
+    engine = engine_of(arch, model=small, compile=True)
+    eager = engine_of(arch, model=small)
     traced = []
-    real = engine._objective.loss_sum
-    engine._objective.loss_sum = lambda *args: traced.append(1) or real(*args)
-    engine.step(batch(), 1.0)
+    real = engine.losses.loss_sum
+    engine.losses.loss_sum = lambda *args: traced.append(1) or real(*args)
+    engine.step(random_rows(), 1.0)
     engine.reset()
-    for step in range(4):
+    for step in range(3):
         for one in (engine, eager):
-            one.step(batch(step), 1.0 - step / 4)
+            one.step(random_rows(step), 1.0 - step / 4)
         assert engine.train_loss() == pytest.approx(eager.train_loss(), rel=1e-5)
     assert engine.metadata()["compiled"] is True
     assert len(traced) == 2, "once to prove it against, once to compile"
@@ -210,14 +202,16 @@ def test_a_precision_that_is_not_there_is_refused():
         engine_of(precision="fp64")
 
 
-@pytest.mark.parametrize("arch", ["transformer", "d3pm"])
-@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arch", "precision"), [("transformer", "bf16"), ("transformer", "fp16"), ("d3pm", "bf16")]
+)
 def test_half_precision_stays_near_fp32(arch, precision):
     losses = []
     for one in ("fp32", precision):
         engine = engine_of(arch, precision=one, optimizer="adamw")  # Muon rounds on its own
         for _ in range(5):
-            engine.step(batch(), 1.0)
+            engine.step(random_rows(), 1.0)
         losses.append(engine.train_loss())
         assert all(value.dtype == np.float32 for value in engine.weights().values())
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
@@ -226,20 +220,20 @@ def test_half_precision_stays_near_fp32(arch, precision):
 
 def test_half_precision_scores_in_fp32():
     full, half = engine_of(), engine_of(precision="bf16")
-    np.testing.assert_array_equal(half.nll(batch(), 0), full.nll(batch(), 0))
+    np.testing.assert_array_equal(half.nll(random_rows(), 0), full.nll(random_rows(), 0))
 
 
 def test_fp16_leaves_out_a_step_that_overflows_and_halves_the_scale():
     engine = engine_of(precision="fp16")
     before = engine.weights()
     engine._scaling["scale"] = mx.array(1e30)
-    engine.step(batch(), 1.0)
+    engine.step(random_rows(), 1.0)
     assert float(engine._scaling["scale"]) == pytest.approx(5e29)
     for name, value in engine.weights().items():
         np.testing.assert_array_equal(value, before[name])
     engine.reset()
     engine._scaling["num_good"] = mx.array(1999)
-    engine.step(batch(), 1.0)
+    engine.step(random_rows(), 1.0)
     assert float(engine._scaling["scale"]) == 131072.0
 
 
@@ -248,7 +242,7 @@ def test_gradient_clipping_bounds_the_step():
     for clip in (0.0, 1e-6):
         engine = engine_of(optimizer="adamw", grad_clip=clip, eps=1.0)
         before = engine.weights()
-        engine.step(batch(), 1.0)
+        engine.step(random_rows(), 1.0)
         after = engine.weights()
         ends.append(max(np.abs(after[n] - before[n]).max() for n in before))
     assert ends[1] < 1e-3 * ends[0]
@@ -256,7 +250,7 @@ def test_gradient_clipping_bounds_the_step():
 
 def test_limits_are_facts_and_the_peak_counts_the_cache(monkeypatch):
     engine = engine_of()
-    engine.step(batch(), 1.0)
+    engine.step(random_rows(), 1.0)
     engine.sync()
     assert engine.metadata()["memory_limit_bytes"] > engine.metadata()["cache_limit_bytes"] > 0
     monkeypatch.setattr(mx, "get_cache_memory", lambda: 10**12)
@@ -274,16 +268,3 @@ def test_without_the_package_the_row_says_how_to_get_it(monkeypatch):
     assert not row.available and "pip install" in row.detail
     with pytest.raises(ValueError, match=r"--device mlx is not here: MLX is not installed: pip"):
         registry.device("mlx")
-
-
-def test_without_the_package_the_command_line_says_one_line():
-    code = (
-        "import sys; sys.modules['mlx'] = None\n"
-        "from speedrun.cli.app import main\n"
-        "sys.argv = ['run.py', '--backend', 'mlx', '--minutes', '0.01']\n"
-        "main()"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 2, done.stderr
-    text = done.stdout + done.stderr
-    assert "MLX is not installed" in text and "Traceback" not in text

@@ -4,26 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.engines import small_engine
 
 from speedrun.backends import registry
-from speedrun.config import Recipe
-from speedrun.models import loader
-from speedrun.protocols import EngineSpec, OutOfMemory
+from speedrun.protocols import OutOfMemory
 
 
 def engine(**recipe) -> Any:
-    architecture = loader.architecture("ngram")
-    config = architecture.for_params(20_000, 32, context=16)
-    backend = registry.backend("numpy")
-    chosen = Recipe(batch_rows=4, **recipe)
-    return backend.engine(
-        EngineSpec(
-            architecture=architecture,
-            config=config,
-            recipe=chosen,
-            device=registry.device("numpy", architecture),
-        )
-    )
+    return small_engine("ngram", "numpy", **recipe)
 
 
 ROWS = np.random.default_rng(0).integers(0, 32, (4, 17), dtype=np.int32)
@@ -80,5 +68,5 @@ def test_the_loss_is_of_rows_before_they_are_counted():
 def test_exact_models_leave_the_choice_of_tokens_to_others():
     counting = engine()
     counting.step(ROWS, 1.0)
-    given = counting.nll(ROWS, 0, prefix_length=3, shares=np.ones(2))
+    given = counting.nll(ROWS, 0, prefix_length=3, timesteps=np.ones(2))
     np.testing.assert_array_equal(given, counting.nll(ROWS, 1))

@@ -1,58 +1,41 @@
-"""What is PyTorch's own: precision, compilation, memory, the optimizers, the output layer."""
-
-from typing import Any
+"""What is PyTorch's own: precision, compilation, memory, the optimizers, the output head."""
 
 import numpy as np
 import pytest
+from helpers.engines import random_rows, small_engine
 
 torch = pytest.importorskip("torch")
 
 import torch.nn.functional as F  # noqa: E402
 
-from speedrun.backends import registry  # noqa: E402
+from speedrun.backends.contract import LMHead  # noqa: E402
 from speedrun.backends.torch import devices, lm_head, optimizers  # noqa: E402
-from speedrun.config import Recipe  # noqa: E402
-from speedrun.models import loader  # noqa: E402
-from speedrun.protocols import EngineSpec, OutOfMemory  # noqa: E402
+from speedrun.protocols import OutOfMemory  # noqa: E402
 
 V, D, N = 40, 12, 1100  # more tokens than one chunk
-
-
-def engine_of(**recipe) -> Any:
-    architecture = loader.architecture("transformer")
-    config = architecture.for_params(20_000, 32, context=16)
-    chosen = Recipe(**{"compile": False, "precision": "fp32", "batch_rows": 4, **recipe})
-    cpu = registry.device("cpu")
-    return registry.engine(
-        EngineSpec(architecture=architecture, config=config, recipe=chosen, device=cpu)
-    )
-
-
-def batch():
-    return np.random.default_rng(0).integers(0, 32, (4, 17), dtype=np.int32)
 
 
 @pytest.fixture(params=[0, 10], ids=["one-level", "two-levels"])
 def case(request):
     generator = torch.Generator().manual_seed(0)
-    num_common = request.param
+    head_size = request.param
     parts = {
         "x": torch.randn(N, D, generator=generator),
         "weight": torch.randn(V, D, generator=generator),
-        "rare": torch.randn(1, D, generator=generator) if num_common else None,
+        "tail": torch.randn(1, D, generator=generator) if head_size else None,
     }
     parts = {k: v if v is None else v.requires_grad_() for k, v in parts.items()}
     targets = torch.randint(0, V, (N,), generator=generator)
-    return parts, num_common, targets
+    return parts, head_size, targets
 
 
 def test_chunked_loss_equals_softmax_of_the_logits_with_its_gradients(case):
-    parts, num_common, targets = case
-    layer = lm_head.Output(parts["weight"], parts["rare"], num_common)
+    parts, head_size, targets = case
+    head = LMHead(parts["weight"], parts["tail"], head_size)
     wanted = [p for p in parts.values() if p is not None]
-    plain = F.cross_entropy(lm_head.logits(parts["x"], layer), targets)
+    plain = F.cross_entropy(lm_head.logits(parts["x"], head), targets)
     plain_grads = torch.autograd.grad(plain, wanted)
-    chunked = lm_head.mean_nats(parts["x"], layer, targets)
+    chunked = lm_head.mean_nll(parts["x"], head, targets)
     chunked_grads = torch.autograd.grad(chunked, wanted)
     torch.testing.assert_close(chunked, plain)
     for mine, theirs in zip(chunked_grads, plain_grads, strict=True):
@@ -60,27 +43,27 @@ def test_chunked_loss_equals_softmax_of_the_logits_with_its_gradients(case):
 
 
 def test_two_levels_are_normalised(case):
-    parts, num_common, _ = case
-    logits = lm_head.logits(parts["x"], lm_head.Output(parts["weight"], parts["rare"], num_common))
+    parts, head_size, _ = case
+    logits = lm_head.logits(parts["x"], LMHead(parts["weight"], parts["tail"], head_size))
     assert logits.shape == (N, V)
-    if num_common:  # and are log-probabilities up to one constant a token
-        first = F.linear(parts["x"], torch.cat((parts["weight"][:num_common], parts["rare"])))
+    if head_size:  # and are log-probabilities up to one constant a token
+        first = F.linear(parts["x"], torch.cat((parts["weight"][:head_size], parts["tail"])))
         torch.testing.assert_close(logits.logsumexp(-1), first.logsumexp(-1))
 
 
-def test_token_nats_are_those_of_the_logits(case):
-    parts, num_common, targets = case
-    layer = lm_head.Output(parts["weight"], parts["rare"], num_common)
-    plain = F.cross_entropy(lm_head.logits(parts["x"], layer), targets, reduction="none")
-    torch.testing.assert_close(lm_head.token_nats(parts["x"], layer, targets), plain)
+def test_token_nll_are_those_of_the_logits(case):
+    parts, head_size, targets = case
+    head = LMHead(parts["weight"], parts["tail"], head_size)
+    plain = F.cross_entropy(lm_head.logits(parts["x"], head), targets, reduction="none")
+    torch.testing.assert_close(lm_head.token_nll(parts["x"], head, targets), plain)
 
 
 def test_chunked_loss_in_bf16_stays_near_fp32(case):
-    parts, num_common, targets = case
-    layer = lm_head.Output(parts["weight"], parts["rare"], num_common)
-    exact = lm_head.mean_nats(parts["x"], layer, targets)
+    parts, head_size, targets = case
+    head = LMHead(parts["weight"], parts["tail"], head_size)
+    exact = lm_head.mean_nll(parts["x"], head, targets)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        half = lm_head.mean_nats(parts["x"], layer, targets)
+        half = lm_head.mean_nll(parts["x"], head, targets)
     assert half.item() == pytest.approx(exact.item(), rel=0.02)
 
 
@@ -120,16 +103,16 @@ def test_a_parameter_without_a_group_is_an_error():
 
 
 def test_out_of_memory_leaves_the_weights_and_can_be_tried_again(monkeypatch):
-    engine, rows = engine_of(), batch()
+    engine, rows = small_engine(), random_rows()
     before = engine.weights()
-    real = engine._loss
+    real = engine.losses.loss
 
-    def no_room(placed):
-        if len(placed) > 2:
+    def no_room(piece, forward):
+        if len(piece) > 2:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried too much")
-        return real(placed)
+        return real(piece, forward)
 
-    monkeypatch.setattr(engine, "_loss", no_room)
+    monkeypatch.setattr(engine.losses, "loss", no_room)
     with pytest.raises(OutOfMemory, match="can't allocate"):
         engine.step(rows, 1.0)
     for name, value in engine.weights().items():
@@ -140,10 +123,10 @@ def test_out_of_memory_leaves_the_weights_and_can_be_tried_again(monkeypatch):
 
 
 def test_other_errors_are_not_taken_for_memory(monkeypatch):
-    engine = engine_of()
-    monkeypatch.setattr(engine, "_loss", lambda rows: 1 / torch.zeros(1).view(2))
+    engine = small_engine()
+    monkeypatch.setattr(engine.losses, "loss", lambda *args: 1 / torch.zeros(1).view(2))
     with pytest.raises(RuntimeError, match=r"shape|size"):
-        engine.step(batch(), 1.0)
+        engine.step(random_rows(), 1.0)
 
 
 def test_compiling_that_fails_falls_back_with_its_reason(monkeypatch):
@@ -154,17 +137,17 @@ def test_compiling_that_fails_falls_back_with_its_reason(monkeypatch):
         return call
 
     monkeypatch.setattr(torch, "compile", broken)
-    engine = engine_of(compile=True)
-    engine.step(batch(), 1.0)
+    engine = small_engine(compile=True)
+    engine.step(random_rows(), 1.0)
     assert engine.metadata()["compiled"] is False
     assert engine.metadata()["compile_error"] == "InvalidCxxCompiler: no g++ found"
 
 
 def test_compiling_that_is_wrong_falls_back_with_the_number(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda f, **_: lambda tokens: 1.1 * f(tokens))
-    wrong, eager = engine_of(compile=True), engine_of()
+    wrong, eager = small_engine(compile=True), small_engine()
     for engine in (wrong, eager):
-        engine.step(batch(), 1.0)
+        engine.step(random_rows(), 1.0)
     assert wrong.metadata()["compiled"] is False
     assert "off by 0." in wrong.metadata()["compile_error"]
     assert wrong.train_loss() == eager.train_loss(), "the proof must leave no gradient behind"
@@ -172,21 +155,21 @@ def test_compiling_that_is_wrong_falls_back_with_the_number(monkeypatch):
 
 def test_compiling_that_is_right_is_kept(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda f, **_: lambda tokens: f(tokens))
-    engine = engine_of(compile=True)
-    engine.step(batch(), 1.0)
+    engine = small_engine(compile=True)
+    engine.step(random_rows(), 1.0)
     assert engine.metadata()["compiled"] is True
 
 
 def test_a_precision_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="allowed are auto, fp32, bf16"):
-        engine_of(precision="fp16")
+        small_engine(precision="fp16")
 
 
 def test_bf16_stays_near_fp32():
-    rows = batch()
+    rows = random_rows()
     losses = []
     for precision in ("fp32", "bf16"):
-        engine = engine_of(precision=precision)
+        engine = small_engine(precision=precision)
         for _ in range(5):
             engine.step(rows, 1.0)
         losses.append(engine.train_loss())
@@ -194,9 +177,9 @@ def test_bf16_stays_near_fp32():
 
 
 def test_gradient_clipping_bounds_the_step():
-    rows, ends = batch(), []
+    rows, ends = random_rows(), []
     for clip in (0.0, 1e-6):
-        engine = engine_of(optimizer="adamw", grad_clip=clip, eps=1.0)
+        engine = small_engine(optimizer="adamw", grad_clip=clip, eps=1.0)
         before = engine.weights()
         engine.step(rows, 1.0)
         after = engine.weights()

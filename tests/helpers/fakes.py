@@ -119,7 +119,7 @@ class _TableEngine:
     def reader(self):
         return TextReader(lambda tokens, cache: self.logits(tokens[None])[0, -1], context=4)
 
-    def nll(self, rows, seed, prefix_length=0, shares=None):
+    def nll(self, rows, seed, prefix_length=0, timesteps=None):
         self.shapes.append(rows.shape)
         logits = self.logits(rows[:, :-1]).astype(np.float64)
         if self.mix:
@@ -143,13 +143,13 @@ class _BoundEngine:
         self.charge_given, self.num_logits = charge_given, num_logits or vocab
         self.calls: list[tuple] = []
 
-    def nll(self, rows, seed, prefix_length=0, shares=None):
-        self.calls.append((rows.shape, prefix_length, shares))
-        assert shares is not None and np.all((shares > 0) & (shares <= 1))
-        hidden = np.random.default_rng(seed).random(rows[:, 1:].shape) < shares[:, None]
+    def nll(self, rows, seed, prefix_length=0, timesteps=None):
+        self.calls.append((rows.shape, prefix_length, timesteps))
+        assert timesteps is not None and np.all((timesteps > 0) & (timesteps <= 1))
+        hidden = np.random.default_rng(seed).random(rows[:, 1:].shape) < timesteps[:, None]
         if not self.charge_given:
             hidden[:, :prefix_length] = False
-        one = self.scale * np.log(self.vocab) / shares[:, None] + self.mix * len(rows)
+        one = self.scale * np.log(self.vocab) / timesteps[:, None] + self.mix * len(rows)
         return np.where(hidden, one, 0.0)
 
     def logits(self, tokens, steps=None):
