@@ -125,26 +125,19 @@ def wrong(content: dict[str, Any]) -> list[str]:
     def close(a: float, b: float, relative: float) -> bool:
         return math.isfinite(a) and abs(a - b) <= relative * abs(b) + 1e-11
 
+    known = (data["train_fingerprint"], data["heldout_fingerprint"])
+    per_token = score["nats"] / score["num_tokens"]
+    per_byte = score["nats"] / 0.6931471805599453 / score["num_bytes"]
     holds = {
         "id": content["id"] == content_id(content),
         "complete": content["status"] == "complete" and clock["suspended_s"] == 0,
-        "bits": close(
-            score["bits_per_byte"], score["nats"] / 0.6931471805599453 / score["num_bytes"], 1e-8
-        ),
-        "nats": close(score["nats_per_token"], score["nats"] / score["num_tokens"], 1e-8),
-        "perplexity": close(
-            score["perplexity"], math.exp(score["nats"] / score["num_tokens"]), 1e-8
-        ),
+        "bits": close(score["bits_per_byte"], per_byte, 1e-8),
+        "nats": close(score["nats_per_token"], per_token, 1e-8),
+        "perplexity": close(score["perplexity"], math.exp(per_token), 1e-8),
         "speed": close(train["tokens_per_s"], train["num_tokens"] / spent_s, 2e-3),
         "above 0": score["nats"] > 0 and score["bits_per_byte_se"] >= 0,
         "budget": 0 < spent_s <= content["budget_s"] * 1.005 + 0.051,
-        "known": (
-            data["train_fingerprint"],
-            data["heldout_fingerprint"],
-            score["num_docs"],
-            score["num_bytes"],
-        )
-        in KNOWN,
+        "known": (*known, score["num_docs"], score["num_bytes"]) in KNOWN,
         "config": all(config[k] == content[k] for k in ("arch", "seed", "budget_s")),
         "vocab": config["model"]["vocab"] == content["tokenizer"]["vocab"],
         "window": config["model"]["context"] == score["window"],

@@ -1,4 +1,4 @@
-"""A record in a line: every fact is the record's; configs that differ in the seed have one key."""
+"""Summaries: every fact is the record's; configs that differ in the seed have one key."""
 
 import json
 
@@ -8,7 +8,7 @@ from helpers.made_records import BOUND, made
 from speedrun.records.summary import Summary, config_key, summarize
 
 
-def test_a_row_has_the_facts_of_its_record():
+def test_a_summary_has_the_facts_of_its_record_and_survives_json():
     record = made(0.7, 5, {"hardware.class": "cuda-h100", "budget_s": 60.0})
     found = summarize(record)
     assert record.score is not None
@@ -18,17 +18,14 @@ def test_a_row_has_the_facts_of_its_record():
     assert (found.hardware_class, found.recipe_name) == ("cuda-h100", "default")
     assert found.unranked_because is None and found.dirty is False
     assert summarize(made(0.7, changes=BOUND)).likelihood == "bound"
-
-
-def test_a_row_survives_json():
-    found = summarize(made())
     assert Summary(*json.loads(json.dumps(list(found)))) == found
+    without = summarize(made(changes={"score": None, "status": "diverged"}))
+    assert (without.bits_per_byte, without.num_docs) == (0.0, 0)
 
 
 @pytest.mark.parametrize(
     ("created", "shown"),
     [
-        ("2026-01-02T03:04:05+00:00", "2026-01-02T03:04:05+00:00"),
         ("2026-01-02T03:04:05+02:00", "2026-01-02T01:04:05+00:00"),
         ("soon", "soon"),
         ("9999-12-31T23:59:59-23:00", "9999-12-31T23:59:59-23:00"),
@@ -43,9 +40,3 @@ def test_the_config_without_its_seed_is_the_key():
     assert key == config_key(made(0.6, 9))
     for path, value in (("config.recipe.lr", 0.1), ("config.model.width", 64), ("config.x", 1)):
         assert config_key(made(changes={path: value})) != key
-
-
-def test_a_run_without_score_has_a_row_that_does_not_rank():
-    found = summarize(made(changes={"score": None, "status": "diverged"}))
-    assert (found.bits_per_byte, found.num_docs) == (0.0, 0)
-    assert found.unranked_because == "the run is diverged"
