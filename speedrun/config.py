@@ -4,7 +4,7 @@ import dataclasses
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, Protocol, get_args, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -130,9 +130,6 @@ class Run:
         return out
 
 
-T = TypeVar("T")
-
-
 def parse_settings(settings: Iterable[str], sections: Mapping[str, type]) -> dict[str, dict]:
     """`["recipe.lr=0.002"]` as `{"recipe": {"lr": 0.002}}`, typed by the section's dataclass.
 
@@ -164,8 +161,3 @@ def _typed(key: str, text: str, hint: Any) -> Any:
         wanted = first["msg"].removeprefix("Input should be ").partition(", unable")[0]
         wanted = "true or false" if first["type"] == "bool_parsing" else wanted
         raise ValueError(f"--set {key}={text}: expected {wanted}") from None
-
-
-def replaced(base: T, changes: Mapping[str, Any]) -> T:
-    """A copy of `base` with `changes`, checked like a new one."""
-    return dataclasses.replace(base, **changes)  # type: ignore[type-var]

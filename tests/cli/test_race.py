@@ -13,6 +13,7 @@ import safetensors.numpy
 from helpers.command_line import FAST, ROOT, TINY, command, done_well, refused
 
 from speedrun.autotune.tune import DISTURBED
+from speedrun.data import tokenizer
 from speedrun.records.schema import load
 from speedrun.records.summary import unranked_because
 
@@ -133,7 +134,10 @@ def test_a_race_is_tuned_before_its_clock_starts(stories, tmp_path, isolated):
 
 
 @pytest.mark.slow
-def test_without_hub_and_data_the_storybook_races_and_json_prints_the_record_alone(tmp_path):
+def test_without_hub_and_data_the_storybook_races_and_json_prints_the_record_alone(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tokenizer, "TRAINING_BYTES", 200_000)
     args = ("--json", "--minutes", "0.02", "--device", "cpu", "--out", tmp_path)
     done = command(*args, *TINY, *FAST)
     assert done.code == 0, done.err
@@ -180,7 +184,7 @@ def start(stories: Path, out: Path) -> subprocess.Popen:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_a_signal_ends_training_early_and_keeps_the_run(stories, tmp_path, number):
     process = start(stories, tmp_path)
     process.send_signal(number)

@@ -3,7 +3,6 @@
 import subprocess
 from pathlib import Path
 
-from speedrun.sweep.grid import Grid
 from speedrun.system import git
 from speedrun.training.request import RunRequest
 
@@ -37,5 +36,5 @@ def test_a_change_makes_the_tree_dirty(tmp_path):
 
 def test_default_output_folders_are_ignored():
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-    for folder in (RunRequest.out, Grid.out):
-        assert f"{folder.parts[0]}/" in ignored
+    for folder in (str(RunRequest.out), "sweeps"):
+        assert f"{folder}/" in ignored

@@ -15,9 +15,10 @@ FOLDER = Path("runs") / "RUN"
 
 
 def shown(record, terminal: bool = False, standing: Standing | None = None) -> str:
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=100)
     summary.finished(console, record, FOLDER, standing)
-    return console.file.getvalue()
+    return out.getvalue()
 
 
 def test_plain_lines_without_padding_or_control_characters():
@@ -54,9 +55,10 @@ def test_a_later_run_is_told_its_place(change, word):
 
 def test_seeds_are_lines_in_a_pipe_and_a_table_in_a_terminal():
     for terminal in (False, True):
-        console = Console(file=io.StringIO(), force_terminal=terminal, width=100)
+        out = io.StringIO()
+        console = Console(file=out, force_terminal=terminal, width=100)
         summary.seeds(console, [made(), made(seed=1)])
-        text = console.file.getvalue()
+        text = out.getvalue()
         assert "transformer, 2 seeds" in text and "mean ± sd" in text
         assert ("│" in text) is terminal
 
