@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from speedrun.autotune import cache
 from speedrun.autotune.cache import Tuned
-from speedrun.autotune.search import Budget, Result, Search, start_worker
+from speedrun.autotune.result import Budget, Result
+from speedrun.autotune.search import Search, start_worker
 from speedrun.autotune.worker import Target
 from speedrun.config import Recipe
 from speedrun.protocols import DEFAULT_EXECUTION, ExecutionConfig

@@ -9,7 +9,8 @@ import pytest
 from helpers.fake_worker import Candidate, FakeWorker
 
 from speedrun.autotune import search
-from speedrun.autotune.search import Budget, Result, Search
+from speedrun.autotune.result import Budget, Result
+from speedrun.autotune.search import Search
 from speedrun.protocols import ExecutionConfig
 
 SPACE = {
