@@ -20,6 +20,7 @@ from speedrun.config import Data, Run
 from speedrun.sweep.early_stopping import Curve
 from speedrun.system.subprocesses import Child, ChildEnded, ChildTimeout, Parent
 from speedrun.training import run_dir
+from speedrun.training.clock import process_age_s
 from speedrun.training.request import RunRequest
 
 POLL_S = 0.25
@@ -116,7 +117,7 @@ class _Callbacks:
 def main() -> None:
     """Run the race that the parent asks for."""
     parent = Parent()
-    from speedrun.training.race import process_age_s, race
+    from speedrun.training.race import race
     from speedrun.training.signals import StopFlag
 
     request = _decoded(dict(parent.receive()["request"]))
