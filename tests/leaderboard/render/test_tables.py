@@ -89,9 +89,12 @@ def test_the_terminal_fits_its_width(width):
             assert len(line) <= width
 
 
-def test_at_eighty_columns_the_names_and_scores_can_be_read():
-    text = shown(board(*three()), 80)
-    assert "0.7100" in text and "transformer" in text
+@pytest.mark.parametrize("width", [72, 80, 100, 120, 160, 200])
+def test_columns_are_dropped_before_numbers_are_cut(width):
+    text = shown(board(*three(), *three("lstm", 0.8)), width)
+    assert "0.7100 ± 0.0100" in text and "transformer" in text and "…" not in text
+    dropped = re.search(r"A wider terminal also shows: (.*?)\n✓", text, re.S)
+    assert (dropped is None) == (width == 200)
 
 
 def hostile(name: str) -> dict:
