@@ -56,6 +56,7 @@ class RMSNorm(nn.Module):
     """`rms_norm` as a module."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """`x` scaled to a root mean square of one over its last axis."""
         return rms_norm(x)
 
 
@@ -109,6 +110,7 @@ class MLP(nn.Module):
         self.down = nn.Linear(hidden, width, bias=False)
 
     def forward(self, x_BTD: Tensor) -> Tensor:
+        """The output of the two or three layers, as wide as their input."""
         h_BTH = self.up(x_BTD)
         if self.kind == "swiglu":
             h_BTH = F.silu(self.gate(x_BTD)) * h_BTH

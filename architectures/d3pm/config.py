@@ -74,7 +74,7 @@ class Config:
 
     @property
     def num_symbols(self) -> int:
-        """What the network reads: the vocabulary and, for the absorbing transition, the mask."""
+        """Number of input symbols: the vocabulary and, for the absorbing transition, the mask."""
         return self.vocab + (self.transition == "absorbing")
 
     @property

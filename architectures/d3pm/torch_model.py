@@ -28,6 +28,7 @@ class Attention(Projections):
     """Multi-head attention in both directions, with rotary positions."""
 
     def forward(self, x_BTD: Tensor, rotary: Rotary, token_values_BTD: Tensor | None) -> Tensor:
+        """Attention over the whole row, in both directions."""
         q_BTNK, k_BTNK, v_BTNK = self.split(x_BTD, token_values_BTD)
         y_BNTK = F.scaled_dot_product_attention(
             rotate(rms_norm(q_BTNK), rotary).transpose(1, 2),
@@ -58,6 +59,7 @@ class Block(nn.Module):
         rotary: Rotary,
         token_values_BTD: Tensor | None,
     ) -> Tensor:
+        """The stream after attention and MLP, given the time features of each row."""
         x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
         x_BTD = x_BTD + self.time(time_BF)[:, None]
         y_BTD = _mixed(rms_norm(x_BTD), self.attention_mixing)
@@ -75,6 +77,7 @@ class Direction(nn.Module):
         self.bias = nn.Parameter(torch.empty(4 * hidden))
 
     def weights(self) -> list[Tensor]:
+        """Weights in the order of `torch.nn.LSTM`; its second bias is zero."""
         return [self.weight_x, self.weight_h, self.bias, torch.zeros_like(self.bias)]
 
 
@@ -94,6 +97,7 @@ class Layer(nn.Module):
     def forward(
         self, x_BTD: Tensor, embedded_BTD: Tensor, time_BF: Tensor, token_values_BTD: Tensor | None
     ) -> Tensor:
+        """The stream after this layer, given the time features of each row."""
         x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
         x_BTD = x_BTD + self.time(time_BF)[:, None]
         y_BTD = _mixed(rms_norm(x_BTD), self.mixing)

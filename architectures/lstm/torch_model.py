@@ -33,6 +33,7 @@ class Layer(nn.Module):
         token_scales_BTD: Tensor | None,
         kept: Kept | None,
     ) -> Tensor:
+        """The stream after this layer."""
         if self.skip_scales is not None:
             x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
         weight_x_GD = torch.cat([self.weight_x[gate] for gate in GATES])

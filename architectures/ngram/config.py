@@ -44,6 +44,7 @@ class Config:
 
     @property
     def num_params_non_embedding(self) -> int:
+        """All parameters: there are no embeddings."""
         return self.max_params
 
 

@@ -47,16 +47,19 @@ class Table:
 
     @property
     def counts(self) -> NDArray[np.int64]:
+        """Count of each key."""
         return np.diff(self.totals)
 
     def __len__(self) -> int:
         return len(self.keys)
 
     def part(self, start: int, stop: int) -> "Table":
+        """Rows `start` to `stop` as a table."""
         return Table(self.keys[start:stop], self.totals[start : stop + 1])
 
 
 def merged(tables: list[Table]) -> Table:
+    """One table of all keys, counts of equal keys added."""
     return Table.of(
         np.concatenate([table.keys for table in tables]),
         np.concatenate([table.counts for table in tables]),
@@ -98,6 +101,7 @@ class Counter:
 
     @property
     def num_waiting(self) -> int:
+        """Number of windows that are not sorted in yet."""
         return self._num_buffered
 
     def finalize(self) -> Table:
@@ -117,11 +121,11 @@ class Counter:
         )
 
     def count(self, symbols: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-        """How often windows that begin with these symbols were sorted in so far."""
+        """Counts of windows that begin with these symbols, among those sorted in so far."""
         return self._between(symbols, [*symbols[:-1], symbols[-1] + 1])
 
     def count_followed(self, symbols: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-        """How often these symbols were followed by another token."""
+        """Counts of these symbols followed by another token."""
         follower = np.full_like(symbols[0], CUT)
         return self._between([*symbols, follower], [*symbols[:-1], symbols[-1] + 1])
 

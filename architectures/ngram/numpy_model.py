@@ -53,7 +53,7 @@ class Model:
 
     @property
     def num_entries(self) -> int:
-        """What `finalize` has to work through."""
+        """Number of entries that `finalize` has to process."""
         return len(self._counter) + self._counter.num_waiting
 
     def make_room(self) -> None:
@@ -151,6 +151,7 @@ class Model:
     # -- state
 
     def weights(self) -> dict[str, NDArray[Any]]:
+        """Copies of the stored arrays, by name; finalizes first."""
         self.finalize()
         return {name: array.copy() for name, array in self._arrays.items()}
 

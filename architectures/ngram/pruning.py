@@ -28,7 +28,7 @@ def fitted(whole: Smoothed, vocab: int, max_stored: int) -> list[Level]:
 
 
 def _gains(whole: Smoothed, vocab: int) -> list[Floats]:
-    """What each n-gram is worth in nats of the training text, or the best that it leads to."""
+    """Value of each n-gram in nats of the training text, or of the best that it leads to."""
     share, backoff = shares(whole.levels[0], vocab)
     lower = first = share + backoff[0] / vocab
     gains = [np.full(vocab, np.inf)]

@@ -38,6 +38,7 @@ class Attention(Projections):
         token_values_BTD: Tensor | None,
         kept: Kept | None,
     ) -> Tensor:
+        """Causal attention; with `kept`, over the tokens read before as well."""
         q_BTNK, k_BTNK, v_BTNK = self.split(x_BTD, token_values_BTD)
         if self.qk_norm:
             q_BTNK, k_BTNK = rms_norm(q_BTNK), rms_norm(k_BTNK)
@@ -80,6 +81,7 @@ class Block(nn.Module):
         token_values_BTD: Tensor | None,
         kept: Kept | None,
     ) -> Tensor:
+        """The stream after attention and MLP."""
         if self.skip_scales is not None:
             x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
         y_BTD = token_shift(self.attention_norm(x_BTD), self.attention_shift, kept, "attention")

@@ -1,4 +1,4 @@
-"""What the engines that train by gradients do alike."""
+"""Parts that the engines that train by gradients share."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, measured by wrapping calls from outside.
+"""Time of each part of a training step, measured by wrapping calls from outside.
 
 The time is cut at marks, and each piece belongs to the part that its mark names: so the parts
 add up to the step.

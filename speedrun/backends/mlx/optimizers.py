@@ -43,6 +43,7 @@ class BatchedMuon(stock.Muon):
         self._decay, self._dtype = weight_decay, dtype
 
     def apply_gradients(self, gradients: Named, parameters: Named) -> Named:
+        """Parameters after one step; matrices of one shape are orthogonalised together."""
         if not self._initialized:
             self.init(gradients)
         self.state["step"] = self.step + 1
@@ -150,6 +151,7 @@ class LossScaling:
         self._enabled = enabled
 
     def start(self) -> Named:
+        """State before the first step."""
         return {"scale": mx.array(65536.0 if self._enabled else 1.0), "num_good": mx.array(0)}
 
     def apply(
