@@ -14,7 +14,7 @@ FRAMEWORKS = {"torch", "mlx", "jax", "tensorflow"}
 # A package imports its own floor and those below it, bottom first.
 FLOORS = (
     "speedrun.records speedrun.system speedrun.distributed speedrun.text speedrun.schedule",
-    "speedrun.config",
+    "speedrun.config speedrun.device",
     "speedrun.protocols",
     "architectures speedrun.data speedrun.backends speedrun.models",
     "speedrun.evaluation speedrun.autotune",

@@ -12,7 +12,8 @@ from typing import get_args
 from leaderboard.attestations import Rerun
 from leaderboard.verify.case import Case, Request
 from speedrun.autotune import tune
-from speedrun.protocols import Architecture, Device
+from speedrun.device import Device
+from speedrun.protocols import Architecture
 from speedrun.records.schema import Record
 from speedrun.records.statistics import Spread, over_seeds
 from speedrun.records.summary import Summary, summarize

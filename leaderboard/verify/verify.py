@@ -15,7 +15,8 @@ from speedrun.data import open
 from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source, SourceUnavailable
 from speedrun.data.tokenizer import Tokenizer
-from speedrun.protocols import Architecture, Device
+from speedrun.device import Device
+from speedrun.protocols import Architecture
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.system import git, hardware

@@ -16,7 +16,7 @@ from typing import Any
 
 from speedrun.autotune.worker import Target
 from speedrun.backends import registry
-from speedrun.protocols import ExecutionConfig
+from speedrun.device import ExecutionConfig
 from speedrun.system.files import write_atomic
 
 _SCHEMA = 1

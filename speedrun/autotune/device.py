@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from speedrun.autotune import synthetic_batch
 from speedrun.backends import common, registry
 from speedrun.config import Run
-from speedrun.protocols import Architecture, Device, EngineSpec
+from speedrun.device import Device
+from speedrun.protocols import Architecture, EngineSpec
 
 NUM_STEPS = 3  # timed, after one that compiles
 

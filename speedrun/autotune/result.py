@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
-from speedrun.protocols import DEFAULT_EXECUTION, ExecutionConfig
+from speedrun.device import DEFAULT_EXECUTION, ExecutionConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from typing import Any
 from speedrun.autotune import worker
 from speedrun.autotune.result import Budget, Result, Trial
 from speedrun.autotune.worker import FirstSteps, Slot, Target
-from speedrun.protocols import ExecutionConfig
+from speedrun.device import ExecutionConfig
 from speedrun.system.subprocesses import Child, ChildEnded, ChildError, ChildTimeout
 
 # Relative difference of a step's loss that another order of rounding explains.

@@ -11,7 +11,7 @@ from speedrun.autotune.result import Budget, Result
 from speedrun.autotune.search import Search, start_worker
 from speedrun.autotune.worker import Target
 from speedrun.config import Recipe
-from speedrun.protocols import DEFAULT_EXECUTION, ExecutionConfig
+from speedrun.device import DEFAULT_EXECUTION, ExecutionConfig
 from speedrun.system import hardware, paths
 from speedrun.system.subprocesses import Child
 

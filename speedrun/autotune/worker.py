@@ -13,8 +13,9 @@ from typing import Any, Literal
 from speedrun.autotune import synthetic_batch
 from speedrun.backends import common, registry
 from speedrun.config import Recipe, Run
+from speedrun.device import Device, ExecutionConfig
 from speedrun.models import loader
-from speedrun.protocols import Architecture, Backend, Device, Engine, EngineSpec, ExecutionConfig
+from speedrun.protocols import Architecture, Backend, Engine, EngineSpec
 from speedrun.system import subprocesses
 from speedrun.system.hardware import Machine
 

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from speedrun.config import Recipe
+from speedrun.device import Device, ExecutionConfig
 from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import Device, Engine, ExecutionConfig, OutOfMemory, Rows
+from speedrun.protocols import Engine, OutOfMemory, Rows
 
 T = TypeVar("T")
 _PROBE_S = 0.06  # longest matrix product of a rate

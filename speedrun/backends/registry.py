@@ -5,7 +5,8 @@ import importlib
 import pkgutil
 
 from speedrun import backends
-from speedrun.protocols import Architecture, Backend, Device, Engine, EngineSpec
+from speedrun.device import Device
+from speedrun.protocols import Architecture, Backend, Engine, EngineSpec
 from speedrun.system import hardware
 from speedrun.text import nearest
 

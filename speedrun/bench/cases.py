@@ -8,8 +8,9 @@ from speedrun import text
 from speedrun.autotune import device as autotune_device
 from speedrun.backends import registry
 from speedrun.config import Data
+from speedrun.device import Device
 from speedrun.models import loader
-from speedrun.protocols import Architecture, Device
+from speedrun.protocols import Architecture
 from speedrun.training.request import RunRequest, resolve
 
 _VOCAB = Data().vocab

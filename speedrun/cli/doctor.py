@@ -13,8 +13,8 @@ from rich.text import Text
 from speedrun.backends import registry
 from speedrun.cli.options import Json
 from speedrun.data import hub
+from speedrun.device import Device
 from speedrun.models import loader
-from speedrun.protocols import Device
 from speedrun.system import hardware, paths
 
 

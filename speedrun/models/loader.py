@@ -12,8 +12,9 @@ from typing import Any
 
 import architectures
 from speedrun.config import ModelConfig
+from speedrun.device import Device
 from speedrun.models import contract, plugins
-from speedrun.protocols import Device, Likelihood, Weights
+from speedrun.protocols import Likelihood, Weights
 from speedrun.text import nearest
 
 

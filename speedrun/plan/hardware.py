@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import psutil
 
 from speedrun.backends import registry
+from speedrun.device import Device
 from speedrun.plan.request import PlanRequest
-from speedrun.protocols import Device
 from speedrun.text import nearest
 
 # Share of the rate of matrix products that training reaches, where nothing was measured: about

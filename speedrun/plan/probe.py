@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from speedrun.autotune import synthetic_batch
 from speedrun.backends import common, registry
+from speedrun.device import Device
 from speedrun.plan.request import PlanRequest
-from speedrun.protocols import Device, Engine, EngineSpec, Rows
+from speedrun.protocols import Engine, EngineSpec, Rows
 
 PROBE_S = 10.0
 

@@ -17,8 +17,9 @@ from speedrun.autotune import device as autotune_device
 from speedrun.backends import registry
 from speedrun.config import Data
 from speedrun.data import open
+from speedrun.device import Device
 from speedrun.models import loader
-from speedrun.protocols import Architecture, Device
+from speedrun.protocols import Architecture
 from speedrun.scaling_laws import fit, law, laws_file
 from speedrun.scaling_laws.law import SpeedLaw
 from speedrun.scaling_laws.laws_file import LawsFile

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from speedrun.backends import registry
+from speedrun.device import Device
 from speedrun.distributed import launcher
 from speedrun.distributed.group import MENDABLE, ProcessGroup, RaceOver
 from speedrun.distributed.launcher import Launched
 from speedrun.models import loader
-from speedrun.protocols import Device, OutOfMemory
+from speedrun.protocols import OutOfMemory
 from speedrun.training import request as request_
 from speedrun.training.race import take_part
 from speedrun.training.request import RunRequest

@@ -19,11 +19,12 @@ from speedrun.data import heldout, open, tokenizer
 from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source
 from speedrun.data.tokenizer import Tokenizer
+from speedrun.device import DEFAULT_EXECUTION, Device
 from speedrun.distributed.group import ProcessGroup
 from speedrun.evaluation import fairness
 from speedrun.models import loader
 from speedrun.models.loader import LoadedArchitecture
-from speedrun.protocols import DEFAULT_EXECUTION, Device, Engine, EngineSpec
+from speedrun.protocols import Engine, EngineSpec
 from speedrun.system import hardware, paths
 from speedrun.training import request
 from speedrun.training.clock import BudgetClock

@@ -17,8 +17,9 @@ import psutil
 from speedrun.backends import registry
 from speedrun.config import Data, ModelConfig, Recipe, Run
 from speedrun.data.tokenizer import Tokenizer, load_untrusted
+from speedrun.device import Device
 from speedrun.models import loader
-from speedrun.protocols import Architecture, Device, Engine, EngineSpec
+from speedrun.protocols import Architecture, Engine, EngineSpec
 from speedrun.records import artifacts, schema
 from speedrun.records.schema import Record
 from speedrun.system.timeout import CallTimedOut, call_with_timeout

@@ -11,7 +11,7 @@ from helpers.folders import write_stories
 
 from speedrun.autotune import device as devices
 from speedrun.backends import registry
-from speedrun.protocols import Device
+from speedrun.device import Device
 
 
 def device(name: str, **fields) -> Device:

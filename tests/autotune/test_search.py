@@ -11,7 +11,7 @@ from helpers.fake_worker import Candidate, FakeWorker
 from speedrun.autotune import search
 from speedrun.autotune.result import Budget, Result
 from speedrun.autotune.search import Search
-from speedrun.protocols import ExecutionConfig
+from speedrun.device import ExecutionConfig
 
 SPACE = {
     "precision": ("fp32", "bf16"),

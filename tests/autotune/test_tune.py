@@ -11,7 +11,7 @@ from helpers.fakes import run_of
 
 from speedrun.autotune import cache, tune
 from speedrun.config import Recipe
-from speedrun.protocols import Device, ExecutionConfig
+from speedrun.device import Device, ExecutionConfig
 from speedrun.system import paths
 from speedrun.system.hardware import Machine
 

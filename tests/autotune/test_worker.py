@@ -10,8 +10,9 @@ from speedrun.autotune import worker
 from speedrun.autotune.search import start_worker
 from speedrun.autotune.worker import Engines, Target
 from speedrun.backends import registry
+from speedrun.device import ExecutionConfig
 from speedrun.models import loader
-from speedrun.protocols import ExecutionConfig, OutOfMemory
+from speedrun.protocols import OutOfMemory
 from speedrun.system.hardware import Machine
 from speedrun.system.subprocesses import ChildTimeout
 

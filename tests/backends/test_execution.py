@@ -13,8 +13,9 @@ from speedrun.autotune.search import TOLERANCE  # noqa: E402
 from speedrun.backends import registry  # noqa: E402
 from speedrun.backends.torch import devices, tuning_space  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
+from speedrun.device import DEFAULT_EXECUTION, Device, ExecutionConfig  # noqa: E402
 from speedrun.models import loader  # noqa: E402
-from speedrun.protocols import DEFAULT_EXECUTION, Device, EngineSpec, ExecutionConfig  # noqa: E402
+from speedrun.protocols import EngineSpec  # noqa: E402
 
 NUM_STEPS = 8
 PLAIN = ExecutionConfig(precision="fp32", compile="off", fused=True, attention="auto")

@@ -7,8 +7,9 @@ import numpy as np
 
 from speedrun.backends import registry
 from speedrun.config import Recipe
+from speedrun.device import DEFAULT_EXECUTION, ExecutionConfig
 from speedrun.models import loader
-from speedrun.protocols import DEFAULT_EXECUTION, EngineSpec, ExecutionConfig
+from speedrun.protocols import EngineSpec
 
 VOCAB, CONTEXT = 32, 16
 

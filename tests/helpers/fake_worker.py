@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from speedrun.protocols import ExecutionConfig
+from speedrun.device import ExecutionConfig
 from speedrun.system.subprocesses import ChildEnded, ChildError, ChildTimeout
 
 LOSSES = (8.0, 7.5, 7.1, 6.8)

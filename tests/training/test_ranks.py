@@ -10,9 +10,10 @@ from helpers.process_groups import on_threads
 
 from speedrun.backends import common
 from speedrun.config import Data, Recipe
+from speedrun.device import Device
 from speedrun.distributed.group import ProcessGroup, RaceOver
 from speedrun.evaluation.scorer import Scorer, ScoringBatch, take_weights_of_rank_0
-from speedrun.protocols import Device, OutOfMemory
+from speedrun.protocols import OutOfMemory
 from speedrun.training import distributed, prepare, race
 from speedrun.training.clock import BudgetClock
 from speedrun.training.request import RunRequest

@@ -8,8 +8,9 @@ from typing import Any
 
 from speedrun.backends import common
 from speedrun.config import Recipe
+from speedrun.device import Device, ExecutionConfig
 from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import Architecture, Device, Engine, EngineSpec, ExecutionConfig
+from speedrun.protocols import Architecture, Engine, EngineSpec
 
 
 class MlxBackend:

@@ -9,7 +9,7 @@ import mlx.core as mx
 import psutil
 
 from speedrun.backends import common
-from speedrun.protocols import Device
+from speedrun.device import Device
 
 DTYPES = {"fp32": mx.float32, "bf16": mx.bfloat16, "fp16": mx.float16}
 # Shares of what MLX may use: the cache gives way before the limit is reached.

@@ -14,7 +14,8 @@ from speedrun.backends.engine import GradientEngine
 from speedrun.backends.mlx import devices, losses, profiler
 from speedrun.backends.mlx.compile import CheckedCompile
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
-from speedrun.protocols import EngineSpec, Profile, Rows, Weights
+from speedrun.device import Profile
+from speedrun.protocols import EngineSpec, Rows, Weights
 
 
 class MlxEngine(GradientEngine):

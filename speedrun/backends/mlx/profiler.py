@@ -12,7 +12,8 @@ from typing import Any
 import mlx.core as mx
 
 from speedrun.backends.timeline import DATA, EXCHANGE, OPTIMIZER, REST, Timeline
-from speedrun.protocols import Profile, Rows
+from speedrun.device import Profile
+from speedrun.protocols import Rows
 
 MODEL = "model, output and loss"
 _NOTE = "forward and backward passes of model and loss are one graph in MLX"

@@ -10,8 +10,9 @@ import psutil
 
 from speedrun.backends.numpy.engine import NumpyEngine
 from speedrun.config import Recipe
+from speedrun.device import Device, ExecutionConfig
 from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import Architecture, Device, Engine, EngineSpec, ExecutionConfig
+from speedrun.protocols import Architecture, Engine, EngineSpec
 
 _PROBE_SIZE = 1024
 _PROBE_TIMES = 5

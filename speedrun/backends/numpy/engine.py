@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from speedrun.backends import common
 from speedrun.backends.reader import TextReader
 from speedrun.config import ModelConfig
-from speedrun.protocols import EngineSpec, OutOfMemory, Profile, Reader, Rows, Weights
+from speedrun.device import Profile
+from speedrun.protocols import EngineSpec, OutOfMemory, Reader, Rows, Weights
 
 # `finalize` takes 0.4 to 1.4 times as long an entry as on the trial's rows (measured).
 _FINALIZE_MARGIN = 1.6

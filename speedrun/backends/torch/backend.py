@@ -8,8 +8,9 @@ import torch
 from speedrun.backends.torch import devices, tuning_space
 from speedrun.backends.torch.engine import TorchEngine
 from speedrun.config import Recipe
+from speedrun.device import Device, ExecutionConfig
 from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import Architecture, Device, Engine, EngineSpec, ExecutionConfig
+from speedrun.protocols import Architecture, Engine, EngineSpec
 
 
 class TorchBackend:

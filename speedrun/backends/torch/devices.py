@@ -12,7 +12,7 @@ import psutil
 import torch
 
 from speedrun.backends import common
-from speedrun.protocols import Device, ExecutionConfig
+from speedrun.device import Device, ExecutionConfig
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

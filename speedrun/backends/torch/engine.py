@@ -14,7 +14,8 @@ from speedrun.backends import common, contract
 from speedrun.backends.engine import GradientEngine
 from speedrun.backends.torch import devices, embedding, losses, optimizers, profiler, tuning_space
 from speedrun.backends.torch.compile import CheckedCompile
-from speedrun.protocols import EngineSpec, OutOfMemory, Profile, Rows, Weights
+from speedrun.device import Profile
+from speedrun.protocols import EngineSpec, OutOfMemory, Rows, Weights
 
 
 class TorchEngine(GradientEngine):

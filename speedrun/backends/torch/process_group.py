@@ -10,10 +10,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from speedrun.device import Device
 from speedrun.distributed import launcher
 from speedrun.distributed.group import Buffer, ProcessGroup
 from speedrun.distributed.launcher import Launched
-from speedrun.protocols import Device
 from speedrun.system import hardware
 
 # Broadcasts from rank 0 travel through memory, even where gradients go from GPU to GPU: no rank

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from speedrun.backends.timeline import DATA, EXCHANGE, MODEL, OPTIMIZER, OUTPUT, REST, Timeline
 from speedrun.backends.torch.compile import CheckedCompile
 from speedrun.backends.torch.devices import DeviceRow
-from speedrun.protocols import Profile, Rows
+from speedrun.device import Profile
+from speedrun.protocols import Rows
 
 # A module's part by its own name or that of its class.
 _KNOWN = (

@@ -9,7 +9,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from speedrun.backends import common
 from speedrun.backends.torch import devices
 from speedrun.config import Recipe
-from speedrun.protocols import Architecture, Device
+from speedrun.device import Device
+from speedrun.protocols import Architecture
 
 # Beside "off". CUDA graphs save the kernel launches, which small models mostly consist of.
 _COMPILE_MODES = {
