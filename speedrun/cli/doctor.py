@@ -1,5 +1,6 @@
 """The command `doctor`: facts about this machine, its devices, the hub and the caches."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Iterator
@@ -43,10 +44,7 @@ def examine() -> dict[str, Any]:
     unreachable = hub.unreachable()
     return {
         "machine": {
-            "cpu": machine.cpu,
-            "cores": machine.cores,
-            "memory_bytes": machine.memory_bytes,
-            "features": list(machine.features),
+            **dataclasses.asdict(machine),
             "class": hardware.hardware_class(machine, chosen.name, chosen.accelerator),
             "load_per_core": hardware.load_per_core(),
         },
@@ -56,31 +54,22 @@ def examine() -> dict[str, Any]:
         "versions": {
             "python": hardware.python_version(),
             "os": hardware.operating_system(),
-            **{k: v for b in registry.backend_names() for k, v in _versions(b).items()},
+            **{
+                name: version
+                for backend in registry.backend_names()
+                for name, version in registry.backend(backend).versions().items()
+            },
         },
         "architectures": loader.architecture_names(),
-        "remarks": list(_remarks()),
+        "warnings": list(_warnings()),
         "hub": "answers" if unreachable is None else f"does not answer: {unreachable}",
         "caches": [_cache(path) for path in _cache_paths()],
     }
 
 
-def _versions(backend: str) -> dict[str, str]:
-    return registry.backend(backend).versions()
-
-
 def _device(device: Device) -> dict[str, Any]:
-    return {
-        "name": device.name,
-        "backend": device.backend,
-        "available": device.available,
-        "detail": device.detail,
-        "accelerator": device.accelerator,
-        "memory_bytes": device.memory_bytes,
-        "precisions": list(device.precisions),
-        "matmul_gflops": _rates(device) if device.available else {},
-        "warnings": list(device.warnings),
-    }
+    rates = _rates(device) if device.available else {}
+    return {**dataclasses.asdict(device), "matmul_gflops": rates}
 
 
 def _rates(device: Device) -> dict[str, float | None]:
@@ -89,7 +78,7 @@ def _rates(device: Device) -> dict[str, float | None]:
     return {precision: backend.matmul_gflops(device, precision) for precision in ("fp32", "bf16")}
 
 
-def _remarks() -> Iterator[dict[str, str]]:
+def _warnings() -> Iterator[dict[str, str]]:
     """Warnings of architectures about the devices found, such as a slower path."""
     for name in loader.architecture_names():
         try:
@@ -135,9 +124,9 @@ def _print(console: Console, findings: dict[str, Any]) -> None:
         ("cache", f"{c['path']}: {c['bytes'] / 2**20:.1f} MiB in {c['num_files']} files")
         for c in findings["caches"]
     ]
-    for remark in findings["remarks"]:
-        where = f"{remark['architecture']} on {remark['device']}"
-        rows.append(("remark", f"{where}: {remark['text']}"))
+    for warning in findings["warnings"]:
+        where = f"{warning['architecture']} on {warning['device']}"
+        rows.append(("warning", f"{where}: {warning['text']}"))
     for device in findings["devices"]:
         rows += [("warning", f"{device['name']}: {warning}") for warning in device["warnings"]]
         if not device["available"]:
