@@ -83,8 +83,8 @@ def test_what_is_no_note_is_refused():
 def test_a_verification_agrees_if_all_its_parts_do():
     note = verification("a" * 64, rescored={})
     assert note.agrees
-    for part in ("rescored", "rerun"):
-        assert not verification("a" * 64, **{part: {"agrees": False}}).agrees
+    assert not verification("a" * 64, rescored={"agrees": False}).agrees
+    assert not verification("a" * 64, rerun={"agrees": False}).agrees
     for value in (float("nan"), float("inf")):
         with pytest.raises(ValueError):
             verification("a" * 64, rescored={"found_nats": value})
