@@ -1,4 +1,4 @@
-"""Floors of packages, no import cycles, frameworks named in their folders only."""
+"""Floors of packages, no import cycles, frameworks in their folders, sizes and docstrings."""
 
 import ast
 from collections.abc import Iterator, Mapping
@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMEWORKS = {"torch", "mlx", "jax", "tensorflow"}
+QUESTIONS = {"What", "Who", "Whose", "Where", "How", "Whatever"}  # no first words of a docstring
 
 # A package imports its own floor and those below it, bottom first.
 FLOORS = (
@@ -166,3 +167,40 @@ def test_files_and_functions_keep_to_their_size():
                 num = len([one for one in names if one.arg not in ("self", "cls")])
                 assert num <= 6, f"{name}.{node.name}: {num} parameters"
         assert "# fmt: skip" not in text, f"{name} has a part that is not formatted"
+
+
+def public(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+    """Public functions, classes and methods with their dotted names."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            yield f"{prefix}{node.name}", node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node, f"{prefix}{node.name}.")
+
+
+def undocumented(text: str) -> list[str]:
+    """Public names without a docstring, or whose docstring is no plain statement."""
+    tree = ast.parse(text)
+    documented: list[tuple[str, ast.Module | ast.FunctionDef | ast.ClassDef]] = [("module", tree)]
+    documented += public(tree)
+    first_words = {name: (ast.get_docstring(node) or "").split(" ")[0] for name, node in documented}
+    return [name for name, word in first_words.items() if not word or word in QUESTIONS]
+
+
+def test_public_names_have_a_docstring_that_states_what_they_are():
+    found = {name: undocumented(text) for name, text in sources().items()}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ["module"]),
+        ('"""Doc."""\ndef f(): ...', ["f"]),
+        ('"""Doc."""\nclass C:\n    """What it is."""\n    def m(self): ...', ["C", "C.m"]),
+        ('"""How fast."""\ndef _f(): ...', ["module"]),
+        ('"""Doc."""\ndef f():\n    """Doc."""\n    def inner(): ...', []),
+    ],
+)
+def test_missing_docstrings_are_found(text, names):
+    assert undocumented(text) == names
