@@ -96,26 +96,6 @@ def changed(draw) -> bytes:
     return json.dumps(content).encode("utf-8", "surrogatepass")
 
 
-@st.composite
-def damaged(draw) -> bytes:
-    """The bytes of a record file with some of them flipped, cut out, put in or doubled."""
-    raw = bytearray(json.dumps(draw(st.sampled_from(VALID))).encode())
-    for _ in range(draw(st.integers(1, 3))):
-        at = draw(st.integers(0, max(0, len(raw) - 1)))
-        act = draw(st.sampled_from(("flip", "cut", "insert", "double", "digit")))
-        digits = [k for k, byte in enumerate(raw) if 48 <= byte <= 57]
-        if act == "flip" and raw:
-            raw[at] ^= 1 << draw(st.integers(0, 7))
-        elif act == "digit" and digits:
-            raw[draw(st.sampled_from(digits))] = 48 + draw(st.integers(0, 9))
-        elif act == "cut":
-            del raw[at : at + draw(st.sampled_from([1, 2, 50, len(raw)]))]
-        else:
-            doubled = bytes(raw[at : at + 400])
-            raw[at:at] = doubled if act == "double" else draw(st.binary(min_size=1, max_size=4))
-    return bytes(raw)
-
-
 def wrong(content: dict[str, Any]) -> list[str]:
     """What does not hold in an accepted record, worked out from its JSON alone."""
     score, clock, train, config = (content[k] for k in ("score", "clock", "train", "config"))
@@ -180,38 +160,24 @@ def check(raw: bytes, folder: Path) -> bool:
     return True
 
 
-RULES = settings(
-    deadline=None,
-    derandomize=True,
-    max_examples=150,
-    database=None,
-    suppress_health_check=[
-        HealthCheck.too_slow,
-        HealthCheck.data_too_large,
-        HealthCheck.large_base_example,
-    ],
-)
-accepted = {"changed": 0}
+def test_changed_records_are_refused_or_hold(tmp_path):
+    accepted = []
+
+    @settings(
+        deadline=None,
+        derandomize=True,
+        max_examples=200,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(raw=changed())
+    def tried(raw):
+        accepted.append(check(raw, tmp_path))
+
+    tried()
+    assert sum(accepted) > 3, "too few of them were accepted to say anything"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("mutations")
-
-
-@RULES
-@given(raw=changed())
-def test_changed_records_are_refused_or_hold(folder, raw):
-    accepted["changed"] += check(raw, folder)
-
-
-@RULES
-@given(raw=damaged())
-def test_damaged_files_are_refused_or_hold(folder, raw):
-    check(raw, folder)
-
-
-def test_what_was_not_changed_is_accepted(folder):
+def test_what_was_not_changed_is_accepted(tmp_path):
     for content in VALID:
-        assert check(json.dumps(content).encode(), folder)
-    assert accepted["changed"] > 3, "the tests above tried too little"
+        assert check(json.dumps(content).encode(), tmp_path)
