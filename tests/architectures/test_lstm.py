@@ -166,5 +166,5 @@ def test_doctor_and_the_run_are_told_of_the_path(monkeypatch):
     cpu = registry.device("cpu")
     said = ("the recurrence runs stepwise: the fused kernel is off by 1",)
     assert loader.architecture("lstm").warnings(cpu) == said
-    assert {"architecture": "lstm", "device": "cpu", "text": said[0]} in list(doctor._remarks())
+    assert {"architecture": "lstm", "device": "cpu", "text": said[0]} in list(doctor._warnings())
     assert loader.architecture("transformer").warnings(cpu) == ()
