@@ -62,9 +62,10 @@ def test_a_folder_may_give_fields_alone(monkeypatch):
     assert (config.depth, config.width, config.vocab) == (3, 80, 4096)
 
 
+@pytest.mark.slow
 def test_a_preset_races(tmp_path, capsys):
     data = write_stories(tmp_path / "stories.jsonl")
-    args = ["--params", "tiny", "--vocab", "300", "--eval-docs", "4", "--minutes", "0.05"]
+    args = ["--params", "tiny", "--vocab", "300", "--eval-docs", "4", "--minutes", "0.2"]
     args += ["--set", "recipe.compile=false", "--set", "recipe.batch_rows=1", "--tune", "off"]
     with pytest.raises(SystemExit) as stopped:
         app.main([*args, "--data", str(data), "--out", str(tmp_path / "runs"), "--json"])

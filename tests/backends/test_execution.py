@@ -1,5 +1,6 @@
 """Settings change how a step is computed and never what: every candidate trains as fp32 does."""
 
+import functools
 import os
 from typing import Any
 
@@ -40,6 +41,11 @@ def as_before():
     devices.prepare("cpu", DEFAULT_EXECUTION)
 
 
+@functools.cache
+def plain_losses(arch: str) -> list[float]:
+    return trained(arch, PLAIN)[1]
+
+
 def trained(arch: str, settings: ExecutionConfig) -> tuple[Any, list[float]]:
     """An engine after some steps, and the loss of each."""
     architecture = loader.architecture(arch)
@@ -61,6 +67,7 @@ def trained(arch: str, settings: ExecutionConfig) -> tuple[Any, list[float]]:
     return engine, losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["transformer", "lstm", "d3pm"])
 @pytest.mark.parametrize(
     "settings",
@@ -72,7 +79,7 @@ def trained(arch: str, settings: ExecutionConfig) -> tuple[Any, list[float]]:
     ),
 )
 def test_every_candidate_trains_as_plain_settings_do(arch, settings):
-    _, right = trained(arch, PLAIN)
+    right = plain_losses(arch)
     _, losses = trained(arch, settings)
     assert losses == pytest.approx(right, rel=TOLERANCE[settings.precision or "fp32"])
     assert right[-1] < right[0] - 0.1, "and there is something to be wrong about"
@@ -174,6 +181,8 @@ def test_counting_has_no_choice():
     assert not backend.prepare(device, DEFAULT_EXECUTION)
 
 
+@pytest.mark.slow
+@pytest.mark.mlx
 def test_mlx_trains_alike_under_its_candidates():
     pytest.importorskip("mlx.core")
     device = registry.device("mlx")

@@ -13,6 +13,7 @@ from helpers.process_groups import ROOT, TORCHRUN, launched
 
 from speedrun.distributed.group import ProcessGroup
 
+pytestmark = pytest.mark.slow
 CHILD = str(ROOT / "tests" / "helpers" / "rank_child.py")
 # Exchanges of gradients, clipped as a whole; pieces of two rows, of which the last is smaller
 # where two share the eight; both optimizers.
@@ -52,7 +53,8 @@ def test_two_gloo_processes_learn_and_score_as_one(arch, settings, tmp_path):
     assert found["facts"]["exchange"] == "gloo"
 
 
-@pytest.mark.parametrize(("arch", "settings"), CASES, ids=["transformer", "d3pm"])
+@pytest.mark.mlx
+@pytest.mark.parametrize(("arch", "settings"), CASES[1:], ids=["d3pm"])
 def test_two_mlx_processes_learn_and_score_as_one(arch, settings, tmp_path):
     if importlib.util.find_spec("mlx") is None:
         pytest.skip("MLX is not installed")

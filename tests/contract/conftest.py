@@ -33,6 +33,8 @@ def pairs(likelihood: str | None = None) -> list:
             marks = []
             if not device.available:
                 marks = [pytest.mark.skip(reason=f"{device.name}: {device.detail}")]
+            if device.name == "mlx":  # slow where there is no GPU for it
+                marks += [pytest.mark.mlx, pytest.mark.slow]
             cases.append(pytest.param((name, device), id=f"{name}-{device.name}", marks=marks))
     return cases
 

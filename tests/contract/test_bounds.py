@@ -115,6 +115,7 @@ def estimated(engine, clean, num_draws: int) -> tuple[float, float]:
     return float(np.mean(batches)), float(np.std(batches, ddof=1) / 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "transition"), cases())
 @pytest.mark.parametrize("num_steps", [1, 3])
 def test_the_bound_is_the_papers_and_lies_above_the_likelihood(case, transition, num_steps):
@@ -139,6 +140,7 @@ def test_the_bound_is_the_papers_and_lies_above_the_likelihood(case, transition,
         assert max(gaps) > 0.01, "weights at random must leave a gap, or this test shows nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "transition"), cases())
 def test_the_bound_of_a_trained_model_is_tight(case, transition):
     engine = tiny(case, transition, 4)
@@ -159,6 +161,7 @@ def test_the_bound_of_a_trained_model_is_tight(case, transition):
     assert nats < 2 * np.log(3) - 0.5, "it has learnt something"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "transition"), cases())
 def test_given_tokens_are_seen_and_free(case, transition):
     engine = tiny(case, transition, 3)

@@ -26,12 +26,14 @@ def test_probabilities_of_all_continuations_sum_to_one(exact_pair, rows):
     assert np.exp(-nats).sum() == pytest.approx(1.0, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_training_moves_it_away_from_uniform(exact_pair, rows):
     """Without this the sum above would hold for a model that does nothing."""
     engine = trained(exact_pair.engine(), rows, 40)
     assert np.std(engine.logits(rows()[:, :-1]), axis=-1).mean() > 0.1
 
 
+@pytest.mark.slow
 def test_it_passes_the_checks_that_every_record_rests_on(pair, rows):
     engine = trained(pair.engine(), rows, 40)
     fairness.check(engine, VOCAB, pair.config.context, pair.architecture.LIKELIHOOD)
@@ -46,6 +48,7 @@ def test_nats_depend_on_the_seed_alone(pair, rows):
     assert first.dtype == np.float64 and first.shape == (4, 16)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_a_run_after_reset_equals_a_fresh_one(pair, rows, optimizer):
     batches = [rows() for _ in range(6)]
@@ -71,6 +74,7 @@ def test_the_same_seed_is_the_same_run_and_another_is_not(pair, rows):
     assert np.abs(nats[0] - nats[2]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_every_parameter_learns(pair, rows):
     """A parameter that never moves is a setting without effect."""
     engine = pair.engine()
@@ -81,6 +85,7 @@ def test_every_parameter_learns(pair, rows):
     assert after and not still
 
 
+@pytest.mark.slow
 def test_training_lowers_the_nats_of_unseen_rows(pair, rows):
     engine, unseen = pair.engine(), rows(16)
     before = engine.nll(unseen, 0).mean()
@@ -147,6 +152,7 @@ def test_weights_that_do_not_fit_are_refused(pair, rows):
         np.testing.assert_array_equal(value, weights[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_profile_adds_up_to_real_steps_and_changes_nothing(pair, rows):
     profiled, plain = pair.engine(), pair.engine()
     trained(profiled, rows, 2)
