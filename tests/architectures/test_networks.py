@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from architectures import d3pm, lstm, transformer
+from architectures import d3pm, lstm, sizing, transformer
 from architectures.d3pm.config import shapes as d3pm_shapes
 from architectures.lstm.config import shapes as lstm_shapes
 from architectures.transformer.config import shapes as transformer_shapes
@@ -126,3 +126,12 @@ def test_settings_that_cannot_be_are_refused(package, settings, says):
 def test_a_size_that_cannot_be_met_says_what_to_do(package, target, fixed):
     with pytest.raises(ValueError, match="ask for"):
         package.for_params(target, 4096, **fixed)
+
+
+@pytest.mark.parametrize(
+    ("package", "fixed"), [(transformer, {}), (lstm, {}), (d3pm, {"denoiser": "lstm"})]
+)
+def test_the_hidden_size_that_meets_a_target_is_found_exactly(package, fixed):
+    config = package.for_params(500_000, 4096, **fixed)
+    hidden = sizing._exact_hidden(config, config.num_params)
+    assert hidden == pytest.approx(config.hidden, abs=1e-6)

@@ -210,7 +210,7 @@ FEATURES = """x = torch.tanh(self.mix(recent))
         ("self.embed.weight", ["must give", "Parameter"]),
         ("self.embed.weight[1:], None, 0", ["(299, ", "(300, "]),
         ("self.embed.weight[:, 1:], None, 0", ["features has shape (4, 32, ", "expected rows"]),
-        ("self.embed.weight, self.embed.weight[0], 9", ["rare entry has shape"]),
+        ("self.embed.weight, self.embed.weight[0], 9", ["tail entry has shape"]),
         ("self.embed.weight, self.embed.weight[:1], 300", ["not normalised", "nats"]),
     ],
 )
