@@ -86,8 +86,8 @@ def test_one_rank_without_room_halves_the_pieces_of_all(fake_time):
     assert [fake.micro_batch_rows for fake in fakes] == [1, 1]
     assert fakes[1].num_steps == training.num_steps
     assert [event.what for event in training.events] == [
-        "out of memory (another process has no room); micro-batch now 2 rows",
-        "out of memory (another process has no room); micro-batch now 1 rows",
+        "out of memory (another process ran out of memory); micro-batch now 2 rows",
+        "out of memory (another process ran out of memory); micro-batch now 1 rows",
     ]
 
 
