@@ -68,14 +68,20 @@ def installed(wheel, tmp_path_factory) -> Path:
 
 
 def pip(*words: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "pip", *words], capture_output=True, text=True)
+    """Run pip without PYTHONPATH: a checkout there counts as installed."""
+    command = [sys.executable, "-P", "-m", "pip", *words]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def environment() -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 
 
 def elsewhere(python: Path, *words: str, cwd: Path) -> str:
     """Standard output of the environment's interpreter in another folder."""
-    env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    done = subprocess.run([python, *words], cwd=cwd, env=env, capture_output=True, text=True)
+    command = [python, *words]
+    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
