@@ -149,7 +149,7 @@ def test_recorded_curves_part_a_winner_from_a_loser():
     def field(first: FinishedRace, others: Sequence[FinishedRace]) -> list[FinishedRace]:
         """The first, and others as if of larger sizes."""
         sizes = [first.params * 2 ** (n + 1) for n in range(6)]
-        three = others[:3] * 2
+        three = [*others[:3], *others[:3]]
         rest = zip(sizes, three, strict=True)
         return [first, *(FinishedRace(size, o.curve, o.bits_per_byte) for size, o in rest)]
 
