@@ -61,14 +61,18 @@ def test_closing_a_race_ends_it_with_its_hidden_directory(request_):
 
 def test_a_sweep_that_is_killed_takes_its_race_along_and_resumes_later(stories, tmp_path):
     """kill -9 while the second race is under way."""
-    words = "sweep --arch ngram --params 60K --minutes 0.5 --seeds 2 --vocab 300 --eval-docs 20"
+    words = "sweep --arch ngram --params 60K --minutes 0.1 --seeds 2 --vocab 300 --tune off"
     command = [sys.executable, str(ROOT / "run.py"), *words.split(), "--data", str(stories)]
     out, env = tmp_path / "sweep", {**os.environ, "SPEEDRUN_CACHE": str(tmp_path / "cache")}
 
     def start() -> "subprocess.Popen[str]":
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            [*command, "--out", str(out)], stdout=pipe, stderr=pipe, text=True, env=env
+            [*command, "--eval-docs", "20", "--out", str(out)],
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            env=env,
         )
 
     sweep, shown = start(), ""
@@ -85,7 +89,7 @@ def test_a_sweep_that_is_killed_takes_its_race_along_and_resumes_later(stories, 
     (first,) = out.glob("*/record.json")
     before = first.read_bytes()
     sweep = start()
-    output, errors = sweep.communicate(timeout=90)
+    output, errors = sweep.communicate(timeout=240)
     assert sweep.returncode == 0, errors
     assert "seed 0:" not in output and "2 of 2 done" in output
     assert first.read_bytes() == before
