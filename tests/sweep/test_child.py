@@ -97,5 +97,5 @@ def test_a_sweep_that_is_killed_takes_its_race_along_and_resumes_later(stories, 
     assert "a fit needs 4, this budget has 1" in output
     manifest = json.loads((out / "sweep.json").read_text())
     assert manifest["grids"] == [
-        {"archs": ["ngram"], "params": [60000], "minutes": [0.5], "seeds": 2}
+        {"archs": ["ngram"], "params": [60000], "minutes": [0.1], "seeds": 2}
     ]
