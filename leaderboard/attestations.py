@@ -39,13 +39,8 @@ def parse_time(text: str) -> datetime:
     return when
 
 
-def _time(text: str) -> str:
-    parse_time(text)
-    return text
-
-
 Line = Annotated[str, AfterValidator(one_line)]
-Time = Annotated[str, AfterValidator(_time)]
+Time = Annotated[str, AfterValidator(lambda text: parse_time(text) and text)]
 
 
 class Note(Section):
@@ -171,12 +166,8 @@ class Verification(Note):
     @property
     def agrees(self) -> bool:
         """Whether nothing that was checked contradicts the record."""
-        found = (self.rescored, self.leaks, self.rerun)
-        return all(part.agrees for part in found if part is not None)
+        return all(part.agrees for part in (self.rescored, self.leaks, self.rerun) if part)
 
 
-NOTES: dict[str, type[Note]] = {  # by the part of the file name
-    "submission": Submission,
-    "verification": Verification,
-    "data": DataSet,
-}
+# By the part of the file name.
+NOTES = {"submission": Submission, "verification": Verification, "data": DataSet}

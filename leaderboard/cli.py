@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -88,7 +88,7 @@ def submit(
     for one, data in zip(found, opens, strict=True):
         done = submitting.submit(one, store, name=name, author=author, opens=data)
         if json_:
-            print(json.dumps(done.as_dict(), ensure_ascii=True), flush=True)
+            print(json.dumps(_plain(done), ensure_ascii=True), flush=True)
         console.print(Text(_submitted(done, store)), soft_wrap=True)
 
 
@@ -97,6 +97,17 @@ def _line(option: str, text: str | None) -> str | None:
         return None if text is None else one_line(text)
     except ValueError as error:
         raise ValueError(f"{option} {brief(text or '')}: {error}") from None
+
+
+def _plain(done: Submitted) -> dict[str, Any]:
+    return {
+        "id": done.note.record,
+        "added": done.is_new,
+        "entered": done.is_entered,
+        "weights_added": done.has_new_weights,
+        "verifications_added": done.num_new_verifications,
+        **done.note.model_dump(include={"name", "author", "submitted"}),
+    }
 
 
 def _submitted(done: Submitted, store: Store) -> str:
@@ -109,9 +120,9 @@ def _submitted(done: Submitted, store: Store) -> str:
         f"{num} verification{'s' * (num > 1)}": num > 0,
     }
     added = ", ".join(what for what, is_new in news.items() if is_new) or "nothing new"
-    name, author = done.note.name, done.note.author
-    entry = [f"as {name!r}" if name else "without a name", f"by {author}" if author else ""]
-    return f"{done.record.id[:12]}: added {added} to {store.url}, {' '.join(entry).strip()}"
+    named = f"as {done.note.name!r}" if done.note.name else "without a name"
+    by = f" by {done.note.author}" if done.note.author else ""
+    return f"{done.note.record[:12]}: added {added} to {store.url}, {named}{by}"
 
 
 def verify(
@@ -199,7 +210,7 @@ def leaderboard(
         raise ValueError(f"--top {top}: give a number of entries, or 0 for all")
     store = open_store(from_)
     found = index.read(store, None if check else cache_dir())
-    problems = list(found.problems)
+    problems = found.problems
     if check:
         problems += [f"{store / f}: not a file of a leaderboard" for f in store.unexpected_files()]
         problems += [f"{store / f}: does not match its name" for f in store.changed_weights()]
@@ -207,7 +218,7 @@ def leaderboard(
         found = _own_runs(store, needs_records=check or format_ == "html")
     _report(problems, len(found.runs), check)
     boards = rank.boards(found.runs, found.submissions, found.verifications)
-    boards = _chosen(boards, track)
+    boards = _chosen(boards, (track or "").lower().split())
     if format_ == "html":
         from leaderboard.render.html.page import write_page
 
@@ -238,28 +249,26 @@ def _own_runs(store: Store, *, needs_records: bool) -> Index:
     return Index(runs=runs)
 
 
-def _chosen(boards: list[Board], words: str | None) -> list[Board]:
+def _chosen(boards: list[Board], words: list[str]) -> list[Board]:
     """Tracks whose title has all of these words or parts of words; numbers match whole."""
 
     def has(label: str, word: str) -> bool:
-        is_number = word.replace(".", "").isdecimal()
-        return word in label.split() or (not is_number and word in label)
+        return word in (label.split() if word.replace(".", "").isdecimal() else label)
 
-    wanted = (words or "").lower().split()
-    chosen = [b for b in boards if all(has(b.track.label.lower(), word) for word in wanted)]
+    chosen = [b for b in boards if all(has(b.track.label.lower(), word) for word in words)]
     if boards and not chosen:
-        known = "; ".join(board.track.label for board in boards[:10])
-        raise LookupError(sanitize(f"--track {words}: no track has these words; known: {known}"))
+        known, given = "; ".join(board.track.label for board in boards[:10]), " ".join(words)
+        raise LookupError(sanitize(f"--track {given}: no track has these words; known: {known}"))
     return chosen
 
 
 def _report(problems: Sequence[str], num_records: int, check: bool) -> None:
     errors = Console(stderr=True)
-    shown = problems if check else problems[:MAX_PROBLEMS]
+    shown = [f"left out: {sanitize(line)}" for line in problems]
+    if not check and (left := len(problems) - MAX_PROBLEMS) > 0:
+        shown[MAX_PROBLEMS:] = [f"and {left} more; --check shows all"]
     for line in shown:
-        errors.print(Text(f"left out: {sanitize(line)}"), style="yellow", soft_wrap=True)
-    if len(shown) < len(problems):
-        errors.print(f"and {len(problems) - len(shown)} more; --check shows all", style="yellow")
+        errors.print(Text(line), style="yellow", soft_wrap=True)
     if check and not problems:
         errors.print(f"{num_records} records checked, no problems")
 

@@ -5,17 +5,15 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leaderboard import index, rank, validate
-from leaderboard.store import ID_PREFIX, Store
-from speedrun.records.files import RECORD
-from speedrun.records.schema import Record, load
-from speedrun.records.statistics import Spread, over_seeds, welch, welch_interval
+from leaderboard.store import Store
+from speedrun.records.schema import Record
+from speedrun.records.statistics import over_seeds, welch, welch_interval
 from speedrun.records.summary import Summary, summarize
 from speedrun.records.track import Track
 from speedrun.system.paths import cache_dir
@@ -44,10 +42,6 @@ class Side:
         """The record that settings and machine are read from."""
         return self.records[0]
 
-    def spread(self, name: str) -> Spread:
-        """Mean and deviation of a column over the seeds."""
-        return over_seeds(self.runs, name)
-
 
 @dataclass(frozen=True)
 class Curve:
@@ -73,17 +67,8 @@ def find(text: str, store: Store) -> Side:
 
     Raises ValueError or LookupError with what was given and what is allowed.
     """
-    path = Path(text)
-    if path.exists():
-        file = path / RECORD if path.is_dir() else path
-        if not file.is_file():
-            raise ValueError(f"{text}: no {RECORD} in it; give the folder of a finished run")
-        return _side(text, load(file))
-    if not ID_PREFIX.fullmatch(text):
-        raise ValueError(
-            f"{text!r} is neither a folder nor an id; give the folder of a finished run, or at"
-            " least four digits of an id that `leaderboard` shows"
-        )
+    if (record := index.local_record(text)) is not None:
+        return _side(text, record)
     found = index.read(store, cache_dir())
     boards = rank.boards(found.runs, found.submissions, found.verifications)
     entries = [entry for board in boards for entry in board.entries if entry.id.startswith(text)]
@@ -108,30 +93,28 @@ def _side(text: str, record: Record) -> Side:
 
 def compare(a: Side, b: Side) -> dict[str, Any]:
     """Everything that is reported about two sides, as plain values for JSON."""
+    x, y = curve(a.records), curve(b.records)
     reason = _no_curves_because(a, b)
-    found: dict[str, Any] = {
+    if not reason and not (len(x.nats) and len(y.nats)):
+        reason = f"{(b if len(x.nats) else a).label} has no loss curve"
+    return {
         "a": _facts(a),
         "b": _facts(b),
         "caveats": _caveats(a, b),
         "settings": differences(a.first.config, b.first.config),
         "score": _significance(a, b),
-        "curves": None,
+        "curves": None if reason else _points(x, y),
         "no_curves": reason,
-        "time_to_equal_loss": None,
+        "time_to_equal_loss": None if reason else _time_to_equal(x, y),
     }
-    if not reason:
-        x, y = curve(a.records), curve(b.records)
-        found |= {"curves": _points(x, y), "time_to_equal_loss": _time_to_equal(x, y)}
-    return found
 
 
 def _facts(side: Side) -> dict[str, Any]:
     first = side.first
-    spreads = ("bits_per_byte", "perplexity", "num_tokens", "tokens_per_s")
     return {
         "label": side.label,
         "ids": [record.id for record in side.records],
-        **{name: side.spread(name)._asdict() for name in spreads},
+        **{name: over_seeds(side.runs, name)._asdict() for name in rank.SPREADS},
         "likelihood": side.runs[0].likelihood,
         "num_params": first.num_params,
         "backend": f"{first.backend} {first.device}",
@@ -143,11 +126,12 @@ def _facts(side: Side) -> dict[str, Any]:
 
 def _caveats(a: Side, b: Side) -> list[str]:
     """Reasons why the two scores are not comparable."""
-    out = []
-    for letter, side in (("A", a), ("B", b)):
-        for record in side.records:
-            if problems := validate.problems(record):
-                out.append(f"{letter} would be rejected: {'; '.join(problems)}")
+    out = [
+        f"{letter} would be rejected: {'; '.join(problems)}"
+        for letter, side in (("A", a), ("B", b))
+        for record in side.records
+        if (problems := validate.problems(record))
+    ]
     # A local copy is named after its folder; the fingerprints identify the data.
     x, y = (Track.of(side.runs[0])._replace(data_name="") for side in (a, b))
     if x != y:
@@ -180,16 +164,17 @@ def flat(config: Mapping[str, Any], depth: int = _MAX_DEPTH) -> dict[str, Any]:
 
 def _significance(a: Side, b: Side) -> dict[str, Any]:
     """Difference in bits per byte with the two-sided p-value and interval of Welch's test."""
-    x, y = a.spread("bits_per_byte"), b.spread("bits_per_byte")
-    out: dict[str, Any] = {"difference": y.mean - x.mean, "p_value": None, "interval": None}
-    if x.sd is not None and y.sd is not None and x.sd + y.sd > 0:
-        one_sided = welch(y, x)
-        out["p_value"] = 2 * min(one_sided, 1 - one_sided)
-        out["interval"] = welch_interval(y, x)
+    x, y = (over_seeds(side.runs, "bits_per_byte") for side in (a, b))
+    one_sided = welch(y, x)
+    is_tested = bool((x.sd or 0) + (y.sd or 0)) and not math.isnan(one_sided)
     # Both score the same documents: as if independent, this is an upper limit.
     ses = [statistics.fmean(run.bits_per_byte_se for run in side.runs) for side in (a, b)]
-    out["documents_se"] = math.hypot(*ses)
-    return out
+    return {
+        "difference": y.mean - x.mean,
+        "p_value": 2 * min(one_sided, 1 - one_sided) if is_tested else None,
+        "interval": welch_interval(y, x) if is_tested else None,
+        "documents_se": math.hypot(*ses),
+    }
 
 
 def _no_curves_because(a: Side, b: Side) -> str:
@@ -197,8 +182,7 @@ def _no_curves_because(a: Side, b: Side) -> str:
         return "the tokenizers differ, so losses per token are not comparable"
     if a.runs[0].likelihood != b.runs[0].likelihood:
         return "one training loss is exact, the other that of a bound"
-    empty = [side.label for side in (a, b) if not len(curve(side.records).nats)]
-    return f"{empty[0]} has no loss curve" if empty else ""
+    return ""
 
 
 def curve(records: Sequence[Record]) -> Curve:

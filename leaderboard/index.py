@@ -18,8 +18,9 @@ from typing import Any
 
 from leaderboard import attestations, validate
 from leaderboard.attestations import MAX_NOTE_BYTES, NOTES, DataSet, Submission, Verification
-from leaderboard.store import Store
+from leaderboard.store import ID_PREFIX, Store
 from speedrun.records import sanitize, schema, strict_json, summary
+from speedrun.records.files import RECORD
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
 from speedrun.records.summary import Summary, summarize
 from speedrun.system.files import write_atomic
@@ -44,14 +45,19 @@ class Index:
 def read(store: Store, cache: Path | None) -> Index:
     """The index of a store; `cache` is a folder for what was read, or None."""
     names = store.names()
-    cached = _Cache(store, cache)
-    found = {name: cached.get(name, stamp) for name, stamp in names.items()}
-    missing = [name for name, known in found.items() if known is None]
-    for name, result in zip(missing, _examine_all(store, missing), strict=True):
-        found[name] = result
-        cached.put(name, names[name], result)
-    cached.save(names)
-    return _assemble(store, {name: result for name, result in found.items() if result is not None})
+    file = cache and _cache_file(store, cache)
+    old = _cached(file)
+    known = {n: old[n] for n, stamp in names.items() if stamp[1] and old.get(n, ())[:2] == [*stamp]}
+    missing = [name for name in names if name not in known]
+    read = {
+        name: [*names[name], *result]
+        for name, result in zip(missing, _examine_all(store, missing), strict=True)
+    }
+    valid = known | {name: result for name, result in read.items() if result[2] != "problem"}
+    if file and valid != old:
+        with contextlib.suppress(OSError):
+            write_atomic(file, json.dumps(valid))
+    return _assemble(store, {name: found[2:] for name, found in (known | read).items()})
 
 
 def fetch(store: Store, id: str, file_sha256: str = "") -> Record:
@@ -69,16 +75,33 @@ def fetch(store: Store, id: str, file_sha256: str = "") -> Record:
     return _named(raw, store / f"{id}.json", id)
 
 
+def local_record(text: str) -> Record | None:
+    """The record in the run's folder that a person named; None where it is the start of an id.
+
+    Raises ValueError where it is neither.
+    """
+    folder = Path(text)
+    if folder.is_dir():
+        if not (folder / RECORD).is_file():
+            raise ValueError(f"{text}: no {RECORD} in it; give the folder of a finished run")
+        return schema.load(folder / RECORD)
+    if not ID_PREFIX.fullmatch(text):
+        raise ValueError(
+            f"{sanitize.sanitize(text)!r} is neither a folder nor an id; give the folder of a"
+            " finished run, or at least four hex digits of an id that `leaderboard` shows"
+        )
+    return None
+
+
 def known_data(store: Store) -> list[DataSet]:
     """The data sets that a store knows: those of the project, and those opened in it."""
-    names = [name for name in store.names() if name.endswith(".data.json")]
-    found = [_examine(store, name) for name in names]
+    found = [_examine(store, name) for name in store.names() if name.endswith(".data.json")]
     return _agreed([DataSet.model_validate(content) for kind, content in found if kind == "data"])[
         0
     ]
 
 
-def _agreed(opened: Iterable[DataSet]) -> tuple[list[DataSet], list[DataSet]]:
+def _agreed(opened: Sequence[DataSet]) -> tuple[list[DataSet], list[DataSet]]:
     """The valid data sets, the project's first, and those that contradict others.
 
     Held-out documents have one size. Where two notes of a store name different ones nobody can
@@ -89,11 +112,8 @@ def _agreed(opened: Iterable[DataSet]) -> tuple[list[DataSet], list[DataSet]]:
     for note in opened:
         sizes[note.heldout].add(note.size)
     sizes.update({note.heldout: {note.size} for note in own})
-    agreed, contradicted = own, []
-    for note in opened:
-        holds = sizes[note.heldout] == {note.size}
-        (agreed if holds else contradicted).append(note)
-    return agreed, contradicted
+    agreed = [note for note in opened if sizes[note.heldout] == {note.size}]
+    return own + agreed, [note for note in opened if sizes[note.heldout] != {note.size}]
 
 
 def _named(raw: bytes, where: str, id: str) -> Record:
@@ -132,70 +152,44 @@ def _examine(store: Store, name: str) -> Found:
         return "problem", str(error)
 
 
-def _assemble(store: Store, found: dict[str, Found]) -> Index:
+def _assemble(store: Store, found: dict[str, list[Any]]) -> Index:
     by_kind: dict[str, list[Any]] = defaultdict(list)
     for name in sorted(found):
         kind, content = found[name]
         by_kind[kind].append(NOTES[kind].model_validate(content) if kind in NOTES else content)
-    out = Index(problems=by_kind["problem"])
-    out.submissions.update({note.record: note for note in by_kind["submission"]})
+    agreed, contradicted = _agreed(by_kind["data"])
+    submissions = {note.record: note for note in by_kind["submission"]}
+    out = Index(submissions=submissions, data=agreed, problems=by_kind["problem"])
     for note in by_kind["verification"]:
         out.verifications.setdefault(note.record, []).append(note)
-    agreed, contradicted = _agreed(by_kind["data"])
-    out.data.extend(agreed)
     for note in contradicted:
         why = "contradicts what else is known of its held-out documents"
         out.problems.append(f"{store / note.file_name}: {why}")
     names = {(*data.heldout, *data.size): data.name for data in reversed(agreed)}
     for run in (Summary(*content) for content in by_kind["record"]):
-        key = run.train_fingerprint, run.heldout_fingerprint, run.num_docs, run.num_bytes
-        if key in names:
-            # One data set has one name, whatever the folder was called that it was read from.
-            out.runs.append(run._replace(data_name=names[key]))
-        else:
-            problems = validate.data_problems(run, out.data)
+        if problems := validate.data_problems(run, agreed):
             out.problems.append(f"{store / run.id}.json: {'; '.join(problems)}")
-    ids = {run.id for run in out.runs}
-    for id in sorted({*out.submissions, *out.verifications} - ids):
+        else:
+            # One data set has one name, whatever the folder was called that it was read from.
+            key = run.train_fingerprint, run.heldout_fingerprint, run.num_docs, run.num_bytes
+            out.runs.append(run._replace(data_name=names[key]))
+    for id in sorted({*submissions, *out.verifications} - {run.id for run in out.runs}):
         out.problems.append(f"{store / id}: a note on a record that is not there or not valid")
     return out
 
 
-class _Cache:
-    """Results of earlier reads of one store. Losing it costs time alone."""
+def _cache_file(store: Store, folder: Path) -> Path:
+    """Another one for other rules or another schema: everything is then read again."""
+    digest = hashlib.sha256(store.address.encode())
+    rules = (sanitize, strict_json, schema, summary, attestations, validate)
+    for module in (*rules, sys.modules[__name__]):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    return folder / "leaderboard" / f"{digest.hexdigest()[:24]}.json"
 
-    def __init__(self, store: Store, folder: Path | None) -> None:
-        self._path: Path | None = None
-        self._files: dict[str, list[Any]] = {}
-        self._changed = False
-        if folder is None:
-            return
-        # Other rules or another schema: everything is read again.
-        digest = hashlib.sha256(store.address.encode())
-        rules = (sanitize, strict_json, schema, summary, attestations, validate)
-        for module in (*rules, sys.modules[__name__]):
-            digest.update(Path(str(module.__file__)).read_bytes())
-        self._path = folder / "leaderboard" / f"{digest.hexdigest()[:24]}.json"
-        with contextlib.suppress(OSError, ValueError):
-            files = json.loads(self._path.read_bytes())
-            self._files = files if isinstance(files, dict) else {}
 
-    def get(self, name: str, stamp: tuple[int, str]) -> Found | None:
-        cached = self._files.get(name)
-        if cached is None or not stamp[1] or (cached[0], cached[1]) != stamp:
-            return None
-        return cached[2], cached[3]
-
-    def put(self, name: str, stamp: tuple[int, str], result: Found) -> None:
-        if result[0] != "problem":
-            self._files[name] = [*stamp, *result]
-            self._changed = True
-
-    def save(self, names: Iterable[str]) -> None:
-        gone = self._files.keys() - set(names)
-        if self._path is None or not (self._changed or gone):
-            return
-        for name in gone:
-            del self._files[name]
-        with contextlib.suppress(OSError):
-            write_atomic(self._path, json.dumps(self._files))
+def _cached(file: Path | None) -> dict[str, list[Any]]:
+    """Size, stamp, kind and content of files by name; losing them costs time alone."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(file.read_bytes()) if file else {}
+        return found if isinstance(found, dict) else {}
+    return {}

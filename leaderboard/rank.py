@@ -16,6 +16,7 @@ from speedrun.records.summary import Summary
 from speedrun.records.track import Track
 
 MIN_SEEDS = 3
+SPREADS = ("bits_per_byte", "perplexity", "num_tokens", "tokens_per_s")  # over seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,63 +95,58 @@ class Board:
         return tuple(entry for entry in self.entries if entry.status == "record")
 
 
-@dataclass(frozen=True)
-class _Notes:
-    submissions: Mapping[str, Submission]  # by record
-    verifications: Mapping[str, Sequence[Verification]]
-
-
 def boards(
     runs: Iterable[Summary],
     submissions: Mapping[str, Submission] | None = None,
     verifications: Mapping[str, Sequence[Verification]] | None = None,
 ) -> list[Board]:
     """All tracks, those with most entries first."""
-    notes = _Notes(submissions or {}, verifications or {})
-    by_track: dict[Track, list[Summary]] = defaultdict(list)
+    submissions, verifications = submissions or {}, verifications or {}
+    groups: dict[tuple[str, ...], list[Summary]] = defaultdict(list)
+    tracks: dict[Track, list[Summary]] = defaultdict(list)  # with the runs that do not rank
     for run in runs:
-        by_track[Track.of(run)].append(run)
-    made = [_board(track, found, notes) for track, found in by_track.items()]
+        unranked = tracks[track := Track.of(run)]
+        if run.unranked_because is not None:
+            unranked.append(run)
+            continue
+        submission = submissions.get(run.id)
+        name = (submission.name if submission else None) or ""
+        # A bound is no run of an exact entry. Uncommitted code is an entry of its own, or
+        # anybody could unseat a record with one run of it.
+        kind = run.likelihood, "" if run.dirty is False else "dirty"
+        key = run.arch, run.backend, run.device, run.config_key, *kind, name
+        groups[*map(str, track), *key].append(run)
+    entries: dict[Track, list[Entry]] = defaultdict(list)
+    for key, group in groups.items():
+        entry = _entry(key, group, submissions, verifications)
+        entries[entry.track].append(entry)
+    made = [_board(track, entries[track], unranked) for track, unranked in tracks.items()]
     return sorted(made, key=lambda board: (-len(board.entries), board.track))
 
 
-def _board(track: Track, runs: Sequence[Summary], notes: _Notes) -> Board:
-    groups: dict[tuple[str, ...], list[Summary]] = defaultdict(list)
-    for run in runs:
-        if run.unranked_because is None:
-            submission = notes.submissions.get(run.id)
-            name = (submission.name if submission else None) or ""
-            # A bound is no run of an exact entry. Uncommitted code is an entry of its own, or
-            # anybody could unseat a record with one run of it.
-            kind = run.likelihood, "" if run.dirty is False else "dirty"
-            groups[run.arch, run.backend, run.device, run.config_key, *kind, name].append(run)
-    entries = [_entry(track, key, group, notes) for key, group in groups.items()]
-    judged: list[Entry] = []
-    history: list[Entry] = []
-    for is_bound in (False, True):
-        ranked, past = _judge([entry for entry in entries if entry.is_bound == is_bound])
-        judged += ranked
-        history += past
-    unranked = tuple(run for run in runs if run.unranked_because is not None)
-    return Board(track, tuple(judged), unranked, tuple(history))
+def _board(track: Track, entries: Sequence[Entry], unranked: Sequence[Summary]) -> Board:
+    exact, past = _judge([entry for entry in entries if not entry.is_bound])
+    bounds, past_bounds = _judge([entry for entry in entries if entry.is_bound])
+    return Board(track, (*exact, *bounds), tuple(unranked), (*past, *past_bounds))
 
 
-def _entry(track: Track, key: tuple[str, ...], group: list[Summary], notes: _Notes) -> Entry:
+def _entry(
+    key: tuple[str, ...],
+    group: Iterable[Summary],
+    submissions: Mapping[str, Submission],
+    verifications: Mapping[str, Sequence[Verification]],
+) -> Entry:
     runs = tuple(sorted(group, key=lambda run: (run.seed, run.created, run.id)))
-    digest = hashlib.sha256("\0".join((*map(str, track), *key)).encode("utf-8", "surrogatepass"))
-    submitted = [notes.submissions[run.id] for run in runs if run.id in notes.submissions]
+    authors = [submissions[run.id].author for run in runs if run.id in submissions]
     return Entry(
-        id=digest.hexdigest()[:12],
-        track=track,
+        id=hashlib.sha256("\0".join(key).encode("utf-8", "surrogatepass")).hexdigest()[:12],
+        track=Track.of(runs[0]),
         name=key[-1] or None,
-        authors=tuple(dict.fromkeys(note.author for note in submitted if note.author)),
+        authors=tuple(dict.fromkeys(filter(None, authors))),
         runs=runs,
-        bits_per_byte=over_seeds(runs, "bits_per_byte"),
-        perplexity=over_seeds(runs, "perplexity"),
-        num_tokens=over_seeds(runs, "num_tokens"),
-        tokens_per_s=over_seeds(runs, "tokens_per_s"),
-        verifications=tuple(v for run in runs for v in notes.verifications.get(run.id, ())),
+        verifications=tuple(v for run in runs for v in verifications.get(run.id, ())),
         created=max(run.created for run in runs),
+        **{name: over_seeds(runs, name) for name in SPREADS},
     )
 
 
@@ -167,8 +163,7 @@ def _judge(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
         reigns.append(replace(found, status="record", rival=reigns[-1].id, p_value=p))
     history = [replace(entry, status="former record") for entry in reigns[:-1]] + reigns[-1:]
     past = {entry.id: entry for entry in history}
-    standing = reigns[-1] if reigns else None
-    judged = [past.get(entry.id) or _compare(entry, standing) for entry in entries]
+    judged = [past.get(e.id) or _compare(e, reigns[-1] if reigns else None) for e in entries]
     return sorted(judged, key=lambda entry: (entry.bits_per_byte.mean, entry.id)), history
 
 

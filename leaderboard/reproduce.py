@@ -8,6 +8,7 @@ import functools
 import json
 import re
 import shlex
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from speedrun.config import Data
 from speedrun.models import loader
 from speedrun.records.schema import Record
 from speedrun.system.timeout import CallTimedOut, call_with_timeout
-from speedrun.text import parse_minutes
+from speedrun.text import parse_eval_docs, parse_minutes
 from speedrun.training.request import RunRequest, resolve
 
 Options = list[tuple[str, str]]  # (option, value)
@@ -38,14 +39,16 @@ class Command:
 
     def script(self, runs: Sequence[tuple[str | None, int]]) -> str:
         """Shell lines that repeat these (commit, seed), each commit checked out once."""
-        seeds: dict[str | None, list[int]] = {}
+        seeds: dict[str | None, set[int]] = defaultdict(set)
         for commit, seed in runs:
-            seeds.setdefault(commit, []).append(seed)
+            seeds[commit].add(seed)
         lines = []
         for commit, found in seeds.items():
             if commit is not None and _COMMIT.fullmatch(commit):
                 lines.append(f"git checkout {commit}")
-            lines += [self._line(first, num_seeds) for first, num_seeds in _ranges(found)]
+            first = [seed for seed in sorted(found) if seed - 1 not in found]
+            ends = [seed + 1 for seed in sorted(found) if seed + 1 not in found]
+            lines += [self._line(a, b - a) for a, b in zip(first, ends, strict=True)]
         return "\n".join(lines)
 
     def _line(self, seed: int, num_seeds: int) -> str:
@@ -105,10 +108,8 @@ def _from_config(record: Record) -> Iterator[tuple[str, str]]:
 
 def _text(value: Any) -> str:
     """A value as `--set` takes it."""
-    if value is None or isinstance(value, bool):
-        return {None: "none", True: "true", False: "false"}[value]
-    if isinstance(value, (str, int, float)):
-        return str(value)
+    if isinstance(value, str | int | float | None):
+        return str(value).lower() if value is None or isinstance(value, bool) else str(value)
     raise ValueError(f"--set does not take {type(value).__name__}")
 
 
@@ -119,17 +120,14 @@ def _resolves(options: Options, record: Record) -> bool:
         return False
 
     def resolved() -> dict[str, Any]:
-        eval_docs = given["--eval-docs"]
+        data = Data(vocab=int(given["--vocab"]), eval_docs=parse_eval_docs(given["--eval-docs"]))
         request = RunRequest(
             arch=given["--arch"],
             params=given["--params"],
             budget_s=parse_minutes(given["--minutes"]),
             recipe=given["--recipe"],
             seed=record.seed,
-            data=Data(
-                vocab=int(given["--vocab"]),
-                eval_docs=None if eval_docs == "all" else int(eval_docs),
-            ),
+            data=data,
             settings=tuple(value for option, value in options if option == "--set"),
         )
         architecture = loader.architecture(request.arch)
@@ -147,14 +145,3 @@ def _resolves(options: Options, record: Record) -> bool:
 def _names() -> frozenset[str]:
     """The installed architectures; looking them up takes longer than all the rest."""
     return frozenset(loader.architecture_names())
-
-
-def _ranges(seeds: Sequence[int]) -> list[tuple[int, int]]:
-    """Seeds as (first, number of consecutive ones)."""
-    out: list[tuple[int, int]] = []
-    for seed in sorted(set(seeds)):
-        if out and sum(out[-1]) == seed:
-            out[-1] = (out[-1][0], out[-1][1] + 1)
-        else:
-            out.append((seed, 1))
-    return out

@@ -74,13 +74,16 @@ class Store:
                 entries = self._fs.ls(self._root, detail=True)
             except FileNotFoundError:
                 return {}
-        found: dict[str, tuple[int, str]] = {}
-        for entry in entries:
-            name = str(entry["name"]).rstrip("/").rpartition("/")[2]
-            if entry.get("type") == "file" and _NAME.fullmatch(name):
-                stamp = next((str(entry[key]) for key in _STAMPS if entry.get(key)), "")
-                found[name] = (int(entry.get("size") or 0), stamp)
-        return found
+        files = [
+            (str(entry["name"]).rstrip("/").rpartition("/")[2], entry)
+            for entry in entries
+            if entry.get("type") == "file"
+        ]
+        return {
+            name: (int(file.get("size") or 0), str(next(filter(None, map(file.get, _STAMPS)), "")))
+            for name, file in files
+            if _NAME.fullmatch(name)
+        }
 
     def unexpected_files(self) -> list[str]:
         """Files of a local store, and of its folders, that no store has; sorted."""
@@ -88,27 +91,21 @@ class Store:
             return []
         folders = {name for name in _FOLDERS if not (self._folder / name).is_symlink()}
         known = _scan(self._folder).keys() | folders
-        odd = [path.name for path in self._folder.iterdir() if path.name not in known]
+        odd = [path for path in self._folder.iterdir() if path.name not in known]
         for name in folders:
-            for path in (self._folder / name).glob("*"):
-                is_file = path.is_file() and not path.is_symlink()
-                if not is_file or not _FOLDERS[name].fullmatch(path.name):
-                    odd.append(f"{name}/{path.name}")
-        return sorted(odd)
+            inside = (self._folder / name).glob("*")
+            odd += [p for p in inside if not (_is_plain(p) and _FOLDERS[name].fullmatch(p.name))]
+        return sorted(path.relative_to(self._folder).as_posix() for path in odd)
 
     def changed_weights(self) -> list[str]:
         """Weights of a local store whose content does not have the hash of their name."""
-        if self._folder is None:
-            return []
-        return [
-            f"weights/{path.name}"
-            for path in sorted((self._folder / "weights").glob("*.safetensors"))
-            if not path.is_symlink() and path.is_file() and _sha256(path) != path.stem
-        ]
+        paths = sorted((self._folder / "weights").glob("*.safetensors")) if self._folder else []
+        return [f"weights/{p.name}" for p in paths if _is_plain(p) and _sha256(p) != p.stem]
 
     def read(self, name: str, limit: int) -> bytes:
         """At most `limit` + 1 bytes of a file; FileNotFoundError where it does not exist."""
         if self._folder is not None:
+            self.refuse_links(name.rpartition("/")[0])
             with os.fdopen(_open_regular(self._folder / name), "rb") as file:
                 return file.read(limit + 1)
         with self._explained():
@@ -116,8 +113,8 @@ class Store:
 
     def refuse_links(self, folder: str) -> None:
         """Raise ValueError where this folder of a local store is a link."""
-        if self._folder is not None:
-            _refuse_link(self._folder / folder)
+        if self._folder is not None and (path := self._folder / folder).is_symlink():
+            raise ValueError(f"{path}: a link, which may lead out of the store")
 
     def size(self, name: str) -> int | None:
         """Bytes of a file; None where it does not exist."""
@@ -132,7 +129,13 @@ class Store:
     def add(self, name: str, content: bytes) -> bool:
         """Add a file as a whole; False, and the older file unchanged, where the name is taken."""
         if self._folder is not None:
-            return _add_local(self._folder / name, content, self.url)
+            if "/" in name:
+                self.refuse_links(name.rpartition("/")[0])
+            try:
+                return create_atomic(self._folder / name, content)
+            except OSError as error:
+                why = f"cannot write there ({error.strerror}); nothing changed"
+                raise ValueError(f"{self.url}: {why}") from None
         path = f"{self._root}/{name}"
         with self._explained():
             if self._fs.exists(path):
@@ -191,13 +194,11 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _refuse_link(folder: Path) -> None:
-    if folder.is_symlink():
-        raise ValueError(f"{folder}: a link, which may lead out of the store")
+def _is_plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def _open_regular(path: Path) -> int:
-    _refuse_link(path.parent)
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         opened = os.open(path, flags)
@@ -209,12 +210,3 @@ def _open_regular(path: Path) -> int:
         os.close(opened)
         raise ValueError(f"{path}: not a plain file")
     return opened
-
-
-def _add_local(path: Path, content: bytes, url: str) -> bool:
-    try:
-        if path.parent.name in _FOLDERS:
-            _refuse_link(path.parent)
-        return create_atomic(path, content)
-    except OSError as error:
-        raise ValueError(f"{url}: cannot write there ({error.strerror}); nothing changed") from None

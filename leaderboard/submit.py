@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from leaderboard import index, validate
 from leaderboard.attestations import (
@@ -33,8 +32,7 @@ class Candidate:
     folder: Path
     record: Record
     raw: bytes  # the record's file
-    weights: bytes | None  # None: not asked for
-    tokenizer: bytes | None
+    artifacts: tuple[bytes, bytes] | None  # weights and tokenizer; None: not asked for
     verifications: list[Verification]
 
 
@@ -42,25 +40,11 @@ class Candidate:
 class Submitted:
     """The result of a submission; `note` is the one in the store, which may be an older one."""
 
-    record: Record
     note: Submission
     is_new: bool
     has_new_weights: bool
     num_new_verifications: int
     is_entered: bool  # the note is new
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for --json."""
-        return {
-            "id": self.record.id,
-            "added": self.is_new,
-            "entered": self.is_entered,
-            "weights_added": self.has_new_weights,
-            "verifications_added": self.num_new_verifications,
-            "name": self.note.name,
-            "author": self.note.author,
-            "submitted": self.note.submitted,
-        }
 
 
 def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
@@ -68,20 +52,19 @@ def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
     file = run / RECORD if run.is_dir() else run
     if not file.is_file():
         raise ValueError(f"{run}: no {RECORD} there; give the folder of a finished run")
-    raw = _read(file, MAX_RECORD_BYTES)
+    folder, raw = file.parent, _read(file, MAX_RECORD_BYTES)
     record = parse(raw, str(file))  # these very bytes are added, whatever the file becomes
     if problems := validate.problems(record):
         raise ValueError(f"{run}: not accepted: {'; '.join(problems)}")
     notes = [
         Verification.parse(_read(path, MAX_NOTE_BYTES), str(path))
-        for path in sorted(file.parent.glob(VERIFICATION))
+        for path in sorted(folder.glob(VERIFICATION))
     ]
     return Candidate(
-        folder=file.parent,
+        folder=folder,
         record=record,
         raw=raw,
-        weights=read_weights(file.parent, record) if with_weights else None,
-        tokenizer=read_tokenizer(file.parent) if with_weights else None,
+        artifacts=(read_weights(folder, record), read_tokenizer(folder)) if with_weights else None,
         verifications=[note for note in notes if note.record == record.id],
     )
 
@@ -100,31 +83,26 @@ def opened_data(run: Candidate, known: Sequence[DataSet], *, new_data: bool) -> 
 
     Raises ValueError for data that the store does not know, unless `new_data` is set.
     """
-    problems = validate.data_problems(summarize(run.record), known)
-    if not problems:
+    found = summarize(run.record)
+    if not (problems := validate.data_problems(found, known)):
         return None
-    opened = _data_set(run)
+    try:
+        one_line(found.data_name)
+    except ValueError as error:
+        named = f"its data is called {brief(found.data_name)}"
+        raise ValueError(f"{run.folder}: {named}: {error}") from None
+    opened = DataSet(
+        name=found.data_name,
+        train_fingerprint=found.train_fingerprint,
+        heldout_fingerprint=found.heldout_fingerprint,
+        num_docs=found.num_docs,
+        num_bytes=found.num_bytes,
+    )
     is_contradicted = opened.heldout in {data.heldout for data in known}
     if new_data and not is_contradicted:
         return opened
     hint = "" if is_contradicted else "; --new-data opens a track for it"
     raise ValueError(f"{run.folder}: not accepted: {'; '.join(problems)}{hint}")
-
-
-def _data_set(run: Candidate) -> DataSet:
-    data, score = run.record.data, run.record.score
-    try:
-        one_line(data.name)
-    except ValueError as error:
-        raise ValueError(f"{run.folder}: its data is called {brief(data.name)}: {error}") from None
-    assert score is not None  # it was accepted
-    return DataSet(
-        name=data.name,
-        train_fingerprint=data.train_fingerprint,
-        heldout_fingerprint=data.heldout_fingerprint,
-        num_docs=score.num_docs,
-        num_bytes=score.num_bytes,
-    )
 
 
 def check_store(run: Candidate, store: Store) -> None:
@@ -136,7 +114,7 @@ def check_store(run: Candidate, store: Store) -> None:
         index.fetch(store, run.record.id)
     with contextlib.suppress(FileNotFoundError):
         _submission(store, run.record.id)
-    if run.weights is not None:
+    if run.artifacts is not None:
         store.refuse_links("weights")
         store.refuse_links("tokenizers")
 
@@ -148,19 +126,18 @@ def submit(
     record = run.record
     if opens is not None:
         _add_note(store, opens)
-    note = Submission(
-        record=record.id,
-        name=name,
-        author=author,
-        submitted=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    has_new_weights = _add_weights(run, store)
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    note = Submission(record=record.id, name=name, author=author, submitted=now)
+    has_new_weights = False
+    if run.artifacts is not None:
+        weights, tokenizer = run.artifacts
+        store.add(tokenizer_name(record), tokenizer)
+        has_new_weights = store.add(weights_name(record), weights)
     num_new_verifications = sum(_add_note(store, found) for found in run.verifications)
     is_entered = _add_note(store, note)
     # The record comes last: whoever reads the store meanwhile finds it complete.
     is_new = store.add(f"{record.id}.json", run.raw)
     return Submitted(
-        record=record,
         note=note if is_entered else _submission(store, record.id),
         is_new=is_new,
         has_new_weights=has_new_weights,
@@ -179,10 +156,3 @@ def _submission(store: Store, id: str) -> Submission:
 
 def _add_note(store: Store, note: Note) -> bool:
     return store.add(note.file_name, note.to_json().encode())
-
-
-def _add_weights(run: Candidate, store: Store) -> bool:
-    if run.weights is None or run.tokenizer is None:
-        return False
-    store.add(tokenizer_name(run.record), run.tokenizer)
-    return store.add(weights_name(run.record), run.weights)

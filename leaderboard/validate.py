@@ -11,7 +11,7 @@ from typing import Any
 
 from leaderboard.attestations import DataSet, parse_time
 from speedrun.records.sanitize import brief
-from speedrun.records.schema import Record, Score
+from speedrun.records.schema import Record
 from speedrun.records.summary import MAX_OVERSHOOT, Summary, unranked_because
 
 _CLOCK_SKEW = timedelta(minutes=10)
@@ -24,16 +24,15 @@ _MAX_SEED = (1 << 64) - 1
 _MAX_WORD = 200  # characters of text in tables
 _MAX_NATS = 100.0  # of a token; guessing costs less than 12
 _MAX_LOSS = 1e30  # means of more are not finite
+_MAX_SHARE = 1 + 2 * MAX_OVERSHOOT  # of the budget, on a loss curve
 
 
 def problems(record: Record, *, now: datetime | None = None) -> list[str]:
     """All problems of a record, a sentence each; empty for one that may be submitted."""
     found = [] if (why := unranked_because(record)) is None else [f"it does not rank: {why}"]
     found += _dates(record.created, now or datetime.now(UTC))
-    for check in (_clock, _training, _settings, _text):
+    for check in (_clock, _training, _settings, _text, _score):
         found += check(record)
-    if record.score is not None:
-        found += _score(record.score, record.schema_version)
     return found
 
 
@@ -48,15 +47,12 @@ def data_problems(run: Summary, known: Iterable[DataSet]) -> list[str]:
     heldout = [data for data in same if data.heldout_fingerprint == run.heldout_fingerprint]
     if not heldout:
         sizes = ", ".join(f"the first {data.num_docs}" for data in same[:5])
-        return [
-            f"its {run.num_docs} held-out documents are not those known of {same[0].name!r}"
-            f" (known: {sizes})"
-        ]
+        known_of = f"those known of {same[0].name!r} (known: {sizes})"
+        return [f"its {run.num_docs} held-out documents are not {known_of}"]
     if (run.num_docs, run.num_bytes) != heldout[0].size:
-        return [
-            f"it divides by {run.num_bytes} bytes of {run.num_docs} documents, but the"
-            f" held-out text has {heldout[0].num_bytes} bytes in {heldout[0].num_docs}"
-        ]
+        own = f"{run.num_bytes} bytes of {run.num_docs} documents"
+        text = f"{heldout[0].num_bytes} bytes in {heldout[0].num_docs}"
+        return [f"it divides by {own}, but the held-out text has {text}"]
     return []
 
 
@@ -96,8 +92,7 @@ def _training(record: Record) -> Iterator[str]:
     train = record.train
     shares = [share for share, _ in train.loss_curve]
     nats = [loss for _, loss in train.loss_curve if loss is not None]
-    ends = 1 + 2 * MAX_OVERSHOOT
-    if shares and (shares != sorted(shares) or shares[0] < 0 or shares[-1] > ends):
+    if shares != sorted(shares) or (shares and not 0 <= shares[0] <= shares[-1] <= _MAX_SHARE):
         yield "the shares of its loss curve do not run from 0 to 1"
     if nats and not 0 <= min(nats) <= max(nats) <= _MAX_LOSS:
         yield f"its loss curve leaves the range from 0 to {_MAX_LOSS:g} nats"
@@ -106,24 +101,19 @@ def _training(record: Record) -> Iterator[str]:
     rows = _number(record, "recipe", "batch_rows")
     context = _number(record, "model", "context")
     if rows and context and train.num_tokens > train.num_steps * rows * context:
-        yield (
-            f"{train.num_steps} steps of {rows} rows with {context} tokens cannot have seen"
-            f" {train.num_tokens} tokens"
-        )
-    if record.num_params == 0 or record.num_params_non_embedding > record.num_params:
-        yield (
-            f"{record.num_params_non_embedding} of {record.num_params} parameters outside the"
-            " embedding"
-        )
+        seen = f"{train.num_steps} steps of {rows} rows with {context} tokens"
+        yield f"{seen} cannot have seen {train.num_tokens} tokens"
+    num, outside = record.num_params, record.num_params_non_embedding
+    if num == 0 or outside > num:
+        yield f"{outside} of {num} parameters outside the embedding"
 
 
 def _settings(record: Record) -> Iterator[str]:
     """The config agrees with the fields of the record."""
     pairs: list[tuple[str, Any, Any]] = [
-        (name, record.config.get(name), getattr(record, name))
-        for name in ("arch", "seed", "budget_s")
+        *((n, record.config.get(n), getattr(record, n)) for n in ("arch", "seed", "budget_s")),
+        ("model.vocab", _number(record, "model", "vocab"), record.tokenizer.vocab),
     ]
-    pairs.append(("model.vocab", _number(record, "model", "vocab"), record.tokenizer.vocab))
     if (score := record.score) is not None:
         pairs.append(("model.context", _number(record, "model", "context"), score.window))
         pairs.append(("data.stride", _number(record, "data", "stride"), score.stride))
@@ -153,7 +143,9 @@ def _text(record: Record) -> Iterator[str]:
             yield f"{name} has {len(text)} characters; allowed are {_MAX_WORD}"
 
 
-def _score(score: Score, schema: int) -> Iterator[str]:
+def _score(record: Record) -> Iterator[str]:
+    if (score := record.score) is None:
+        return
     if min(score.num_docs - 1, score.num_bytes, score.num_tokens) < 1:
         yield "it was scored on fewer than two documents"
         return
@@ -176,18 +168,18 @@ def _score(score: Score, schema: int) -> Iterator[str]:
         if not _close(claimed := getattr(score, name), expected, _ROUNDING):
             yield f"{name} is {claimed!r}, but its parts give {expected!r}"
     # All of a sum in one document is the most uneven that documents can be.
-    most = {"bits_per_byte_se": 2 * score.bits_per_byte}
-    most["perplexity_se"] = 2 * score.perplexity * per_token
-    if any(not 0 <= getattr(score, name) <= top for name, top in most.items()):
+    most = 2 * score.bits_per_byte, 2 * score.perplexity * per_token
+    if not (0 <= score.bits_per_byte_se <= most[0] and 0 <= score.perplexity_se <= most[1]):
         yield "a standard error is below 0, or larger than documents can make it"
     of_bound = (score.num_draws, score.bits_per_byte_mc_se, score.length_nats)
-    if score.likelihood == "exact" and any(part is not None for part in of_bound):
-        yield "an exact score has no noise draws"
-    if score.likelihood == "bound":
-        if schema >= 2 and any(part is None or part < 0 for part in of_bound):
-            yield "a bound needs its noise draws, their error and the price of lengths"
-        if (score.length_nats or 0.0) >= score.nats:
-            yield "the price of lengths is more than the whole score"
+    if score.likelihood == "exact":
+        if any(part is not None for part in of_bound):
+            yield "an exact score has no noise draws"
+        return
+    if record.schema_version >= 2 and any(part is None or part < 0 for part in of_bound):
+        yield "a bound needs its noise draws, their error and the price of lengths"
+    if (score.length_nats or 0.0) >= score.nats:
+        yield "the price of lengths is more than the whole score"
 
 
 def _number(record: Record, section: str, name: str) -> int | None:

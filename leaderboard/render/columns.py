@@ -26,8 +26,7 @@ def score(entry: Entry) -> str:
     return ("≤ " if entry.is_bound else "") + spread(entry.bits_per_byte, 4)
 
 
-def perplexity(entry: Entry) -> str:
-    """Perplexity per token, with the vocabulary size of its tokenizer."""
+def _perplexity(entry: Entry) -> str:
     sign = "≤ " if entry.is_bound else ""
     return f"{sign}{spread(entry.perplexity, 2)} ({entry.first.vocab:,})"
 
@@ -68,20 +67,21 @@ class Column(NamedTuple):
     title: str
     is_number: bool
     cell: Callable[[Entry], str]
+    dropped: int = 0  # place in the order in which a narrow terminal drops columns; 0: never
 
 
 COLUMNS: Sequence[Column] = (
     Column("bits per byte", True, score),
-    Column("n", True, lambda entry: str(entry.bits_per_byte.n)),
-    Column("perplexity (vocab)", True, perplexity),
-    Column("parameters", True, lambda entry: format_size(entry.first.num_params)),
-    Column("tokens", True, lambda entry: f"{entry.num_tokens.mean / 1e6:,.2f}M"),
-    Column("tokens/s", True, lambda entry: f"{entry.tokens_per_s.mean:,.0f}"),
-    Column("architecture", False, lambda entry: entry.first.arch),
-    Column("backend", False, lambda entry: machine(entry.first)),
-    Column("verified", False, verified),
-    Column("author", False, lambda entry: ", ".join(entry.authors)),
-    Column("date", False, lambda entry: entry.created[:10]),
+    Column("n", True, lambda entry: str(entry.bits_per_byte.n), 10),
+    Column("perplexity (vocab)", True, _perplexity, 7),
+    Column("parameters", True, lambda entry: format_size(entry.first.num_params), 9),
+    Column("tokens", True, lambda entry: f"{entry.num_tokens.mean / 1e6:,.2f}M", 8),
+    Column("tokens/s", True, lambda entry: f"{entry.tokens_per_s.mean:,.0f}", 5),
+    Column("architecture", False, lambda entry: entry.first.arch, 6),
+    Column("backend", False, lambda entry: machine(entry.first), 3),
+    Column("verified", False, verified, 2),
+    Column("author", False, lambda entry: ", ".join(entry.authors), 1),
+    Column("date", False, lambda entry: entry.created[:10], 4),
     Column("entry", False, lambda entry: entry.id[:8]),
     Column("standing", False, standing),
 )

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.compare import MISSING
+from leaderboard.compare import MISSING, differences
 from leaderboard.render.columns import p_value, spread
 from speedrun.records.sanitize import sanitize
 from speedrun.records.statistics import SIGNIFICANCE, Spread
@@ -62,10 +62,8 @@ def _facts(a: dict[str, Any], b: dict[str, Any]) -> Table:
     table.add_row("parameters", *(format_size(side["num_params"]) for side in (a, b)))
     for title, name in _TEXTS:
         table.add_row(title, _cell(a[name]), _cell(b[name]))
-    for name in dict.fromkeys((*a["versions"], *b["versions"])):
-        x, y = (side["versions"].get(name, MISSING) for side in (a, b))
-        if x != y:
-            table.add_row(*map(_cell, (name, x, y)))
+    for row in differences(a["versions"], b["versions"]):
+        table.add_row(*map(_cell, row))
     return table
 
 
@@ -82,20 +80,15 @@ def _curves(points: list[dict[str, float | None]]) -> Table:
 
 
 def _verdict(score: dict[str, Any]) -> str:
-    gap = score["difference"]
+    gap, p = score["difference"], score["p_value"]
     lower = "the same" if gap == 0 else f"{abs(gap):.4f} {'lower' if gap < 0 else 'higher'}"
     line = f"B's bits per byte are {lower}"
-    if score["p_value"] is None:
-        return (
-            f"{line}. A significance test needs two seeds on each side (standard error over"
-            f" documents alone: {score['documents_se']:.4f})."
-        )
+    if p is None:
+        alone = f"standard error over documents alone: {score['documents_se']:.4f}"
+        return f"{line}. A significance test needs two seeds on each side ({alone})."
     low, high = score["interval"]
-    verdict = "significant" if score["p_value"] < SIGNIFICANCE else "not significant"
-    return (
-        f"{line} (95 % interval {low:+.4f} to {high:+.4f}), {verdict}: two-sided Welch test,"
-        f" p = {p_value(score['p_value'])}."
-    )
+    verdict = f"{'' if p < SIGNIFICANCE else 'not '}significant: two-sided Welch test"
+    return f"{line} (95 % interval {low:+.4f} to {high:+.4f}), {verdict}, p = {p_value(p)}."
 
 
 def _equal_lines(times: dict[str, float | None]) -> list[str]:

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from leaderboard.rank import Board, Entry
+from leaderboard.rank import SPREADS, Board, Entry
 
 _OF_ENTRY = ("id", "name", "status", "rival", "p_value", "why", "num_verified", "created")
 _OF_FIRST_RUN = ("arch", "backend", "device", "likelihood", "num_params", "vocab")
-_SPREADS = ("bits_per_byte", "perplexity", "num_tokens", "tokens_per_s")
 
 
 def boards(found: Sequence[Board], problems: Sequence[str]) -> dict[str, Any]:
@@ -33,7 +32,7 @@ def _entry(place: int, entry: Entry) -> dict[str, Any]:
         "place": place,
         **{name: getattr(entry, name) for name in _OF_ENTRY},
         **{name: getattr(first, name) for name in _OF_FIRST_RUN},
-        **{name: getattr(entry, name)._asdict() for name in _SPREADS},
+        **{name: getattr(entry, name)._asdict() for name in SPREADS},
         "recipe": first.recipe_name,
         "tokenizer": first.tokenizer_fingerprint,
         "authors": list(entry.authors),

@@ -34,9 +34,6 @@ def _table(board: Board) -> list[str]:
     table = [titles, rules]
     for place, entry in enumerate(board.entries, start=1):
         name = markdown(columns.label(entry))
-        cells = [
-            column.cell(entry) if column.is_number else markdown(column.cell(entry))
-            for column in columns.COLUMNS
-        ]
+        cells = [c.cell(entry) if c.is_number else markdown(c.cell(entry)) for c in columns.COLUMNS]
         table.append([str(place), f"**{name}**" if entry.status == "record" else name, *cells])
     return [f"| {' | '.join(cells)} |" for cells in table]

@@ -12,19 +12,6 @@ from leaderboard.render import columns as shared
 from leaderboard.render.columns import COLUMNS, Column
 from speedrun.records.sanitize import sanitize
 
-# Columns that a narrow terminal drops, in this order.
-_OPTIONAL = (
-    "author",
-    "verified",
-    "backend",
-    "date",
-    "tokens/s",
-    "architecture",
-    "perplexity (vocab)",
-    "tokens",
-    "parameters",
-    "n",
-)
 _NAME_WIDTH, _STANDING_WIDTH = 16, 20  # characters per line of text that wraps
 _STYLES = {"record": "bold green", "unconfirmed": "yellow"}
 
@@ -55,20 +42,15 @@ def show(console: Console, boards: Sequence[Board], top: int) -> None:
 def _fitting(entries: Sequence[Entry], width: int) -> list[Column]:
     """Columns that fit into `width` without wrapping numbers."""
     wanted = {
-        column.title: max(
-            cell_len(text)
-            for text in (column.title, *(sanitize(column.cell(entry)) for entry in entries))
-        )
-        for column in COLUMNS
+        c.title: 2 + max(map(cell_len, (c.title, *(sanitize(c.cell(entry)) for entry in entries))))
+        for c in COLUMNS
     }
-    wanted["standing"] = min(wanted["standing"], _STANDING_WIDTH)
-    needed = len(str(len(entries))) + 2 + _NAME_WIDTH + sum(2 + n for n in wanted.values())
-    dropped: set[str] = set()
-    for title in _OPTIONAL:
-        if needed > width:
-            dropped.add(title)
-            needed -= 2 + wanted[title]
-    return [column for column in COLUMNS if column.title not in dropped]
+    wanted["standing"] = min(wanted["standing"], 2 + _STANDING_WIDTH)
+    left = width - len(str(len(entries))) - 2 - _NAME_WIDTH
+    for column in sorted(COLUMNS, key=lambda column: column.dropped or 99):
+        if column.dropped and sum(wanted.values()) > left:
+            del wanted[column.title]
+    return [column for column in COLUMNS if column.title in wanted]
 
 
 def _table(entries: Sequence[Entry], columns: Sequence[Column]) -> Table:

@@ -12,30 +12,26 @@ from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.text import format_size
 
-Line = tuple[str, str]
-
 
 def show(console: Console, note: Verification, record: Record, warnings: Sequence[str]) -> None:
     """Print every check with its result, and the verdict."""
-    size = f"{record.arch} {format_size(record.num_params)}"
-    minutes = f"{record.budget_s / 60:g} min"
-    lines = [("record", f"{record.id[:12]}  {size}, seed {record.seed}, {minutes}")]
+    size = f"{record.arch} {format_size(record.num_params)}, seed {record.seed}"
+    lines = [("record", f"{record.id[:12]}  {size}, {record.budget_s / 60:g} min")]
     if note.rescored is not None:
         lines += _rescored(note.rescored, record)
     if note.leaks is not None:
         lines += _leaks(note.leaks, record)
     if note.rerun is not None:
         lines += _rerun(note.rerun, record)
-    lines += [("note", warning) for warning in warnings]
     table = Table.grid(padding=(0, 2))
-    for label, text in lines:
+    for label, text in (*lines, *(("note", warning) for warning in warnings)):
         table.add_row(Text(label, style="dim"), Text(sanitize(text)))
     console.print(table)
     verdict, style = ("confirmed", "green") if note.agrees else ("not confirmed", "red")
     console.print(Text(f"The record is {verdict}.", style=f"bold {style}"))
 
 
-def _rescored(found: Rescored, record: Record) -> Iterator[Line]:
+def _rescored(found: Rescored, record: Record) -> Iterator[tuple[str, str]]:
     assert record.score is not None
     num_bytes = min(max(1, record.score.num_bytes), 1 << 62)  # a float cannot hold every claim
 
@@ -53,7 +49,7 @@ def _rescored(found: Rescored, record: Record) -> Iterator[Line]:
     yield from (("failed", check) for check in found.failed)
 
 
-def _leaks(found: Leaks, record: Record) -> Iterator[Line]:
+def _leaks(found: Leaks, record: Record) -> Iterator[tuple[str, str]]:
     yield (
         "held-out text",
         f"{found.num_documents:,} training documents searched: {found.num_equal:,} equal to a"
@@ -64,7 +60,7 @@ def _leaks(found: Leaks, record: Record) -> Iterator[Line]:
         yield "failed", f"the record says that {claimed:,} documents were dropped"
 
 
-def _rerun(found: Rerun, record: Record) -> Iterator[Line]:
+def _rerun(found: Rerun, record: Record) -> Iterator[tuple[str, str]]:
     worse = f"{abs(found.difference):.2%} {'worse' if found.difference > 0 else 'better'}"
     yield (
         "rerun",

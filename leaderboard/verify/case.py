@@ -9,11 +9,9 @@ from cyclopts import Parameter
 
 from leaderboard import index
 from leaderboard.attestations import Verification
-from leaderboard.store import ID_PREFIX, Store
+from leaderboard.store import Store
 from speedrun.records import artifacts
-from speedrun.records.files import RECORD
-from speedrun.records.sanitize import sanitize
-from speedrun.records.schema import Record, load
+from speedrun.records.schema import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +37,6 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Files:
-    """Contents of the files beside a record."""
-
-    weights: bytes
-    tokenizer: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
 class Case:
     """Record to verify; `where` names it in messages."""
 
@@ -54,28 +44,26 @@ class Case:
     where: str
     store: Store
     folder: Path | None  # of a run; None: the record is in the store
-    files: Files | None  # None: not there
+    files: tuple[bytes, bytes] | None  # weights and tokenizer; None: not there
 
 
 def find(run: str, store: Store) -> Case:
     """Case of a run's folder or of an id's first digits. Raises ValueError or LookupError."""
-    folder = Path(run)
-    if folder.is_dir():
-        if not (folder / RECORD).is_file():
-            raise ValueError(f"{folder}: no {RECORD} in it; give the folder of a finished run")
-        record, where = load(folder / RECORD), str(folder)
-    elif ID_PREFIX.fullmatch(run):
-        folder = None
-        record = index.fetch(store, _full_id(store, run))
-        where = store / record.id
+    if (record := index.local_record(run)) is not None:
+        folder, where = Path(run), run
     else:
-        raise ValueError(
-            f"{sanitize(run)!r} is neither a folder nor an id; give the folder of a finished run,"
-            " or at least four hex digits of a record's id"
-        )
+        record = index.fetch(store, _full_id(store, run))
+        folder, where = None, store / record.id
     if record.score is None:
         raise ValueError(f"{where}: the run is {record.status} and has no score to verify")
-    files = _beside(folder, record) if folder is not None else _in_store(store, record)
+    if folder is None:
+        weights = _read(store, artifacts.weights_name(record), artifacts.max_weights_bytes(record))
+        tokenizer = _read(store, artifacts.tokenizer_name(record), artifacts.MAX_TOKENIZER_BYTES)
+        files = None if weights is None or tokenizer is None else (weights, tokenizer)
+    elif all((folder / name).is_file() for name in (artifacts.WEIGHTS, artifacts.TOKENIZER)):
+        files = artifacts.read_weights(folder, record), artifacts.read_tokenizer(folder)
+    else:
+        files = None
     return Case(record=record, where=where, store=store, folder=folder, files=files)
 
 
@@ -86,22 +74,6 @@ def _full_id(store: Store, prefix: str) -> str:
         what = f"{len(found)} records begin" if found else "no record begins"
         raise LookupError(f"{store.url}: {what} with {prefix}; give more digits of the id")
     return found[0]
-
-
-def _beside(folder: Path, record: Record) -> Files | None:
-    if not all((folder / name).is_file() for name in (artifacts.WEIGHTS, artifacts.TOKENIZER)):
-        return None
-    return Files(
-        weights=artifacts.read_weights(folder, record), tokenizer=artifacts.read_tokenizer(folder)
-    )
-
-
-def _in_store(store: Store, record: Record) -> Files | None:
-    weights = _read(store, artifacts.weights_name(record), artifacts.max_weights_bytes(record))
-    tokenizer = _read(store, artifacts.tokenizer_name(record), artifacts.MAX_TOKENIZER_BYTES)
-    if weights is None or tokenizer is None:
-        return None
-    return Files(weights=weights, tokenizer=tokenizer)
 
 
 def _read(store: Store, name: str, limit: int) -> bytes | None:

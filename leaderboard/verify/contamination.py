@@ -24,15 +24,15 @@ _BATCH_DOCS = 256
 _MAX_TOKENS = 1 << 62  # a record may claim more than a float holds
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass
 class Contamination:
     """Held-out text among the training documents that a run consumed."""
 
-    num_documents: int  # consumed
-    num_equal: int  # to held-out ones, before the last document consumed
-    num_equal_after: int  # between that document and the next
-    num_near: int
-    is_complete: bool  # the data ended before the run's tokens did
+    num_documents: int = 0  # consumed
+    num_equal: int = 0  # to held-out ones, before the last document consumed
+    num_equal_after: int = 0  # between that document and the next
+    num_near: int = 0
+    is_complete: bool = True  # the data ended before the run's tokens did
 
 
 def search(
@@ -45,30 +45,23 @@ def search(
     """Read the training documents again, as far as the run's tokens reach."""
     wanted = _num_tokens_of_first_epoch(record)
     shingles = Shingles(heldout.documents)
-    num_tokens, num_documents, num_near, num_equal, num_after = 1, 0, 0, 0, 0
+    found, num_tokens = Contamination(), 1
     with contextlib.closing(source.train()) as stream:
         for document, size in _sized(stream, heldout, tokenizer):
             if size is None:
-                num_after += 1
+                found.num_equal_after += 1
                 continue
             if num_tokens >= wanted:
-                is_complete = False
+                found.is_complete = False
                 break
-            num_equal, num_after = num_equal + num_after, 0
-            num_documents += 1
+            found.num_equal += found.num_equal_after
+            found.num_equal_after = 0
+            found.num_documents += 1
+            found.num_near += shingles.is_near(document)
             num_tokens += size + 1
-            num_near += shingles.is_near(document)
-            if num_documents % _BATCH_DOCS == 0:
+            if found.num_documents % _BATCH_DOCS == 0:
                 watch(min(1.0, num_tokens / wanted))
-        else:
-            is_complete = True
-    return Contamination(
-        num_documents=num_documents,
-        num_equal=num_equal,
-        num_equal_after=num_after,
-        num_near=num_near,
-        is_complete=is_complete,
-    )
+    return found
 
 
 def _sized(
@@ -76,12 +69,10 @@ def _sized(
 ) -> Iterator[tuple[str, int | None]]:
     """Documents with their tokens; None for those equal to a held-out one, blank ones left out."""
     while batch := list(itertools.islice(stream, _BATCH_DOCS)):
-        documents = [document for document in batch if document.strip()]
-        is_equal = [heldout.has(document) for document in documents]
-        kept = [d for d, equal in zip(documents, is_equal, strict=True) if not equal]
-        sizes = iter(tokenizer.num_tokens(kept))
-        for document, equal in zip(documents, is_equal, strict=True):
-            yield document, None if equal else next(sizes)
+        documents = [(text, heldout.has(text)) for text in batch if text.strip()]
+        sizes = iter(tokenizer.num_tokens([text for text, is_equal in documents if not is_equal]))
+        for text, is_equal in documents:
+            yield text, None if is_equal else next(sizes)
 
 
 def _num_tokens_of_first_epoch(record: Record) -> int:

@@ -28,7 +28,6 @@ MIN_P = 0.01  # a rerun less probable than this refutes the claim
 # Limit for an entry of one seed, whose noise is unknown. Seeds of the project's own runs lie
 # within 3 % of each other.
 MAX_DIFFERENCE = 0.10
-_OUT = Path("runs")
 
 
 def race_again(
@@ -43,7 +42,7 @@ def race_again(
         backend=device.name,
         seed=run.seed,
         data=run.data,
-        out=_OUT,
+        out=Path("runs"),
         tune=tune_mode(record),
         again=run,
     )
@@ -72,13 +71,14 @@ def compare(record: Record, again: Record, others: Sequence[Summary]) -> Rerun:
     noise = _entry_noise(record, others)
     claimed, found = record.score.bits_per_byte, again.score.bits_per_byte
     difference = (found - claimed) / claimed
-    can_refute = again.hardware.hardware_class == record.hardware.hardware_class
+    hardware = again.hardware.hardware_class
+    can_refute = hardware == record.hardware.hardware_class
     p = _p_value(found, noise) if can_refute else None
     is_too_far = can_refute and noise.n < 2 and difference > MAX_DIFFERENCE
     return Rerun(
         agrees=not is_too_far and (p is None or p >= MIN_P),
         record=again.id,
-        hardware_class=again.hardware.hardware_class,
+        hardware_class=hardware,
         claimed_bits_per_byte=claimed,
         found_bits_per_byte=found,
         difference=difference,
@@ -95,9 +95,8 @@ def _entry_noise(record: Record, others: Sequence[Summary]) -> Spread:
         return Track.of(run), run.arch, run.backend, run.device, run.config_key
 
     own = summarize(record)
-    same = [run for run in others if key(run) == key(own) and run.id != own.id]
-    ranked = [run for run in same if run.unranked_because is None]
-    return over_seeds([own, *ranked], "bits_per_byte")
+    ranked = [run for run in others if run.unranked_because is None and run.id != own.id]
+    return over_seeds([own, *(r for r in ranked if key(r) == key(own))], "bits_per_byte")
 
 
 def _p_value(found: float, noise: Spread) -> float | None:

@@ -33,16 +33,12 @@ def rescore(
             f"{where}: a window of {claim.window} with a stride of {claim.stride} is not possible"
             f" with a context of {found.model.context}"
         )
-    passed = [
-        "the weights are those that the record names (SHA-256)",
-        "the tokenizer is plain byte-level BPE and the one that the record names",
-    ]
-    failed = []
-    for failure, success in (
+    checks = [
+        ("the weights are those that the record names (SHA-256)", True),
+        ("the tokenizer is plain byte-level BPE and the one that the record names", True),
         _check_tokenizer(found.tokenizer, heldout, claim),
         _check_model(found, where),
-    ):
-        (failed if failure else passed).append(failure or success)
+    ]
     with one_line_errors(found.architecture, where):
         config = evaluate.ScoringConfig(
             context=claim.window, stride=claim.stride, likelihood=found.architecture.LIKELIHOOD
@@ -51,6 +47,7 @@ def rescore(
         score = evaluate.score(Scorer(found.engine), documents, config, watch)
     difference = score.nats / claim.nats - 1 if claim.nats > 0 else math.inf
     limit = _allowed(found, score)
+    failed = [what for what, has_passed in checks if not has_passed]
     failed += _differences(score, claim, difference, limit)
     return Rescored(
         agrees=not failed,
@@ -60,7 +57,7 @@ def rescore(
         found_nats=score.nats if math.isfinite(score.nats) else None,
         difference=difference if math.isfinite(difference) else None,
         allowed=limit,
-        checks=passed,
+        checks=[what for what, has_passed in checks if has_passed],
         failed=failed,
     )
 
@@ -81,12 +78,13 @@ def _allowed(found: Restored, score: Score) -> float:
 
 def _differences(score: Score, claim: Score, difference: float, limit: float) -> list[str]:
     """Claims that differ from the score found."""
-    out = []
+    out = [
+        f"{name} is {getattr(score, name)}; the record says {getattr(claim, name)}"
+        for name in ("likelihood", "num_docs", "num_bytes")
+        if getattr(claim, name) != getattr(score, name)
+    ]
     if not abs(difference) <= limit:  # true for NaN
         out.append(f"the nats differ by {difference:+.2e}; allowed are {limit:.1e}")
-    for name in ("likelihood", "num_docs", "num_bytes"):
-        if (claimed := getattr(claim, name)) != (found := getattr(score, name)):
-            out.append(f"{name} is {found}; the record says {claimed}")
     if claim.num_bytes == score.num_bytes:  # else the headline follows from wrong bytes
         headline = claim.nats / math.log(2) / claim.num_bytes
         if not math.isclose(headline, claim.bits_per_byte, rel_tol=1e-9):
@@ -94,27 +92,27 @@ def _differences(score: Score, claim: Score, difference: float, limit: float) ->
     return out
 
 
-def _check_tokenizer(tokenizer: Tokenizer, heldout: HeldOut, claim: Score) -> tuple[str, str]:
-    """Failure or success of round-tripping every held-out document."""
+def _check_tokenizer(tokenizer: Tokenizer, heldout: HeldOut, claim: Score) -> tuple[str, bool]:
+    """Result of round-tripping every held-out document, and whether it is as claimed."""
     num_lost = num_tokens = 0
     for document in heldout.documents:
         ids = tokenizer.encode(document)
         num_lost += tokenizer.decode(ids) != document
         num_tokens += len(ids) + 1  # end-of-text
     if num_lost:
-        return f"the tokenizer does not give back {num_lost} of {claim.num_docs} documents", ""
+        return f"the tokenizer does not give back {num_lost} of {claim.num_docs} documents", False
     if num_tokens != claim.num_tokens:
-        return f"the documents have {num_tokens} tokens; the record says {claim.num_tokens}", ""
-    return "", "the tokenizer gives back every held-out document, in as many tokens as recorded"
+        return f"the documents have {num_tokens} tokens; the record says {claim.num_tokens}", False
+    return "the tokenizer gives back every held-out document, in as many tokens as recorded", True
 
 
-def _check_model(found: Restored, where: str) -> tuple[str, str]:
-    """Failure or success of the fairness checks."""
+def _check_model(found: Restored, where: str) -> tuple[str, bool]:
+    """Result of the fairness checks, and whether the model passed."""
     likelihood = found.architecture.LIKELIHOOD
     try:
         with one_line_errors(found.architecture, where):
             fairness.check(found.engine, found.model.vocab, found.model.context, likelihood)
     except UnfairModelError as error:
-        return f"the model is {error}", ""
+        return f"the model is {error}", False
     what = "causal, normalised" if likelihood == "exact" else "a bound, given tokens cost nothing"
-    return "", f"the model passes the fairness checks: {what}, rows independent"
+    return f"the model passes the fairness checks: {what}, rows independent", True

@@ -1,11 +1,10 @@
 """Verification of a record: its score, its training documents and, if requested, a rerun."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from leaderboard import index
-from leaderboard.attestations import Leaks, Rerun, Verification
+from leaderboard.attestations import Leaks, Verification
 from leaderboard.verify import contamination, rerun, rescore
 from leaderboard.verify.case import Case, Request
 from speedrun import __version__
@@ -27,17 +26,6 @@ from speedrun.training.prepare import Callbacks
 _MAX_DOCS = 1 << 17  # held-out documents; TinyStories has 21,990
 
 
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """Architecture, device and data that a record is verified with."""
-
-    architecture: Architecture
-    device: Device
-    source: Source
-    heldout: HeldOut
-    is_same_data: bool  # the training documents are those of the record
-
-
 def verify(
     case: Case, request: Request, by: str, watcher: Callbacks
 ) -> tuple[Verification, list[str]]:
@@ -45,7 +33,11 @@ def verify(
 
     Raises ValueError or LookupError where the record cannot be verified at all.
     """
-    setup = _setup(case, request, watcher)
+    record = case.record
+    architecture = restore.architecture_of(record, request.arch, case.where)
+    device = _device(record, architecture, request.device)
+    watcher.phase("opening the data")
+    source, heldout = _open(record, request, watcher)
     warnings: list[str] = []
     rescored = leaks = reproduced = None
     if case.files is None:
@@ -53,30 +45,25 @@ def verify(
     else:
         watcher.phase("building the model")
         restored = restore.restore(
-            case.record,
-            case.files.weights,
-            case.files.tokenizer,
-            case.where,
-            backend=setup.device.name,
-            arch=request.arch,
+            record, *case.files, case.where, backend=device.name, arch=request.arch
         )
         watcher.phase("scoring the held-out documents")
-        rescored = rescore.rescore(restored, setup.heldout, case.where, watcher.scoring)
-        leaks, warning = _search(case.record, setup, restored.tokenizer, watcher)
+        rescored = rescore.rescore(restored, heldout, case.where, watcher.scoring)
+        leaks, warning = _search(record, source, heldout, restored.tokenizer, watcher)
         warnings += [warning] if warning else []
     if request.rerun:
-        reproduced, folder = _rerun(case, request, setup, watcher)
-        warnings.append(f"the rerun is in {folder}")
-    commit, is_dirty = git.code_version(Path(__file__).resolve().parents[2])
+        again = rerun.race_again(case, request, architecture, device, watcher)
+        others = index.read(case.store, cache_dir()).runs
+        reproduced = rerun.compare(record, again.record, others)
+        warnings.append(f"the rerun is in {again.folder}")
+    machine, accelerator = hardware.machine(), device.accelerator
     note = Verification(
-        record=case.record.id,
+        record=record.id,
         by=by,
         verified=datetime.now(UTC).isoformat(timespec="seconds"),
-        hardware_class=hardware.hardware_class(
-            hardware.machine(), setup.device.name, setup.device.accelerator
-        ),
-        versions=registry.versions(registry.backend(setup.device.backend)),
-        code=f"{commit}{'-dirty' if is_dirty else ''}" if commit else __version__,
+        hardware_class=hardware.hardware_class(machine, device.name, accelerator),
+        versions=registry.versions(registry.backend(device.backend)),
+        code=_code(),
         rescored=rescored,
         leaks=leaks,
         rerun=reproduced,
@@ -84,25 +71,9 @@ def verify(
     return note, warnings
 
 
-def _setup(case: Case, request: Request, watcher: Callbacks) -> Setup:
-    record = case.record
-    architecture = restore.architecture_of(record, request.arch, case.where)
-    device = _device(record, architecture, request.device)
-    watcher.phase("opening the data")
-    source, heldout = _open(record, request.data, watcher)
-    is_same_data = source.train_fingerprint == record.data.train_fingerprint
-    if request.rerun and not is_same_data:
-        raise ValueError(
-            f"--rerun: {sanitize(source.name)} is not the training data of the record"
-            f" ({sanitize(record.data.name)}); give that with --data PATH"
-        )
-    return Setup(
-        architecture=architecture,
-        device=device,
-        source=source,
-        heldout=heldout,
-        is_same_data=is_same_data,
-    )
+def _code() -> str:
+    commit, is_dirty = git.code_version(Path(__file__).resolve().parents[2])
+    return f"{commit}{'-dirty' if is_dirty else ''}" if commit else __version__
 
 
 def _device(record: Record, architecture: Architecture, name: str) -> Device:
@@ -115,44 +86,47 @@ def _device(record: Record, architecture: Architecture, name: str) -> Device:
     return registry.device(name, architecture)
 
 
-def _open(record: Record, data: str | None, watcher: Callbacks) -> tuple[Source, HeldOut]:
-    """The record's data, or other data with the same held-out documents."""
+def _open(record: Record, request: Request, watcher: Callbacks) -> tuple[Source, HeldOut]:
+    """The record's data, or without a rerun other data with the same held-out documents."""
     assert record.score is not None
     num_docs = record.score.num_docs
     if not 2 <= num_docs <= _MAX_DOCS:
         raise ValueError(
             f"the record has {num_docs} held-out documents; allowed are 2 to {_MAX_DOCS}"
         )
-    if data is None and record.data.source == "storybook":
+    if request.data is None and record.data.source == "storybook":
         from speedrun.data.storybook.source import Storybook
 
         source: Source = Storybook()
     else:
-        source = open.open_source(data, watcher.notice)
+        source = open.open_source(request.data, watcher.notice)
     heldout = splits.pin(source, num_docs)
+    name, own = sanitize(source.name), sanitize(record.data.name)
     if heldout.fingerprint != record.data.heldout_fingerprint:
         raise ValueError(
-            f"{sanitize(source.name)}: its held-out documents are not those of the record"
-            f" ({sanitize(record.data.name)}, {num_docs} documents); give the record's data with"
+            f"{name}: its held-out documents are not those of the record ({own}, {num_docs}"
+            " documents); give the record's data with --data PATH"
+        )
+    if request.rerun and source.train_fingerprint != record.data.train_fingerprint:
+        raise ValueError(
+            f"--rerun: {name} is not the training data of the record ({own}); give that with"
             " --data PATH"
         )
     return source, heldout
 
 
 def _search(
-    record: Record, setup: Setup, tokenizer: Tokenizer, watcher: Callbacks
+    record: Record, source: Source, heldout: HeldOut, tokenizer: Tokenizer, watcher: Callbacks
 ) -> tuple[Leaks | None, str]:
     """Held-out text in the training documents, or the reason why they were not searched."""
-    if not setup.is_same_data:
+    if source.train_fingerprint != record.data.train_fingerprint:
         return None, (
             "the training documents differ from the record's (its held-out documents are the"
             " same): not searched for held-out text"
         )
     watcher.phase("searching the training documents for held-out text")
     try:
-        found = contamination.search(
-            setup.source, setup.heldout, tokenizer, record, watcher.scoring
-        )
+        found = contamination.search(source, heldout, tokenizer, record, watcher.scoring)
     except SourceUnavailable as error:  # the scores are valid all the same
         return None, f"the training documents were not searched to the end: {error}"
     leaks = Leaks(
@@ -162,9 +136,3 @@ def _search(
         agrees=contamination.agrees(found, record),
     )
     return leaks, ""
-
-
-def _rerun(case: Case, request: Request, setup: Setup, watcher: Callbacks) -> tuple[Rerun, Path]:
-    again = rerun.race_again(case, request, setup.architecture, setup.device, watcher)
-    others = index.read(case.store, cache_dir()).runs
-    return rerun.compare(case.record, again.record, others), again.folder

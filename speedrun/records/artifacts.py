@@ -88,11 +88,9 @@ def arrays(raw: bytes, record: Record, where: str) -> dict[str, NDArray[Any]]:
     for name, array in found.items():
         if not 0 < len(name) <= _MAX_NAME or not is_sanitized(name):
             raise ValueError(f"{where}: an array in it has no plain name")
-        if array.dtype.name not in _DTYPES:
-            raise ValueError(
-                f"{where}: weight {name!r} has the type {array.dtype}: allowed are"
-                f" {', '.join(_DTYPES)}"
-            )
+        if (dtype := array.dtype.name) not in _DTYPES:
+            allowed = ", ".join(_DTYPES)
+            raise ValueError(f"{where}: weight {name!r} has type {dtype}; allowed are {allowed}")
         if not np.isfinite(array).all():
             raise ValueError(f"{where}: weight {name!r} holds numbers that are not finite")
     if (num_numbers := sum(array.size for array in found.values())) != record.num_params:

@@ -10,14 +10,9 @@ OWN_RECORDS = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
 
 
 def record_paths(folder: Path) -> list[Path]:
-    """Record files of finished runs up to two folders down, sorted; hidden folders are not
-    finished."""
+    """Record files of finished runs up to two folders down, sorted; hidden folders are left out."""
     paths = sorted([*folder.glob(f"*/{RECORD}"), *folder.glob(f"*/*/{RECORD}")])
-    return [
-        path
-        for path in paths
-        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
+    return [p for p in paths if not any(x.startswith(".") for x in p.relative_to(folder).parts)]
 
 
 def read_runs(folder: Path) -> Iterator[tuple[Path, Record]]:

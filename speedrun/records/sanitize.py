@@ -25,17 +25,15 @@ def sanitize(text: str, *, lines: bool = False) -> str:
     """The text with unsafe characters escaped; line ends stay where `lines` is set."""
     if text.isascii() and text.isprintable():
         return text
-    shown: list[str] = []
-    num_combining = 0
+    shown, num_combining = "", 0
     for char in text:
         category = unicodedata.category(char)
         num_combining = num_combining + 1 if category in ("Mn", "Me") else 0
         is_unsafe = category in _UNSAFE or _INVISIBLE.match(char) is not None
         if (is_unsafe and not (lines and char == "\n")) or num_combining > _MAX_COMBINING:
-            shown.append(char.encode("unicode_escape").decode("ascii"))
-        else:
-            shown.append(char)
-    return "".join(shown)
+            char = char.encode("unicode_escape").decode("ascii")
+        shown += char
+    return shown
 
 
 def is_sanitized(text: str) -> bool:

@@ -103,10 +103,8 @@ _KINDS: dict[str, EventKind] = {
 
 
 def _kind_of(event: dict[str, Any]) -> EventKind:
-    for start, kind in _KINDS.items():
-        if event.get("what", "").startswith(start):
-            return kind
-    return "other"
+    what = event.get("what", "")
+    return next((kind for start, kind in _KINDS.items() if what.startswith(start)), "other")
 
 
 class Event(Section):
@@ -193,12 +191,11 @@ class Record(Section):
     def _has_the_fields_of_its_schema(self) -> "Record":
         """Fields that are new in schema 3 are required there and unknown before."""
         is_new = self.schema_version >= 3
+        problem = "missing" if is_new else "unknown before schema 3"
         if ("argv" in self.model_fields_set) != is_new:
-            raise ValueError(f"argv is {'missing' if is_new else 'unknown before schema 3'}")
+            raise ValueError(f"argv is {problem}")
         if any(("kind" in event.model_fields_set) != is_new for event in self.train.events):
-            raise ValueError(
-                f"the kind of an event is {'missing' if is_new else 'unknown before schema 3'}"
-            )
+            raise ValueError(f"the kind of an event is {problem}")
         return self
 
     def content(self) -> dict[str, Any]:

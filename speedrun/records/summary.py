@@ -12,7 +12,7 @@ MAX_OVERSHOOT = 0.005
 
 
 class Summary(NamedTuple):
-    """One run; the names are those of its record."""
+    """One run; the names are those of its record. Numbers are 0 where it has no score."""
 
     id: str
     created: str  # in UTC, so that dates sort as text
@@ -29,54 +29,53 @@ class Summary(NamedTuple):
     data_name: str
     train_fingerprint: str
     heldout_fingerprint: str
-    num_docs: int
-    num_bytes: int
     vocab: int
     tokenizer_fingerprint: str
     hardware_class: str
     num_tokens: int
     tokens_per_s: float
-    likelihood: str
-    bits_per_byte: float
-    bits_per_byte_se: float
-    perplexity: float
     weights_sha256: str
     unranked_because: str | None
+    num_docs: int = 0
+    num_bytes: int = 0
+    likelihood: str = ""
+    bits_per_byte: float = 0.0
+    bits_per_byte_se: float = 0.0
+    perplexity: float = 0.0
     file_sha256: str = ""  # of the file that was checked, where there is one
 
 
+_OF_RECORD = ["id", "arch", "backend", "device", "seed", "num_params", "budget_s", "weights_sha256"]
+_OF_SCORE = [
+    "num_docs",
+    "num_bytes",
+    "likelihood",
+    "bits_per_byte",
+    "bits_per_byte_se",
+    "perplexity",
+]
+
+
 def summarize(record: Record) -> Summary:
-    """The summary of a record; its numbers are 0 where it has no score."""
-    score = record.score
+    """The summary of a record."""
+    score = {} if record.score is None else {k: getattr(record.score, k) for k in _OF_SCORE}
     return Summary(
-        id=record.id,
         created=_utc(record.created),
-        arch=record.arch,
         recipe_name=str(record.config.get("recipe_name", "")),
-        backend=record.backend,
-        device=record.device,
-        seed=record.seed,
-        num_params=record.num_params,
-        budget_s=record.budget_s,
         config_key=config_key(record),
         commit=record.code.commit,
         dirty=record.code.dirty,
         data_name=record.data.name,
         train_fingerprint=record.data.train_fingerprint,
         heldout_fingerprint=record.data.heldout_fingerprint,
-        num_docs=0 if score is None else score.num_docs,
-        num_bytes=0 if score is None else score.num_bytes,
         vocab=record.tokenizer.vocab,
         tokenizer_fingerprint=record.tokenizer.fingerprint,
         hardware_class=record.hardware.hardware_class,
         num_tokens=record.train.num_tokens,
         tokens_per_s=record.train.tokens_per_s,
-        likelihood="" if score is None else score.likelihood,
-        bits_per_byte=0.0 if score is None else score.bits_per_byte,
-        bits_per_byte_se=0.0 if score is None else score.bits_per_byte_se,
-        perplexity=0.0 if score is None else score.perplexity,
-        weights_sha256=record.weights_sha256,
         unranked_because=unranked_because(record),
+        **{name: getattr(record, name) for name in _OF_RECORD},
+        **score,
     )
 
 
@@ -95,10 +94,9 @@ def unranked_because(record: Record) -> str | None:
 
 def _utc(created: str) -> str:
     try:
-        when = datetime.fromisoformat(created).astimezone(UTC)
+        return datetime.fromisoformat(created).astimezone(UTC).isoformat(timespec="seconds")
     except (ValueError, OverflowError):
         return created  # refused by `leaderboard.validate`
-    return when.isoformat(timespec="seconds")
 
 
 def config_key(record: Record) -> str:

@@ -1,7 +1,6 @@
 """Tracks: which runs compare, and where a run stands among those it compares with."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from speedrun.records.summary import Summary
@@ -31,8 +30,7 @@ class Track(NamedTuple):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Standing:
+class Standing(NamedTuple):
     """A run's place among the ranked runs of its track."""
 
     place: int
@@ -42,16 +40,12 @@ class Standing:
 
 def standing(run: Summary, others: Iterable[Summary]) -> Standing:
     """The place of a ranked run by bits per byte; bounds come after exact scores."""
+
+    def key(run: Summary) -> tuple[bool, float]:
+        return run.likelihood == "bound", run.bits_per_byte
+
     track = Track.of(run)
-    rivals = [
-        other
-        for other in others
-        if other.id != run.id and Track.of(other) == track and other.unranked_because is None
-    ]
-    ahead = [other for other in rivals if _sort_key(other) < _sort_key(run)]
-    best = min(rivals, key=_sort_key, default=None)
-    return Standing(place=len(ahead) + 1, num_runs=len(rivals) + 1, best=best)
-
-
-def _sort_key(run: Summary) -> tuple[bool, float]:
-    return run.likelihood == "bound", run.bits_per_byte
+    ranked = (o for o in others if o.id != run.id and o.unranked_because is None)
+    rivals = sorted((other for other in ranked if Track.of(other) == track), key=key)
+    place = 1 + sum(key(other) < key(run) for other in rivals)
+    return Standing(place, len(rivals) + 1, rivals[0] if rivals else None)

@@ -1,7 +1,7 @@
 """Values that the page of an entry shows, for its template."""
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,12 +19,7 @@ Curve = Sequence[tuple[float, float | None]]
 Thin = list[tuple[float, float | None]]
 
 
-@dataclass(frozen=True)
-class Rival:
-    """Entry that others were tested against, with its config."""
-
-    entry: Entry
-    config: Mapping[str, Any]
+Rival = tuple[Entry, Mapping[str, Any]]  # that others were tested against, with its config
 
 
 def context(entry: Entry, records: Sequence[Record], rival: Rival | None) -> dict[str, Any]:
@@ -36,8 +31,8 @@ def context(entry: Entry, records: Sequence[Record], rival: Rival | None) -> dic
         "sections": _sections(first.config),
         "clocks": (clocks := [_clock(record) for record in shown]),
         "bar_s": max(first.budget_s, *(max(c["on_s"], c["off_s"]) for c in clocks)) or 1.0,
-        "rival": rival.entry if rival else None,
-        "changes": differences(rival.config, first.config)[:MAX_SETTINGS] if rival else [],
+        "rival": rival[0] if rival else None,
+        "changes": differences(rival[1], first.config)[:MAX_SETTINGS] if rival else [],
         "curve": _plot({f"seed {record.seed}": record.train.loss_curve for record in shown}),
         "engine": list(flat(first.train.engine).items())[:MAX_SETTINGS],
         "events": [(r.seed, event) for r in records for event in r.train.events[:20]],
@@ -80,21 +75,12 @@ def thinned(curves: Sequence[Curve]) -> Thin:
     Nats are None where a loss was not finite. Curves of a single point are empty: counted models
     end before they have begun.
     """
-    points = [
-        (share, np.nan if nats is None else min(nats, _MAX_NATS))
-        for curve in curves
-        for share, nats in curve
-    ]
-    share, nats = np.clip(np.array(points, dtype=float).reshape(-1, 2), -_MAX_NATS, _MAX_NATS).T
-    part = np.clip(share * MAX_POINTS, 0, MAX_POINTS - 1).astype(int)
-    counts = np.bincount(part, minlength=MAX_POINTS)
-    means = [
-        np.bincount(part, values, MAX_POINTS)[counts > 0] / counts[counts > 0]
-        for values in (share, nats)
-    ]
+    points = np.array([*itertools.chain(*curves)], dtype=float).reshape(-1, 2)  # None becomes NaN
+    points = np.clip(points, -_MAX_NATS, _MAX_NATS)
+    part = np.clip(points[:, 0] * MAX_POINTS, 0, MAX_POINTS - 1).astype(int)
+    means = [points[part == number].mean(axis=0) for number in np.unique(part)]
     out: Thin = [
-        (round(float(s), 4), None if np.isnan(n) else round(float(n), 4))
-        for s, n in zip(*means, strict=True)
+        (round(float(s), 4), None if np.isnan(n) else round(float(n), 4)) for s, n in means
     ]
     return out if sum(n is not None for _, n in out) > 1 else []
 

@@ -7,7 +7,6 @@ deleted: people publish pages from folders that hold other files, too.
 import contextlib
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,32 +23,28 @@ def pages(to: Path) -> Iterator[Callable[[str, str], None]]:
 
     Raises ValueError where `to` cannot be written or holds somebody else's file of such a name.
     """
-    try:
-        to.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=".leaderboard-partial-", dir=to))
-    except OSError as error:
-        raise ValueError(f"--to {to}: cannot write there ({error.strerror})") from None
-    names: list[str] = []
+    names: set[str] = set()
 
     def write(name: str, text: str) -> None:
         assert _GENERATED.fullmatch(name), name
-        path = partial / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-        names.append(name)
+        (partial / name).parent.mkdir(exist_ok=True)
+        (partial / name).write_text(text, encoding="utf-8", newline="\n")
+        names.add(name)
 
     try:
-        yield write
-        _move(to, partial, names)
+        to.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=".leaderboard-partial-", dir=to, ignore_cleanup_errors=True
+        ) as folder:
+            partial = Path(folder)
+            yield write
+            _move(to, partial, names)
     except OSError as error:
-        raise ValueError(
-            f"--to {to}: not all pages were written ({error.strerror}); run this again"
-        ) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        why = f"cannot write there ({error.strerror}); give another folder or run this again"
+        raise ValueError(f"--to {to}: {why}") from None
 
 
-def _move(to: Path, partial: Path, names: list[str]) -> None:
+def _move(to: Path, partial: Path, names: set[str]) -> None:
     ours = _manifest(to)
     if (to / "entries").is_symlink():
         raise ValueError(f"--to {to}: entries is a symbolic link, which may lead anywhere")
@@ -59,15 +54,15 @@ def _move(to: Path, partial: Path, names: list[str]) -> None:
             " folder or move the file away"
         )
     # Listed before they exist, so that files left by a crash are known the next time.
-    _write_manifest(to, ours | set(names))
+    _write_manifest(to, ours | names)
     (to / "entries").mkdir(exist_ok=True)
     for name in sorted(names, key=lambda name: name == "index.html"):  # links last
         (partial / name).replace(to / name)
-    for name in ours - set(names):
+    for name in ours - names:
         (to / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # not empty
         (to / "entries").rmdir()
-    _write_manifest(to, set(names))
+    _write_manifest(to, names)
 
 
 def _manifest(to: Path) -> set[str]:

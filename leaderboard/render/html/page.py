@@ -6,7 +6,7 @@ Records are read one entry at a time, so that memory does not grow with the lead
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +30,21 @@ _MAX_TEXT, _MAX_SETTING = 20_000, 300  # characters
 _ASSETS = Path(__file__).with_name("assets")
 
 
-@dataclass(frozen=True)
 class Section:
-    """Track on the index page; the lists are filled while its entries are written."""
+    """Track on the index page."""
 
-    board: Board
-    id: str
-    colours: dict[str, int]
-    plots: list[Plot] = field(default_factory=list)
-    curves: dict[str, entry_page.Thin] = field(default_factory=dict)  # by entry
+    def __init__(self, board: Board) -> None:
+        self.board, self.colours = board, colours(board)
+        text = "\0".join(map(str, board.track)).encode("utf-8", "surrogatepass")
+        self.id = hashlib.sha256(text).hexdigest()[:12]  # for links and scripts
+        self.curves: dict[str, entry_page.Thin] = {}  # by entry, filled while they are written
 
-    @property
+    @cached_property
+    def plots(self) -> list[Plot]:
+        """Plots of the track."""
+        return draw_plots(self.board)
+
+    @cached_property
     def chosen(self) -> set[str]:
         """Entries whose curves are shown at first: records and the best of each architecture."""
         best = {entry.first.arch: entry for entry in reversed(self.board.entries)}
@@ -57,14 +61,11 @@ def write_page(to: Path, boards: Sequence[Board], store: Store) -> Path:
     """
     jinja = _environment()
     with pages(to) as write:
-        sections = []
-        for board in boards:
-            section = Section(board, _id(board), colours(board))
+        sections = [Section(board) for board in boards]
+        for section in sections:
             for entry, context in _entries(section, store):
                 text = jinja.get_template("entry.html").render(section=section, **context)
                 write(f"entries/{entry.id}.html", text)
-            section.plots.extend(draw_plots(board))
-            sections.append(section)
         curves = {id: curve for section in sections for id, curve in section.curves.items()}
         # A script, because pages opened from a disk may not fetch files.
         text = json.dumps(curves, separators=(",", ":"), allow_nan=False)
@@ -75,23 +76,15 @@ def write_page(to: Path, boards: Sequence[Board], store: Store) -> Path:
     return to / "index.html"
 
 
-def _id(board: Board) -> str:
-    """Twelve hex digits of a track, for links and scripts."""
-    text = "\0".join(map(str, board.track))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-
-
 def _entries(section: Section, store: Store) -> Iterator[tuple[Entry, dict[str, Any]]]:
     """Entries with their template variables; former records first, since others refer to them."""
-    entries = {entry.id: entry for entry in section.board.entries}
-    places = {id: place for place, id in enumerate(entries, start=1)}
-    were_records = [entry.id for entry in section.board.history]
+    places = {entry.id: place for place, entry in enumerate(section.board.entries, start=1)}
+    history = {entry.id: entry for entry in section.board.history}
     rivals: dict[str, entry_page.Rival] = {}
-    for id in dict.fromkeys((*were_records, *entries)):
-        entry = entries[id]
+    for id, entry in (history | {entry.id: entry for entry in section.board.entries}).items():
         records = [catalogue.fetch(store, run.id, run.file_sha256) for run in entry.runs]
-        if id in were_records:
-            rivals[id] = entry_page.Rival(entry, records[0].config)
+        if id in history:
+            rivals[id] = entry, records[0].config
         curve = entry_page.thinned([record.train.loss_curve for record in records])
         if curve and places[id] <= MAX_CURVES:
             section.curves[id] = curve

@@ -6,11 +6,11 @@ so that one drawing serves light and dark pages.
 """
 
 import io
+import itertools
 import math
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
@@ -38,18 +38,13 @@ _STYLE: dict[Any, Any] = {
     "grid.color": _GRID,
     "grid.linewidth": 0.7,
     "lines.linewidth": 1,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
     "axes.axisbelow": True,
-    "axes.edgecolor": _INK,
     "axes.facecolor": "none",
     "axes.grid": True,
-    "axes.labelcolor": _INK,
     "axes.linewidth": 0.8,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.xmargin": 0.1,
-    "axes.ymargin": 0.1,
+    **dict.fromkeys(("xtick.color", "ytick.color", "axes.edgecolor", "axes.labelcolor"), _INK),
+    **dict.fromkeys(("axes.spines.right", "axes.spines.top"), False),
+    **dict.fromkeys(("axes.xmargin", "axes.ymargin"), 0.1),
 }
 _VARIABLES = {
     _INK: "var(--muted)",
@@ -69,8 +64,7 @@ class Plot(NamedTuple):
     svg: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Axis:
+class _Axis(NamedTuple):
     """Horizontal axis: values by entry id, and a stepped line for exact scores and bounds."""
 
     label: str
@@ -94,45 +88,32 @@ def draw_plots(board: Board) -> list[Plot]:
     line = "The line is the Pareto frontier"
     if any(entry.is_bound for entry in board.entries):
         line += "; that of bounds is dashed"
-    sizes = {e.id: float(e.first.num_params) for e in board.entries if e.first.num_params > 0}
+    sizes = {e.id: float(e.first.num_params) for e in board.entries}
     speeds = {e.id: e.tokens_per_s.mean for e in board.entries if e.tokens_per_s.mean > 0}
-    found = {
-        ("Record over time", f"The line is the standing record.{most}"): _time(board),
-        ("Bits per byte against size", f"Lower left is better. {line}.{most}"): _Axis(
-            label="parameters", values=sizes, lines=_frontiers(board, sizes, fewer=True)
-        ),
-        ("Bits per byte against speed", f"Lower right is better. {line}.{most}"): _Axis(
-            label="training tokens / s",
-            values=speeds,
-            lines=_frontiers(board, speeds, fewer=False),
-            where="pre",
-        ),
-    }
-    return [Plot(*words, _draw(board, axis)) for words, axis in found.items() if axis.values]
+    found = [("Record over time", "The line is the standing record.", _time(board))]
+    for title, side, label, values in (
+        ("Bits per byte against size", "left", "parameters", sizes),
+        ("Bits per byte against speed", "right", "training tokens / s", speeds),
+    ):
+        fewer = side == "left"
+        lines = [frontier(points, fewer=fewer) for points in _points(board.entries, values)]
+        axis = _Axis(label, values, lines, "post" if fewer else "pre")
+        found.append((title, f"Lower {side} is better. {line}.", axis))
+    return [Plot(title, text + most, _draw(board, axis)) for title, text, axis in found if axis[1]]
 
 
 def _time(board: Board) -> _Axis:
-    values = {}
-    for entry in board.entries:
-        try:
-            values[entry.id] = float(dates.date2num(datetime.fromisoformat(entry.created)))
-        except ValueError:
-            continue  # not a date
-    lines = []
-    for is_bound in (False, True):
-        reigns = _points((e for e in board.history if e.is_bound == is_bound), values)
-        last = [(max(values.values()), reigns[-1][1])] if reigns else []
-        lines.append([*reigns, *last])
-    return _Axis(label="date of the last run (UTC)", values=values, lines=lines, is_log=False)
+    made = {entry.id: datetime.fromisoformat(entry.created) for entry in board.entries}
+    values = {id: float(dates.date2num(when)) for id, when in made.items()}
+    reigns = _points(board.history, values)
+    lines = [[*line, (max(values.values()), line[-1][1])] if line else [] for line in reigns]
+    return _Axis("date of the last run (UTC)", values, lines, is_log=False)
 
 
-def _frontiers(board: Board, values: Mapping[str, float], *, fewer: bool) -> list[Points]:
-    kinds = ([e for e in board.entries if e.is_bound == is_bound] for is_bound in (False, True))
-    return [frontier(_points(kind, values), fewer=fewer) for kind in kinds]
-
-
-def _points(entries: Iterable[Entry], values: Mapping[str, float]) -> Points:
-    return [(values[e.id], e.bits_per_byte.mean) for e in entries if e.id in values]
+def _points(entries: Sequence[Entry], values: Mapping[str, float]) -> list[Points]:
+    """Points of exact scores, and of bounds."""
+    points = [(e.is_bound, (values[e.id], e.bits_per_byte.mean)) for e in entries if e.id in values]
+    return [[point for is_bound, point in points if is_bound == b] for b in (False, True)]
 
 
 def frontier(points: Points, *, fewer: bool) -> Points:
@@ -203,7 +184,7 @@ def _scatter(axes: Axes, board: Board, values: Mapping[str, float]) -> None:
             urls=[f"entries/{entry.id}.html" for entry in shown],
             zorder=3,
         )
-    for x, y in _points(board.records, values):
+    for x, y in itertools.chain(*_points(board.records, values)):
         axes.plot(x, y, "o", markersize=12, markerfacecolor="none", markeredgecolor=_RECORD)
 
 
