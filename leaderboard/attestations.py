@@ -4,9 +4,8 @@ A record stays as its run wrote it. Attestations are strict, versioned and immut
 """
 
 import hashlib
-import json
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -46,6 +45,7 @@ Time = Annotated[str, AfterValidator(lambda text: parse_time(text) and text)]
 class Note(Section):
     """Base of all attestations."""
 
+    FILE: ClassVar[str]
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
 
     @classmethod
@@ -54,11 +54,6 @@ class Note(Section):
         name = f"{cls.__name__.lower()} note"
         return parse_section(cls, raw, where, limit=MAX_NOTE_BYTES, name=name)[1]
 
-    def to_json(self) -> str:
-        """The text of the note's file."""
-        content = self.model_dump(mode="json", by_alias=True)
-        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
     def digest(self) -> str:
         """Twelve hex digits of the content's hash: part of the file's name."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
@@ -66,36 +61,28 @@ class Note(Section):
     @property
     def file_name(self) -> str:
         """The name of the note's file in a store."""
-        raise NotImplementedError
+        return self.FILE.format(note=self, digest=self.digest())
 
 
 class Submission(Note):
     """The author of a record, the date it was submitted, and a name for what is new in it."""
 
+    FILE = "{note.record}.submission.json"  # one for each record: the first submission stays
     record: Fingerprint
     name: Line | None
     author: Line | None
     submitted: Time
 
-    @property
-    def file_name(self) -> str:
-        """One for each record: the first submission stays."""
-        return f"{self.record}.submission.json"
-
 
 class DataSet(Note):
     """Name and size of the held-out documents that scores on a data set rest on."""
 
+    FILE = "{digest}.data.json"
     name: Line
     train_fingerprint: Fingerprint
     heldout_fingerprint: Fingerprint
     num_docs: Count
     num_bytes: Count
-
-    @property
-    def file_name(self) -> str:
-        """Named by content."""
-        return f"{self.digest()}.data.json"
 
     @property
     def heldout(self) -> tuple[str, str]:
@@ -148,6 +135,7 @@ class Rerun(Section):
 class Verification(Note):
     """The result of verifying a record: by whom, on which machine, with which code."""
 
+    FILE = "{note.record}.verification.{digest}.json"
     record: Fingerprint
     by: Line
     verified: Time
@@ -157,11 +145,6 @@ class Verification(Note):
     rescored: Rescored | None
     leaks: Leaks | None
     rerun: Rerun | None
-
-    @property
-    def file_name(self) -> str:
-        """One for each verification of a record."""
-        return f"{self.record}.verification.{self.digest()}.json"
 
     @property
     def agrees(self) -> bool:

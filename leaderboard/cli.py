@@ -24,7 +24,6 @@ from leaderboard.rank import Board
 from leaderboard.render import comparison, markdown, terminal, verification
 from leaderboard.render import json as plain
 from leaderboard.store import Store, open_store
-from leaderboard.submit import Submitted
 from leaderboard.verify import case as cases
 from leaderboard.verify.case import Request
 from speedrun.records.files import read_runs
@@ -88,7 +87,7 @@ def submit(
     for one, data in zip(found, opens, strict=True):
         done = submitting.submit(one, store, name=name, author=author, opens=data)
         if json_:
-            print(json.dumps(_plain(done), ensure_ascii=True), flush=True)
+            print(json.dumps(done), flush=True)
         console.print(Text(_submitted(done, store)), soft_wrap=True)
 
 
@@ -99,30 +98,19 @@ def _line(option: str, text: str | None) -> str | None:
         raise ValueError(f"{option} {brief(text or '')}: {error}") from None
 
 
-def _plain(done: Submitted) -> dict[str, Any]:
-    return {
-        "id": done.note.record,
-        "added": done.is_new,
-        "entered": done.is_entered,
-        "weights_added": done.has_new_weights,
-        "verifications_added": done.num_new_verifications,
-        **done.note.model_dump(include={"name", "author", "submitted"}),
-    }
-
-
-def _submitted(done: Submitted, store: Store) -> str:
+def _submitted(done: dict[str, Any], store: Store) -> str:
     """`1c646e972772: added record, weights to leaderboard/records, as 'wider LSTM' by Ada`."""
-    num = done.num_new_verifications
+    num = done["verifications_added"]
     news = {
-        "record": done.is_new,
-        "name": done.is_entered and not done.is_new,
-        "weights": done.has_new_weights,
+        "record": done["added"],
+        "name": done["entered"] and not done["added"],
+        "weights": done["weights_added"],
         f"{num} verification{'s' * (num > 1)}": num > 0,
     }
     added = ", ".join(what for what, is_new in news.items() if is_new) or "nothing new"
-    named = f"as {done.note.name!r}" if done.note.name else "without a name"
-    by = f" by {done.note.author}" if done.note.author else ""
-    return f"{done.note.record[:12]}: added {added} to {store.url}, {named}{by}"
+    named = f"as {done['name']!r}" if done["name"] else "without a name"
+    by = f" by {done['author']}" if done["author"] else ""
+    return f"{done['id'][:12]}: added {added} to {store.url}, {named}{by}"
 
 
 def verify(
@@ -166,7 +154,7 @@ def verify(
     with live.view(console) as view:
         note, warnings = verified(case, request, name, view)
     if json_:
-        print(json.dumps(note.model_dump(mode="json", by_alias=True)), flush=True)
+        print(json.dumps(note.content()), flush=True)
     verification.show(console, note, case.record, warnings)
     console.print(Text(f"saved as {cases.save(case, note)}"), soft_wrap=True)
     if not note.agrees:

@@ -95,8 +95,8 @@ def compare(a: Side, b: Side) -> dict[str, Any]:
     """Everything that is reported about two sides, as plain values for JSON."""
     x, y = curve(a.records), curve(b.records)
     reason = _no_curves_because(a, b)
-    if not reason and not (len(x.nats) and len(y.nats)):
-        reason = f"{(b if len(x.nats) else a).label} has no loss curve"
+    for side, found in (a, x), (b, y):
+        reason = reason or ("" if len(found.nats) else f"{side.label} has no loss curve")
     return {
         "a": _facts(a),
         "b": _facts(b),
@@ -146,8 +146,7 @@ def _caveats(a: Side, b: Side) -> list[str]:
 def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     """Settings in which two configs differ, by dotted path; the seed is not compared."""
     x, y = flat(a), flat(b)
-    keys = [key for key in dict.fromkeys((*x, *y)) if key != "seed"]
-    pairs = [(key, x.get(key, MISSING), y.get(key, MISSING)) for key in keys]
+    pairs = [(key, x.get(key, MISSING), y.get(key, MISSING)) for key in x | y if key != "seed"]
     return [pair for pair in pairs if pair[1] != pair[2]]
 
 

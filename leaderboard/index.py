@@ -145,7 +145,7 @@ def _examine(store: Store, name: str) -> Found:
         note = NOTES[kind].parse(store.read(name, MAX_NOTE_BYTES), where)
         if name != note.file_name:
             return "problem", f"{where}: its name does not belong to its content"
-        return kind, note.model_dump(mode="json", by_alias=True)
+        return kind, note.content()
     except FileNotFoundError:
         return "problem", f"{where}: gone while it was read"
     except ValueError as error:

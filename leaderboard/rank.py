@@ -72,8 +72,7 @@ class Entry:
     @property
     def num_verified(self) -> int:
         """Number of its runs that somebody rescored or reran."""
-        verified = [v for v in self.verifications if v.rescored is not None or self._is_rerun(v)]
-        return len({found.record for found in verified})
+        return len({v.record for v in self.verifications if v.rescored or self._is_rerun(v)})
 
     def _is_rerun(self, found: Verification) -> bool:
         """Other hardware can neither refute a claim nor confirm it."""
@@ -173,9 +172,8 @@ def _p_value(entry: Entry, standing: Entry) -> float:
 
 def _complete_since(entry: Entry) -> str:
     """When the entry had the seeds that a record needs."""
-    first: dict[int, str] = {}
-    for run in sorted(entry.runs, key=lambda run: run.created):
-        first.setdefault(run.seed, run.created)
+    newest_first = sorted(entry.runs, key=lambda run: run.created, reverse=True)
+    first = {run.seed: run.created for run in newest_first}
     return sorted(first.values())[MIN_SEEDS - 1]
 
 

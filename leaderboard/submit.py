@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from leaderboard import index, validate
 from leaderboard.attestations import (
@@ -16,7 +17,13 @@ from leaderboard.attestations import (
     one_line,
 )
 from leaderboard.store import Store
-from speedrun.records.artifacts import read_tokenizer, read_weights, tokenizer_name, weights_name
+from speedrun.records.artifacts import (
+    read_limited,
+    read_tokenizer,
+    read_weights,
+    tokenizer_name,
+    weights_name,
+)
 from speedrun.records.files import RECORD
 from speedrun.records.sanitize import brief
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
@@ -36,28 +43,17 @@ class Candidate:
     verifications: list[Verification]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Submitted:
-    """The result of a submission; `note` is the one in the store, which may be an older one."""
-
-    note: Submission
-    is_new: bool
-    has_new_weights: bool
-    num_new_verifications: int
-    is_entered: bool  # the note is new
-
-
 def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
     """A run's folder, or its record's file, read and checked; ValueError with all its problems."""
     file = run / RECORD if run.is_dir() else run
     if not file.is_file():
         raise ValueError(f"{run}: no {RECORD} there; give the folder of a finished run")
-    folder, raw = file.parent, _read(file, MAX_RECORD_BYTES)
+    folder, raw = file.parent, read_limited(file, MAX_RECORD_BYTES)
     record = parse(raw, str(file))  # these very bytes are added, whatever the file becomes
     if problems := validate.problems(record):
         raise ValueError(f"{run}: not accepted: {'; '.join(problems)}")
     notes = [
-        Verification.parse(_read(path, MAX_NOTE_BYTES), str(path))
+        Verification.parse(read_limited(path, MAX_NOTE_BYTES), str(path))
         for path in sorted(folder.glob(VERIFICATION))
     ]
     return Candidate(
@@ -67,15 +63,6 @@ def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
         artifacts=(read_weights(folder, record), read_tokenizer(folder)) if with_weights else None,
         verifications=[note for note in notes if note.record == record.id],
     )
-
-
-def _read(path: Path, limit: int) -> bytes:
-    """At most one byte more than `limit`: enough to see that a file is too large."""
-    try:
-        with path.open("rb") as file:
-            return file.read(limit + 1)
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def opened_data(run: Candidate, known: Sequence[DataSet], *, new_data: bool) -> DataSet | None:
@@ -121,8 +108,11 @@ def check_store(run: Candidate, store: Store) -> None:
 
 def submit(
     run: Candidate, store: Store, *, name: str | None, author: str | None, opens: DataSet | None
-) -> Submitted:
-    """Add a checked run to a store; what is there already stays unchanged."""
+) -> dict[str, Any]:
+    """Add a checked run to a store, where what is there already stays unchanged.
+
+    Returns what was added, and the name, author and date in the store, which may be older ones.
+    """
     record = run.record
     if opens is not None:
         _add_note(store, opens)
@@ -137,13 +127,15 @@ def submit(
     is_entered = _add_note(store, note)
     # The record comes last: whoever reads the store meanwhile finds it complete.
     is_new = store.add(f"{record.id}.json", run.raw)
-    return Submitted(
-        note=note if is_entered else _submission(store, record.id),
-        is_new=is_new,
-        has_new_weights=has_new_weights,
-        num_new_verifications=num_new_verifications,
-        is_entered=is_entered,
-    )
+    kept = note if is_entered else _submission(store, record.id)
+    return {
+        "id": record.id,
+        "added": is_new,
+        "entered": is_entered,
+        "weights_added": has_new_weights,
+        "verifications_added": num_new_verifications,
+        **kept.model_dump(include={"name", "author", "submitted"}),
+    }
 
 
 def _submission(store: Store, id: str) -> Submission:

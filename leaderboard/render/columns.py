@@ -101,7 +101,5 @@ def record_line(board: Board) -> str:
     if exact.p_value is None:
         return f"{line}; first entry with the required {MIN_SEEDS} seeds."
     beaten = next(entry for entry in board.entries if entry.id == exact.rival)
-    return (
-        f"{line}; it beat {beaten.label} ({spread(beaten.bits_per_byte, 4)}),"
-        f" p = {p_value(exact.p_value)}."
-    )
+    theirs = spread(beaten.bits_per_byte, 4)
+    return f"{line}; it beat {beaten.label} ({theirs}), p = {p_value(exact.p_value)}."

@@ -39,10 +39,8 @@ def _rescored(found: Rescored, record: Record) -> Iterator[tuple[str, str]]:
         return f"{value:,.2f} nats, {value / math.log(2) / num_bytes:.5f} bits per byte"
 
     yield "claimed", nats(found.claimed_nats)
-    if found.found_nats is None:
-        yield "found", "no finite score"
-    else:
-        yield "found", f"{nats(found.found_nats)}, on {found.device}"
+    on = f", on {found.device}"
+    yield "found", "no finite score" if found.found_nats is None else nats(found.found_nats) + on
     if found.difference is not None:
         yield "difference", f"{found.difference:+.1e} (allowed: ± {found.allowed:.1e})"
     yield from (("passed", check) for check in found.checks)
@@ -50,11 +48,9 @@ def _rescored(found: Rescored, record: Record) -> Iterator[tuple[str, str]]:
 
 
 def _leaks(found: Leaks, record: Record) -> Iterator[tuple[str, str]]:
-    yield (
-        "held-out text",
-        f"{found.num_documents:,} training documents searched: {found.num_equal:,} equal to a"
-        f" held-out one, {found.num_near:,} more share half of one",
-    )
+    searched = f"{found.num_documents:,} training documents searched"
+    equal = f"{found.num_equal:,} equal to a held-out one"
+    yield "held-out text", f"{searched}: {equal}, {found.num_near:,} more share half of one"
     if not found.agrees:
         claimed = record.data.num_dropped_duplicates
         yield "failed", f"the record says that {claimed:,} documents were dropped"
@@ -62,11 +58,8 @@ def _leaks(found: Leaks, record: Record) -> Iterator[tuple[str, str]]:
 
 def _rerun(found: Rerun, record: Record) -> Iterator[tuple[str, str]]:
     worse = f"{abs(found.difference):.2%} {'worse' if found.difference > 0 else 'better'}"
-    yield (
-        "rerun",
-        f"{found.found_bits_per_byte:.4f} bits per byte, claimed {found.claimed_bits_per_byte:.4f}:"
-        f" {worse} (run {found.record[:12]})",
-    )
+    claimed = f"claimed {found.claimed_bits_per_byte:.4f}: {worse} (run {found.record[:12]})"
+    yield "rerun", f"{found.found_bits_per_byte:.4f} bits per byte, {claimed}"
     if found.hardware_class != record.hardware.hardware_class:
         own = record.hardware.hardware_class
         yield "", f"on {found.hardware_class} instead of {own}: cannot refute the claim"

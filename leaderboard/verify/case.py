@@ -95,8 +95,6 @@ def save(case: Case, note: Verification) -> str:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise ValueError(
-            f"{case.folder}: cannot write the verification ({error.strerror}); copy the run to a"
-            " folder that you may write to"
-        ) from None
+        why = f"cannot write the verification ({error.strerror})"
+        raise ValueError(f"{case.folder}: {why}; copy the run to a folder of yours") from None
     return str(path)

@@ -48,10 +48,8 @@ def race_again(
     )
     with StopFlag() as stop:
         finished = race.race(again, watcher, stop)
-    if finished.record.status != "complete" or finished.record.score is None:
-        raise ValueError(
-            f"{finished.folder}: the rerun is {finished.record.status}; nothing to compare"
-        )
+    if (status := finished.record.status) != "complete" or finished.record.score is None:
+        raise ValueError(f"{finished.folder}: the rerun is {status}; nothing to compare")
     return finished
 
 

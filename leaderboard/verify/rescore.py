@@ -28,11 +28,10 @@ def rescore(
     """
     claim = found.record.score
     assert claim is not None  # checked when the record was found
-    if not 0 < claim.stride <= claim.window or claim.window != found.model.context:
-        raise ValueError(
-            f"{where}: a window of {claim.window} with a stride of {claim.stride} is not possible"
-            f" with a context of {found.model.context}"
-        )
+    context = found.model.context
+    if not 0 < claim.stride <= claim.window or claim.window != context:
+        windows = f"a window of {claim.window} with a stride of {claim.stride}"
+        raise ValueError(f"{where}: {windows} is not possible with a context of {context}")
     checks = [
         ("the weights are those that the record names (SHA-256)", True),
         ("the tokenizer is plain byte-level BPE and the one that the record names", True),

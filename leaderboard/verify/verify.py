@@ -92,7 +92,7 @@ def _open(record: Record, request: Request, watcher: Callbacks) -> tuple[Source,
     num_docs = record.score.num_docs
     if not 2 <= num_docs <= _MAX_DOCS:
         raise ValueError(
-            f"the record has {num_docs} held-out documents; allowed are 2 to {_MAX_DOCS}"
+            f"{num_docs} held-out documents are recorded; allowed are 2 to {_MAX_DOCS}"
         )
     if request.data is None and record.data.source == "storybook":
         from speedrun.data.storybook.source import Storybook
@@ -103,15 +103,11 @@ def _open(record: Record, request: Request, watcher: Callbacks) -> tuple[Source,
     heldout = splits.pin(source, num_docs)
     name, own = sanitize(source.name), sanitize(record.data.name)
     if heldout.fingerprint != record.data.heldout_fingerprint:
-        raise ValueError(
-            f"{name}: its held-out documents are not those of the record ({own}, {num_docs}"
-            " documents); give the record's data with --data PATH"
-        )
+        those = f"those of the record ({own}, {num_docs} documents)"
+        raise ValueError(f"{name}: its held-out documents are not {those}; give --data PATH")
     if request.rerun and source.train_fingerprint != record.data.train_fingerprint:
-        raise ValueError(
-            f"--rerun: {name} is not the training data of the record ({own}); give that with"
-            " --data PATH"
-        )
+        those = f"the training data of the record ({own})"
+        raise ValueError(f"--rerun: {name} is not {those}; give that with --data PATH")
     return source, heldout
 
 
@@ -120,10 +116,8 @@ def _search(
 ) -> tuple[Leaks | None, str]:
     """Held-out text in the training documents, or the reason why they were not searched."""
     if source.train_fingerprint != record.data.train_fingerprint:
-        return None, (
-            "the training documents differ from the record's (its held-out documents are the"
-            " same): not searched for held-out text"
-        )
+        other = "the training documents differ from the record's, the held-out ones do not"
+        return None, f"{other}: not searched for held-out text"
     watcher.phase("searching the training documents for held-out text")
     try:
         found = contamination.search(source, heldout, tokenizer, record, watcher.scoring)

@@ -23,6 +23,18 @@ _MAX_NAME = 200
 _DTYPES = ("float32", "int64")  # what is trained, what is counted
 
 
+def read_limited(path: Path, limit: int) -> bytes:
+    """The content of a file; ValueError where it is larger than `limit`, or cannot be read."""
+    try:
+        # Not simply up to the limit: that follows from a number that a record claims.
+        if (size := path.stat().st_size) > limit:
+            raise ValueError(f"{path}: larger than it may be ({size} bytes, at most {limit})")
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+
+
 def weights_name(record: Record) -> str:
     """The name of the weights' file in a store."""
     return f"weights/{record.weights_sha256}.safetensors"
@@ -41,7 +53,7 @@ def max_weights_bytes(record: Record) -> int:
 def read_weights(folder: Path, record: Record) -> bytes:
     """The weights beside a record. Raises ValueError as `check_weights` does."""
     path = folder / WEIGHTS
-    raw = _read(path, max_weights_bytes(record))
+    raw = read_limited(path, max_weights_bytes(record))
     check_weights(raw, record, str(path))
     return raw
 
@@ -56,24 +68,13 @@ def check_weights(raw: bytes, record: Record, where: str) -> None:
 
 def read_tokenizer(folder: Path) -> bytes:
     """The tokenizer beside a record; ValueError for one above `MAX_TOKENIZER_BYTES`."""
-    return _read(folder / TOKENIZER, MAX_TOKENIZER_BYTES)
+    return read_limited(folder / TOKENIZER, MAX_TOKENIZER_BYTES)
 
 
 def check_tokenizer_size(raw: bytes, where: str) -> None:
     """Raise ValueError for a tokenizer above `MAX_TOKENIZER_BYTES`."""
     if len(raw) > MAX_TOKENIZER_BYTES:
         raise ValueError(f"{where}: larger than a tokenizer may be ({MAX_TOKENIZER_BYTES} bytes)")
-
-
-def _read(path: Path, limit: int) -> bytes:
-    try:
-        # Not simply up to the limit: that follows from a number that a record claims.
-        if (size := path.stat().st_size) > limit:
-            raise ValueError(f"{path}: larger than it may be ({size} bytes, at most {limit})")
-        with path.open("rb") as file:
-            return file.read(size)
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def arrays(raw: bytes, record: Record, where: str) -> dict[str, NDArray[Any]]:

@@ -202,10 +202,6 @@ class Record(Section):
         """Plain values by the names of the file, none that its schema did not have."""
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
-    def to_json(self) -> str:
-        """The text of the record's file."""
-        return json.dumps(self.content(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
 
 def content_id(content: dict[str, Any]) -> str:
     """SHA-256 of the canonical JSON of everything but the id."""

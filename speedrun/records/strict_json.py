@@ -23,6 +23,14 @@ class Section(BaseModel):
         extra="forbid", frozen=True, strict=True, ser_json_inf_nan="constants"
     )
 
+    def content(self) -> dict[str, Any]:
+        """Plain values by the names of the file."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_json(self) -> str:
+        """The text of the file."""
+        return json.dumps(self.content(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
 
 def parse_section(
     kind: type[S], raw: bytes, where: str, *, limit: int, name: str = ""

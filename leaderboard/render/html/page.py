@@ -62,11 +62,12 @@ def write_page(to: Path, boards: Sequence[Board], store: Store) -> Path:
     jinja = _environment()
     with pages(to) as write:
         sections = [Section(board) for board in boards]
+        curves: dict[str, entry_page.Thin] = {}
         for section in sections:
             for entry, context in _entries(section, store):
                 text = jinja.get_template("entry.html").render(section=section, **context)
                 write(f"entries/{entry.id}.html", text)
-        curves = {id: curve for section in sections for id, curve in section.curves.items()}
+            curves |= section.curves
         # A script, because pages opened from a disk may not fetch files.
         text = json.dumps(curves, separators=(",", ":"), allow_nan=False)
         write("curves.js", f"window.CURVES = {text};\n")
