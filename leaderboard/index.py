@@ -96,9 +96,8 @@ def local_record(text: str) -> Record | None:
 def known_data(store: Store) -> list[DataSet]:
     """The data sets that a store knows: those of the project, and those opened in it."""
     found = [_examine(store, name) for name in store.names() if name.endswith(".data.json")]
-    return _agreed([DataSet.model_validate(content) for kind, content in found if kind == "data"])[
-        0
-    ]
+    opened = [DataSet.model_validate(content) for kind, content in found if kind == "data"]
+    return _agreed(opened)[0]
 
 
 def _agreed(opened: Sequence[DataSet]) -> tuple[list[DataSet], list[DataSet]]:
@@ -167,12 +166,13 @@ def _assemble(store: Store, found: dict[str, list[Any]]) -> Index:
         out.problems.append(f"{store / note.file_name}: {why}")
     names = {(*data.heldout, *data.size): data.name for data in reversed(agreed)}
     for run in (Summary(*content) for content in by_kind["record"]):
-        if problems := validate.data_problems(run, agreed):
-            out.problems.append(f"{store / run.id}.json: {'; '.join(problems)}")
-        else:
+        key = run.train_fingerprint, run.heldout_fingerprint, run.num_docs, run.num_bytes
+        if key in names:
             # One data set has one name, whatever the folder was called that it was read from.
-            key = run.train_fingerprint, run.heldout_fingerprint, run.num_docs, run.num_bytes
             out.runs.append(run._replace(data_name=names[key]))
+        else:
+            problems = "; ".join(validate.data_problems(run, agreed))
+            out.problems.append(f"{store / run.id}.json: {problems}")
     for id in sorted({*submissions, *out.verifications} - {run.id for run in out.runs}):
         out.problems.append(f"{store / id}: a note on a record that is not there or not valid")
     return out

@@ -75,17 +75,13 @@ def _clock(record: Record) -> Iterator[str]:
         yield f"its budget is {record.budget_s:g} s; a race lasts at most a day"
         return
     if abs(max(0.0, spent_s - record.budget_s) - clock.overshoot_s) > _CLOCK_S:
-        yield (
-            f"training and waiting took {spent_s:.2f} s of {record.budget_s:g} s, which does not"
-            f" fit an overshoot of {clock.overshoot_s:.2f} s"
-        )
+        spent = f"training and waiting took {spent_s:.2f} s of {record.budget_s:g} s"
+        yield f"{spent}, which does not fit an overshoot of {clock.overshoot_s:.2f} s"
     if spent_s < _MIN_SPENT_S or train.num_steps == 0:
         yield "no step was trained"
     elif not _close(train.tokens_per_s, rate := train.num_tokens / spent_s, 1e-3):
-        yield (
-            f"{train.num_tokens} tokens in {spent_s:.2f} s are {rate:,.0f} tokens/s,"
-            f" not {train.tokens_per_s:,.0f}"
-        )
+        claimed = f"{train.num_tokens} tokens in {spent_s:.2f} s"
+        yield f"{claimed} are {rate:,.0f} tokens/s, not {train.tokens_per_s:,.0f}"
 
 
 def _training(record: Record) -> Iterator[str]:
