@@ -266,7 +266,6 @@ def _write(to: Path | None, name: str, text: str) -> None:
         print(text, end="")
         return
     try:
-        to.mkdir(parents=True, exist_ok=True)
         write_atomic(to / name, text)
     except OSError as error:
         raise ValueError(f"--to {to}: cannot write there ({error.strerror})") from None
