@@ -2,11 +2,14 @@
 
 import collections
 import json
+import math
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from speedrun.records.files import RECORD
 from speedrun.records.sanitize import sanitize
@@ -15,7 +18,7 @@ from speedrun.records.statistics import Spread, over_seeds
 from speedrun.records.summary import Summary, summarize
 from speedrun.records.track import Track
 from speedrun.scaling_laws import fit, law, laws_file
-from speedrun.scaling_laws.law import Laws, Optimum, Points
+from speedrun.scaling_laws.law import Array, Laws, LossLaw, Optimum, Points
 from speedrun.scaling_laws.laws_file import FittedLaws, LawsFile
 from speedrun.sweep import sweep_dir
 from speedrun.sweep.sweep_dir import Failure
@@ -46,13 +49,21 @@ class Cell:
         """Median of the speed."""
         return statistics.median(run.tokens_per_s for run in self.runs)
 
+    def residual(self, loss: LossLaw) -> float:
+        """Median of log(measured / law) over the runs."""
+        return statistics.median(
+            math.log(run.bits_per_byte / loss(run.num_params, run.num_tokens)) for run in self.runs
+        )
+
 
 def cells(runs: Iterable[Summary]) -> list[Cell]:
     """Runs by budget, then size."""
-    found: dict[tuple[float, int], list[Summary]] = {}
+    found: dict[tuple[float, int], list[Summary]] = collections.defaultdict(list)
     for run in runs:
-        found.setdefault((run.budget_s, run.num_params), []).append(run)
-    return [Cell(key[1], key[0] / 60, tuple(found[key])) for key in sorted(found)]
+        found[run.budget_s, run.num_params].append(run)
+    return [
+        Cell(size, budget_s / 60, tuple(its)) for (budget_s, size), its in sorted(found.items())
+    ]
 
 
 @dataclass(frozen=True)
@@ -60,16 +71,20 @@ class ArchResults:
     """One architecture's runs in a sweep; those of held-out budgets are separate."""
 
     arch: str
-    recipe: str
     runs: tuple[Summary, ...]
     held_out: tuple[Summary, ...]
+
+    @property
+    def recipe(self) -> str:
+        """The recipe of all runs."""
+        return self.runs[0].recipe_name
 
     @property
     def is_bound(self) -> bool:
         """Whether scores are upper bounds."""
         return self.runs[0].likelihood == "bound"
 
-    @property
+    @cached_property
     def cells(self) -> list[Cell]:
         """The runs by budget, then size."""
         return cells(self.runs)
@@ -96,25 +111,31 @@ class ArchResults:
         return found
 
     @cached_property
-    def predicted(self) -> dict[float, Optimum]:
-        """The optimum of budgets without enough runs of their own, from the laws."""
+    def optima(self) -> list[Optimum]:
+        """Measured ones, and those of other budgets by the laws, in ascending order."""
         if self.laws is None:
-            return {}
+            return []
         held_out = {run.budget_s / 60 for run in self.held_out}
-        wanted = {*PREDICTED_MINUTES, *held_out, *self.minutes} - self.measured.keys()
-        return {m: law.optimum(self.laws, m, is_swept=False) for m in sorted(wanted)}
+        others = {*PREDICTED_MINUTES, *held_out, *self.minutes} - self.measured.keys()
+        predicted = [law.optimum(self.laws, m, is_swept=False) for m in others]
+        return sorted([*self.measured.values(), *predicted], key=lambda one: one.minutes)
+
+    def frontier(self) -> tuple[Array, Array]:
+        """Compute (6·N·D FLOP) and mean score of the cells that none with less compute beats."""
+        compute = np.array([6.0 * cell.params * cell.num_tokens for cell in self.cells])
+        means = np.array([cell.bits_per_byte.mean for cell in self.cells])
+        best = law.frontier(compute, means)
+        return compute[best], means[best]
 
     def laws_file(self, laws: Laws) -> LawsFile:
         """The content of the architecture's `laws.json`."""
-        first, optima = self.runs[0], [*self.measured.values(), *self.predicted.values()]
-        track = {name: getattr(first, name) for name in laws_file.Track.model_fields}
-        optima.sort(key=lambda one: one.minutes)
+        track = laws_file.Track.model_validate(self.runs[0]._asdict())
         return LawsFile(
-            hardware_class=first.hardware_class,
-            track=laws_file.Track(**track),
+            hardware_class=track.hardware_class,
+            track=track,
             arch=self.arch,
             recipe=self.recipe,
-            laws=FittedLaws(loss=laws.loss, speed=laws.speed, optimum=optima),
+            laws=FittedLaws(loss=laws.loss, speed=laws.speed, optimum=self.optima),
             num_runs=len(self.runs),
             created_from=sorted(run.id for run in self.runs),
         )
@@ -134,25 +155,15 @@ class Results:
 
     archs: tuple[ArchResults, ...]
     left_out: tuple[str, ...]  # one line each
-    num_corrupt: int
     failures: tuple[Failure, ...]
-
-    @property
-    def first(self) -> Summary:
-        """A run, for the track that all share."""
-        return self.archs[0].runs[0]
 
 
 def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
     """The results in a directory. ValueError for none, and for runs that do not compare."""
     records, problems = sweep_dir.records(folder)
     runs = [(record, summarize(record)) for record in records]
-    counted = [
-        (record, run)
-        for record, run in runs
-        if record.score is not None and run.unranked_because is None
-    ]
-    require_one_track([run for _, run in counted], str(folder))
+    ranked = [(record, run) for record, run in runs if run.unranked_because is None]
+    _require_one_track([run for _, run in ranked], str(folder))
     left_out = [f"not a record: {sanitize(problem)}" for problem in problems]
     left_out += [
         f"{run.id[:12]} ({run.arch}, seed {run.seed}): {run.unranked_because}"
@@ -160,21 +171,21 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
         if run.unranked_because is not None
     ]
     archs = []
-    for arch in sorted({run.arch for _, run in counted}):
-        recipe = _one_recipe(arch, [record for record, _ in counted if record.arch == arch])
+    for arch in sorted({run.arch for _, run in ranked}):
+        _require_one_recipe(arch, [record for record, _ in ranked if record.arch == arch])
         parts: dict[bool, list[Summary]] = {False: [], True: []}
-        for _, run in counted:
+        for _, run in ranked:
             if run.arch == arch:
                 parts[run.budget_s / 60 in held_out_minutes].append(run)
         if parts[False]:
-            archs.append(ArchResults(arch, recipe, tuple(parts[False]), tuple(parts[True])))
+            archs.append(ArchResults(arch, tuple(parts[False]), tuple(parts[True])))
     failures = tuple(sweep_dir.failures(folder).values())
     if not archs:
         reasons = [*left_out, *(f"failed: {sanitize(one.error)}" for one in failures)]
         detail = f" ({'; '.join(reasons[:3])})" if reasons else ""
-        outside = " outside the held-out budgets" if held_out_minutes and counted else ""
+        outside = " outside the held-out budgets" if ranked else ""
         raise ValueError(f"{folder}: no ranked run there{outside}{detail}; sweep first")
-    return Results(tuple(archs), tuple(left_out), len(problems), failures)
+    return Results(tuple(archs), tuple(left_out), failures)
 
 
 def read_checked(found: Results, paths: Sequence[Path]) -> list[Summary]:
@@ -189,12 +200,12 @@ def read_checked(found: Results, paths: Sequence[Path]) -> list[Summary]:
             detail = f" ({problems[0]})" if problems else ""
             raise ValueError(f"--check {path}: no finished run there{detail}")
         runs += [run for run in map(summarize, records) if run.unranked_because is None]
-    require_one_track([found.first, *runs], "--check")
+    _require_one_track([found.archs[0].runs[0], *runs], "--check")
     return runs
 
 
-def require_one_track(runs: Sequence[Summary], where: str) -> None:
-    """Raises ValueError naming the tracks, whatever their budgets, where there are several."""
+def _require_one_track(runs: Sequence[Summary], where: str) -> None:
+    """Tracks without their budgets."""
     tracks = collections.Counter(Track.of(run)._replace(budget_s=0.0) for run in runs)
     if len(tracks) > 1:
         parts = (
@@ -208,7 +219,7 @@ def require_one_track(runs: Sequence[Summary], where: str) -> None:
         )
 
 
-def _one_recipe(arch: str, records: Sequence[Record]) -> str:
+def _require_one_recipe(arch: str, records: Sequence[Record]) -> None:
     kinds = {
         json.dumps([r.config.get(key) for key in ("recipe_name", "recipe", "data")], sort_keys=True)
         for r in records
@@ -218,4 +229,3 @@ def _one_recipe(arch: str, records: Sequence[Record]) -> str:
             f"{arch} was raced with {len(kinds)} different recipes there, which one law cannot"
             " describe; give each a directory of its own"
         )
-    return str(records[0].config.get("recipe_name", ""))
