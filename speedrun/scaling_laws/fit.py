@@ -5,7 +5,7 @@ the law and not off it. Fits minimise Huber's loss of log residuals, so that out
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -90,53 +90,42 @@ def noise(points: Points) -> float:
     return float(np.clip(np.sqrt(np.sum((logs - means[cells]) ** 2) / freedom), *_SIGMA_RANGE))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _SumOfPowers:
-    """log y = log(exp c_0 + Σ_i exp(c_i + s_i·x_i)), with a normal prior on the slopes s.
+def _sum_of_powers(
+    x: Array,  # [k, points], centred
+    log_y: Array,  # [points]
+    starts: Sequence[Sequence[float]],
+    bounds: tuple[Sequence[float], Sequence[float]],
+    prior: tuple[Sequence[float], float],  # mean of each slope, and the deviation of all
+    sigma: float,
+) -> list[float]:
+    """c_0 … c_k, s_1 … s_k of log y = log(exp c_0 + Σ_i exp(c_i + s_i·x_i)), from the best start.
 
-    Its parameters are c_0 … c_k, s_1 … s_k.
+    Least Huber loss, with a normal prior on the slopes s.
     """
+    k, (slopes, prior_sd) = len(x), prior
 
-    x: Array  # [k, points], centred
-    target: Array  # [points], log y
-    sigma: float
-    prior: Sequence[float]  # [k]
-    prior_sd: float
-    bounds: tuple[Array, Array]
+    def terms(theta: Array) -> Array:
+        found = np.repeat(theta[: k + 1, None], len(log_y), axis=1)
+        found[1:] += theta[k + 1 :, None] * x
+        return found
 
-    def solve(self, starts: Sequence[Sequence[float]]) -> list[float]:
-        """The parameters of least Huber loss over the starts."""
-        low, high = self.bounds
-        found = [
-            least_squares(
-                self._residuals,
-                np.clip(start, low + 1e-6, high - 1e-6),
-                jac=self._jacobian,  # pyright: ignore[reportArgumentType]
-                bounds=self.bounds,
-                loss="huber",
-                f_scale=_HUBER,
-            )
-            for start in starts
-        ]
-        return min(found, key=lambda one: one.cost).x.tolist()
+    def residuals(theta: Array) -> Array:
+        misfit = (np.logaddexp.reduce(terms(theta)) - log_y) / sigma
+        return np.append(misfit, (theta[k + 1 :] - np.asarray(slopes)) / prior_sd)
 
-    def _terms(self, theta: Array) -> Array:
-        num_slopes = len(self.x)
-        terms = np.repeat(theta[: num_slopes + 1, None], len(self.target), axis=1)
-        terms[1:] += theta[num_slopes + 1 :, None] * self.x
-        return terms
+    def jacobian(theta: Array) -> Array:
+        found = terms(theta)
+        weights = np.exp(found - np.logaddexp.reduce(found))
+        misfit = np.vstack([weights, weights[1:] * x]).T / sigma
+        return np.vstack([misfit, np.eye(k, len(theta), k + 1) / prior_sd])
 
-    def _residuals(self, theta: Array) -> Array:
-        misfit = (np.logaddexp.reduce(self._terms(theta)) - self.target) / self.sigma
-        slopes = theta[len(self.x) + 1 :]
-        return np.append(misfit, (slopes - np.asarray(self.prior)) / self.prior_sd)
-
-    def _jacobian(self, theta: Array) -> Array:
-        terms = self._terms(theta)
-        weights = np.exp(terms - np.logaddexp.reduce(terms))
-        misfit = np.vstack([weights, weights[1:] * self.x]).T / self.sigma
-        num_slopes = len(self.x)
-        return np.vstack([misfit, np.eye(num_slopes, len(theta), num_slopes + 1) / self.prior_sd])
+    low, high = map(np.asarray, bounds)
+    options: dict[str, Any] = {"jac": jacobian, "loss": "huber", "f_scale": _HUBER}
+    found = [
+        least_squares(residuals, np.clip(one, low + 1e-6, high - 1e-6), bounds=bounds, **options)
+        for one in starts
+    ]
+    return min(found, key=lambda one: one.cost).x.tolist()
 
 
 def fit_loss(
@@ -155,17 +144,6 @@ def fit_loss(
     x, y = np.log(points.params), np.log(points.tokens)
     x0, y0 = x.mean(), y.mean()
     floor, top = np.log(points.loss.min()), np.log(points.loss.max())
-    problem = _SumOfPowers(
-        x=np.stack([x - x0, y - y0]),
-        target=np.log(points.loss),
-        sigma=noise(points) if sigma is None else sigma,
-        prior=(-prior[0], -prior[1]),
-        prior_sd=PRIOR_SD,
-        bounds=(
-            np.array([floor - 4, floor - 8, floor - 8, -1.5, -1.5]),
-            np.array([floor, top + 0.7, top + 0.7, -0.05, -0.05]),
-        ),
-    )
     if start is None:
         starts = [
             (floor + np.log(e), *[floor + np.log((1 - e) / 2)] * 2, -alpha, -beta)
@@ -177,7 +155,17 @@ def fit_loss(
         a = _log(start.A) - start.alpha * x0
         b = _log(start.B) - start.beta * y0
         starts = [(_log(start.E), a, b, -start.alpha, -start.beta)]
-    e, a, b, minus_alpha, minus_beta = problem.solve(starts)
+    e, a, b, minus_alpha, minus_beta = _sum_of_powers(
+        np.stack([x - x0, y - y0]),
+        np.log(points.loss),
+        starts,
+        (
+            (floor - 4, floor - 8, floor - 8, -1.5, -1.5),
+            (floor, top + 0.7, top + 0.7, -0.05, -0.05),
+        ),
+        ((-prior[0], -prior[1]), PRIOR_SD),
+        noise(points) if sigma is None else sigma,
+    )
     return LossLaw(
         E=float(np.exp(e)),
         A=float(np.exp(a - minus_alpha * x0)),
@@ -191,17 +179,6 @@ def fit_speed(params: Array, tokens_per_s: Array, *, start: SpeedLaw | None = No
     """Seconds per token as a fixed part and a power of N, by Huber's loss on log residuals."""
     x, target = np.log(params), -np.log(tokens_per_s)
     x0 = x.mean()
-    problem = _SumOfPowers(
-        x=(x - x0)[None],
-        target=target,
-        sigma=_SIGMA_SPEED,
-        prior=(1.0,),
-        prior_sd=_POWER_PRIOR_SD,
-        bounds=(
-            np.array([target.min() - 12, target.min() - 12, 0.1]),
-            np.array([target.max() + 1, target.max() + 1, 2.0]),
-        ),
-    )
     if start is None:
         middle = float(np.median(target))
         starts = [
@@ -211,7 +188,14 @@ def fit_speed(params: Array, tokens_per_s: Array, *, start: SpeedLaw | None = No
         ]
     else:
         starts = [(_log(start.fixed), _log(start.scale) + start.power * x0, start.power)]
-    fixed, scale, power = problem.solve(starts)
+    fixed, scale, power = _sum_of_powers(
+        (x - x0)[None],
+        target,
+        starts,
+        ((target.min() - 12, target.min() - 12, 0.1), (target.max() + 1, target.max() + 1, 2.0)),
+        ((1.0,), _POWER_PRIOR_SD),
+        _SIGMA_SPEED,
+    )
     return SpeedLaw(
         fixed=float(np.exp(fixed)), scale=float(np.exp(scale - power * x0)), power=power
     )

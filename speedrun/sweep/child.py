@@ -48,7 +48,7 @@ def race(request: RunRequest, has_lost: HasLost | None = None) -> Generator[str,
     curve: list[tuple[float, float | None]] = []
     line, judged_s = "starting", time.monotonic()
     try:
-        child.send({"kind": "race", "request": _encoded(request)})
+        child.send(dataclasses.asdict(request) | {"out": str(request.out)})
         while True:
             yield line
             if has_lost is not None and curve and time.monotonic() - judged_s > JUDGE_S:
@@ -81,17 +81,6 @@ def finish(racing: Generator[str, None, Ended], hear: Callable[[str], None]) -> 
                 return stop.value
 
 
-def _encoded(request: RunRequest) -> dict[str, Any]:
-    assert request.again is None, "a sweep races no record again"
-    return dataclasses.asdict(request) | {"out": str(request.out)}
-
-
-def _decoded(values: dict[str, Any]) -> RunRequest:
-    data = Data(**values.pop("data"))
-    out, settings = Path(values.pop("out")), tuple(values.pop("settings"))
-    return RunRequest(**values, data=data, out=out, settings=settings)
-
-
 class _Callbacks:
     """Sends the progress of a race to the parent."""
 
@@ -120,7 +109,9 @@ def main() -> None:
     from speedrun.training.race import race
     from speedrun.training.signals import StopFlag
 
-    request = _decoded(dict(parent.receive()["request"]))
+    values = dict(parent.receive())
+    data, out = Data(**values.pop("data")), Path(values.pop("out"))
+    request = RunRequest(**values | {"settings": tuple(values["settings"])}, data=data, out=out)
     try:
         with StopFlag() as stop:
             finished = race(request, _Callbacks(parent), stop, started_s=process_age_s())

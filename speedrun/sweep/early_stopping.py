@@ -12,8 +12,8 @@ more the further apart their sizes are.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,8 +30,7 @@ _SETTLED = 0.3  # the first part of a curve says little about its end
 Curve = Sequence[tuple[float, float | None]]  # share of the budget, nats of a training step
 
 
-@dataclass(frozen=True)
-class FinishedRace:
+class FinishedRace(NamedTuple):
     """Size, training curve and score of a finished race."""
 
     params: int
@@ -39,8 +38,7 @@ class FinishedRace:
     bits_per_byte: float
 
 
-@dataclass(frozen=True)
-class _Level:
+class _Level(NamedTuple):
     nats: float
     error: float
 
@@ -48,15 +46,14 @@ class _Level:
 def has_lost(params: int, curve: Curve, finished: Sequence[FinishedRace]) -> bool:
     """Whether a race with this curve cannot make its size the best one any more."""
     share = max((rung for rung in RUNGS if curve and rung <= curve[-1][0]), default=None)
-    scores: dict[int, list[float]] = {}
+    sizes: dict[int, list[FinishedRace]] = {}
     for race in finished:
-        scores.setdefault(race.params, []).append(race.bits_per_byte)
-    if share is None or len(scores) < MIN_FINISHED_SIZES:
+        sizes.setdefault(race.params, []).append(race)
+    if share is None or len(sizes) < MIN_FINISHED_SIZES:
         return False
-    if params not in scores:
-        return _lost_by_nearest_size(params, curve, share, finished)
-    same_size = [race for race in finished if race.params == params]
-    return _lost_by_same_size(curve, share, same_size, scores)
+    if params in sizes:
+        return _lost_by_same_size(curve, share, sizes.pop(params), sizes.values())
+    return _lost_by_nearest_size(params, curve, share, finished)
 
 
 def _level(curve: Curve, start: float, end: float) -> _Level | None:
@@ -70,32 +67,32 @@ def _level(curve: Curve, start: float, end: float) -> _Level | None:
 
 
 def _lost_by_same_size(
-    curve: Curve, share: float, same_size: Sequence[FinishedRace], scores: dict[int, list[float]]
+    curve: Curve,
+    share: float,
+    same: Sequence[FinishedRace],
+    others: Iterable[Sequence[FinishedRace]],  # by size
 ) -> bool:
     start = _SETTLED * share
     here = _level(curve, start, share)
-    levels = [_level(race.curve, start, share) for race in same_size]
-    others = [level for level in levels if level is not None]
-    if here is None or len(others) < len(levels):
+    levels = [_level(race.curve, start, share) for race in same]
+    known = [level for level in levels if level is not None]
+    if here is None or len(known) < len(levels):
         return False
-    there, error = float(np.mean([one.nats for one in others])), max(one.error for one in others)
-    params = same_size[0].params
-    mean = float(np.mean(scores[params]))
+    there, error = float(np.mean([one.nats for one in known])), max(one.error for one in known)
+    scores = [[race.bits_per_byte for race in races] for races in (same, *others)]
+    mean = float(np.mean(scores[0]))
     forecast = 0.5 * (mean + mean * here.nats / there)  # of the size's mean with this race
-    best = min((found for size, found in scores.items() if size != params), key=np.mean)
-    seeds = _seed_noise(scores) * math.sqrt(1 / (len(scores[params]) + 1) + 1 / len(best))
+    best = min(scores[1:], key=np.mean)
+    seeds = _seed_noise(scores) * math.sqrt(1 / (len(same) + 1) + 1 / len(best))
     spread = math.hypot(here.error / here.nats, error / there, seeds)
     return forecast * (1 - NUM_ERRORS * spread) > float(np.mean(best))
 
 
-def _seed_noise(scores: dict[int, list[float]]) -> float:
+def _seed_noise(scores: Sequence[Sequence[float]]) -> float:
     """Relative standard deviation between seeds, pooled with the one assumed beforehand."""
-    squares, freedom = NOISE_WEIGHT * SEED_NOISE**2, NOISE_WEIGHT
-    for found in scores.values():
-        logs = np.log(found)
-        squares += float(np.sum((logs - logs.mean()) ** 2))
-        freedom += len(found) - 1
-    return math.sqrt(squares / freedom)
+    logs = [np.log(found) for found in scores]
+    squares = NOISE_WEIGHT * SEED_NOISE**2 + sum(len(one) * float(np.var(one)) for one in logs)
+    return math.sqrt(squares / (NOISE_WEIGHT + sum(len(one) - 1 for one in logs)))
 
 
 def _lost_by_nearest_size(

@@ -53,9 +53,9 @@ class State:
         """Estimated seconds until all races are over."""
         off = [sum(getattr(one.clock, name) for name in OFF_CLOCK) for one in self.done.values()]
         off_s = statistics.median(off) if off else USUAL_OFF_S
-        now_s = time.monotonic()
+        end_s = off_s - time.monotonic()
         running = [
-            max(0.0, one.race.request.budget_s + off_s - (now_s - one.since_s))
+            max(0.0, one.since_s + one.race.request.budget_s + end_s)
             for one in self.running.values()
         ]
         left = [race.request.budget_s + off_s for race in self.left]
@@ -71,11 +71,8 @@ class Watcher(Protocol):
     def state(self, state: State) -> None:
         """Show the progress; called often."""
 
-    def done(self, race: PlannedRace, record: Record) -> None:
-        """A race has a result."""
-
-    def failed(self, race: PlannedRace, failure: Failure) -> None:
-        """A race ended without a result."""
+    def ended(self, race: PlannedRace, result: Record | Failure) -> None:
+        """A race is over."""
 
 
 def run_all(
@@ -94,23 +91,18 @@ def run_all(
             running.line = line
             watcher.state(state)
 
-        ended = child.finish(
-            run_race(race.request, judge(race, state) if early_stop else None), hear
-        )
-        conclude(race, ended, state, watcher)
+        has_lost = judge(race, state) if early_stop else None
+        conclude(race, child.finish(run_race(race.request, has_lost), hear), state, watcher)
     watcher.state(state)
     return state
 
 
 def begin(plan: Plan, watcher: Watcher, *, early_stop: bool) -> State:
     """The races that are left; ValueError if the directory's runs have other settings."""
-    grid = plan.grid
-    content = {"archs": list(grid.archs), "params": list(grid.params)}
-    content |= {"minutes": list(grid.minutes), "seeds": grid.num_seeds}
-    save_manifest(grid.base.out, plan.shared, content)
-    state = State(plan, plan.done(records(grid.base.out)[0]))
-    known = {key: one for key, one in failures(grid.base.out).items() if key not in state.done}
-    save_failures(grid.base.out, known)
+    save_manifest(plan.out, plan.shared, plan.grid.manifest())
+    state = State(plan, plan.done(records(plan.out)[0]))
+    known = {key: one for key, one in failures(plan.out).items() if key not in state.done}
+    save_failures(plan.out, known)
     if early_stop:
         state.stopped = {k: one for k, one in known.items() if one.stopped_at is not None}
     watcher.state(state)
@@ -119,42 +111,39 @@ def begin(plan: Plan, watcher: Watcher, *, early_stop: bool) -> State:
 
 def conclude(race: PlannedRace, ended: Ended, state: State, watcher: Watcher) -> None:
     """Note the result or the failure of a race that is over."""
-    out, plan = state.plan.grid.base.out, state.plan
-    del state.running[race.key]
+    out, key = state.plan.out, race.key
+    result = _result(race, ended, state.plan)
+    del state.running[key]
     known = failures(out)
-    error = ended.error or "ended without a record"
+    known.pop(key, None)
+    if isinstance(result, Record):
+        state.done[key] = result
+    else:
+        known[key] = result
+        (state.failed if result.stopped_at is None else state.stopped)[key] = result
+    save_failures(out, known)
+    watcher.ended(race, result)
+
+
+def _result(race: PlannedRace, ended: Ended, plan: Plan) -> Record | Failure:
+    error = ended.error
     if ended.run is not None:
         record = load(ended.run / RECORD)
         if race.key in plan.done([record]):
-            state.done[race.key] = record
-            if known.pop(race.key, None) is not None:
-                save_failures(out, known)
-            watcher.done(race, record)
-            return
+            return record
         error = f"its record was rejected: {plan.problem(record) or 'it has another config'}"
-    if ended.stopped_at is not None:
+    elif ended.stopped_at is not None:
         error = f"stopped early at {ended.stopped_at:.0%} of its budget: it could not win"
-    arch, params, minutes, seed = race.key
-    failure = Failure(
-        arch=arch,
-        params=params,
-        minutes=minutes,
-        seed=seed,
-        exit_code=ended.exit_code,
-        error=error,
-        stopped_at=ended.stopped_at,
+    return Failure(
+        **race.key._asdict(), exit_code=ended.exit_code, error=error, stopped_at=ended.stopped_at
     )
-    save_failures(out, known | {race.key: failure})
-    (state.failed if ended.stopped_at is None else state.stopped)[race.key] = failure
-    watcher.failed(race, failure)
 
 
 def judge(race: PlannedRace, state: State) -> HasLost:
     """Early stopping of a race against the finished ones of its architecture and budget."""
-    arch, params, minutes, _ = race.key
     finished = [
-        early_stopping.FinishedRace(key[1], record.train.loss_curve, record.score.bits_per_byte)
+        early_stopping.FinishedRace(key.params, record.train.loss_curve, record.score.bits_per_byte)
         for key, record in state.done.items()
-        if (key[0], key[2]) == (arch, minutes) and record.score is not None
+        if (key.arch, key.minutes) == (race.key.arch, race.key.minutes) and record.score is not None
     ]
-    return functools.partial(early_stopping.has_lost, params, finished=finished)
+    return functools.partial(early_stopping.has_lost, race.key.params, finished=finished)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cycler import cycler
 
 from speedrun.scaling_laws import fit, law
 from speedrun.scaling_laws.law import Array, Laws
@@ -15,15 +16,17 @@ _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.size": 10,
     "figure.dpi": 100,
+    "figure.figsize": (7.2, 4.5),  # inches
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "grid.alpha": 0.25,
     "legend.frameon": False,
+    "axes.prop_cycle": cycler(  # Okabe and Ito
+        color=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+    ),
 }
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito
 _DOTS = {"marker": "o", "linestyle": "", "alpha": 0.7, "markersize": 4}
-_WIDE, _HIGH = 7.2, 4.5  # inches
 
 
 def draw(folder: Path, arch: ArchResults, laws: Laws) -> list[str]:
@@ -36,7 +39,7 @@ def draw(folder: Path, arch: ArchResults, laws: Laws) -> list[str]:
     kinds = {"size": _size, "loss": _loss, "speed": _speed, "residuals": _residuals}
     for kind, plot in kinds.items():
         with matplotlib.rc_context(_STYLE):
-            figure, axes = pyplot.subplots(figsize=(_WIDE, _HIGH), layout="constrained")
+            figure, axes = pyplot.subplots(layout="constrained")
             axes.set_xscale("log")
             axes.set_xlabel("trainable parameters N")
             plot(axes, arch, laws)
@@ -57,7 +60,7 @@ def _size(axes: Any, arch: ArchResults, laws: Laws) -> None:
     """Bits per byte against N: a curve per budget, its minimum and interval."""
     sizes = _sizes(laws)
     for number, minutes in enumerate(arch.minutes):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = f"C{number}"
         runs = [run for run in arch.runs if run.budget_s == 60 * minutes]
         scores = [run.bits_per_byte for run in runs]
         axes.plot([run.num_params for run in runs], scores, color=colour, **_DOTS)
@@ -86,11 +89,11 @@ def _loss(axes: Any, arch: ArchResults, laws: Laws) -> None:
     """L(N) at equal tokens on log-log axes."""
     params, losses, middle = laws.equal_tokens()
     line, sizes = fit.power_law(params, losses), _sizes(laws)
-    axes.plot(params, losses, color=_COLOURS[0], label="runs", **_DOTS)
-    axes.plot(sizes, laws.loss(sizes, middle), color=_COLOURS[0], label="L(N, D)")
+    axes.plot(params, losses, color="C0", label="runs", **_DOTS)
+    axes.plot(sizes, laws.loss(sizes, middle), color="C0", label="L(N, D)")
     label = f"N^{line.exponent:.3f}, R² {line.r2:.3f}"
     straight = line.scale * sizes**line.exponent
-    axes.plot(sizes, straight, "--", color=_COLOURS[1], label=label)
+    axes.plot(sizes, straight, "--", color="C1", label=label)
     _few_ticks(axes, "{:.3g}")
     axes.set_ylabel(f"bits per byte, moved to {format_size(middle)} tokens")
     axes.set_title(f"{arch.arch}: loss at equal tokens")
@@ -100,8 +103,8 @@ def _loss(axes: Any, arch: ArchResults, laws: Laws) -> None:
 def _speed(axes: Any, arch: ArchResults, laws: Laws) -> None:
     """Tokens per second against N."""
     sizes = _sizes(laws)
-    axes.plot(laws.points.params, laws.points.tokens_per_s, color=_COLOURS[0], **_DOTS)
-    axes.plot(sizes, laws.speed.tokens_per_s(sizes), color=_COLOURS[0])
+    axes.plot(laws.points.params, laws.points.tokens_per_s, color="C0", **_DOTS)
+    axes.plot(sizes, laws.speed.tokens_per_s(sizes), color="C0")
     _few_ticks(axes, "{:,.0f}")
     axes.set_ylabel("training tokens per second")
     axes.set_title(f"{arch.arch}: speed")
@@ -112,9 +115,8 @@ def _residuals(axes: Any, arch: ArchResults, laws: Laws) -> None:
     points, residuals = laws.points, 100 * laws.residuals
     for number, minutes in enumerate(arch.minutes):
         mine = np.isclose(points.budget_s, 60 * minutes)
-        colour = _COLOURS[number % len(_COLOURS)]
         label = f"{minutes:g} min"
-        axes.plot(points.params[mine], residuals[mine], color=colour, label=label, **_DOTS)
+        axes.plot(points.params[mine], residuals[mine], color=f"C{number}", label=label, **_DOTS)
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_ylabel("measured over L(N, D), per cent")
     axes.set_title(f"{arch.arch}: residuals of the loss")

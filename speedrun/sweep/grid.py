@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from speedrun import text
 from speedrun.backends import registry
 from speedrun.data import heldout as heldout_split
 from speedrun.data import open, tokenizer
@@ -21,6 +20,7 @@ from speedrun.records.schema import Record
 from speedrun.records.summary import unranked_because
 from speedrun.sweep.sweep_dir import Key, plain
 from speedrun.system import hardware, paths
+from speedrun.text import format_size
 from speedrun.training.request import RunRequest, resolve
 
 
@@ -38,6 +38,15 @@ class Grid:
         """One race of the grid."""
         return replace(self.base, arch=arch, params=str(params), budget_s=60 * minutes, seed=seed)
 
+    def manifest(self) -> dict[str, Any]:
+        """Its entry in `sweep.json`."""
+        return {
+            "archs": list(self.archs),
+            "params": list(self.params),
+            "minutes": list(self.minutes),
+            "seeds": self.num_seeds,
+        }
+
     def absolute(self) -> "Grid":
         """The same grid with absolute paths, for processes with another working directory."""
         archs = (str(Path(a).resolve()) if loader.is_path(a) else a for a in self.archs)
@@ -52,14 +61,14 @@ class PlannedRace:
     """One race of a sweep and the config that its record will have."""
 
     request: RunRequest
-    key: Key  # architecture, size, minutes, seed
+    key: Key
     config: dict[str, Any] = field(repr=False)
 
     @property
     def label(self) -> str:
         """`transformer 2M, 1 min, seed 0`."""
-        arch, params, minutes, seed = self.key
-        return f"{arch} {text.format_size(params)}, {minutes:g} min, seed {seed}"
+        key = self.key
+        return f"{key.arch} {format_size(key.params)}, {key.minutes:g} min, seed {key.seed}"
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,11 @@ class Plan:
     grid: Grid
     races: tuple[PlannedRace, ...]
     shared: dict[str, Any]
+
+    @property
+    def out(self) -> Path:
+        """The sweep's directory."""
+        return self.grid.base.out
 
     def done(self, records: Iterable[Record]) -> dict[Key, Record]:
         """The records that complete a race: same config, seed, data and hardware class."""
@@ -127,8 +141,9 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
         for cell in itertools.product(grid.params, grid.minutes, range(grid.num_seeds)):
             request = grid.request(arch, *cell)
             config = _resolve(architecture, request, vocab).as_dict()
-            key = (architecture.NAME, *cell)
+            key = Key(architecture.NAME, *cell)
             races.append(PlannedRace(request=request, key=key, config=config))
+    races.sort(key=lambda race: _turn(race.key))
     shared = {
         "recipe": base.recipe,
         "--set": sorted(base.settings),
@@ -140,7 +155,7 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
         "hardware class": hardware_class,
         "backend": base.backend,
     }
-    return Plan(grid, tuple(sorted(races, key=_turn)), shared)
+    return Plan(grid, tuple(races), shared)
 
 
 def _hardware_class(grid: Grid, architectures: Iterable[Architecture]) -> str:
@@ -156,10 +171,9 @@ def _hardware_class(grid: Grid, architectures: Iterable[Architecture]) -> str:
     return classes.pop()
 
 
-def _turn(race: PlannedRace) -> tuple[float, ...]:
+def _turn(key: Key) -> tuple[float, ...]:
     """The place of a race in the order described at the top of this file."""
-    _, params, minutes, seed = race.key
-    return seed, minutes, -params if seed % 2 else params
+    return key.seed, key.minutes, -key.params if key.seed % 2 else key.params
 
 
 def _resolve(architecture: Architecture, request: RunRequest, vocab: int) -> Any:

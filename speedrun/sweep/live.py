@@ -34,18 +34,15 @@ def outlook(state: State) -> str:
     return ", ".join(parts)
 
 
-def _result(record: Record) -> str:
-    if record.score is None:
-        return record.status
-    sign = "≤ " if record.score.likelihood == "bound" else ""
-    speed = f"{record.train.tokens_per_s:,.0f} tokens/s"
-    return f"{sign}{record.score.bits_per_byte:.4f} bits per byte, {speed}"
-
-
-def _failure(failure: Failure) -> str:
-    if failure.stopped_at is not None:
-        return failure.error
-    return f"failed ({failure.error}); the sweep continues"
+def _end(race: PlannedRace, result: Record | Failure) -> str:
+    if isinstance(result, Failure):
+        said = f"failed ({result.error}); the sweep continues"
+        return f"{race.label}: {said if result.stopped_at is None else result.error}"
+    if (score := result.score) is None:
+        return f"{race.label}: {result.status}"
+    sign = "≤ " if score.likelihood == "bound" else ""
+    speed = f"{result.train.tokens_per_s:,.0f} tokens/s"
+    return f"{race.label}: {sign}{score.bits_per_byte:.4f} bits per byte, {speed}"
 
 
 class PlainSweepView(PlainLines):
@@ -65,13 +62,9 @@ class PlainSweepView(PlainLines):
             self._print(outlook(state))
         self._running = running
 
-    def done(self, race: PlannedRace, record: Record) -> None:
+    def ended(self, race: PlannedRace, result: Record | Failure) -> None:
         """Print the result."""
-        self._print(f"{race.label}: {_result(record)}")
-
-    def failed(self, race: PlannedRace, failure: Failure) -> None:
-        """Print the failure."""
-        self._print(f"{race.label}: {_failure(failure)}")
+        self._print(_end(race, result))
 
 
 class LiveSweepView(Redrawn):
@@ -87,14 +80,10 @@ class LiveSweepView(Redrawn):
             self._drawn_s = time.monotonic()
             self._draw(_table(state))
 
-    def done(self, race: PlannedRace, record: Record) -> None:
+    def ended(self, race: PlannedRace, result: Record | Failure) -> None:
         """Print the result above the table."""
-        self._console.print(Text(f"{race.label}: {_result(record)}"))
-
-    def failed(self, race: PlannedRace, failure: Failure) -> None:
-        """Print the failure above the table."""
-        style = "red" if failure.stopped_at is None else "yellow"
-        self._console.print(Text(f"{race.label}: {_failure(failure)}", style=style))
+        is_failed = isinstance(result, Failure) and result.stopped_at is None
+        self._console.print(Text(_end(race, result), style="red" if is_failed else ""))
 
 
 def _table(state: State) -> Table:
@@ -103,10 +92,9 @@ def _table(state: State) -> Table:
         table.add_column(column, justify="left" if column in ("architecture", "") else "right")
     cells: dict[tuple[str, float, int], set[Key]] = defaultdict(set)
     for race in state.plan.races:
-        arch, params, minutes, _ = race.key
-        cells[arch, minutes, params].add(race.key)
+        cells[race.key.arch, race.key.minutes, race.key.params].add(race.key)
     for (arch, minutes, params), cell in sorted(cells.items()):
-        records = [state.done[key] for key in cell if key in state.done]
+        records = [state.done[key] for key in cell & state.done.keys()]
         scores = [record.score.bits_per_byte for record in records if record.score is not None]
         done = f"{len(records)}/{len(cell)}"
         now = Text(_now(state, cell))
@@ -115,12 +103,14 @@ def _table(state: State) -> Table:
 
 
 def _now(state: State, cell: set[Key]) -> str:
-    running = [one for key, one in state.running.items() if key in cell]
-    if running:
-        lines = (f"seed {one.race.key[3]}{_place(one)}: {one.line}" for one in running)
-        return "; ".join(line[:60] for line in lines)
-    num_failed = len(cell & state.failed.keys())
-    return f"{num_failed} failed" if num_failed else ""
+    lines = [
+        f"seed {key.seed}{_place(one)}: {one.line}"[:60]
+        for key, one in state.running.items()
+        if key in cell
+    ]
+    if not lines and (num_failed := len(cell & state.failed.keys())):
+        return f"{num_failed} failed"
+    return "; ".join(lines)
 
 
 def _place(running: Running) -> str:

@@ -6,7 +6,6 @@ itself last. Ray retries nothing: the scheduler knows which races ran, and how o
 """
 
 import contextlib
-import functools
 import importlib
 import importlib.util
 import itertools
@@ -43,15 +42,15 @@ def connected(address: str | None) -> Iterator[Callable[..., State]]:
     where = address or os.environ.get("RAY_ADDRESS") or "auto"
     _try_to_join(where)
     ray = join(where)
+
+    def run_all(plan: Plan, watcher: Watcher, *, early_stop: bool = False) -> State:
+        by_gpu = plan.shared["hardware class"].startswith("cuda-")
+        return run_on(RayCluster(ray, by_gpu=by_gpu), plan, watcher, early_stop=early_stop)
+
     try:
-        yield functools.partial(_run_all, ray)
+        yield run_all
     finally:
         ray.shutdown()
-
-
-def _run_all(ray: Any, plan: Plan, watcher: Watcher, *, early_stop: bool = False) -> State:
-    by_gpu = plan.shared["hardware class"].startswith("cuda-")
-    return run_on(RayCluster(ray, by_gpu=by_gpu), plan, watcher, early_stop=early_stop)
 
 
 def join(address: str) -> Any:

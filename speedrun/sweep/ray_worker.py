@@ -21,7 +21,6 @@ from speedrun.system import git, paths
 from speedrun.training.request import RunRequest
 
 _ROOT = Path(__file__).resolve().parents[2]
-_COMPARED = ("train data", "held-out data", "hardware class")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,11 +43,11 @@ def facts(planned: Plan) -> dict[str, str]:
     """Values that must be the same on every machine that races in a sweep."""
     configs = json.dumps([race.config for race in planned.races], sort_keys=True)
     commit, is_dirty = git.code_version(_ROOT)
-    code = (commit or __version__)[:12]
+    compared = ("train data", "held-out data", "hardware class")
     return {
-        "code": f"{code} with changes" if is_dirty else code,
+        "code": (commit or __version__)[:12] + (" with changes" if is_dirty else ""),
         "settings": hashlib.sha256(configs.encode()).hexdigest(),
-        **{key: planned.shared[key] for key in _COMPARED},
+        **{key: planned.shared[key] for key in compared},
     }
 
 
@@ -77,8 +76,7 @@ def race_here(
                 ended: Ended = stop.value
                 break
             if line != shown:
-                shown = line
-                yield line
+                yield (shown := line)
     files = {}
     if ended.run is not None:
         files = {file.name: file.read_bytes() for file in ended.run.iterdir()}

@@ -16,6 +16,7 @@ from speedrun.sweep.child import Ended
 from speedrun.sweep.executor import Running, State, Watcher, begin, conclude, judge
 from speedrun.sweep.grid import Plan, PlannedRace, differing
 from speedrun.sweep.ray_worker import Brought, Facts, facts, plan_here, race_here
+from speedrun.sweep.sweep_dir import Key
 from speedrun.training import run_dir
 
 POLL_S = 1.0
@@ -74,8 +75,8 @@ def run_on(cluster: Cluster, plan: Plan, watcher: Watcher, *, early_stop: bool =
 @dataclass
 class _Machine:
     node: Node
-    is_ready: bool = False
     num_tasks: int = 0
+    is_ready: bool = False
     left_out: str = ""  # the reason
 
 
@@ -83,13 +84,12 @@ class _Scheduler:
     def __init__(self, cluster: Cluster, state: State, watcher: Watcher, early_stop: bool) -> None:
         self._cluster, self._state, self._watcher = cluster, state, watcher
         self._early_stop = early_stop
-        grid = state.plan.grid
-        self._grid = grid.absolute()
-        self._archs = dict(zip(grid.archs, self._grid.archs, strict=True))
+        self._grid = state.plan.grid.absolute()
+        self._archs = dict(zip(state.plan.grid.archs, self._grid.archs, strict=True))
         self._wanted = facts(state.plan)
         self._machines: dict[str, _Machine] = {}
         self._tasks: dict[int, tuple[_Machine, Running | None]] = {}
-        self._tries: Counter[tuple] = Counter()
+        self._tries: Counter[Key] = Counter()
 
     def run(self) -> None:
         """Until every race is over."""
@@ -116,18 +116,14 @@ class _Scheduler:
             # Two races at once on one machine would take each other's time.
             addresses = {machine.node.address for machine in self._machines.values()}
             if node.id not in self._machines and node.address not in addresses:
-                self._machines[node.id] = _Machine(node)
-                self._check(self._machines[node.id])
+                self._machines[node.id] = machine = _Machine(node)
+                self._start(machine, None, plan_here, self._grid)
         ready = [one.node.num_devices for one in self._machines.values() if one.is_ready]
         self._state.num_devices = max(1, sum(ready))
 
-    def _check(self, machine: _Machine) -> None:
-        machine.is_ready = False
-        self._start(machine, None, plan_here, self._grid)
-
     def _start_race(self, race: PlannedRace, machine: _Machine) -> None:
         self._tries[race.key] += 1
-        running = Running(race, where=machine.node.address, line=_WAITING)
+        running = Running(race, machine.node.address, _WAITING)
         self._state.running[race.key] = running
         request = dataclasses.replace(
             race.request, arch=self._archs[race.request.arch], data=self._grid.base.data
@@ -149,13 +145,12 @@ class _Scheduler:
             return
         del self._tasks[task]
         machine.num_tasks -= 1
-        if isinstance(answer, Facts):
-            self._admit(machine, answer.error or differing(answer.found, self._wanted))
+        if running is None:
+            assert not isinstance(answer, Brought)
+            found = answer.found if isinstance(answer, Facts) else {}
+            self._admit(machine, answer.error or differing(found, self._wanted))
         elif isinstance(answer, Brought):
-            assert running is not None
-            self._keep(running.race, answer)
-        elif running is None:
-            self._admit(machine, answer.error)
+            conclude(running.race, self._kept(answer), self._state, self._watcher)
         else:
             self._retry(running.race, machine, answer.error)
 
@@ -170,7 +165,8 @@ class _Scheduler:
     def _retry(self, race: PlannedRace, machine: _Machine, error: str) -> None:
         """Queue a lost race again, and check its machine before it gets another."""
         if machine.is_ready:
-            self._check(machine)
+            machine.is_ready = False
+            self._start(machine, None, plan_here, self._grid)
         where = f"{machine.node.address} ({error})"
         if self._tries[race.key] < MAX_TRIES:
             del self._state.running[race.key]
@@ -179,15 +175,16 @@ class _Scheduler:
             error = f"its machine was lost {MAX_TRIES} times, last {where}"
             conclude(race, Ended(exit_code=None, error=error), self._state, self._watcher)
 
-    def _keep(self, race: PlannedRace, brought: Brought) -> None:
-        ended, out = brought.ended, self._state.plan.grid.base.out
-        if ended.run is not None:
-            try:
-                run = run_dir.keep(out, ended.run.name, brought.files)
-                ended = dataclasses.replace(ended, run=run)
-            except OSError as error:
-                ended = Ended(exit_code=1, error=f"--out {out}: cannot write ({error.strerror})")
-        conclude(race, ended, self._state, self._watcher)
+    def _kept(self, brought: Brought) -> Ended:
+        """The end of a race whose run is written to the sweep's directory."""
+        ended, out = brought.ended, self._state.plan.out
+        if ended.run is None:
+            return ended
+        try:
+            run = run_dir.keep(out, ended.run.name, brought.files)
+        except OSError as error:
+            return Ended(exit_code=1, error=f"--out {out}: cannot write ({error.strerror})")
+        return dataclasses.replace(ended, run=run)
 
     def _no_machine(self) -> str:
         reasons = [f"{m.node.address}: {m.left_out}" for m in self._machines.values() if m.left_out]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import filelock
 
@@ -22,14 +22,15 @@ from speedrun.scaling_laws.laws_file import MANIFEST, read_manifest
 from speedrun.system.files import write_atomic
 
 FAILURES = "failures.jsonl"
-_LOCK = ".sweep.lock"
-_SCHEMA = 1
-
-Key = tuple[str, int, float, int]  # architecture, requested size, minutes, seed
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+class Key(NamedTuple):
+    """One race of a sweep; the size is the one asked for."""
+
+    arch: str
+    params: int
+    minutes: float
+    seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +44,12 @@ class Failure:
     exit_code: int | None  # None: its machine was lost
     error: str
     stopped_at: float | None = None  # share of the budget at which early stopping ended it
-    when: str = field(default_factory=_now)
+    when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
     def key(self) -> Key:
         """The race."""
-        return self.arch, self.params, self.minutes, self.seed
+        return Key(self.arch, self.params, self.minutes, self.seed)
 
 
 @contextlib.contextmanager
@@ -56,7 +57,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold the directory's lock; ValueError where another sweep does, or nothing can be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / _LOCK)
+        lock = filelock.FileLock(folder / ".sweep.lock")
         lock.acquire(timeout=0)
     except filelock.Timeout:
         raise ValueError(
@@ -108,9 +109,9 @@ def save_manifest(folder: Path, shared: Mapping[str, Any], grid: Mapping[str, An
                 f"--out {folder}: the runs there have other settings: {'; '.join(changes)};"
                 " choose another directory"
             )
-    if dict(grid) not in grids:
-        grids.append(dict(grid))
-    content = {"schema": _SCHEMA, "shared": dict(shared), "grids": grids}
+    if grid not in grids:
+        grids.append(grid)
+    content = {"schema": 1, "shared": shared, "grids": grids}
     write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -132,12 +133,11 @@ def failures(folder: Path) -> dict[Key, Failure]:
 
     In files of older versions a line without an error says that the race succeeded since.
     """
-    path, found = folder / FAILURES, {}
+    path = folder / FAILURES
+    found: dict[Key, Failure] = {}
     if path.exists():
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(ValueError, TypeError):
                 failure = Failure(**json.loads(line))
-                found.pop(failure.key, None)
-                if failure.error:
-                    found[failure.key] = failure
-    return found
+                found[failure.key] = failure
+    return {key: failure for key, failure in found.items() if failure.error}
