@@ -28,9 +28,7 @@ _SIGMA_SPEED = 0.1  # shared hosts differ by tenths from run to run
 
 
 def fit(points: Points, *, num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> Laws:
-    """Both laws and their resamples. Raises ValueError below `MIN_SIZES` sizes."""
-    if points.num_sizes < MIN_SIZES:
-        raise ValueError(f"a fit needs at least {MIN_SIZES} sizes; {points.num_sizes} have a score")
+    """Both laws and their resamples; sensible from `MIN_SIZES` sizes."""
     laws = Laws(fit_loss(points), fit_speed(points.params, points.tokens_per_s), points)
     rng = np.random.default_rng(seed)
     return replace(laws, resamples=tuple(_resample(laws, rng) for _ in range(num_resamples)))

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from helpers.sweeps import SIZES, SPEED
 
-from speedrun.records.schema import Record, load
 from speedrun.records.summary import unranked_because
 from speedrun.scaling_laws import fit
 from speedrun.scaling_laws.law import LossLaw, SpeedLaw
@@ -80,20 +79,15 @@ def test_the_winner_stays_and_time_is_saved():
     assert sum(loss > 0 for loss in lost) <= 1
 
 
-def finished(record: Record) -> FinishedRace:
-    assert record.score is not None
-    return FinishedRace(record.num_params, record.train.loss_curve, record.score.bits_per_byte)
-
-
 def test_two_fifths_of_the_recorded_sweep_are_saved_and_its_winners_stay():
     found, problems = records(ROOT / "docs" / "sweep")
     assert not problems
     saved_s = 0.0
     for minutes in (0.5, 1.0):
         races = [
-            finished(record)
-            for record in sorted(found, key=lambda record: record.created)
-            if record.budget_s == 60 * minutes and unranked_because(record) is None
+            FinishedRace(r.num_params, r.train.loss_curve, r.score.bits_per_byte)
+            for r in sorted(found, key=lambda record: record.created)
+            if r.budget_s == 60 * minutes and r.score is not None and unranked_because(r) is None
         ]
         rest, share = replay(races)
         by_size, left = means(races), means(rest)
@@ -112,12 +106,6 @@ def test_the_first_sizes_are_raced_to_the_end_for_the_fit():
     assert has_lost(SIZES[4], terrible, races[:4])
 
 
-def test_a_race_level_with_the_best_goes_on():
-    races = sweep(1)[:6]
-    best = min(races, key=lambda one: one.bits_per_byte)
-    assert not any(has_lost(best.params, until(best, r), races) for r in early_stopping.RUNGS)
-
-
 def test_a_slower_start_that_its_size_is_known_for_is_no_reason():
     """A large size is behind at a quarter and wins in the end, under both seeds."""
     early = [(n / 100, 3 - n / 100) for n in range(1, 101)]
@@ -130,36 +118,6 @@ def test_a_slower_start_that_its_size_is_known_for_is_no_reason():
 @pytest.mark.parametrize("curve", [[], [(0.5, None)], [(0.01, 3.0)], [(0.5, float("nan"))] * 4])
 def test_a_curve_that_says_nothing_stops_nothing(curve):
     assert not has_lost(SIZES[4], curve, sweep(0)[:6])
-
-
-def recorded(arch: str) -> list[FinishedRace]:
-    """The recorded five-minute races of an architecture under its default recipe."""
-    paths = (ROOT / "leaderboard" / "records").glob("*.json")
-    made = [load(path) for path in sorted(paths) if len(path.stem) == 64]
-    return [
-        finished(record)
-        for record in made
-        if record.arch == arch and record.config["recipe_name"] == "default"
-    ]
-
-
-def test_recorded_curves_part_a_winner_from_a_loser():
-    """Transformers in a field of LSTMs are never stopped; an LSTM in one of transformers is."""
-
-    def field(first: FinishedRace, others: Sequence[FinishedRace]) -> list[FinishedRace]:
-        """The first, and others as if of larger sizes."""
-        sizes = [first.params * 2 ** (n + 1) for n in range(6)]
-        three = [*others[:3], *others[:3]]
-        rest = zip(sizes, three, strict=True)
-        return [first, *(FinishedRace(size, o.curve, o.bits_per_byte) for size, o in rest)]
-
-    strong, weak = recorded("transformer"), recorded("lstm")
-    assert len(strong) >= 3 and len(weak) >= 3
-    for one in strong:
-        for known in strong:
-            for rung in early_stopping.RUNGS:
-                assert not has_lost(known.params, until(one, rung), field(known, weak))
-    assert has_lost(weak[0].params, until(weak[1], 0.25), field(weak[0], strong))
 
 
 def test_sizes_that_end_alike_are_all_raced_to_the_end():

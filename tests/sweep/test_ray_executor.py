@@ -12,8 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 import pytest
@@ -45,30 +45,17 @@ def mark():
 if "speedrun.sweep.child" in sys.orig_argv and "RACES_OF_NODE" in os.environ:
     threading.Thread(target=mark, daemon=True).start()
 """
-RACES = [
-    "--arch",
-    "transformer",
-    "--params",
-    "20K,40K",
-    "--seeds",
-    "2",
-    "--device",
-    "cpu",
-    "--vocab",
-    "300",
-    "--eval-docs",
-    "20",
-    "--tune",
-    "off",
-    "--set",
-    "model.context=32",
-    "--set",
-    "recipe.compile=false",
-]
+RACES = (
+    "--arch transformer --params 20K,40K --seeds 2 --device cpu --vocab 300 --eval-docs 20"
+    " --tune off --set model.context=32 --set recipe.compile=false"
+)
+ALIVE = (
+    "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='CRITICAL');"
+    " print(*(node['NodeManagerAddress'] for node in ray.nodes() if node['Alive']))"
+)
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A race's process on a node, from its first sign of life to its last."""
 
     start: float
@@ -83,35 +70,25 @@ class Nodes:
         self._started: dict[str, subprocess.Popen[bytes]] = {}
         with socket.socket() as free:
             free.bind(("127.0.0.10", 0))
-            self._port = free.getsockname()[1]
-        self.address = f"127.0.0.10:{self._port}"
+            port = free.getsockname()[1]
+        self.address = f"127.0.0.10:{port}"
         self.cache = folder / "cache"  # of all nodes
         (folder / "site").mkdir()
         (folder / "site" / "sitecustomize.py").write_text(MARKER)
-        self._start(
-            "127.0.0.10",
-            "--head",
-            "--port",
-            str(self._port),
-            "--num-cpus",
-            "0",
-            "--include-dashboard",
-            "false",
-            "--temp-dir",
-            str(folder),
-        )
+        words = f"--head --port {port} --num-cpus 0 --include-dashboard false --temp-dir {folder}"
+        self._start("127.0.0.10", words)
 
     def add(self, address: str) -> None:
         """Wait until it is there; on a busy machine Ray gives a node up that starts slowly."""
         for _ in range(3):
-            self._start(address, "--address", self.address, "--num-cpus", "1")
+            self._start(address, f"--address {self.address} --num-cpus 1")
             while self._started[address].poll() is None:
                 if address in self.alive():
                     return
                 time.sleep(1)
         raise AssertionError((self._folder / f"{address}.txt").read_text())
 
-    def _start(self, address: str, *words: str) -> None:
+    def _start(self, address: str, words: str) -> None:
         env = {
             **os.environ,
             "RAY_USAGE_STATS_ENABLED": "0",
@@ -121,21 +98,15 @@ class Nodes:
             "RAY_kill_child_processes_on_worker_exit": "false",
             "SPEEDRUN_CACHE": str(self.cache),
         }
-        command = [
-            sys.executable,
-            "-m",
-            "ray.scripts.scripts",
-            "start",
-            "--block",
-            "--node-ip-address",
-            address,
-            "--object-store-memory",
-            "80000000",
-            *words,
-        ]
+        always = f"-m ray.scripts.scripts start --block --node-ip-address {address}"
+        words = f"{always} --object-store-memory 80000000 {words}"
         with (self._folder / f"{address}.txt").open("wb") as output:
             self._started[address] = subprocess.Popen(
-                command, env=env, stdout=output, stderr=subprocess.STDOUT, cwd=self._folder
+                [sys.executable, *words.split()],
+                env=env,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder,
             )
 
     def _log(self, address: str) -> Path:
@@ -178,12 +149,6 @@ class Nodes:
             process.wait()
 
 
-ALIVE = (
-    "import sys, ray; ray.init(address=sys.argv[1], log_to_driver=False, logging_level='CRITICAL');"
-    " print(*(node['NodeManagerAddress'] for node in ray.nodes() if node['Alive']))"
-)
-
-
 @pytest.fixture
 def nodes() -> Iterator[Nodes]:
     # Ray's sockets want a short path.
@@ -205,26 +170,14 @@ def wait_until(holds, timeout_s: float = 90.0) -> None:
         time.sleep(0.2)
 
 
-def start(nodes: Nodes, tmp_path: Path, *words: str) -> subprocess.Popen[str]:
+def start(nodes: Nodes, tmp_path: Path, minutes: float) -> subprocess.Popen[str]:
     stories = tmp_path / "stories.jsonl"
     if not stories.exists():
         write_stories(stories)
+    words = f"sweep --on ray --address {nodes.address} {RACES} --minutes {minutes}".split()
+    words += ["--data", str(stories), "--out", str(tmp_path / "sweep")]
     return subprocess.Popen(
-        [
-            sys.executable,
-            str(ROOT / "run.py"),
-            "sweep",
-            "--on",
-            "ray",
-            "--address",
-            nodes.address,
-            *RACES,
-            "--data",
-            str(stories),
-            "--out",
-            str(tmp_path / "sweep"),
-            *words,
-        ],
+        [sys.executable, str(ROOT / "run.py"), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -243,7 +196,7 @@ def read_until(sweep: subprocess.Popen[str], *words: str) -> str:
 
 def assert_one_at_a_time(nodes: Nodes) -> None:
     for address in ("127.0.0.11", "127.0.0.12"):
-        in_turn = sorted(nodes.intervals(address), key=lambda one: one.start)
+        in_turn = sorted(nodes.intervals(address))
         assert in_turn, f"{address} raced nothing"
         for before, after in itertools.pairwise(in_turn):
             assert before.end < after.start, f"{before} and {after} on {address}"
@@ -252,7 +205,7 @@ def assert_one_at_a_time(nodes: Nodes) -> None:
 @needs_ray
 @needs_loopback
 def test_a_node_that_is_killed_costs_no_race(nodes, tmp_path):
-    sweep = start(nodes, tmp_path, "--minutes", "0.03")
+    sweep = start(nodes, tmp_path, 0.03)
     shown = read_until(sweep, "racing", "on 127.0.0.12")
     wait_until(lambda: nodes.intervals("127.0.0.12"))
     nodes.kill("127.0.0.12")
@@ -261,13 +214,10 @@ def test_a_node_that_is_killed_costs_no_race(nodes, tmp_path):
     shown += rest
     assert sweep.returncode == 0, shown + errors
     assert "was lost with 127.0.0.12" in shown and "4 of 4 done" in shown
-    records = [load(path) for path in (tmp_path / "sweep").glob("*/record.json")]
-    assert len({(r.config["seed"], r.num_params) for r in records}) == 4
-    assert len(records) == 4 and not sweep_dir.failures(tmp_path / "sweep")
-    assert all(
-        path.parent.joinpath("model.safetensors").exists()
-        for path in (tmp_path / "sweep").glob("*/record.json")
-    )
+    paths = list((tmp_path / "sweep").glob("*/record.json"))
+    assert len({(r.config["seed"], r.num_params) for r in map(load, paths)}) == len(paths) == 4
+    assert all(path.with_name("model.safetensors").exists() for path in paths)
+    assert not sweep_dir.failures(tmp_path / "sweep")
     assert sum(len(nodes.intervals(f"127.0.0.{n}")) for n in (11, 12)) == 5, "one race ran twice"
     assert_one_at_a_time(nodes)
     assert max(one.end for one in nodes.intervals("127.0.0.12")) < killed + 8, "it raced on"
@@ -279,7 +229,7 @@ def test_a_node_that_is_killed_costs_no_race(nodes, tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_sweep_that_is_stopped_takes_its_races_along_and_goes_on_later(nodes, tmp_path, how):
     # Five minutes: nothing is said for half a minute, so that no broken pipe ends a race.
-    sweep = start(nodes, tmp_path, "--minutes", "5")
+    sweep = start(nodes, tmp_path, 5)
     read_until(sweep, "racing", "on 127.0.0.11")
     wait_until(lambda: is_training(nodes))
     sweep.send_signal(how)
@@ -289,7 +239,7 @@ def test_a_sweep_that_is_stopped_takes_its_races_along_and_goes_on_later(nodes, 
     wait_until(lambda: not races_alive(nodes), 10)
     assert not list((tmp_path / "sweep").glob("*/record.json"))
     ended = time.time()
-    sweep = start(nodes, tmp_path, "--minutes", "5")
+    sweep = start(nodes, tmp_path, 5)
     read_until(sweep, "racing", "on 127.0.0.11")
     wait_until(lambda: any(one.start > ended for one in nodes.intervals("127.0.0.11")))
     sweep.send_signal(signal.SIGINT)

@@ -106,7 +106,7 @@ def test_a_partial_sweep_says_what_is_missing(tmp_path):
     changed = write(tmp_path, record(1_000_000, 1.0, 2)) / "record.json"
     changed.write_text(changed.read_text().replace('"seed": 2', '"seed": 3'))
     text = reported(tmp_path)
-    assert "2 corrupt record(s) skipped" in text and "broken/record.json: not a record" in text
+    assert "left out: not a record: " in text and "broken/record.json: not a record" in text
     assert "its id does not match" in text and "the run is interrupted" in text
     assert "- failed: transformer 8M, 1 min, seed 2: killed by SIGKILL" in text
     assert "- transformer 8M, 1 min, seed 1: stopped early" in text and "6 runs on " in text
