@@ -101,7 +101,6 @@ def sweep(
     *,
     races: Races | None = None,
     report: Path | None = None,
-    check: Annotated[list[Path] | None, Parameter(negative="", consume_multiple=True)] = None,
     hold_out_minutes: str | None = None,
     on: str = "local",
     address: str | None = None,
@@ -112,8 +111,6 @@ def sweep(
     ----------
     report
         Race nothing: write the report of the sweep in this directory, finished or not.
-    check
-        Runs, or directories of runs, to compare with the predictions of the laws.
     hold_out_minutes
         Budgets that are kept out of the fits and compared with their predictions.
     on
@@ -129,12 +126,12 @@ def sweep(
     from speedrun.sweep import report as sweep_report
 
     if report is not None:
-        sweep_report.report(report, check or [], held_out)
+        sweep_report.report(report, held_out)
         return
     races = races or Races()
     grid = races.grid()
     num_failed = _race_all(grid, races.early_stopping, on, address)
-    sweep_report.report(grid.base.out, check or [], held_out, cache_laws=True)
+    sweep_report.report(grid.base.out, held_out, cache_laws=True)
     if num_failed:
         sys.exit(1)
 
@@ -164,7 +161,7 @@ def _race_all(grid: "Grid", early_stop: bool, on: str, address: str | None) -> i
                 line = "stopped; run the same command to resume"
                 Console(stderr=True).print(line, style="yellow", soft_wrap=True)
                 sys.exit(130)
-    if console.is_terminal:  # the table is gone; plain lines have said it
+    if console.is_terminal:  # what was drawn is gone; plain lines have said it
         console.print(outlook(state), soft_wrap=True, highlight=False)
     return len(state.failed)
 

@@ -76,11 +76,9 @@ def load(path: Path) -> LawsFile:
         found = LawsFile.model_validate(strict_json(path.read_bytes()))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValidationError as error:
-        why = first_error(error)
-        raise ValueError(f"{path}: is not the laws.json of a sweep ({why})") from None
     except ValueError as error:
-        raise ValueError(f"{path}: is not the laws.json of a sweep ({error})") from None
+        why = first_error(error) if isinstance(error, ValidationError) else error
+        raise ValueError(f"{path}: is not the laws.json of a sweep ({why})") from None
     if not _has_optimum(found.laws.loss):
         raise ValueError(f"{path}: these constants have no optimum; sweep more sizes and fit again")
     return found

@@ -1,20 +1,17 @@
-"""Console views of a sweep: a live table in a terminal, plain lines everywhere else."""
+"""Console views of a sweep: a line when a race starts or ends; in a terminal its progress, too."""
 
 import time
-from collections import defaultdict
 from datetime import datetime, timedelta
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from speedrun.records.schema import Record
 from speedrun.sweep.executor import Running, State
 from speedrun.sweep.grid import PlannedRace
-from speedrun.sweep.sweep_dir import Failure, Key
-from speedrun.text import clock, format_size
+from speedrun.sweep.sweep_dir import Failure
+from speedrun.text import clock
 from speedrun.ui.live import PlainLines, Redrawn
-from speedrun.ui.summary import spread
 
 REFRESH_S = 1.0
 
@@ -46,7 +43,7 @@ def _end(race: PlannedRace, result: Record | Failure) -> str:
 
 
 class PlainSweepView(PlainLines):
-    """One line when a race starts and one when it ends."""
+    """Plain lines alone."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -57,7 +54,7 @@ class PlainSweepView(PlainLines):
         running = list(state.running.values())
         for one in running:
             if not any(one is known for known in self._running):
-                self._print(f"racing {one.race.label}{_place(one)}; {outlook(state)}")
+                self._print(f"racing {_named(one)}; {outlook(state)}")
         if not running:
             self._print(outlook(state))
         self._running = running
@@ -68,53 +65,27 @@ class PlainSweepView(PlainLines):
 
 
 class LiveSweepView(Redrawn):
-    """A table of sizes and budgets with their scores, redrawn in place."""
+    """The outlook and a line for each race that runs, below the results."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._drawn_s = 0.0
 
     def state(self, state: State) -> None:
-        """Draw the table, at most once per `REFRESH_S` while races run."""
+        """Draw it, at most once per `REFRESH_S` while races run."""
         if not state.running or time.monotonic() - self._drawn_s > REFRESH_S:
             self._drawn_s = time.monotonic()
-            self._draw(_table(state))
+            running = (f"{_named(one)}: {one.line}" for one in state.running.values())
+            self._draw(Text("\n".join([outlook(state), *running])))
 
     def ended(self, race: PlannedRace, result: Record | Failure) -> None:
-        """Print the result above the table."""
+        """Print the result above."""
         is_failed = isinstance(result, Failure) and result.stopped_at is None
         self._console.print(Text(_end(race, result), style="red" if is_failed else ""))
 
 
-def _table(state: State) -> Table:
-    table = Table(title=Text(outlook(state)), title_justify="left")
-    for column in ("architecture", "minutes", "size", "done", "bits per byte", ""):
-        table.add_column(column, justify="left" if column in ("architecture", "") else "right")
-    cells: dict[tuple[str, float, int], set[Key]] = defaultdict(set)
-    for race in state.plan.races:
-        cells[race.key.arch, race.key.minutes, race.key.params].add(race.key)
-    for (arch, minutes, params), cell in sorted(cells.items()):
-        records = [state.done[key] for key in cell & state.done.keys()]
-        scores = [record.score.bits_per_byte for record in records if record.score is not None]
-        done = f"{len(records)}/{len(cell)}"
-        now = Text(_now(state, cell))
-        table.add_row(arch, f"{minutes:g}", format_size(params), done, spread(scores, 4), now)
-    return table
-
-
-def _now(state: State, cell: set[Key]) -> str:
-    lines = [
-        f"seed {key.seed}{_place(one)}: {one.line}"[:60]
-        for key, one in state.running.items()
-        if key in cell
-    ]
-    if not lines and (num_failed := len(cell & state.failed.keys())):
-        return f"{num_failed} failed"
-    return "; ".join(lines)
-
-
-def _place(running: Running) -> str:
-    return f" on {running.where}" if running.where else ""
+def _named(running: Running) -> str:
+    return running.race.label + (f" on {running.where}" if running.where else "")
 
 
 def view(console: Console) -> PlainSweepView | LiveSweepView:

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from speedrun.records.sanitize import sanitize
-from speedrun.records.summary import Summary
 from speedrun.scaling_laws import fit, law, laws_file
 from speedrun.scaling_laws.laws_file import LAWS
 from speedrun.sweep import figures, results
@@ -25,7 +24,6 @@ REPORT = "report.md"
 
 def report(
     folder: Path,
-    check: Sequence[Path] = (),
     held_out_minutes: Sequence[float] = (),
     *,
     cache_laws: bool = False,
@@ -33,14 +31,13 @@ def report(
 ) -> None:
     """Write and print the report of a sweep; `cache_laws` keeps its laws for later races.
 
-    Runs in `check`, and those of `held_out_minutes`, are compared with their predictions.
+    Runs of `held_out_minutes` are compared with their predictions.
     """
     console = console or Console()
     found = results.read(folder, held_out_minutes)
-    checked = results.read_checked(found, check)
     try:
         names = _write_laws_and_figures(folder, found, cache_laws=cache_laws)
-        text = _markdown(found, checked, names)
+        text = _markdown(found, names)
         write_atomic(folder / REPORT, text)
     except OSError as error:
         raise ValueError(f"{folder}: cannot write there ({error.strerror})") from None
@@ -64,10 +61,7 @@ def _write_laws_and_figures(folder: Path, found: Results, *, cache_laws: bool) -
     return names
 
 
-def _markdown(found: Results, checked: Sequence[Summary], names: Sequence[str]) -> str:
-    def unseen(arch: ArchResults) -> list[Cell]:
-        return results.cells([*arch.held_out, *(run for run in checked if run.arch == arch.arch)])
-
+def _markdown(found: Results, names: Sequence[str]) -> str:
     def best_of(minutes: float) -> list[tuple[ArchResults, Cell, bool]]:
         """Each architecture's best size at a budget, and whether it leads."""
         best = [
@@ -91,7 +85,7 @@ def _markdown(found: Results, checked: Sequence[Summary], names: Sequence[str]) 
         left_out=found.left_out,
         failures=found.failures,
         figures=names,
-        unseen=unseen,
+        cells=results.cells,
         best_of=best_of,
         median=statistics.median,
         min_sizes=fit.MIN_SIZES,

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from speedrun.records.files import RECORD
 from speedrun.records.sanitize import sanitize
-from speedrun.records.schema import Record, load
+from speedrun.records.schema import Record
 from speedrun.records.statistics import Spread, over_seeds
 from speedrun.records.summary import Summary, summarize
 from speedrun.records.track import Track
@@ -163,7 +162,7 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
     records, problems = sweep_dir.records(folder)
     runs = [(record, summarize(record)) for record in records]
     ranked = [(record, run) for record, run in runs if run.unranked_because is None]
-    _require_one_track([run for _, run in ranked], str(folder))
+    _require_one_track([run for _, run in ranked], folder)
     left_out = [f"not a record: {sanitize(problem)}" for problem in problems]
     left_out += [
         f"{run.id[:12]} ({run.arch}, seed {run.seed}): {run.unranked_because}"
@@ -188,24 +187,7 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
     return Results(tuple(archs), tuple(left_out), failures)
 
 
-def read_checked(found: Results, paths: Sequence[Path]) -> list[Summary]:
-    """Runs to compare with predictions: run directories, or directories of runs."""
-    runs = []
-    for path in paths:
-        if (path / RECORD).is_file():
-            records, problems = [load(path / RECORD)], []
-        else:
-            records, problems = sweep_dir.records(path)
-        if not records:
-            detail = f" ({problems[0]})" if problems else ""
-            raise ValueError(f"--check {path}: no finished run there{detail}")
-        runs += [run for run in map(summarize, records) if run.unranked_because is None]
-    _require_one_track([found.archs[0].runs[0], *runs], "--check")
-    return runs
-
-
-def _require_one_track(runs: Sequence[Summary], where: str) -> None:
-    """Tracks without their budgets."""
+def _require_one_track(runs: Sequence[Summary], folder: Path) -> None:
     tracks = collections.Counter(Track.of(run)._replace(budget_s=0.0) for run in runs)
     if len(tracks) > 1:
         parts = (
@@ -214,7 +196,7 @@ def _require_one_track(runs: Sequence[Summary], where: str) -> None:
             for one, count in tracks.most_common()
         )
         raise ValueError(
-            f"{where}: runs of different tracks do not compare: {'; '.join(parts)};"
+            f"{folder}: runs of different tracks do not compare: {'; '.join(parts)};"
             " give each a directory of its own"
         )
 

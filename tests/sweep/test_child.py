@@ -62,18 +62,14 @@ def test_closing_a_race_ends_it_with_its_hidden_directory(request_):
 def test_a_sweep_that_is_killed_takes_its_race_along_and_resumes_later(stories, tmp_path):
     """kill -9 while the second race is under way."""
     words = "sweep --arch ngram --params 60K --minutes 0.1 --seeds 2 --vocab 300 --tune off"
-    command = [sys.executable, str(ROOT / "run.py"), *words.split(), "--data", str(stories)]
-    out, env = tmp_path / "sweep", {**os.environ, "SPEEDRUN_CACHE": str(tmp_path / "cache")}
+    words += " --eval-docs 20"
+    out, pipe = tmp_path / "sweep", subprocess.PIPE
+    command = [sys.executable, str(ROOT / "run.py"), *words.split()]
+    command += ["--data", str(stories), "--out", str(out)]
+    env = {**os.environ, "SPEEDRUN_CACHE": str(tmp_path / "cache")}
 
     def start() -> "subprocess.Popen[str]":
-        pipe = subprocess.PIPE
-        return subprocess.Popen(
-            [*command, "--eval-docs", "20", "--out", str(out)],
-            stdout=pipe,
-            stderr=pipe,
-            text=True,
-            env=env,
-        )
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, env=env)
 
     sweep, shown = start(), ""
     assert sweep.stdout is not None and sweep.stderr is not None

@@ -26,9 +26,9 @@ def quick(request, monkeypatch):
         monkeypatch.setattr(figures, "draw", lambda *_: [])
 
 
-def reported(folder: Path, check=(), held_out=(), **options) -> str:
+def reported(folder: Path, held_out=(), **options) -> str:
     shown = io.StringIO()
-    report(folder, check, held_out, console=Console(file=shown), **options)
+    report(folder, held_out, console=Console(file=shown), **options)
     text = (folder / REPORT).read_text(encoding="utf-8")
     assert text.splitlines()[0] in shown.getvalue()
     return text
@@ -37,14 +37,16 @@ def reported(folder: Path, check=(), held_out=(), **options) -> str:
 @pytest.mark.slow
 def test_the_recorded_sweep_makes_the_same_report_again(tmp_path):
     """Its 39 records are real and of an older version."""
-    folder = Path(shutil.copytree(ROOT / "docs" / "sweep", tmp_path / "sweep"))
+    kept = ROOT / "docs" / "sweep"
+    folder = Path(shutil.copytree(kept, tmp_path / "sweep"))
     for name in (REPORT, "laws.json", "transformer-size.svg"):
         (folder / name).unlink()
-    assert reported(folder, held_out=[5.0]) == (ROOT / "docs" / "sweep" / REPORT).read_text("utf-8")
-    made, kept = (laws_file.load(at / "laws.json") for at in (folder, ROOT / "docs" / "sweep"))
-    assert pytest.approx(kept.laws.loss.E, rel=1e-6) == made.laws.loss.E
-    assert made.laws.speed.fixed == pytest.approx(kept.laws.speed.fixed, rel=1e-6)
-    assert made.laws.optimum[1].params == pytest.approx(kept.laws.optimum[1].params, rel=1e-6)
+    assert reported(folder, [5.0]) == (kept / REPORT).read_text("utf-8")
+    made, wanted = (
+        json.loads((at / "laws.json").read_text(), parse_float=lambda text: f"{float(text):.5g}")
+        for at in (folder, kept)
+    )
+    assert made == wanted
     for kind in ("size", "loss", "speed", "residuals"):
         for ending in ("svg", "png"):
             assert (folder / f"transformer-{kind}.{ending}").stat().st_size > 5000
@@ -53,29 +55,18 @@ def test_the_recorded_sweep_makes_the_same_report_again(tmp_path):
 def test_a_complete_sweep_has_tables_and_laws(tmp_path):
     text = reported(fill(tmp_path))
     assert "| 1M | 3 | " in text and "**Time-optimal size at 1 min: " in text
-    for words in ("L(N, D) =", "L(N) =", "L(C)", "20 tokens per parameter", "| 30 | predicted |"):
-        assert words in text
-    content = json.loads((tmp_path / "laws.json").read_text())
-    assert set(content) == {
-        *("schema", "hardware_class", "track", "arch", "recipe", "unit"),
-        *("laws", "num_runs", "created_from"),
-    }
-    assert content["laws"]["loss"].keys() == {"E", "A", "B", "alpha", "beta"}
-    assert content["num_runs"] == len(content["created_from"]) == 18
-    optima = content["laws"]["optimum"]
-    assert [one["minutes"] for one in optima] == [1, 2, 5, 10, 30]
-    for one in optima:
-        assert set(one) == {"minutes", "params", "low", "high", "bits_per_byte", "is_edge"}
-        assert one["low"] <= one["params"] <= one["high"] and isinstance(one["is_edge"], bool)
-    assert optima[0]["params"] == pytest.approx(MINIMUM, rel=0.3)
+    assert "| 30 | predicted |" in text
     known = laws_file.load(tmp_path / "laws.json")
     assert (known.arch, known.recipe, known.num_runs) == ("transformer", "default", 18)
+    optima = known.laws.optimum
+    assert [one.minutes for one in optima] == [1, 2, 5, 10, 30]
+    assert all(one.low <= one.params <= one.high for one in optima)
+    assert optima[0].params == pytest.approx(MINIMUM, rel=0.3)
 
 
-@pytest.mark.parametrize("num_sizes", [1, 3])
-def test_few_sizes_have_a_table_and_no_fit(tmp_path, num_sizes):
-    text = reported(fill(tmp_path, sizes=SIZES[:num_sizes]))
-    assert f"a fit needs 4, this budget has {num_sizes}. Add some with --params" in text
+def test_few_sizes_have_a_table_and_no_fit(tmp_path):
+    text = reported(fill(tmp_path, sizes=SIZES[:3]))
+    assert "a fit needs 4, this budget has 3. Add some with --params" in text
     assert "| 250K | 3 |" in text and not (tmp_path / "laws.json").exists()
 
 
@@ -142,33 +133,16 @@ def test_a_budget_that_is_held_out_is_not_fitted_but_compared(tmp_path):
     fill(tmp_path, sizes=(1_000_000, 2_000_000), minutes=(5.0,), seeds=1)
     (arch,) = read(tmp_path, [5.0]).archs
     assert len(arch.runs) == 18 and len(arch.held_out) == 2
-    table = reported(tmp_path, held_out=[5.0]).split("### Predictions checked")[1]
+    table = reported(tmp_path, [5.0]).split("### Predictions checked")[1]
     cells = [line.split("|") for line in table.splitlines() if line.startswith("| 5 |")]
     assert len(cells) == 2 and all(abs(float(cell[6].strip(" %+"))) < 3 for cell in cells)
     assert len(read(tmp_path).archs[0].runs) == 20
 
 
-def test_runs_from_elsewhere_are_checked_in_their_track_only(tmp_path):
-    sweep = fill(tmp_path / "sweep")
-    run = write(tmp_path / "runs", record(2_000_000, 5.0, 0))
-    write(tmp_path / "runs", record(4_000_000, 5.0, 0))
-    text = reported(sweep, check=[run])
-    assert text.count("\n| 5 | 2M |") == 1 and "| 5 | 4M |" not in text
-    assert "| 5 | 4M |" in reported(sweep, check=[tmp_path / "runs"])
-    other = write(tmp_path / "other", record(2_000_000, 5.0, 0, hardware__class="cuda-h200"))
-    with pytest.raises(ValueError, match="--check: runs of different tracks"):
-        reported(sweep, check=[other])
-    with pytest.raises(ValueError, match="no such directory"):
-        reported(sweep, check=[tmp_path / "nowhere"])
-
-
 def test_bounds_never_lead_over_exact_scores(tmp_path):
     fill(tmp_path, seeds=1)
-    for size in SIZES:
-        made = record(size, 1.0, 0)
-        assert made.score is not None
-        score = {**made.score.model_dump(), "likelihood": "bound", "bits_per_byte": 0.1}
-        write(tmp_path, record(size, 1.0, 0, arch="d3pm", score=score))
+    score = {"score__likelihood": "bound", "score__bits_per_byte": 0.1}
+    fill(tmp_path, seeds=1, arch="d3pm", **score)
     text = reported(tmp_path)
     rows = [line for line in text.split("## Across")[1].splitlines() if line.startswith("| 1 |")]
     assert any("transformer ←" in line for line in rows) and not any("d3pm ←" in r for r in rows)
