@@ -38,6 +38,7 @@ class State:
 
     plan: Plan
     done: dict[Key, Record]
+    early_stop: bool = False
     failed: dict[Key, Failure] = field(default_factory=dict)
     stopped: dict[Key, Failure] = field(default_factory=dict)  # by early stopping
     running: dict[Key, Running] = field(default_factory=dict)
@@ -91,8 +92,8 @@ def run_all(
             running.line = line
             watcher.state(state)
 
-        has_lost = judge(race, state) if early_stop else None
-        conclude(race, child.finish(run_race(race.request, has_lost), hear), state, watcher)
+        racing = run_race(race.request, judge(race, state))
+        conclude(race, child.finish(racing, hear), state, watcher)
     watcher.state(state)
     return state
 
@@ -100,7 +101,7 @@ def run_all(
 def begin(plan: Plan, watcher: Watcher, *, early_stop: bool) -> State:
     """The races that are left; ValueError if the directory's runs have other settings."""
     save_manifest(plan.out, plan.shared, plan.grid.manifest())
-    state = State(plan, plan.done(records(plan.out)[0]))
+    state = State(plan, plan.done(records(plan.out)[0]), early_stop)
     known = {key: one for key, one in failures(plan.out).items() if key not in state.done}
     save_failures(plan.out, known)
     if early_stop:
@@ -139,8 +140,10 @@ def _result(race: PlannedRace, ended: Ended, plan: Plan) -> Record | Failure:
     )
 
 
-def judge(race: PlannedRace, state: State) -> HasLost:
-    """Early stopping of a race against the finished ones of its architecture and budget."""
+def judge(race: PlannedRace, state: State) -> HasLost | None:
+    """Early stopping, if asked for: by the finished races of the same architecture and budget."""
+    if not state.early_stop:
+        return None
     finished = [
         early_stopping.FinishedRace(key.params, record.train.loss_curve, record.score.bits_per_byte)
         for key, record in state.done.items()

@@ -67,7 +67,7 @@ def run_on(cluster: Cluster, plan: Plan, watcher: Watcher, *, early_stop: bool =
     Raises ValueError when races are left and no machine could run them.
     """
     state = begin(plan, watcher, early_stop=early_stop)
-    _Scheduler(cluster, state, watcher, early_stop).run()
+    _Scheduler(cluster, state, watcher).run()
     watcher.state(state)
     return state
 
@@ -81,9 +81,8 @@ class _Machine:
 
 
 class _Scheduler:
-    def __init__(self, cluster: Cluster, state: State, watcher: Watcher, early_stop: bool) -> None:
+    def __init__(self, cluster: Cluster, state: State, watcher: Watcher) -> None:
         self._cluster, self._state, self._watcher = cluster, state, watcher
-        self._early_stop = early_stop
         self._grid = state.plan.grid.absolute()
         self._archs = dict(zip(state.plan.grid.archs, self._grid.archs, strict=True))
         self._wanted = facts(state.plan)
@@ -95,11 +94,14 @@ class _Scheduler:
         """Until every race is over."""
         while self._state.left or self._state.running:
             self._update_machines()
-            for machine in self._machines.values():
-                while machine.is_ready and machine.num_tasks < machine.node.num_devices:
-                    if not (left := self._state.left):
-                        break
-                    self._start_race(left[0], machine)
+            free = [
+                machine
+                for machine in self._machines.values()
+                if machine.is_ready
+                for _ in range(machine.node.num_devices - machine.num_tasks)
+            ]
+            for race, machine in zip(self._state.left, free, strict=False):
+                self._start_race(race, machine)
             if not self._tasks:
                 raise ValueError(self._no_machine())
             if self._state.running:
@@ -128,8 +130,7 @@ class _Scheduler:
         request = dataclasses.replace(
             race.request, arch=self._archs[race.request.arch], data=self._grid.base.data
         )
-        has_lost = judge(race, self._state) if self._early_stop else None
-        self._start(machine, running, race_here, request, has_lost)
+        self._start(machine, running, race_here, request, judge(race, self._state))
 
     def _start(self, machine: _Machine, running: Running | None, function: Any, *args: Any) -> None:
         self._tasks[self._cluster.start(machine.node, function, *args)] = machine, running
