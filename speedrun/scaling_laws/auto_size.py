@@ -17,7 +17,6 @@ from speedrun.autotune import device as autotune_device
 from speedrun.backends import registry
 from speedrun.config import Data
 from speedrun.data import open
-from speedrun.device import Device
 from speedrun.models import loader
 from speedrun.protocols import Architecture
 from speedrun.scaling_laws import fit, law, laws_file
@@ -54,12 +53,10 @@ def _arch(request: RunRequest, fingerprint: str, notice: Notice) -> str:
     predicted: dict[str, float] = {}
     for name in loader.architecture_names():
         architecture = loader.architecture(name)
-        if architecture.LIKELIHOOD != "exact":
-            continue
-        with contextlib.suppress(ValueError):  # not written for this backend
-            device = registry.device(request.backend, architecture)
-            if (known := _best_laws(request, name, device, fingerprint)) is not None:
-                predicted[name] = _minimum(known[1], request.budget_s)[1]
+        if architecture.LIKELIHOOD == "exact":
+            with contextlib.suppress(ValueError):  # not written for this backend
+                if (known := _best_laws(request, architecture, fingerprint)) is not None:
+                    predicted[name] = known[-1]
     if len(predicted) < 2:
         known_laws = f"found one, of {next(iter(predicted))}" if predicted else "found none"
         notice(
@@ -77,12 +74,9 @@ def _arch(request: RunRequest, fingerprint: str, notice: Notice) -> str:
 def _params(request: RunRequest, fingerprint: str, notice: Notice) -> int:
     """The predicted time-optimal size for this budget."""
     architecture = loader.architecture(request.arch)
-    device = registry.device(request.backend, architecture)
     minutes = f"{request.budget_s / 60:g} min"
-    known = _best_laws(request, architecture.NAME, device, fingerprint)
-    if known is not None:
-        path, laws = known
-        size, loss = _minimum(laws, request.budget_s)
+    if (known := _best_laws(request, architecture, fingerprint)) is not None:
+        path, laws, size, loss = known
         other = "" if laws.track.train_fingerprint == fingerprint else ", of other data"
         notice(
             f"--params auto: {format_size(size)}, time-optimal at {minutes} by the law of"
@@ -94,7 +88,7 @@ def _params(request: RunRequest, fingerprint: str, notice: Notice) -> int:
             f"--params auto: {architecture.NAME} is counted, not trained step by step, and no sweep"
             " of it is known; give a size"
         )
-    speed = _probe(request, architecture, device)
+    speed = _probe(request, architecture)
     reach = (PROBED[0] / _REACH, PROBED[-1] * _REACH)
     size, _ = law.minimum(law.CHINCHILLA, speed, request.budget_s, *reach)
     notice(
@@ -105,26 +99,27 @@ def _params(request: RunRequest, fingerprint: str, notice: Notice) -> int:
     return _buildable(architecture, request, size)
 
 
-def _minimum(known: LawsFile, budget_s: float) -> tuple[float, float]:
-    low, high = known.sizes
-    return law.minimum(known.laws.loss, known.laws.speed, budget_s, low / 2, high * 2)
-
-
 def _best_laws(
-    request: RunRequest, arch: str, device: Device, fingerprint: str
-) -> tuple[Path, LawsFile] | None:
-    """The matching laws of most runs, and their path; those of the same data come first."""
+    request: RunRequest, architecture: Architecture, fingerprint: str
+) -> tuple[Path, LawsFile, float, float] | None:
+    """The matching laws of most runs, with their path, best size and its bits per byte.
+
+    Those of the same data come first.
+    """
+    device = registry.device(request.backend, architecture)
     hardware_class = hardware.hardware_class(hardware.machine(), device.name, device.accelerator)
-    wanted = (hardware_class, arch, request.recipe)
-    candidates = [
+    wanted = (hardware_class, architecture.NAME, request.recipe)
+    found = [
         ((known.track.train_fingerprint != fingerprint, rank, -known.num_runs, str(path)), known)
         for rank, path, known in known_laws(request)
         if (known.hardware_class, known.arch, known.recipe) == wanted
     ]
-    if not candidates:
+    if not found:
         return None
-    key, known = min(candidates, key=lambda candidate: candidate[0])
-    return Path(key[-1]), known
+    (*_, path), known = min(found, key=lambda one: one[0])
+    low, high = known.sizes
+    loss, speed = known.laws.loss, known.laws.speed
+    return Path(path), known, *law.minimum(loss, speed, request.budget_s, low / 2, high * 2)
 
 
 def known_laws(request: RunRequest) -> Iterator[tuple[int, Path, LawsFile]]:
@@ -148,9 +143,9 @@ def _is_for(request: RunRequest, sweep_dir: Path) -> bool:
     return all(shared.get(key) == value for key, value in wanted.items())
 
 
-def _probe(request: RunRequest, architecture: Architecture, device: Device) -> SpeedLaw:
+def _probe(request: RunRequest, architecture: Architecture) -> SpeedLaw:
     """The speed law of a few steps at some sizes."""
-    sizes, rates = [], []
+    device, sizes, rates = registry.device(request.backend, architecture), [], []
     for size in PROBED:
         try:
             run = resolve(architecture, replace(request, params=str(size)), request.data.vocab)
