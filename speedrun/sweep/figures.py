@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cycler import cycler
 
 from speedrun.scaling_laws import fit, law
-from speedrun.scaling_laws.law import Array, Laws
+from speedrun.scaling_laws.law import Laws
 from speedrun.sweep.results import ArchResults
 from speedrun.text import format_size
 
+_COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]  # Okabe and Ito
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "sweep",
     "svg.fonttype": "none",
@@ -22,9 +22,7 @@ _STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "grid.alpha": 0.25,
     "legend.frameon": False,
-    "axes.prop_cycle": cycler(  # Okabe and Ito
-        color=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-    ),
+    "axes.prop_cycle": f"cycler(color={_COLOURS})",
 }
 _DOTS = {"marker": "o", "linestyle": "", "alpha": 0.7, "markersize": 4}
 
@@ -36,13 +34,19 @@ def draw(folder: Path, arch: ArchResults, laws: Laws) -> list[str]:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    kinds = {"size": _size, "loss": _loss, "speed": _speed, "residuals": _residuals}
-    for kind, plot in kinds.items():
+    kinds = {
+        "size": (_size, "which size for which budget"),
+        "loss": (_loss, "loss at equal tokens"),
+        "speed": (_speed, "speed"),
+        "residuals": (_residuals, "residuals of the loss"),
+    }
+    for kind, (plot, title) in kinds.items():
         with matplotlib.rc_context(_STYLE):
             figure, axes = pyplot.subplots(layout="constrained")
             axes.set_xscale("log")
             axes.set_xlabel("trainable parameters N")
-            plot(axes, arch, laws)
+            axes.set_ylabel(plot(axes, arch, laws))
+            axes.set_title(f"{arch.arch}: {title}")
             axes.xaxis.set_major_formatter(lambda value, _: format_size(value))
             axes.set_xticks(sorted({cell.params for cell in arch.cells}))
             axes.minorticks_off()
@@ -52,13 +56,9 @@ def draw(folder: Path, arch: ArchResults, laws: Laws) -> list[str]:
     return [f"{arch.arch}-{kind}" for kind in kinds]
 
 
-def _sizes(laws: Laws) -> Array:
-    return np.geomspace(*laws.swept, 200)
-
-
-def _size(axes: Any, arch: ArchResults, laws: Laws) -> None:
+def _size(axes: Any, arch: ArchResults, laws: Laws) -> str:
     """Bits per byte against N: a curve per budget, its minimum and interval."""
-    sizes = _sizes(laws)
+    sizes = np.geomspace(*laws.swept, 200)
     for number, minutes in enumerate(arch.minutes):
         colour = f"C{number}"
         runs = [run for run in arch.runs if run.budget_s == 60 * minutes]
@@ -80,47 +80,40 @@ def _size(axes: Any, arch: ArchResults, laws: Laws) -> None:
                 color=colour,
             )
     axes.margins(y=0.15)
-    axes.set_ylabel("held-out bits per byte")
-    axes.set_title(f"{arch.arch}: which size for which budget")
     axes.legend()
+    return "held-out bits per byte"
 
 
-def _loss(axes: Any, arch: ArchResults, laws: Laws) -> None:
+def _loss(axes: Any, arch: ArchResults, laws: Laws) -> str:
     """L(N) at equal tokens on log-log axes."""
     params, losses, middle = laws.equal_tokens()
-    line, sizes = fit.power_law(params, losses), _sizes(laws)
+    line, sizes = fit.power_law(params, losses), np.geomspace(*laws.swept, 200)
     axes.plot(params, losses, color="C0", label="runs", **_DOTS)
     axes.plot(sizes, laws.loss(sizes, middle), color="C0", label="L(N, D)")
     label = f"N^{line.exponent:.3f}, R² {line.r2:.3f}"
-    straight = line.scale * sizes**line.exponent
-    axes.plot(sizes, straight, "--", color="C1", label=label)
+    axes.plot(sizes, line.scale * sizes**line.exponent, "--", color="C1", label=label)
     _few_ticks(axes, "{:.3g}")
-    axes.set_ylabel(f"bits per byte, moved to {format_size(middle)} tokens")
-    axes.set_title(f"{arch.arch}: loss at equal tokens")
     axes.legend()
+    return f"bits per byte, moved to {format_size(middle)} tokens"
 
 
-def _speed(axes: Any, arch: ArchResults, laws: Laws) -> None:
-    """Tokens per second against N."""
-    sizes = _sizes(laws)
+def _speed(axes: Any, arch: ArchResults, laws: Laws) -> str:
+    sizes = np.geomspace(*laws.swept, 200)
     axes.plot(laws.points.params, laws.points.tokens_per_s, color="C0", **_DOTS)
     axes.plot(sizes, laws.speed.tokens_per_s(sizes), color="C0")
     _few_ticks(axes, "{:,.0f}")
-    axes.set_ylabel("training tokens per second")
-    axes.set_title(f"{arch.arch}: speed")
+    return "training tokens per second"
 
 
-def _residuals(axes: Any, arch: ArchResults, laws: Laws) -> None:
-    """Per cent that the runs of each budget deviate from the law."""
+def _residuals(axes: Any, arch: ArchResults, laws: Laws) -> str:
+    """Deviation of each run from the law, a colour per budget."""
     points, residuals = laws.points, 100 * laws.residuals
-    for number, minutes in enumerate(arch.minutes):
+    for minutes in arch.minutes:
         mine = np.isclose(points.budget_s, 60 * minutes)
-        label = f"{minutes:g} min"
-        axes.plot(points.params[mine], residuals[mine], color=f"C{number}", label=label, **_DOTS)
+        axes.plot(points.params[mine], residuals[mine], label=f"{minutes:g} min", **_DOTS)
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_ylabel("measured over L(N, D), per cent")
-    axes.set_title(f"{arch.arch}: residuals of the loss")
     axes.legend()
+    return "measured over L(N, D), per cent"
 
 
 def _few_ticks(axes: Any, form: str) -> None:

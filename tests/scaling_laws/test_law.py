@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
+from helpers import sweeps
+from helpers.sweeps import LOSS, SPEED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speedrun.scaling_laws import fit, law
 from speedrun.scaling_laws.law import LossLaw, Points, SpeedLaw
 
-SIZES = np.array([2.5e5, 5e5, 1e6, 2e6, 4e6, 8e6])
-SPEED = SpeedLaw(fixed=1e-5, scale=1.5e-10, power=0.85)
-LOSS = LossLaw(E=0.4, A=15.0, B=40.0, alpha=0.34, beta=0.35)
+SIZES = np.array(sweeps.SIZES, float)
 few = settings(max_examples=5, deadline=None, derandomize=True)
 
 
