@@ -3,12 +3,13 @@
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from speedrun.data import hub
+from speedrun.plan.compute import Work
 from speedrun.plan.hints import BYTES_PER_TOKEN, TINYSTORIES_BYTES
-from speedrun.plan.report import GO, NO_GO, Figure, Verdict, plain
+from speedrun.plan.report import Figure, Plan, Verdict, plain
+from speedrun.plan.request import PlanRequest
 from speedrun.records.files import OWN_RECORDS
 from speedrun.records.schema import OFF_CLOCK, load
 from speedrun.text import count, duration, size
@@ -32,6 +33,9 @@ SUBMIT_S = 0.7  # one submission to 10,000 records: docs/log.md, the slower of t
 RAY_TASKS_PER_S = 354.0  # Ray 2.20.0, release_logs/2.20.0/benchmarks/many_nodes.json, 250 nodes
 RAY_NODES = 250  # Ray, release/benchmarks/README.md: "250+", what its own tests cover
 
+_hours = "{:,.1f} h".format
+_machines = "{:,} machines".format
+
 
 def recorded_off_s(arch: str, folder: Path = OWN_RECORDS) -> tuple[Mapping[str, float], str]:
     """Median seconds by account off the clock of an architecture's recorded races; the source.
@@ -51,45 +55,17 @@ def recorded_off_s(arch: str, folder: Path = OWN_RECORDS) -> tuple[Mapping[str, 
     return {n: statistics.median(getattr(c, n) for c in clocks) for n in OFF_CLOCK}, source
 
 
-@dataclass(frozen=True, kw_only=True)
 class Cluster:
     """Races of one length, one at a time on each machine."""
 
-    num_machines: int
-    num_races: int
-    budget_s: float
-    off_s: float  # off the clock
-    off_source: str = ""
-
-    @property
-    def race_s(self) -> float:
-        """Seconds of a race, on and off the clock."""
-        return self.budget_s + self.off_s
-
-    @property
-    def num_busy(self) -> int:
-        """Machines that have a race at all."""
-        return min(self.num_machines, self.num_races)
-
-    @property
-    def num_waves(self) -> int:
-        """Races that the busiest machine runs."""
-        return math.ceil(self.num_races / self.num_machines)
-
-    @property
-    def wall_s(self) -> float:
-        """Seconds from the first start to the last end."""
-        return self.num_waves * self.race_s
-
-    @property
-    def busy_s(self) -> float:
-        """Machine-seconds of racing."""
-        return self.num_races * self.race_s
-
-    @property
-    def held_s(self) -> float:
-        """Machine-seconds from the first start to the last end, idle ones included."""
-        return self.num_machines * self.wall_s
+    def __init__(self, num_machines: int, num_races: int, budget_s: float, off_s: float) -> None:
+        self.num_machines, self.num_races = num_machines, num_races
+        self.off_s, self.race_s = off_s, budget_s + off_s  # off the clock; on and off it
+        self.num_busy = min(num_machines, num_races)  # have a race at all
+        self.num_waves = math.ceil(num_races / num_machines)  # races of the busiest machine
+        self.wall_s = self.num_waves * self.race_s  # from the first start to the last end
+        self.busy_s = num_races * self.race_s  # machine-seconds of racing
+        self.held_s = num_machines * self.wall_s  # machine-seconds, idle ones included
 
     def starts(self, window_s: float) -> int:
         """Races that one machine begins in a window that opens with a start."""
@@ -97,8 +73,7 @@ class Cluster:
 
     def hub_limit(self, first: float, later: float, allowed: float) -> int:
         """Machines that may begin together: the first window holds the first race of each."""
-        each = first + (self.starts(HUB_WINDOW_S) - 1) * later
-        return math.floor(allowed / each)
+        return math.floor(allowed / (first + (self.starts(HUB_WINDOW_S) - 1) * later))
 
     def records_limit(self) -> int:
         """Machines whose records one process can submit, one after another."""
@@ -114,17 +89,48 @@ def streamed_bytes(text_bytes: float) -> float:
     return min(TRAIN_BYTES, text_bytes + hub.BLOCK_BYTES)
 
 
-def time_figures(cluster: Cluster, price: float | None) -> list[Figure]:
+def add(plan: Plan, work: Work) -> None:
+    """Add time, cost and limits of a sweep on many machines to a plan."""
+    request, options = work.request, work.request.options
+    off_s, source = recorded_off_s(request.architecture.NAME)
+    parts = " + ".join(f"{name.removesuffix('_s')} {s:.1f}" for name, s in off_s.items())
+    source = f"per race: {parts} s; {source}" if off_s else f"per race, {source}"
+    cluster = Cluster(
+        options.cluster or 1,
+        options.races or USUAL_RACES,
+        request.budget_s,
+        sum(off_s.values()) if off_s else USUAL_OFF_S,
+    )
+    plan.sections["cluster"] = _time_figures(cluster, request, source)
+    plan.sections["shared"] = []
+    if options.data is None:
+        _add_hub(plan, cluster, work.num_tokens)
+    else:
+        plan.notes.append("Every machine has a copy of the text (--data): the hub is not asked.")
+    by_submission = f"race / {SUBMIT_S:g} s per submission, one after another (docs/log.md)"
+    tested = f"{RAY_NODES}+ nodes in Ray's own tests, {RAY_TASKS_PER_S:g} tasks/s · race (2.20.0)"
+    records, ray = cluster.records_limit(), cluster.ray_limit()
+    plan.sections["shared"] += [
+        Figure("records_limit", "records, limit", records, _machines, by_submission),
+        Figure("ray_limit", "Ray head, limit", ray, _machines, tested),
+    ]
+    plan.verdicts += [
+        _judge(cluster, "records", records, "; several processes may submit at once"),
+        _judge(cluster, "ray head", ray, "; Ray is not tested beyond"),
+    ]
+
+
+def _time_figures(cluster: Cluster, request: PlanRequest, off_source: str) -> list[Figure]:
     """Wall clock, machine-hours and cost of the sweep."""
-    N, R, race_s = cluster.num_machines, cluster.num_races, cluster.race_s
-    idle_s, held_s = cluster.held_s - cluster.busy_s, cluster.held_s
-    last = R - (cluster.num_waves - 1) * N
+    N, R, race_s, held_s = cluster.num_machines, cluster.num_races, cluster.race_s, cluster.held_s
+    idle_s, budget = held_s - cluster.busy_s, request.budget_s
+    last, price = R - (cluster.num_waves - 1) * N, request.options.price
     tail = f"held - raced, {idle_s / held_s:.1%} of it: the last wave has {last:,} races"
     found = [
         Figure("num_machines", "machines", N, plain, "N, one race at a time on each"),
         Figure("num_races", "races", R, plain, "R, of one length"),
-        Figure("off_clock_s", "off the clock", cluster.off_s, duration, cluster.off_source),
-        Figure("race_s", "a race takes", race_s, duration, f"{cluster.budget_s:g} s + off clock"),
+        Figure("off_clock_s", "off the clock", cluster.off_s, duration, off_source),
+        Figure("race_s", "a race takes", race_s, duration, f"{budget:g} s + off clock"),
         Figure("num_waves", "waves", cluster.num_waves, plain, "R / N, rounded up"),
         Figure("wall_s", "wall clock", cluster.wall_s, duration, "waves · race"),
         Figure("busy_s", "machine-hours raced", cluster.busy_s, _hours, "R · race"),
@@ -137,22 +143,19 @@ def time_figures(cluster: Cluster, price: float | None) -> list[Figure]:
     return found
 
 
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:,.1f} h"
-
-
-def _machines(number: int) -> str:
-    return f"{number:,} machines"
-
-
-def hub_figures(cluster: Cluster, num_tokens: float) -> tuple[list[Figure], dict[str, int]]:
+def _add_hub(plan: Plan, cluster: Cluster, num_tokens: float) -> None:
     """Bytes and requests of a race, and the machines that may start together, by account."""
     num_tokens = min(num_tokens, TINYSTORIES_BYTES / BYTES_PER_TOKEN)
-    needed = num_tokens * BYTES_PER_TOKEN * TRAIN_BYTES / TINYSTORIES_BYTES
-    streamed = streamed_bytes(needed)
+    parquet = TRAIN_BYTES / TINYSTORIES_BYTES
+    streamed = streamed_bytes(num_tokens * BYTES_PER_TOKEN * parquet)
     resolve = RESOLVE_FIRST + math.ceil(streamed / BYTES_PER_RESOLVE)
-    cached = CACHED_TOKEN_BYTES * num_tokens
-    limits, found = {}, []
+    ahead = (
+        f"{count(num_tokens)} tokens · {BYTES_PER_TOKEN} bytes · {parquet:.3f} (parquet),"
+        f" {size(hub.BLOCK_BYTES)} ahead; once per machine with a cache"
+    )
+    asked = f"{API_FIRST} to the API, {resolve:,.0f} for files; {API_LATER} in a later race"
+    own = "2 bytes per token; a folder serves one race at a time: one per machine (SPEEDRUN_CACHE)"
+    limits, of_limits = {}, []
     for who, words in (("anonymous", "one address"), ("token", "one account")):
         api = cluster.hub_limit(API_FIRST, API_LATER, HUB_API[who])
         files = cluster.hub_limit(resolve, 0, HUB_RESOLVE[who])
@@ -161,32 +164,25 @@ def hub_figures(cluster: Cluster, num_tokens: float) -> tuple[list[Figure], dict
             f"{words}: {HUB_API[who]:,} API requests in 5 minutes ({api:,} machines),"
             f" {HUB_RESOLVE[who]:,} for files ({files:,}); huggingface.co/docs/hub/rate-limits"
         )
-        found.append(Figure(f"hub_limit_{who}", f"  limit, {who}", limits[who], _machines, how))
-    share = needed / num_tokens / BYTES_PER_TOKEN
-    text = f"{count(num_tokens)} tokens · {BYTES_PER_TOKEN} bytes · {share:.3f} (parquet)"
-    ahead = f"{text}, {size(hub.BLOCK_BYTES)} ahead; once per machine with a cache"
-    asked = f"{API_FIRST} to the API, {resolve:,.0f} for files; {API_LATER} in a later race"
-    own = "2 bytes per token; a folder serves one race at a time: one per machine (SPEEDRUN_CACHE)"
-    return [
+        key = f"hub_limit_{who}"
+        of_limits.append(Figure(key, f"  limit, {who}", limits[who], _machines, how))
+    cached = CACHED_TOKEN_BYTES * num_tokens
+    plan.sections["shared"] += [
         Figure("hub_bytes_per_race", "hub, bytes per race", streamed, size, ahead),
         Figure("hub_requests_first", "  requests", API_FIRST + resolve, plain, asked),
-        *found,
+        *of_limits,
         Figure("cache_bytes", "cache per machine", cached, size, own),
-    ], limits
-
-
-def shared_figures(cluster: Cluster) -> list[Figure]:
-    """Limits of the store of records and of Ray's head node."""
-    submit = f"race / {SUBMIT_S:g} s per submission, one after another (docs/log.md)"
-    tested = f"{RAY_NODES}+ nodes in Ray's own tests, {RAY_TASKS_PER_S:g} tasks/s · race (2.20.0)"
-    return [
-        Figure("records_limit", "records, limit", cluster.records_limit(), _machines, submit),
-        Figure("ray_limit", "Ray head, limit", cluster.ray_limit(), _machines, tested),
     ]
+    limit, more = limits["anonymous"], f", with a token from {limits['token'] + 1:,}"
+    plan.verdicts.append(_judge(cluster, "hub", limit, f"{more}; --data with a copy needs no hub"))
+    if cluster.num_busy > limit:
+        plan.notes.append(
+            "A race that the hub refuses falls back to the storybook, another track, or to its"
+            " machine's cache: copy the text and give --data, or start in smaller groups."
+        )
 
 
-def judge(cluster: Cluster, what: str, limit: int, hint: str) -> Verdict:
+def _judge(cluster: Cluster, what: str, limit: int, hint: str) -> Verdict:
     """Whether a shared part serves all machines that are busy at once."""
-    N = cluster.num_busy
     why = f"the limit from {limit + 1:,} machines on{hint}"
-    return Verdict(what, GO if limit >= N else NO_GO, why, float(N), float(limit))
+    return Verdict(what, why, float(cluster.num_busy), float(limit))

@@ -36,7 +36,8 @@ class Hardware:
 
 
 _SHEET = "spec, dense, and memory: NVIDIA, as kept at glennklockwood.com/garden/processors"
-_ROWS = (  # name, title, TFLOP/s of the spec and reached, dtype, GB, source
+# Name, title, TFLOP/s of the spec and reached, dtype, GB, source.
+_ROWS = (
     ("m2-cpu", "Apple M2, processor", 0.5, 0.2, "fp32", 8, f"{_COURSE}; {_HUB}/apple-m2"),
     ("m2-pro-mps", "Apple M2 Pro, GPU", 7, 3, "fp32", 16, f"{_COURSE}; {_HUB}/apple-m2-pro"),
     ("t4", "NVIDIA T4", 65, 20, "fp16", 16, f"{_COURSE}; {_HUB}/t4"),
@@ -77,8 +78,6 @@ DEVICES = {
 def choose(request: PlanRequest) -> Hardware:
     """The device of a request; raises ValueError or LookupError for one that is not known."""
     options = request.options
-    if options.device is not None:
-        return _by_data_sheet(options.device, options.dtype)
     if options.tflops is not None:
         return Hardware(
             title=f"{options.tflops:g} TFLOP/s",
@@ -90,18 +89,18 @@ def choose(request: PlanRequest) -> Hardware:
             effective_source="--tflops, taken as reached in training",
             memory_source="of this machine: --tflops gives a rate, not a memory",
         )
-    return _this_machine(request)
-
-
-def _by_data_sheet(name: str, dtype: str | None) -> Hardware:
-    key = "-".join(name.lower().replace("_", " ").replace("-", " ").split())
+    if options.device is None:
+        return _this_machine(request)
+    key = "-".join(options.device.lower().replace("_", " ").replace("-", " ").split())
     if key not in DEVICES:
-        raise nearest(name, DEVICES, "device")
-    row, note = DEVICES[key], None
-    if dtype is not None and dtype != row.dtype:
-        note = f"The rates of {row.title} are for {row.dtype}; {dtype} may be far from them."
+        raise nearest(options.device, DEVICES, "device")
+    row, dtype = DEVICES[key], options.dtype
+    note = f"The rates of {row.title} are for {row.dtype}; {dtype} may be far from them."
     return dataclasses.replace(
-        row, dtype=dtype or row.dtype, source=f"{row.dtype}, {row.source}", note=note
+        row,
+        dtype=dtype or row.dtype,
+        source=f"{row.dtype}, {row.source}",
+        note=note if dtype not in (None, row.dtype) else None,
     )
 
 

@@ -9,7 +9,7 @@ from speedrun.data.local import LocalFiles
 from speedrun.models import flops
 from speedrun.plan.compute import Work
 from speedrun.plan.report import Figure, plain
-from speedrun.plan.request import PlanRequest
+from speedrun.scaling_laws.law import CHINCHILLA
 from speedrun.text import count, duration
 
 # TinyStories-train.txt on the hub (Eldan & Li 2023): 2.1M stories.
@@ -20,6 +20,11 @@ WARMUP_STEPS = 2000  # Touvron et al. 2023; Bi et al. 2024
 WARMUP_SHARE = 0.02  # of a short run, at most: as our recipe `goedecke`; no published rule
 FACTORS = (0.75, 0.5, 0.25)
 KNOWN = "20 for Chinchilla 70B, 1,875 for Llama 3 8B, 6,471 for SmolLM2 1.7B"
+_short, _factor = "{:.2g}".format, "{:.3g}".format
+
+
+def _tokens(number: float) -> str:
+    return f"{count(number)} tokens"
 
 
 def lr_kaplan(num_params: float) -> float:
@@ -40,32 +45,26 @@ def tokens_per_step(flop: float) -> float:
     return 0.2920 * flop**0.3271
 
 
-def data_figures(
-    request: PlanRequest, work: Work, now: Callable[[], float] = time.monotonic
-) -> list[Figure]:
+def data_figures(work: Work, now: Callable[[], float] = time.monotonic) -> list[Figure]:
     """Tokens per parameter against the optimum's, and epochs of the data at hand."""
-    N, D, path = request.num_params, work.num_tokens, request.options.data
-    if path is None:
-        at_hand, what = TINYSTORIES_BYTES / BYTES_PER_TOKEN, "TinyStories, 1.92 GB"
-    else:
+    request, D, speed = work.request, work.num_tokens, work.tokens_per_s
+    N, path, budget_s = request.num_params, request.options.data, request.budget_s
+    num_bytes, what = TINYSTORIES_BYTES, "TinyStories, 1.92 GB"
+    if path is not None:
         num_bytes, is_all = _num_bytes(path, now)
-        at_hand = num_bytes / BYTES_PER_TOKEN
         what = f"{'' if is_all else 'at least '}{num_bytes / 1e6:,.1f} MB of {path.name}"
-    by_ratio = flops.params_by_ratio(work.tokens_per_s, request.budget_s)
+    at_hand = num_bytes / BYTES_PER_TOKEN
+    by_ratio = flops.params_by_ratio(speed, budget_s)
     optimum = f"D / N; {flops.RATIO:g} at the optimum (Hoffmann et al. 2022); {KNOWN}"
     per_token = f"{what} / {BYTES_PER_TOKEN} bytes per token (4,096 ids)"
-    by_speed = f"{work.tokens_per_s:,.0f} tokens/s · {duration(request.budget_s)} / {flops.RATIO:g}"
+    by_speed = f"{speed:,.0f} tokens/s · {duration(budget_s)} / {flops.RATIO:g}"
     return [
-        Figure("ratio", "tokens / parameter", D / N, "{:.3g}".format, optimum),
+        Figure("ratio", "tokens / parameter", D / N, _factor, optimum),
         Figure("chinchilla_tokens", "at the optimum", flops.RATIO * N, _tokens, "20 · N"),
         Figure("params_by_ratio", "size by that rule", by_ratio, count, by_speed),
         Figure("tokens_at_hand", "at hand", at_hand, _tokens, per_token),
-        Figure("epochs", "epochs", D / at_hand, "{:.3g}".format, "D / tokens at hand"),
+        Figure("epochs", "epochs", D / at_hand, _factor, "D / tokens at hand"),
     ]
-
-
-def _tokens(number: float) -> str:
-    return f"{count(number)} tokens"
 
 
 def _num_bytes(path: Path, now: Callable[[], float]) -> tuple[int, bool]:
@@ -78,85 +77,71 @@ def _num_bytes(path: Path, now: Callable[[], float]) -> tuple[int, bool]:
     return max(1, num_bytes), True
 
 
-def hint_figures(request: PlanRequest, work: Work) -> tuple[list[Figure], str]:
+def hint_figures(work: Work) -> tuple[list[Figure], str]:
     """Learning rate, tokens per step and warm-up, and how the default recipe differs."""
-    recipe, model, total = request.recipe, request.model, work.flop
-    by_size = lr_kaplan(max(1, model.num_params_non_embedding))
-    by_compute, batch = lr_of_compute(total), tokens_per_step(total)
-    own_batch, step = recipe.batch_rows * model.context, request.batch_rows * model.context
+    recipe, model, rows = work.request.recipe, work.request.model, work.request.batch_rows
+    by_size: float | None = lr_kaplan(max(1, model.num_params_non_embedding))
+    by_compute, batch = lr_of_compute(work.flop), tokens_per_step(work.flop)
+    own_batch, step = recipe.batch_rows * model.context, rows * model.context
     num_steps = work.num_tokens / step
     warmup = min(WARMUP_STEPS, WARMUP_SHARE * num_steps)
     rates = f"AdamW {recipe.lr:g}"
     if recipe.optimizer == "muon":
         rates = f"Muon {recipe.lr_matrix:g} for matrices, {rates} for the rest"
-    of_steps = f"D / (batch {request.batch_rows} · context {model.context} = {step:,} tokens)"
-    of_warmup = f"{WARMUP_STEPS:,} (Touvron et al. 2023), at most {WARMUP_SHARE:.0%} of the steps"
     kaplan = "0.003239 - 0.0001395 ln(N outside tables) (Kaplan et al. 2020, D.1)"
-    bi = "(Bi et al. 2024)"
+    bi_lr, bi_batch = "0.3118 C^-0.125 (Bi et al. 2024)", "0.2920 C^0.3271 (Bi et al. 2024)"
+    of_steps = f"D / (batch {rows} · context {model.context} = {step:,} tokens)"
+    of_warmup = f"{WARMUP_STEPS:,} (Touvron et al. 2023), at most {WARMUP_SHARE:.0%} of the steps"
+    own = f"{rates}; {own_batch:,} tokens per step"
+    by_size = by_size if by_size > 0 else None
     found = [
-        Figure(
-            "lr_by_size",
-            "learning rate, by size",
-            by_size if by_size > 0 else None,
-            "{:.2g}".format,
-            kaplan,
-        ),
-        Figure(
-            "lr_by_compute", "  by compute", by_compute, "{:.2g}".format, f"0.3118 C^-0.125 {bi}"
-        ),
-        Figure("tokens_per_step", "tokens per step", batch, count, f"0.2920 C^0.3271 {bi}"),
+        Figure("lr_by_size", "learning rate, by size", by_size, _short, kaplan),
+        Figure("lr_by_compute", "  by compute", by_compute, _short, bi_lr),
+        Figure("tokens_per_step", "tokens per step", batch, count, bi_batch),
         Figure("num_steps", "steps", num_steps, plain, of_steps),
         Figure("warmup_steps", "warm-up steps", warmup, plain, of_warmup),
-        Figure(
-            "our_lr",
-            "default recipe",
-            recipe.lr,
-            "{:g}".format,
-            f"{rates}; {own_batch:,} tokens per step",
-        ),
+        Figure("our_lr", "default recipe", recipe.lr, "{:g}".format, own),
     ]
-    own_warmup = f"{recipe.warmup:.0%} of the budget" if recipe.warmup else "none"
-    note = (
+    return found, (
         f"The default recipe differs from these formulas: its AdamW rate is"
         f" {recipe.lr / by_compute:.1f}x, its step {own_batch / batch:.2g}x theirs, its warm-up"
-        f" {own_warmup}. They are fits to longer runs of plain AdamW; docs/log.md has measurements."
+        f" {f'{recipe.warmup:.0%} of the budget' if recipe.warmup else 'none'}. They are fits to"
+        f" longer runs of plain AdamW; docs/log.md has measurements."
     )
-    return found, note
 
 
-def go_small_figures(request: PlanRequest, work: Work) -> list[Figure]:
+def go_small_figures(work: Work) -> list[Figure]:
     """The law's optimum at this compute, and the cost of smaller models of equal loss."""
-    law, source = request.law, request.law_source
+    N, own, path = work.request.num_params, work.request.law, work.request.options.law
+    law, source = CHINCHILLA, "Hoffmann et al. 2022, approach 3"
+    if own is not None and path is not None:
+        law, source = own.laws.loss, f"{path.name} ({own.hardware_class})"
     best_n, best_d = law.optimum(work.flop)
-    own, loss = work.num_params / best_n, float(law(work.num_params, work.num_tokens))
-    critical, limit = law.critical(), law.limit()
-    constants = f"{law.E:g} + {law.A:g}/N^{law.alpha:g} + {law.B:g}/D^{law.beta:g}"
-    steep = f"{count(critical * best_n)}: +100% compute; below it the cost rises steeply"
+    loss, critical = float(law(N, work.num_tokens)), law.critical()
+    constants = f"{law.E:g} + {law.A:g}/N^{law.alpha:g} + {law.B:g}/D^{law.beta:g}; {source}"
+    steep = (
+        f"{count(critical * best_n)}: +100% compute; below it the cost rises steeply"
+        " (de Vries 2023)"
+    )
     least = "(1 + alpha/beta)^(-1/alpha): no amount of tokens reaches the loss"
-    return [
-        Figure("loss_nats", "loss by the law", loss, "{:.3g}".format, f"{constants}; {source}"),
+    found = [
+        Figure("loss_nats", "loss by the law", loss, _factor, constants),
         Figure("optimum_params", "optimal N", best_n, count, "of least loss at this 6·N·D"),
         Figure("optimum_tokens", "optimal D", best_d, _tokens, "with it"),
-        Figure("size_factor", "this plan's k_N", own, "{:.2f}".format, "N / optimal N"),
-        *(_smaller(request, factor, best_n) for factor in FACTORS),
-        Figure(
-            "critical_size_factor",
-            "critical size",
-            critical,
-            "k_N {:.2f}".format,
-            f"{steep} (de Vries 2023)",
-        ),
-        Figure("limit_size_factor", "lower limit", limit, "k_N {:.3f}".format, least),
+        Figure("size_factor", "this plan's k_N", N / best_n, "{:.2f}".format, "N / optimal N"),
     ]
-
-
-def _smaller(request: PlanRequest, factor: float, best_n: float) -> Figure:
-    """Extra compute of a model of `factor` times the optimal size at the optimum's loss."""
-    extra, data = request.law.extra_compute(factor), request.law.data_factor(factor)
-    key, label = f"extra_compute_{factor:g}", f"k_N {factor:g}"
-    if not math.isfinite(extra):
-        return Figure(key, label, None, str, "impossible: below the lower limit")
-    how = f"same loss with {count(factor * best_n)} on k_D = {data:.2f}x the tokens"
-    if factor == FACTORS[0]:
-        how += "; k_N·k_D - 1, k_D = (1 - (k_N^-alpha - 1)·beta/alpha)^(-1/beta)"
-    return Figure(key, label, extra, "{:+.0%} compute".format, how)
+    for factor in FACTORS:  # of the optimal size, at the optimum's loss
+        extra, more = law.extra_compute(factor), law.data_factor(factor)
+        how = f"same loss with {count(factor * best_n)} on k_D = {more:.2f}x the tokens"
+        if factor == FACTORS[0]:
+            how += "; k_N·k_D - 1, k_D = (1 - (k_N^-alpha - 1)·beta/alpha)^(-1/beta)"
+        value = extra if math.isfinite(extra) else None
+        if value is None:
+            how = "impossible: below the lower limit"
+        key, shown = f"extra_compute_{factor:g}", "{:+.0%} compute".format
+        found.append(Figure(key, f"k_N {factor:g}", value, shown, how))
+    return [
+        *found,
+        Figure("critical_size_factor", "critical size", critical, "k_N {:.2f}".format, steep),
+        Figure("limit_size_factor", "lower limit", law.limit(), "k_N {:.3f}".format, least),
+    ]

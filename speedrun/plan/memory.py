@@ -1,9 +1,12 @@
 """Memory that training holds, in bytes, before anything is allocated."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from speedrun.plan.report import GO, NO_GO, UNKNOWN, Figure, Verdict, plain
+from speedrun.plan.hardware import Hardware
+from speedrun.plan.report import Figure, Verdict
+from speedrun.plan.request import PlanRequest
 from speedrun.text import size
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
@@ -65,8 +68,7 @@ def states(num_params: float, num_matrix: float, dtype: str, optimizer: str) -> 
     Mixed precision has 2 + 2 + 12 = 16, or 14 without gradients.
     """
     is_mixed = BYTES[dtype] < MASTER_BYTES
-    master = 0 if is_mixed else MASTER_BYTES  # already counted as weights
-    held = num_params * (OPTIMIZER_BYTES[optimizer] - master)
+    held = num_params * (OPTIMIZER_BYTES[optimizer] - (0 if is_mixed else MASTER_BYTES))
     if optimizer == "muon":
         held += (num_params - num_matrix) * (OPTIMIZER_BYTES["adamw"] - OPTIMIZER_BYTES["muon"])
     per_copy = num_params * BYTES[dtype]
@@ -81,80 +83,84 @@ def activations(batch_rows: int, model: Any, dtype: str) -> float | None:
     return batch_rows * per_row * BYTES[dtype] * ACTIVATION_FACTOR
 
 
-def logits(batch_rows: int, model: Any) -> float:
-    """Logits of all targets at once, as on accelerators."""
-    return batch_rows * model.context * model.vocab * 4.0 * LOGIT_COPIES
+def estimate(request: PlanRequest, on: Hardware) -> Memory:
+    """Memory of a plan; the logits of all targets are made at once on accelerators only."""
+    model, rows = request.model, request.batch_rows
+    logits = rows * model.context * model.vocab * 4.0 * LOGIT_COPIES
+    num_matrix = model.num_params_non_embedding
+    return dataclasses.replace(
+        states(request.num_params, num_matrix, on.dtype, request.optimizer),
+        activations=activations(rows, model, on.dtype),
+        logits=0.0 if on.is_processor else logits,
+        program=PROGRAM_BYTES if on.is_processor else 0.0,
+    )
 
 
-def usable(memory_bytes: float) -> float:
-    """The part of a device's memory that a plan may fill."""
-    return (1 - MARGIN) * memory_bytes
-
-
-def figures(
-    memory: Memory, num_params: int, model: Any, batch_rows: int, optimizer: str
-) -> list[Figure]:
+def figures(held: Memory, request: PlanRequest) -> list[Figure]:
     """The parts of the memory, their sum, and what would save some."""
-    N, per_value = num_params, 2 if memory.is_mixed else MASTER_BYTES
-    master = "an fp32 master copy" if memory.is_mixed else "fp32 weights double as the master copy"
-    least = f"{memory.least_states / N:.3g} bytes · N"
-    if memory.is_mixed:
-        least += f", {memory.states / N:.3g} where gradients are kept"
-    found = [
-        ("weights", "weights", memory.weights, f"{per_value} bytes · N"),
-        ("gradients", "gradients", memory.gradients, f"{per_value} bytes · N"),
+    model: Any = request.model
+    N, rows, active = request.num_params, request.batch_rows, held.activations
+    per_value = 2 if held.is_mixed else MASTER_BYTES
+    master = "an fp32 master copy" if held.is_mixed else "fp32 weights double as the master copy"
+    kept = f", {held.states / N:.3g} where gradients are kept" if held.is_mixed else ""
+    of_optimizer = f"{held.optimizer / N:.3g} bytes · N ({_STATES[request.optimizer]}; {master})"
+    of_activations = (
+        ""
+        if active is None
+        else (
+            f"batch {rows} · context {model.context} · width {model.width} · depth {model.depth}"
+            f" · {per_value} bytes · {ACTIVATION_FACTOR} (measured)"
+        )
+    )
+    of_logits = f"batch · context · vocab {model.vocab} · 4 bytes · {LOGIT_COPIES} copies"
+    found: list[tuple[str, str, float | None, str]] = [
+        ("weights", "weights", held.weights, f"{per_value} bytes · N"),
+        ("gradients", "gradients", held.gradients, f"{per_value} bytes · N"),
+        ("optimizer", "optimizer states", held.optimizer, of_optimizer),
         (
-            "optimizer",
-            "optimizer states",
-            memory.optimizer,
-            f"{memory.optimizer / N:.3g} bytes · N ({_STATES[optimizer]}; {master})",
+            *("states_least", "before activations", held.least_states),
+            f"{held.least_states / N:.3g} bytes · N{kept}",
         ),
-        ("states_least", "before activations", memory.least_states, least),
+        ("activations", "activations", active, of_activations),
+        ("logits", "logits", held.logits or None, of_logits),
+        (
+            *("program", "the program", held.program or None),
+            "PyTorch and the data loader, measured in races",
+        ),
+        ("total", "training needs", held.total, "the sum, gradients kept"),
+        (
+            *("inference", "inference needs", INFERENCE * held.weights),
+            f"{INFERENCE} · weights (Anthony et al. 2023)",
+        ),
+        (
+            *("accumulated", "accumulation saves", active and active * (1 - 1 / rows)),
+            f"activations · (1 - 1/{rows}): micro-batches of one row",
+        ),
+        (
+            *("checkpointed", "checkpointing saves", active and active * (1 - 1 / CHECKPOINTED)),
+            f"about 1/{CHECKPOINTED} of the activations is kept, for one more forward pass",
+        ),
     ]
-    active = memory.activations
-    if active is not None:
-        product = f"context {model.context} · width {model.width} · depth {model.depth}"
-        factors = f"batch {batch_rows} · {product} · {per_value} bytes · {ACTIVATION_FACTOR}"
-        found.append(("activations", "activations", active, f"{factors} (measured)"))
-    if memory.logits:
-        product = f"batch · context · vocab {model.vocab} · 4 bytes · {LOGIT_COPIES} copies"
-        found.append(("logits", "logits", memory.logits, product))
-    if memory.program:
-        program = "PyTorch and the data loader, measured in races"
-        found.append(("program", "the program", memory.program, program))
-    found.append(("total", "training needs", memory.total, "the sum, gradients kept"))
-    inference = f"{INFERENCE} · weights (Anthony et al. 2023)"
-    found.append(("inference", "inference needs", INFERENCE * memory.weights, inference))
-    if active:
-        saved = active * (1 - 1 / batch_rows)
-        pieces = f"activations · (1 - 1/{batch_rows}): micro-batches of one row"
-        found.append(("accumulated", "accumulation saves", saved, pieces))
-        saved = active * (1 - 1 / CHECKPOINTED)
-        some = f"about 1/{CHECKPOINTED} of the activations is kept, for one more forward pass"
-        found.append(("checkpointed", "checkpointing saves", saved, some))
-    return [Figure(f"{key}_bytes", label, value, size, how) for key, label, value, how in found]
+    return [
+        Figure(f"{key}_bytes", label, value, size, how)
+        for key, label, value, how in found
+        if value is not None
+    ]
 
 
-def judge(
-    memory: Memory, batch_rows: int, memory_bytes: float, source: str
-) -> tuple[list[Figure], Verdict]:
+def judge(held: Memory, request: PlanRequest, on: Hardware) -> tuple[list[Figure], Verdict]:
     """The device's memory less the margin, the largest batch, and whether training fits."""
-    limit, total, keep = usable(memory_bytes), memory.total, f"{1 - MARGIN:.0%}"
+    limit, total, keep = (1 - MARGIN) * on.memory_bytes, held.total, f"{1 - MARGIN:.0%}"
     found = [
-        Figure("device_bytes", "the device has", memory_bytes, size, source),
+        Figure("device_bytes", "the device has", on.memory_bytes, size, on.memory_source),
         Figure("usable_bytes", "of which usable", limit, size, f"{keep}: a margin of {MARGIN:.0%}"),
     ]
-    why = f"needs {size(total)}, usable are {size(limit)} ({keep} of {size(memory_bytes)})"
-    if memory.activations is not None:
-        per_row = (memory.activations + memory.logits) / batch_rows
-        rows = max(0, int((limit - total) / per_row + batch_rows))
+    why = f"needs {size(total)}, usable are {size(limit)} ({keep} of {size(on.memory_bytes)})"
+    if held.activations is not None:
+        per_row = (held.activations + held.logits) / request.batch_rows
+        rows = max(0, int((limit - total) / per_row + request.batch_rows))
         how = f"(usable - what a batch does not change) / {size(per_row)} per row"
-        found.append(Figure("largest_batch", "largest batch", rows, _rows, how))
+        found.append(Figure("largest_batch", "largest batch", rows, "{:,} rows".format, how))
         if total > limit:
             why += f"; --batch {rows} fits" if rows else "; not even one row fits"
-    answer = NO_GO if total > limit else UNKNOWN if memory.activations is None else GO
-    return found, Verdict("memory", answer, why, total, limit)
-
-
-def _rows(number: float) -> str:
-    return f"{plain(number)} rows"
+    return found, Verdict("memory", why, total, limit, is_all=held.activations is not None)

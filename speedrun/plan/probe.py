@@ -10,7 +10,7 @@ from speedrun.autotune import synthetic_batch
 from speedrun.backends import common, registry
 from speedrun.device import Device
 from speedrun.plan.request import PlanRequest
-from speedrun.protocols import Engine, EngineSpec, Rows
+from speedrun.protocols import EngineSpec
 
 PROBE_S = 10.0
 
@@ -19,25 +19,16 @@ PROBE_S = 10.0
 class Probe:
     """A measurement; rates in tokens/s and FLOP/s, memory in bytes."""
 
-    device: str
-    precision: str
-    optimizer: str
-    batch_rows: int
-    micro_batch_rows: int
-    num_steps: int
+    how: str  # for a person
     tokens_per_s: float
     matmul_flop_s: float
     peak_bytes: int
 
 
 def measure(
-    request: PlanRequest,
-    device: Device,
-    *,
-    seconds: float = PROBE_S,
-    now: Callable[[], float] = time.perf_counter,
+    request: PlanRequest, device: Device, now: Callable[[], float] = time.perf_counter
 ) -> Probe:
-    """Train for some seconds on a synthetic batch; nothing is kept."""
+    """Train for `PROBE_S` on a synthetic batch; nothing is kept."""
     recipe = dataclasses.replace(
         request.recipe,
         batch_rows=request.batch_rows,
@@ -45,34 +36,30 @@ def measure(
         optimizer=request.optimizer,  # type: ignore[arg-type]
         precision=request.options.dtype or "auto",  # type: ignore[arg-type]
     )
-    spec = EngineSpec(
-        architecture=request.architecture, config=request.model, recipe=recipe, device=device
+    engine = registry.engine(
+        EngineSpec(
+            architecture=request.architecture, config=request.model, recipe=recipe, device=device
+        )
     )
-    engine = registry.engine(spec)
     rows = synthetic_batch.rows(recipe.batch_rows, request.model)
-    _step(engine, rows)  # compiles, and is not counted
-    num_steps, started_s = 0, now()
-    while (spent_s := now() - started_s) < seconds or num_steps == 0:
-        _step(engine, rows)
+    num_steps, started_s, spent_s = -1, now(), 0.0  # the first step compiles and does not count
+    while num_steps < 1 or spent_s < PROBE_S:
+        common.step_with_retry(engine, rows)
+        engine.sync()
         num_steps += 1
+        if num_steps == 0:
+            started_s = now()
+        spent_s = now() - started_s
     metadata, peak_bytes = engine.metadata(), engine.peak_bytes()
     del engine
     gc.collect()
     precision = str(metadata.get("precision", "fp32"))
     gflops = registry.backend(device.backend).matmul_gflops(device, precision)
     return Probe(
-        device=device.name,
-        precision=precision,
-        optimizer=recipe.optimizer,
-        batch_rows=recipe.batch_rows,
-        micro_batch_rows=metadata.get("micro_batch_rows", recipe.batch_rows),
-        num_steps=num_steps,
+        how=f"{num_steps} steps of {recipe.batch_rows} rows"
+        f" ({metadata.get('micro_batch_rows', recipe.batch_rows)} at a time), {recipe.optimizer},"
+        f" {precision} on {device.name}",
         tokens_per_s=num_steps * recipe.batch_rows * request.model.context / spent_s,
         matmul_flop_s=(gflops or 0.0) * 1e9,
         peak_bytes=peak_bytes,
     )
-
-
-def _step(engine: Engine, rows: Rows) -> None:
-    common.step_with_retry(engine, rows)
-    engine.sync()

@@ -2,16 +2,15 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-GO, NO_GO, UNKNOWN = "go", "no-go", "unknown"
-_STYLES = {GO: "bold green", NO_GO: "bold red", UNKNOWN: "bold yellow"}
-_LABEL, _VALUE = 24, 16  # columns; formulas take the rest and wrap
+NO_GO = "no-go"
+_STYLES = {"go": "bold green", NO_GO: "bold red", "unknown": "bold yellow"}
 _TITLES = {
     "model": "Model",
     "memory": "Memory",
@@ -25,9 +24,9 @@ _TITLES = {
 }
 
 
-def plain(value: Any) -> str:
-    """A number with thousands separators, anything else as it is."""
-    return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
+def plain(number: float) -> str:
+    """A number with thousands separators."""
+    return f"{number:,.0f}"
 
 
 @dataclass(frozen=True)
@@ -40,21 +39,21 @@ class Figure:
     format: Callable[[Any], str]
     formula: str
 
-    @property
-    def text(self) -> str:
-        """The value as it is shown."""
-        return "none" if self.value is None else self.format(self.value)
-
 
 @dataclass(frozen=True)
 class Verdict:
     """Whether a resource suffices; of a device, less the margin."""
 
     what: str  # memory, compute or time; hub, records or ray head
-    answer: Literal["go", "no-go", "unknown"]
     why: str
     needed: float
     usable: float
+    is_all: bool = True  # False where more is needed than could be worked out
+
+    @property
+    def answer(self) -> str:
+        """One of go, no-go and unknown."""
+        return NO_GO if self.needed > self.usable else "go" if self.is_all else "unknown"
 
 
 @dataclass(kw_only=True)
@@ -76,18 +75,18 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values: every number under its section, verdicts and formulas beside them."""
-        figures = [(name, figure) for name, found in self.sections.items() for figure in found]
-        verdicts = {verdict.what: asdict(verdict) for verdict in self.verdicts}
         return {
             "schema": 1,
             "title": self.title,
             **{name: {f.key: f.value for f in found} for name, found in self.sections.items()},
             "verdicts": {
-                what: {key: value for key, value in verdict.items() if key != "what"}
-                for what, verdict in verdicts.items()
+                v.what: {"answer": v.answer, "why": v.why, "needed": v.needed, "usable": v.usable}
+                for v in self.verdicts
             },
             "notes": self.notes,
-            "formulas": {f"{name}.{figure.key}": figure.formula for name, figure in figures},
+            "formulas": {
+                f"{name}.{f.key}": f.formula for name, found in self.sections.items() for f in found
+            },
         }
 
 
@@ -98,28 +97,27 @@ def show(plan: Plan, *, as_json: bool) -> None:
         return
     console = Console()
     console.print(Text(plan.title, style="bold"))
-    verdicts = Table.grid(padding=(0, 2))
-    verdicts.add_column(no_wrap=True)
-    verdicts.add_column(no_wrap=True)
-    verdicts.add_column(overflow="fold")
+    verdicts = _table(None, None)
     for verdict in plan.verdicts:
         answer = Text(verdict.answer, style=_STYLES[verdict.answer])
-        verdicts.add_row(answer, Text(verdict.what), Text(verdict.why))
+        verdicts.add_row(answer, verdict.what, Text(verdict.why))
     console.print(verdicts)
     for note in plan.notes:
         console.print(Text(note, style="yellow"))
     for section, title in _TITLES.items():
         if figures := plan.sections.get(section):
             console.print(Text(f"\n{title}", style="bold cyan"))
-            console.print(_table(figures))
+            table = _table(24, 16)
+            for f in figures:
+                value = "none" if f.value is None else f.format(f.value)
+                table.add_row(Text(f"  {f.label}"), value, Text(f.formula, style="dim"))
+            console.print(table)
 
 
-def _table(figures: list[Figure]) -> Table:
+def _table(*widths: int | None) -> Table:
+    """Columns of these widths, and one that takes the rest and wraps."""
     table = Table.grid(padding=(0, 2))
-    table.add_column(width=_LABEL)
-    table.add_column(width=_VALUE)
+    for width in widths:
+        table.add_column(width=width, no_wrap=width is None)
     table.add_column(overflow="fold")
-    for figure in figures:
-        formula = Text(figure.formula, style="dim")
-        table.add_row(Text(f"  {figure.label}"), Text(figure.text), formula)
     return table

@@ -1,24 +1,24 @@
 """Options of a plan, and their resolution into a checked request."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
 from speedrun import text
 from speedrun.config import Data, ModelConfig, Recipe
 from speedrun.models import flops, loader
-from speedrun.plan import memory
 from speedrun.protocols import Architecture
 from speedrun.scaling_laws import laws_file
-from speedrun.scaling_laws.law import CHINCHILLA, LossLaw
+from speedrun.scaling_laws.laws_file import LawsFile
 from speedrun.text import StrictInt
 from speedrun.training import request as run_request
 
-DTYPES = tuple(memory.BYTES)
-OPTIMIZERS = tuple(memory.OPTIMIZER_BYTES)
+DTYPES = ("fp32", "bf16", "fp16")
+OPTIMIZERS = ("adamw", "adamw8bit", "sgd", "muon")
 MEASURABLE = ("adamw", "muon")  # the optimizers of races
 # Larger values are typing errors, and let the arithmetic overflow.
 _LIMITS = {
@@ -126,14 +126,12 @@ class PlanRequest:
     preset: str | None
     num_params: int  # as requested; of a preset, counted
     recipe: Recipe  # the architecture's own
-    wanted: Literal["tokens", "minutes", "ratio"]
+    is_timed: bool  # trains for the minutes, on as many tokens as fit
     num_tokens: float  # to train on; with --minutes at 20 per parameter
     budget_s: float
     optimizer: str
     batch_rows: int
-    law: LossLaw
-    law_source: str
-    law_hardware_class: str | None  # None: published
+    law: LawsFile | None  # of a sweep; None for the published one
 
 
 def resolve(options: Options) -> PlanRequest:
@@ -144,8 +142,8 @@ def resolve(options: Options) -> PlanRequest:
         model = _model(architecture, options)
     preset = options.params if options.params in architecture.PRESETS else None
     num_params = model.num_params if preset else text.parse_size(options.params)
+    num_tokens = _parsed("--tokens", text.parse_size, options.tokens)
     recipe = Recipe(**architecture.RECIPES["default"]["recipe"])
-    is_timed = options.minutes is not None or options.cluster is not None
     return PlanRequest(
         options=options,
         architecture=architecture,
@@ -153,12 +151,12 @@ def resolve(options: Options) -> PlanRequest:
         preset=preset,
         num_params=num_params,
         recipe=recipe,
-        wanted="tokens" if options.tokens else "minutes" if is_timed else "ratio",
-        num_tokens=_num_tokens(options, num_params),
+        is_timed=options.minutes is not None or options.cluster is not None,
+        num_tokens=num_tokens or (options.ratio or flops.RATIO) * num_params,
         budget_s=text.parse_minutes(options.minutes or "5"),
         optimizer=options.optimizer or (recipe.optimizer if options.measure else "adamw"),
         batch_rows=options.batch or recipe.batch_rows,
-        **_law(options.law),
+        law=_parsed("--law", laws_file.load, options.law),
     )
 
 
@@ -206,26 +204,9 @@ def _model(architecture: Architecture, options: Options) -> ModelConfig:
     return run_request.shape(architecture, options.params, options.vocab, of_recipe, chosen)
 
 
-def _num_tokens(options: Options, num_params: int) -> float:
-    if options.tokens is None:
-        return (options.ratio or flops.RATIO) * num_params
+def _parsed(option: str, parse: Callable[[Any], Any], value: Any) -> Any:
+    """The value of an option, None where it was not given; errors name the option."""
     try:
-        return text.parse_size(options.tokens)
+        return None if value is None else parse(value)
     except ValueError as error:
-        raise ValueError(f"--tokens {options.tokens}: {error}") from None
-
-
-def _law(path: Path | None) -> dict[str, Any]:
-    """The loss law of a sweep's `laws.json`, or the published one."""
-    if path is None:
-        source = "Hoffmann et al. 2022, approach 3"
-        return {"law": CHINCHILLA, "law_source": source, "law_hardware_class": None}
-    try:
-        known = laws_file.load(path)
-    except ValueError as error:
-        raise ValueError(f"--law {error}") from None
-    return {
-        "law": known.laws.loss,
-        "law_source": f"{path.name} ({known.hardware_class})",
-        "law_hardware_class": known.hardware_class,
-    }
+        raise ValueError(f"{option} {error}") from None
