@@ -7,7 +7,7 @@ of the machine's own rate: repeats of one bench lie seconds apart and do not see
 import math
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from speedrun.bench.cases import Case
@@ -19,7 +19,7 @@ DRIFT = 0.05  # of the rate of matrix products between two benches, worth a note
 FASTER, SLOWER, SAME, UNSURE = "faster", "slower", "within noise", "no verdict"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Change:
     """A rate of one case, before and now."""
 
@@ -41,15 +41,10 @@ class Comparison:
     notes: list[str]  # what else differs, worst first
     changes: list[Change]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
-
 
 def expect_common(before: Bench, cases: Sequence[Case]) -> None:
     """Raise ValueError where none of the cases could be compared."""
-    known = {row.key for row in before.rows}
-    if not any(case.key in known for case in cases):
+    if not {row.key for row in before.rows} & {case.key for case in cases}:
         raise ValueError(
             f"--against has no case in common: requested are"
             f" {', '.join(case.name for case in cases)}; the file has"
@@ -61,29 +56,26 @@ def compare(before: Bench, now: Bench) -> Comparison:
     """Compare the cases that both have."""
     old_rows = {row.key: row for row in before.rows}
     pairs = [(old_rows[row.key], row) for row in now.rows if row.key in old_rows]
-    is_busy = bool(before.busy_reasons() or now.busy_reasons())
-    notes = list(_differences(before, now))
-    changes = [_change(old, new, kind, is_busy=is_busy) for old, new in pairs for kind in KINDS]
+    busy = "busy machine" if before.busy_reasons() or now.busy_reasons() else ""
+    notes = [*_differences(before, now)]
     notes += [note for old, new in pairs for note in _row_differences(old, new)]
+    changes = [_change(old, new, kind, busy) for old, new in pairs for kind in KINDS]
     return Comparison(list(dict.fromkeys(notes)), changes)
 
 
-def _change(old: Row, new: Row, kind: Kind, *, is_busy: bool) -> Change:
+def _change(old: Row, new: Row, kind: Kind, doubt: str) -> Change:
     before, now = _logs(old.samples(kind)), _logs(new.samples(kind))
     low = high = None
+    if old.hardware_class != new.hardware_class:
+        doubt = "other hardware"
     if min(before.n, now.n) >= MIN_SAMPLES:
         low, high = map(math.exp, welch_interval(now, before))
-    drift = _drift(old, new)
-    if old.hardware_class != new.hardware_class:
-        verdict, why = UNSURE, "other hardware"
-    elif is_busy:
-        verdict, why = UNSURE, "busy machine"
-    elif low is None or high is None:
-        verdict, why = UNSURE, f"fewer than {MIN_SAMPLES} repeats"
-    elif low <= max(1.0, drift) and high >= min(1.0, drift):
-        verdict, why = SAME, "" if low <= 1 <= high else f"matrix products alone: x{drift:.2f}"
-    else:
+    verdict, why = UNSURE, doubt or f"fewer than {MIN_SAMPLES} repeats"
+    if low is not None and high is not None and not doubt:
+        drift = _drift(old, new)
         verdict, why = (FASTER if low > 1 else SLOWER), ""
+        if low <= max(1.0, drift) and high >= min(1.0, drift):
+            verdict, why = SAME, "" if low <= 1 <= high else f"matrix products alone: x{drift:.2f}"
     return Change(
         variant=new.name,
         kind=kind,
@@ -113,21 +105,21 @@ def _differences(before: Bench, now: Bench) -> Iterator[str]:
     """Differences of load, data, settings, code and cases."""
     both = (("before", before, now), ("now", now, before))
     for what, bench, _ in both:
-        for reason in bench.busy_reasons():
-            yield f"busy machine {what}: {reason}"
+        yield from (f"busy machine {what}: {reason}" for reason in bench.busy_reasons())
     if before.data != now.data:
         yield f"other data: {before.data.name} before, {now.data.name} now"
-    settings = [bench.settings.model_dump(exclude={"repeats"}) for bench in (before, now)]
-    if settings[0] != settings[1]:
+    if before.settings != now.settings.model_copy(update={"repeats": before.settings.repeats}):
         yield "other settings of the bench itself: documents scored, story or burst"
-    for what, bench, _ in both:
+    commits = [
+        bench.code.commit[:10] if bench.code.commit else "no commit" for bench in (before, now)
+    ]
+    for (what, bench, _), commit in zip(both, commits, strict=True):
         if bench.code.dirty:
-            commit = _commit(bench.code.commit)
             yield f"the code {what} had changes that are not committed ({commit})"
     if before.code.commit == now.code.commit:
-        yield f"the same commit ({_commit(now.code.commit)}): it is not the code that differs"
+        yield f"the same commit ({commits[0]}): it is not the code that differs"
     else:
-        yield f"commit {_commit(before.code.commit)} before, {_commit(now.code.commit)} now"
+        yield f"commit {commits[0]} before, {commits[1]} now"
     for what, bench, other in both:
         keys = {row.key for row in other.rows}
         if names := [row.name for row in bench.rows if row.key not in keys]:
@@ -141,10 +133,8 @@ def _row_differences(old: Row, new: Row) -> Iterator[str]:
     for key, a, b in _unequal(old.versions, new.versions):
         yield f"other {key}: {a} before, {b} now"
     facts = {"context", "batch_rows", "num_params", "num_draws"}
-    before = {**old.model_dump(include=facts), **old.engine}
-    now = {**new.model_dump(include=facts), **new.engine}
-    for key, a, b in _unequal(before, now):
-        yield f"{new.name}: {key} was {a}, is {b}"
+    before, now = ({**row.model_dump(include=facts), **row.engine} for row in (old, new))
+    yield from (f"{new.name}: {key} was {a}, is {b}" for key, a, b in _unequal(before, now))
     drift = _drift(old, new)
     if abs(drift - 1) > DRIFT and old.hardware_class == new.hardware_class:
         yield f"{new.device}: matrix products alone run at x{drift:.2f} of before"
@@ -154,7 +144,3 @@ def _unequal(before: dict[str, Any], now: dict[str, Any]) -> Iterator[tuple[str,
     for key in sorted(before.keys() | now.keys()):
         if (a := before.get(key, "none")) != (b := now.get(key, "none")):
             yield key, a, b
-
-
-def _commit(commit: str | None) -> str:
-    return commit[:10] if commit else "no commit"

@@ -1,6 +1,7 @@
 """A bench in the terminal, and as JSON."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
@@ -26,7 +27,7 @@ def as_json(bench: Bench, comparison: Comparison | None) -> str:
     content["busy"] = bench.busy_reasons()
     content["summary"] = [_summary(row) for row in bench.rows]
     if comparison is not None:
-        content["comparison"] = comparison.as_dict()
+        content["comparison"] = asdict(comparison)
     return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
 
 
@@ -52,19 +53,21 @@ def show(console: Console, bench: Bench, comparison: Comparison | None) -> None:
         known = row.matmul_gflops.model_dump()
         products = ", ".join(f"{rate(v * 1e9)} {name}" for name, v in known.items() if v)
         say(f"{device} ({row.hardware_class}): matrix products {products}", "dim")
-    reasons = bench.busy_reasons()
+    reasons, repeats = bench.busy_reasons(), bench.settings.repeats
     console.print(_rates(bench, is_busy=bool(reasons)))
     if reasons:
         say("The machine was busy; these are ranges, not its speed:", "yellow")
         for reason in reasons:
             say(f"  {reason}", "yellow")
     else:
-        say(_repeats(bench), "dim")
+        is_fewer = any(len(row.samples(kind)) < repeats for row in bench.rows for kind in KINDS)
+        more = "; fewer of what is slow" if is_fewer else ""
+        say(f"median ± half the range of {repeats} repeats, cases in turn{more}", "dim")
     for row in bench.rows:
         if row.profile is not None:
-            console.print(_profile(row))
+            console.print(_profile(row, row.profile.parts_s))
             if row.profile.note:
-                console.print(Text(sanitize(row.profile.note), style="dim"))
+                say(row.profile.note, "dim")
     for failure in bench.failed:
         say(f"{failure.variant} failed: {failure.error}", "red")
     if comparison is not None:
@@ -75,19 +78,19 @@ def show(console: Console, bench: Bench, comparison: Comparison | None) -> None:
         console.print(Text(_FOOTNOTE, style="dim"))
 
 
-def _repeats(bench: Bench) -> str:
-    repeats = bench.settings.repeats
-    is_fewer = any(len(row.samples(kind)) < repeats for row in bench.rows for kind in KINDS)
-    more = "; fewer of what is slow" if is_fewer else ""
-    return f"median ± half the range of {repeats} repeats, cases in turn{more}"
+def _table(columns: str, *headers: str, **options: Any) -> Table:
+    """A table without lines; `columns` has an l or an r for each."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, **options)
+    for column, header in zip(columns, headers or columns, strict=True):
+        table.add_column(header, justify="right" if column == "r" else "left")
+    return table
 
 
 def _rates(bench: Bench, *, is_busy: bool) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for column in ("", "training", "of limit", "scoring", "per", "story", "peak"):
-        table.add_column(column, justify="right" if column else "left", no_wrap=True)
     story_tokens = bench.settings.story_tokens
+    headers = ("", "training", "of limit", "scoring", "per", "story", "peak")
     units = ("tokens/s", "6·N, exact", "tokens/s", "train", f"{story_tokens} tokens", "memory")
+    table = _table("lrrrrrr", *headers)
     table.add_row("", *units, style="dim")
     for row in bench.rows:
         table.add_row(
@@ -110,48 +113,33 @@ def _rate(row: Row, kind: Kind, *, is_busy: bool) -> str:
     return f"{format_size(row.median(kind))} ±{row.spread(kind):.0%}"
 
 
-def _profile(row: Row) -> Table:
+def _profile(row: Row, parts_s: dict[str, float]) -> Table:
     """The parts of a step; they add up to its last line."""
-    assert row.profile is not None
-    parts_s = row.profile.parts_s
-    step_s = sum(parts_s.values())
-    table = Table(
-        title=Text(f"\na training step of {row.name}"),
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        show_header=False,
-        padding=(0, 2, 0, 0),
-    )
-    for justify in ("left", "right", "right", "left"):
-        table.add_column(justify=justify)
+    title = Text(f"\na training step of {row.name}", style="bold")
+    table = _table("lrrl", title=title, title_justify="left", show_header=False)
+    step_s, usual_s = sum(parts_s.values()), row.batch_rows * row.context / row.median("train")
     for part, part_s in sorted(parts_s.items(), key=lambda item: -item[1]):
         share = part_s / step_s if step_s else 0.0
-        bar = "█" * round(_BAR * max(0.0, share))
+        bar = "█" * round(_BAR * share)
         table.add_row(Text(f"  {sanitize(part)}"), f"{part_s * 1e3:.2f} ms", f"{share:.1%}", bar)
-    usual_s = row.batch_rows * row.context / row.median("train")
     usual = f"not profiled {usual_s * 1e3:.2f} ms"
     table.add_row("  sum", f"{step_s * 1e3:.2f} ms", "100%", usual, style="bold")
     return table
 
 
 def _changes(comparison: Comparison) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("", "", "before", "now", "ratio", "95 % interval", "verdict"):
-        is_number = column in ("before", "now", "ratio")
-        table.add_column(column, justify="right" if is_number else "left")
+    table = _table("llrrrll", "", "", "before", "now", "ratio", "95 % interval", "verdict")
     for change in comparison.changes:
-        interval = "-"
-        if change.low is not None and change.high is not None:
-            interval = f"{change.low:.3f} to {change.high:.3f}"
-        verdict = f"{change.verdict} ({change.why})" if change.why else change.verdict
         table.add_row(
             Text(change.variant),
             KINDS[change.kind],
             f"{change.before:,.0f}",
             f"{change.now:,.0f}",
             f"{change.ratio:.3f}",
-            interval,
-            Text(verdict, style=_STYLES.get(change.verdict, "")),
+            "-" if change.low is None else f"{change.low:.3f} to {change.high:.3f}",
+            Text(
+                f"{change.verdict} ({change.why})" if change.why else change.verdict,
+                style=_STYLES.get(change.verdict, ""),
+            ),
         )
     return table

@@ -1,5 +1,6 @@
 """Saved results of a bench: one versioned schema, in which nothing is derived."""
 
+import itertools
 import statistics
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,7 +34,7 @@ class Data(Section):
 
 
 class Settings(Section):
-    """Settings that must agree for two benches to be comparable."""
+    """Settings of the bench; two agree but for the repeats where they are comparable."""
 
     repeats: Annotated[int, Field(ge=1)]
     burst_s: Finite  # of training per repeat, about
@@ -147,32 +148,28 @@ class Bench(Section):
     rows: Annotated[list[Row], Field(min_length=1)]
     failed: list[Failure]
 
-    def to_json(self) -> str:
-        """The content of a saved file."""
-        return self.model_dump_json(by_alias=True, indent=1) + "\n"
-
     def busy_reasons(self) -> list[str]:
         """Reasons why the machine counts as busy, a line each; none where it was quiet."""
-        load, found = self.load, []
-        if load.load_per_core is not None and load.load_per_core > LOAD_PER_CORE:
-            found.append(f"load average {load.load_per_core:.2f} per core before the start")
-        if load.other_cores is not None and load.other_cores > OTHER_CORES_SHARE * self.cores:
-            found.append(f"other processes took {load.other_cores:.2f} of {self.cores} cores")
-        if load.steal_share is not None and load.steal_share > STEAL_SHARE:
-            found.append(f"the host gave {load.steal_share:.1%} of the processors' time to others")
-        for row in self.rows:
-            for kind, title in KINDS.items():
-                if (spread := row.spread(kind)) > SPREAD:
-                    repeats = len(row.samples(kind))
-                    found.append(
-                        f"{title} of {row.name} varies by ±{spread:.0%} over {repeats} repeats"
-                    )
+        load, allowed, of_cores = self.load, OTHER_CORES_SHARE * self.cores, f"{self.cores} cores"
+        limits = (
+            (load.load_per_core, LOAD_PER_CORE, "load average {:.2f} per core before the start"),
+            (load.other_cores, allowed, f"other processes took {{:.2f}} of {of_cores}"),
+            (
+                load.steal_share,
+                STEAL_SHARE,
+                "the host gave {:.1%} of the processors' time to others",
+            ),
+        )
+        found = [text.format(value) for value, limit, text in limits if (value or 0.0) > limit]
+        for row, kind in itertools.product(self.rows, KINDS):
+            if (spread := row.spread(kind)) > SPREAD:
+                repeats = f"±{spread:.0%} over {len(row.samples(kind))} repeats"
+                found.append(f"{KINDS[kind]} of {row.name} varies by {repeats}")
         return found
 
 
 def load(path: Path) -> Bench:
     """A saved bench; ValueError in one line for anything else."""
-    hint = "give a file that bench --save wrote"
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"larger than {MAX_BYTES >> 20} MiB")
@@ -182,8 +179,8 @@ def load(path: Path) -> Bench:
             raise ValueError(f"its schema is {str(found)[:20]!r}, known is {SCHEMA}")
         return Bench.model_validate_json(raw)
     except OSError as error:
-        raise ValueError(f"--against {path}: cannot be read ({error.strerror}); {hint}") from None
-    except ValidationError as error:
-        raise ValueError(f"--against {path}: not a bench ({first_error(error)}); {hint}") from None
+        why = f"cannot be read ({error.strerror})"
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"--against {path}: not a bench ({error}); {hint}") from None
+        reason = first_error(error) if isinstance(error, ValidationError) else error
+        why = f"not a bench ({reason})"
+    raise ValueError(f"--against {path}: {why}; give a file that bench --save wrote")

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import tempfile
 import time
@@ -12,13 +13,13 @@ from typing import Any
 
 import psutil
 
-from speedrun import text as text_
 from speedrun.bench import workload
 from speedrun.bench.cases import Case
 from speedrun.bench.result import SCHEMA, Bench
 from speedrun.data import heldout, open
 from speedrun.system import hardware
 from speedrun.system.subprocesses import Child, ChildError
+from speedrun.text import parse_minutes
 from speedrun.training import record
 
 DEFAULT_REPEATS = 5
@@ -26,7 +27,7 @@ FEW_REPEATS, SLOW_S = 3, 3.0  # without --repeats: of what takes longer than thi
 MIN_REPEATS = 3  # of a bench by --minutes
 # Scoring and sampling come before training: their weights must be the same at every repeat.
 _KINDS = {"score": "scoring", "sample": "sampling", "train": "training"}
-_OTHERS_WORK = ("idle", "iowait", "steal", "guest", "guest_nice")  # of no process here
+_OTHERS_WORK = {"idle", "iowait", "steal", "guest", "guest_nice"}  # of no process here
 
 Say = Callable[[str], None]
 
@@ -46,7 +47,7 @@ class Effort:
             raise ValueError("--repeats and --minutes contradict each other: give one of them")
         if repeats is not None and not 1 <= repeats <= 1000:
             raise ValueError(f"--repeats {repeats}: allowed are 1 to 1000")
-        budget_s = None if minutes is None else text_.parse_minutes(minutes)
+        budget_s = None if minutes is None else parse_minutes(minutes)
         return cls(repeats=repeats, budget_s=budget_s, with_profile=with_profile)
 
     def is_enough(self, num_rounds: int, spent_s: float) -> bool:
@@ -73,14 +74,15 @@ def measure(
     load_per_core = hardware.load_per_core()  # before anything of ours is in it
     with contextlib.ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="speedrun-bench-")))
-        running = Running(start, _once(notice))
+        # Every process gives the same notices of the data; each is passed on once.
+        running = Running(start, functools.cache(notice))
         stack.callback(running.kill)
         for number, case in enumerate(cases):
             phase(f"building {case.name} ({number + 1} of {len(cases)})")
             running.add(case, scratch / str(number))
-        before = _Reading.take(running.pids())
+        load_since = watch(running.pids())
         repeats = take_rounds(running, effort, phase)
-        load = _Reading.take(running.pids()).since(before)
+        load = load_since()
         if effort.with_profile:
             phase("profiling training steps")
             running.each("profile", is_vital=False)
@@ -88,11 +90,13 @@ def measure(
     if not rows:
         first = running.failed[0]
         raise ValueError(f"nothing could be measured: {first['variant']}: {first['error']}")
+    machine = hardware.machine()
     return Bench.model_validate(
         {
             "schema": SCHEMA,
             **record.provenance(),
-            **_machine(),
+            "cpu": machine.cpu,
+            "cores": machine.cores,
             "data": _data(cases[0]),
             "settings": {
                 "repeats": repeats,
@@ -178,57 +182,33 @@ def take_rounds(
     return min(taken)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Reading:
-    """Times of all processors since the machine started, in seconds."""
+def watch(pids: Iterable[int]) -> Callable[[], dict[str, float | None]]:
+    """From now on: cores used by processes other than these, and the host's share of the time."""
+    before = _times(pids)
 
-    wall_s: float
-    busy_s: float  # of all processes
-    total_s: float
-    steal_s: float | None  # None where the system does not count it
-    own_s: float  # of the processes that measure
+    def since() -> dict[str, float | None]:
+        spent = {name: s - before[name] for name, s in _times(pids).items() if name in before}
+        steal_share = spent["steal"] / max(spent["total"], 1e-9) if "steal" in spent else None
+        other_cores = (spent["busy"] - spent["own"]) / max(spent["wall"], 1e-9)
+        return {"other_cores": max(0.0, other_cores), "steal_share": steal_share}
 
-    @classmethod
-    def take(cls, pids: Iterable[int]) -> "_Reading":
-        times = psutil.cpu_times()._asdict()
-        own_s = 0.0
-        for pid in (psutil.Process().pid, *pids):
-            with contextlib.suppress(psutil.Error):  # one that ended took no more
-                used = psutil.Process(pid).cpu_times()
-                own_s += used.user + used.system
-        return cls(
-            wall_s=time.perf_counter(),
-            busy_s=sum(value for name, value in times.items() if name not in _OTHERS_WORK),
-            total_s=sum(v for name, v in times.items() if name not in ("guest", "guest_nice")),
-            steal_s=times.get("steal"),
-            own_s=own_s,
-        )
-
-    def since(self, before: "_Reading") -> dict[str, float | None]:
-        """Cores used by other processes, and the share of time that the host gave to others."""
-        wall_s = max(self.wall_s - before.wall_s, 1e-9)
-        others_s = (self.busy_s - before.busy_s) - (self.own_s - before.own_s)
-        steal_share = None
-        if before.steal_s is not None and self.steal_s is not None:
-            steal_share = (self.steal_s - before.steal_s) / max(self.total_s - before.total_s, 1e-9)
-        return {"other_cores": max(0.0, others_s / wall_s), "steal_share": steal_share}
+    return since
 
 
-def _once(notice: Say) -> Say:
-    """Every process gives the same notices of the data; each is passed on once."""
-    heard: set[str] = set()
-
-    def say(text: str) -> None:
-        if text not in heard:
-            heard.add(text)
-            notice(text)
-
-    return say
-
-
-def _machine() -> dict[str, Any]:
-    machine = hardware.machine()
-    return {"cpu": machine.cpu, "cores": machine.cores}
+def _times(pids: Iterable[int]) -> dict[str, float]:
+    """Seconds of all processors since the machine started; `steal` where the system counts it."""
+    times, own_s = psutil.cpu_times()._asdict(), 0.0
+    for pid in (psutil.Process().pid, *pids):
+        with contextlib.suppress(psutil.Error):  # one that ended took no more
+            used = psutil.Process(pid).cpu_times()
+            own_s += used.user + used.system
+    return {
+        "wall": time.perf_counter(),
+        "busy": sum(s for name, s in times.items() if name not in _OTHERS_WORK),
+        "total": sum(s for name, s in times.items() if not name.startswith("guest")),
+        "own": own_s,
+        **{name: s for name, s in times.items() if name == "steal"},
+    }
 
 
 def _data(case: Case) -> dict[str, str]:

@@ -6,8 +6,8 @@ sample of `evaluation`. Run as a module, it serves `bench.runner` in a child pro
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -40,21 +40,6 @@ _MIN_PROFILED, _MAX_PROFILED = 4, 64  # steps
 _MAX_TRIES = 8  # of seeds, for a story that does not end early
 
 
-@dataclass
-class _Counting:
-    """A tokenizer that counts the tokens it decodes."""
-
-    inner: Tokenizer
-    num_decoded: int = 0
-
-    def encode(self, text: str) -> Any:
-        return self.inner.encode(text)
-
-    def decode(self, ids: Any) -> str:
-        self.num_decoded = len(ids)
-        return self.inner.decode(ids)
-
-
 class Workload:
     """An engine, its data, and the measurements made of them."""
 
@@ -76,17 +61,10 @@ class Workload:
         self._tokenizer = tokenizer.for_data(
             source, pinned, data.vocab, data.tokenizer, paths.cache_dir() / "tokenizers", notice
         )
-        self._run = resolve(self._architecture, case.request, self._tokenizer.vocab)
-        run = self._run
+        run = resolve(self._architecture, case.request, self._tokenizer.vocab)
+        self._run, shape = run, {"context": run.model.context, "batch_rows": run.recipe.batch_rows}
         # A cache of its own: text that was tokenized before would make training faster.
-        self._stream = TokenStream(
-            source,
-            pinned,
-            self._tokenizer,
-            scratch,
-            context=run.model.context,
-            batch_rows=run.recipe.batch_rows,
-        )
+        self._stream = TokenStream(source, pinned, self._tokenizer, scratch, **shape)
         self._matmul_gflops = {
             precision: self._backend.matmul_gflops(self._device, precision)
             for precision in ("fp32", "bf16")
@@ -119,36 +97,42 @@ class Workload:
         self._engine.finalize()
         self._engine.sync()
         self._evaluate()
-        self._choose_story()
+        self._story_seed = self._choose_story()
 
-    # -- one repeat of each measurement
+    # -- one repeat of each measurement; tokens per second
 
     def train(self) -> float:
-        """Train for about `BURST_S`; tokens per second."""
+        """Train for about `BURST_S`."""
         self._train_for(_LEAD_IN_S)
         self._waited_s = 0.0
         num_steps, taken_s = self._train_for(BURST_S)
         self._trained += (num_steps, taken_s, self._waited_s)
-        return self._noted("train", self._num_tokens(num_steps) / taken_s)
+        return self._noted("train", self._num_tokens(num_steps), taken_s)
 
     def learn(self, num_steps: int) -> float:
-        """Take a number of training steps; tokens per second."""
+        """Take a number of training steps."""
         since_s = self._now()
         self._steps(num_steps)
         return self._num_tokens(num_steps) / (self._now() - since_s)
 
     def score(self) -> float:
-        """Score the same documents again; tokens per second."""
+        """Score the same documents again."""
         self._engine.finalize()
         taken_s, found = self._evaluate()
         self._num_draws = found.num_draws
-        return self._noted("score", found.num_tokens / taken_s)
+        return self._noted("score", found.num_tokens, taken_s)
 
     def sample(self) -> float:
-        """Generate the same story again; tokens per second."""
+        """Generate the same story again."""
         self._engine.finalize()
         taken_s, num_tokens = self._tell(self._story_seed)
-        return self._noted("sample", num_tokens / taken_s)
+        return self._noted("sample", num_tokens, taken_s)
+
+    def _noted(self, kind: str, num_tokens: int, taken_s: float) -> float:
+        self._rates[kind].append(num_tokens / taken_s)
+        return num_tokens / taken_s
+
+    # -- the rest
 
     def profile(self) -> None:
         """Profile about a second of training steps; the wait for rows is that of `train`."""
@@ -158,8 +142,6 @@ class Workload:
         found = cast(Profiled, self._engine).profile(batches)
         parts_s = {"waiting for data": waited_s / max(1, num_steps), **found.parts_s}
         self._profile = {"parts_s": parts_s, "note": found.note}
-
-    # -- results
 
     def row(self) -> dict[str, Any]:
         """A `result.Row` as plain values."""
@@ -186,24 +168,16 @@ class Workload:
         }
 
     def _flop(self) -> dict[str, Any] | None:
-        run = self._run
-        if not self._architecture.initial(run.model, run.seed):  # counted: nothing is multiplied
+        model, architecture = self._run.model, self._architecture
+        if not architecture.initial(model, self._run.seed):  # counted: nothing is multiplied
             return None
         is_processor = self._device.accelerator is None
-        parts, formula = flops.forward_parts(
-            self._architecture, run.model, is_processor=is_processor
-        )
+        parts, formula = flops.forward_parts(architecture, model, is_processor=is_processor)
         return {
-            "train_6n": flops.train_flop(run.model.num_params, 1),
+            "train_6n": flops.train_flop(model.num_params, 1),
             "train_exact": flops.exact_flop(sum(parts.values()), 1),
             "formula": formula,
         }
-
-    # -- measuring
-
-    def _noted(self, kind: str, tokens_per_s: float) -> float:
-        self._rates[kind].append(tokens_per_s)
-        return tokens_per_s
 
     def _num_tokens(self, num_steps: int) -> int:
         return num_steps * self._run.recipe.batch_rows * self._run.model.context
@@ -233,44 +207,41 @@ class Workload:
         self._engine.sync()
 
     def _evaluate(self) -> tuple[float, Score]:
-        run = self._run
         since_s = self._now()
         config = scoring.ScoringConfig(
-            context=run.model.context,
-            stride=run.data.stride,
+            context=self._run.model.context,
+            stride=self._run.data.stride,
             likelihood=self._architecture.LIKELIHOOD,
         )
         documents = scoring.encode(self._docs, self._tokenizer)
         found = scoring.score(Scorer(self._engine), documents, config)
         return self._now() - since_s, found
 
-    def _choose_story(self) -> None:
+    def _choose_story(self) -> int:
         """The first seed whose story has all its tokens, or that of the longest tried."""
         lengths: dict[int, int] = {}
         for seed in range(_MAX_TRIES):
             _, lengths[seed] = self._tell(seed)
             if lengths[seed] >= STORY_TOKENS:
                 break
-        self._story_seed = max(lengths, key=lambda seed: lengths[seed])
+        return max(lengths, key=lambda seed: lengths[seed])
 
     def _tell(self, seed: int) -> tuple[float, int]:
         """Seconds of a story, and the number of tokens that were drawn for it."""
+        own, lengths = self._tokenizer, [0]
+
+        def decode(ids: Any) -> str:
+            lengths.append(len(ids))
+            return own.decode(ids)
+
+        counting = cast(Tokenizer, SimpleNamespace(encode=own.encode, decode=decode))
         sampling = generate.Sampling(seed=seed, max_tokens=STORY_TOKENS)
-        counting = _Counting(self._tokenizer)
-        since_s = self._now()
-        generate.tell(
-            self._engine,
-            self._architecture,
-            self._run.model,
-            cast(Tokenizer, counting),
-            generate.PROMPT,
-            sampling,
-        )
+        since_s, model = self._now(), self._run.model
+        generate.tell(self._engine, self._architecture, model, counting, generate.PROMPT, sampling)
         taken_s = self._now() - since_s
         if self._architecture.LIKELIHOOD == "bound":  # all are drawn at once, wherever it ends
             return taken_s, STORY_TOKENS
-        given = 1 + len(self._tokenizer.encode(generate.PROMPT))
-        return taken_s, max(1, counting.num_decoded - given)
+        return taken_s, max(1, lengths[-1] - 1 - len(own.encode(generate.PROMPT)))
 
 
 def _make(notice: Callable[[str], None], scratch: str, **case: Any) -> Workload:

@@ -80,7 +80,8 @@ def bench(
     comparison = None if before is None else compare.compare(before, found)
     try:
         if save is not None:
-            save.write_text(found.to_json(), encoding="utf-8")
+            text = found.model_dump_json(by_alias=True, indent=1) + "\n"
+            save.write_text(text, encoding="utf-8")
     finally:  # minutes were spent on it: shown even where the disk is full
         if json_:
             print(report.as_json(found, comparison))
@@ -91,18 +92,12 @@ def bench(
 
 
 def _measure(console: "Console", options: Options, before: "Bench | None") -> "Bench":
-    from rich.status import Status
-    from rich.text import Text
-
     from speedrun.bench import compare, runner
     from speedrun.bench.cases import cases
     from speedrun.data import open
 
     def notice(text: str) -> None:
         console.print(f"notice: {text}", style="yellow", markup=False, soft_wrap=True)
-
-    def say(text: str) -> None:
-        console.print(f"{text} …", markup=False, highlight=False, soft_wrap=True)
 
     effort = runner.Effort.parse(options.repeats, options.minutes, with_profile=options.profile)
     chosen, left_out = cases(options.arch, options.params, options.device, options.data)
@@ -113,24 +108,26 @@ def _measure(console: "Console", options: Options, before: "Bench | None") -> "B
     if options.data is not None:
         open.open_source(options.data, notice)  # unreadable data is reported before building
     # Drawn twice a second, by a process that has nothing else to do.
-    with Status("", console=console, refresh_per_second=2) as status:
+    with console.status("", refresh_per_second=2) as status:
 
-        def show_phase(text: str) -> None:
-            status.update(Text(f"{text} …"))
+        def phase(text: str) -> None:
+            if console.is_terminal:
+                status.update(f"{text} …")
+            else:
+                console.print(f"{text} …", markup=False, highlight=False, soft_wrap=True)
 
-        phase = show_phase if console.is_terminal else say
         return runner.measure(chosen, effort, phase=phase, notice=notice)
 
 
 def _expect_new(path: Path) -> None:
     """Refuse a file that could not be written, or would be lost, before minutes are spent."""
-    if path.exists():
-        raise ValueError(f"--save {path}: the file exists; choose another name")
     if not path.parent.is_dir():
         raise ValueError(f"--save {path}: there is no folder {path.parent}; make it first")
     try:
-        path.touch()
+        path.touch(exist_ok=False)
         path.unlink()
+    except FileExistsError:
+        raise ValueError(f"--save {path}: the file exists; choose another name") from None
     except OSError as error:
         raise ValueError(
             f"--save {path}: cannot be written ({error.strerror}); choose another place"
