@@ -37,19 +37,17 @@ def fastest(
     """
     times: Times = {}
     errors: list[Exception] = []
-    measured: list[tuple[float, Device]] = []
     for device in devices:
         try:
-            step_s = _step_s(device, architecture, run, now)
+            times[device.name] = round(_step_s(device, architecture, run, now), 6)
         except (RuntimeError, MemoryError, ValueError) as error:
             errors.append(error)
             times[device.name] = f"{type(error).__name__}: {error}"[:200]
-        else:
-            measured.append((step_s, device))
-            times[device.name] = round(step_s, 6)
+    measured = {name: step_s for name, step_s in times.items() if isinstance(step_s, float)}
     if not measured:
         raise errors[0]
-    return min(measured, key=lambda pair: pair[0])[1], times
+    name = min(measured, key=measured.__getitem__)
+    return next(device for device in devices if device.name == name), times
 
 
 def _step_s(

@@ -10,13 +10,12 @@ import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from speedrun.autotune import worker
-from speedrun.autotune.result import Budget, Result, Trial
 from speedrun.autotune.worker import FirstSteps, Slot, Target
-from speedrun.device import ExecutionConfig
+from speedrun.device import DEFAULT_EXECUTION, ExecutionConfig
 from speedrun.system.subprocesses import Child, ChildEnded, ChildError, ChildTimeout
 
 # Relative difference of a step's loss that another order of rounding explains.
@@ -31,18 +30,51 @@ MIN_COMPILE_S = 3.0  # with less left no compilation is begun
 _INSTANT_S = 0.05
 
 
+@dataclass(frozen=True)
+class Budget:
+    """Seconds for the whole search, the start of the process included, and for one compilation."""
+
+    total_s: float
+    compile_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A value against the best settings before it; seconds of a step, the least of all rounds."""
+
+    field: str
+    value: Any
+    step_s: float
+    against_s: float
+    spread: float = 0.0  # of the rounds, over their least: how much the machine was disturbed
+    rounds: int = 0  # 0: given up at its first steps
+    kept: bool = False
+
+
+@dataclass(kw_only=True)
+class Result:
+    """The outcome of a search; fields of `settings` about which nothing was found are None."""
+
+    settings: ExecutionConfig = DEFAULT_EXECUTION
+    default_s: float | None = None  # of a step
+    best_s: float | None = None
+    trials: list[Trial] = field(default_factory=list)
+    dropped: dict[str, str] = field(default_factory=dict)  # candidate -> reason
+    tried: set[str] = field(default_factory=set)
+    not_tried: list[str] = field(default_factory=list)
+    problem: str = ""  # why the search ended early
+
+
 @dataclass
 class _Timed:
     """Settings whose engine is built and right, and the seconds of its steps."""
 
     settings: ExecutionConfig
-    step_s: float  # the least
-    median_s: float
+    times_s: Sequence[float]
 
-    @classmethod
-    def of(cls, settings: ExecutionConfig, times_s: Sequence[float]) -> "_Timed":
-        """The least and the median of some times."""
-        return cls(settings, min(times_s), statistics.median(times_s))
+    @property
+    def step_s(self) -> float:
+        return min(self.times_s)
 
 
 class _Over(Exception):
@@ -101,25 +133,24 @@ class Search:
             self._start_child()
         except ChildError as error:
             raise _Over(f"its process did not start: {error}") from None
-        self._startup_s = self._now() - started_s
-        started_s = self._now()
+        built_s = self._now()
+        self._startup_s = built_s - started_s
         try:
             first = self._build(self._default, self._left_s(), may_shrink=True)
             self._call("promote")
         except ChildTimeout:
-            raise _Over(
-                f"the default settings alone take longer than {self._budget.total_s:g} s"
-            ) from None
+            total = f"{self._budget.total_s:g} s"
+            raise _Over(f"the default settings alone take longer than {total}") from None
         except ChildError as error:
             self._result.settings = self._default  # nothing else can be trusted more
             raise _Over(f"the default settings fail: {error}") from None
-        self._build_s = self._now() - started_s
+        self._build_s = self._now() - built_s
         self._first_s, self._losses = first.times_s[0], first.losses
         default, rows = self._default, first.metadata.get("micro_batch_rows")
         if rows and default.micro_batch_rows:  # fewer where memory is short
             default = dataclasses.replace(default, micro_batch_rows=rows)
         self._seen.add(default)
-        self._best = _Timed.of(default, first.times_s[1:])
+        self._best = _Timed(default, first.times_s[1:])
         self._result.default_s = self._best.step_s
 
     def _try_fields(self) -> bool:
@@ -130,8 +161,7 @@ class Search:
                 settings = dataclasses.replace(self._best.settings, **{name: value})
                 if settings in self._seen:
                     continue
-                is_gain = self._try(name, settings)
-                if not is_gain and type(value) is int:
+                if not self._try(name, settings) and type(value) is int:
                     break  # the numbers after one that loses lose, too
         return self._best.settings != before
 
@@ -174,7 +204,7 @@ class Search:
             settings,
             min(self._left_s(), self._budget.compile_s if is_compiled else timeout_s),
             first_s=None if is_compiled else SLOW_FIRST * self._first_s,
-            step_s=SLOW_STEP * self._best.median_s,
+            step_s=SLOW_STEP * statistics.median(self._best.times_s),
         )
         if is_compiled and not first.metadata.get("compiled", True):
             raise ChildError(str(first.metadata.get("compile_error", "it was not compiled")))
@@ -207,8 +237,8 @@ class Search:
                 break
         if len(ratios) < MIN_ROUNDS:
             return None
-        self._rival = _Timed.of(settings, times_s["rival"])
-        self._best = _Timed.of(best.settings, times_s["best"])
+        self._rival = _Timed(settings, times_s["rival"])
+        self._best = _Timed(best.settings, times_s["best"])
         ratio = max(self._rival.step_s / self._best.step_s, statistics.median(ratios))
         return Trial(
             field=name,
@@ -229,9 +259,8 @@ class Search:
             self._build(self._best.settings, self._left_s())
             self._call("promote")
         except ChildError as error:
-            is_late = self._left_s() <= 0
-            why = f"the best settings did not start again: {error}"
-            raise _Over("" if is_late else why) from None
+            why = f"the best settings did not start again: {error}" if self._left_s() > 0 else ""
+            raise _Over(why) from None
 
     def _start_child(self) -> None:
         self._child = self._start()

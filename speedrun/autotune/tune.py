@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 from speedrun.autotune import cache
 from speedrun.autotune.cache import Tuned
-from speedrun.autotune.result import Budget, Result
-from speedrun.autotune.search import Search, start_worker
+from speedrun.autotune.search import Budget, Result, Search, Trial, start_worker
 from speedrun.autotune.worker import Target
 from speedrun.config import Recipe
 from speedrun.device import DEFAULT_EXECUTION, ExecutionConfig
@@ -80,7 +79,7 @@ def _facts(mode: Mode, result: Result, spent_s: float) -> dict[str, Any]:
         "chosen": _chosen(result.settings),
         "plain_step_s": result.default_s,
         "step_s": result.best_s,
-        "trials": [trial.as_dict() for trial in result.trials],
+        "trials": [_rounded(trial) for trial in result.trials],
         "dropped": result.dropped,
         "not_tried": result.not_tried,
         "spent_s": round(spent_s, 3),
@@ -88,6 +87,11 @@ def _facts(mode: Mode, result: Result, spent_s: float) -> dict[str, Any]:
         "spread": round(statistics.median(spreads), 3) if spreads else None,
     }
     return facts | ({"problem": result.problem} if result.problem else {})
+
+
+def _rounded(trial: Trial) -> dict[str, Any]:
+    digits = {"step_s": 6, "against_s": 6, "spread": 3}
+    return vars(trial) | {name: round(getattr(trial, name), n) for name, n in digits.items()}
 
 
 def _chosen(settings: ExecutionConfig) -> dict[str, Any]:

@@ -92,6 +92,8 @@ def bench(
 
 
 def _measure(console: "Console", options: Options, before: "Bench | None") -> "Bench":
+    from rich.text import Text
+
     from speedrun.bench import compare, runner
     from speedrun.bench.cases import cases
     from speedrun.data import open
@@ -112,7 +114,7 @@ def _measure(console: "Console", options: Options, before: "Bench | None") -> "B
 
         def phase(text: str) -> None:
             if console.is_terminal:
-                status.update(f"{text} …")
+                status.update(Text(f"{text} …"))
             else:
                 console.print(f"{text} …", markup=False, highlight=False, soft_wrap=True)
 

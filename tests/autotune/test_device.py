@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,66 +20,56 @@ def device(name: str, **fields) -> Device:
     return Device(name=name, backend=name, **given)
 
 
-class Backend:
+def backend(fake_time, step_s: float, error: Exception | None = None) -> Any:
     """Makes one engine of a given speed, or fails."""
+    engine = FakeEngine(fake_time, step_s)
 
-    def __init__(self, fake_time, step_s: float, error: Exception | None = None) -> None:
-        self.made = FakeEngine(fake_time, step_s)
-        self.error = error
+    def make(*request):
+        if error:
+            raise error
+        return engine
 
-    def engine(self, *request):
-        if self.error:
-            raise self.error
-        return self.made
-
-
-class Architecture:
-    """Written for every backend but one."""
-
-    def backends(self) -> list[str]:
-        return ["mlx", "mps", "cpu", "gone", "cuda"]
+    return SimpleNamespace(made=engine, engine=make)
 
 
-ARCHITECTURE: Any = Architecture()
+ARCHITECTURE: Any = SimpleNamespace(backends=lambda: ["mlx", "mps", "cpu", "gone", "cuda"])
 
 
 @pytest.fixture
-def found(monkeypatch):
-    def find(backends: dict[str, Any], *devices: Device) -> None:
+def fastest(monkeypatch, fake_time):
+    """The choice among `mlx` and others, each with a backend of its own."""
+
+    def find(**backends: Any) -> tuple[str, dict[str, Any]]:
         monkeypatch.setattr(registry, "backend", backends.__getitem__)
-        monkeypatch.setattr(registry, "devices", lambda: list(devices))
+        given = [device(name) for name in backends]
+        chosen, times = devices.fastest(given, ARCHITECTURE, run_of(1.0), now=fake_time)
+        return chosen.name, times
 
     return find
 
 
-def test_candidates_share_an_accelerator_and_can_run(found):
-    mine = device("mlx")
-    found(
-        {},
-        mine,
+def test_candidates_share_an_accelerator_and_can_run(monkeypatch):
+    here = [
+        device("mlx"),
         device("mps"),
         device("cpu", shared=None),
         device("unwritten"),
         device("gone", available=False),
         device("cuda", shared="another"),
-    )
-    assert [d.name for d in devices.candidates(mine, ARCHITECTURE)] == ["mlx", "mps"]
-    assert [d.name for d in devices.candidates(device("cpu", shared=None), ARCHITECTURE)] == ["cpu"]
+    ]
+    monkeypatch.setattr(registry, "devices", lambda: here)
+    assert [d.name for d in devices.candidates(here[0], ARCHITECTURE)] == ["mlx", "mps"]
+    assert [d.name for d in devices.candidates(here[2], ARCHITECTURE)] == ["cpu"]
 
 
-@pytest.mark.parametrize(("mlx_s", "mps_s", "winner"), [(2.0, 1.0, "mps"), (1.0, 2.0, "mlx")])
-def test_the_faster_one_is_chosen_whatever_the_order(fake_time, found, mlx_s, mps_s, winner):
-    backends = {"mlx": Backend(fake_time, mlx_s), "mps": Backend(fake_time, mps_s)}
-    found(backends)
-    pair = [device("mlx"), device("mps")]
-    for order in (pair, pair[::-1]):
-        chosen, times = devices.fastest(order, ARCHITECTURE, run_of(1.0), now=fake_time)
-        assert chosen.name == winner
-        assert times == {"mlx": mlx_s, "mps": mps_s}
+def test_the_faster_one_is_chosen_whatever_the_order(fake_time, fastest):
+    slow, fast = backend(fake_time, 2.0), backend(fake_time, 1.0)
+    assert fastest(mlx=slow, mps=fast) == ("mps", {"mlx": 2.0, "mps": 1.0})
+    assert fastest(mlx=fast, mps=slow) == ("mlx", {"mlx": 1.0, "mps": 2.0})
 
 
-def test_the_first_step_compiles_and_does_not_count(fake_time, found):
-    slow_start = Backend(fake_time, 1.0)
+def test_the_first_step_compiles_and_does_not_count(fake_time, fastest):
+    slow_start = backend(fake_time, 1.0)
     real = slow_start.made.step
 
     def step(rows, lr_scale):
@@ -86,30 +77,21 @@ def test_the_first_step_compiles_and_does_not_count(fake_time, found):
         real(rows, lr_scale)
 
     slow_start.made.step = step
-    found({"mlx": slow_start, "mps": Backend(fake_time, 2.0)})
-    chosen, _ = devices.fastest(
-        [device("mlx"), device("mps")], ARCHITECTURE, run_of(1.0), now=fake_time
-    )
-    assert chosen.name == "mlx"
+    assert fastest(mlx=slow_start, mps=backend(fake_time, 2.0))[0] == "mlx"
 
 
-def test_one_that_fails_is_out_with_its_reason(fake_time, found):
-    broken = Backend(fake_time, 1.0, RuntimeError("no kernel"))
-    found({"mlx": broken, "mps": Backend(fake_time, 2.0)})
-    run = run_of(1.0)
-    both = [device("mlx"), device("mps")]
-    chosen, times = devices.fastest(both, ARCHITECTURE, run, now=fake_time)
-    assert chosen.name == "mps" and times == {"mlx": "RuntimeError: no kernel", "mps": 2.0}
+def test_one_that_fails_is_out_with_its_reason(fake_time, fastest):
+    broken = backend(fake_time, 1.0, RuntimeError("no kernel"))
+    chosen, times = fastest(mlx=broken, mps=backend(fake_time, 2.0))
+    assert chosen == "mps" and times == {"mlx": "RuntimeError: no kernel", "mps": 2.0}
     with pytest.raises(RuntimeError, match="no kernel"):
-        devices.fastest(both[:1], ARCHITECTURE, run, now=fake_time)
+        fastest(mlx=broken)
 
 
-def test_one_without_room_takes_smaller_pieces(fake_time, found):
-    tight = Backend(fake_time, 1.0)
+def test_one_without_room_takes_smaller_pieces(fake_time, fastest):
+    tight = backend(fake_time, 1.0)
     tight.made.fits_rows = 2
-    found({"mlx": tight})
-    _, times = devices.fastest([device("mlx")], ARCHITECTURE, run_of(1.0), now=fake_time)
-    assert times == {"mlx": 1.0} and tight.made.micro_batch_rows == 2
+    assert fastest(mlx=tight) == ("mlx", {"mlx": 1.0}) and tight.made.micro_batch_rows == 2
 
 
 @pytest.mark.slow

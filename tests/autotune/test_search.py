@@ -9,8 +9,7 @@ import pytest
 from helpers.fake_worker import Candidate, FakeWorker
 
 from speedrun.autotune import search
-from speedrun.autotune.result import Budget, Result
-from speedrun.autotune.search import Search
+from speedrun.autotune.search import Budget, Result, Search
 from speedrun.device import ExecutionConfig
 
 SPACE = {

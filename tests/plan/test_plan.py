@@ -41,11 +41,8 @@ def on(device: str, **options: Any) -> Plan:
     ("num_params", "num_tokens", "tflops", "hours"),
     [
         (10e6, 200e6, 3, 1.11),
-        (10e6, 200e6, 20, 0.17),
         (30e6, 600e6, 20, 1.50),
         (125e6, 1e9, 20, 10.42),
-        (125e6, 1e9, 150, 1.39),
-        (125e6, 2.5e9, 20, 26.04),
         (125e6, 2.5e9, 150, 3.47),
     ],
 )
@@ -71,25 +68,17 @@ def test_devices_have_the_published_rates(name, spec, effective, hours):
     assert found.value("time", "train_s") / 3600 == pytest.approx(hours, abs=0.005)
 
 
-def test_every_device_has_a_source_and_is_slower_than_its_spec():
-    for row in DEVICES.values():
-        assert len(row.source) > 20 and row.effective_flop_s < row.spec_flop_s
-
-
 @pytest.mark.parametrize(
     ("num_params", "gigabytes"), [(10e6, 0.14), (1e9, 14.0), (7e9, 98.0), (125e6, 1.75)]
 )
-def test_mixed_precision_holds_fourteen_to_sixteen_bytes(num_params, gigabytes):
+def test_weights_hold_sixteen_bytes_or_fourteen_in_mixed_precision(num_params, gigabytes):
     for dtype in ("bf16", "fp16"):
         held = memory.states(num_params, 0, dtype, "adamw")
         assert held.least_states / 1e9 == pytest.approx(gigabytes)
         assert held.states / num_params == pytest.approx(16)
-
-
-def test_fp32_holds_sixteen_bytes():
-    held = memory.states(85e6, 0, "fp32", "adamw")
-    assert held.least_states == held.states == 16 * 85e6
-    assert (held.weights, held.gradients, held.optimizer) == (4 * 85e6, 4 * 85e6, 8 * 85e6)
+    held = memory.states(num_params, 0, "fp32", "adamw")
+    assert held.least_states == held.states == 16 * num_params
+    assert held.weights == held.gradients == held.optimizer / 2 == 4 * num_params
 
 
 @pytest.mark.parametrize(
@@ -101,9 +90,8 @@ def test_optimizer_states_are_the_common_tables(optimizer, states):
     assert memory.states(1000, 500, "fp32", optimizer).optimizer == (states - 4) * 1000
 
 
-@pytest.mark.parametrize(("tokens_per_s", "millions"), [(56_000, 0.84), (100_000, 1.5)])
-def test_five_minutes_carry_the_published_sizes(tokens_per_s, millions):
-    assert flops.params_by_ratio(tokens_per_s, 300) / 1e6 == pytest.approx(millions)
+def test_five_minutes_carry_the_published_sizes():
+    assert flops.params_by_ratio(56_000, 300) == pytest.approx(0.84e6)
 
 
 # The source prints 188 and 12 per cent, cut off; the formula gives 188.6 and 12.5.
@@ -113,11 +101,6 @@ def test_five_minutes_carry_the_published_sizes(tokens_per_s, millions):
 )
 def test_smaller_models_cost_the_published_extra_compute(k_n, percent, within):
     assert 100 * CHINCHILLA.extra_compute(k_n) == pytest.approx(percent, abs=within)
-
-
-def test_the_printed_alpha_gives_other_figures():
-    printed = dataclasses.replace(CHINCHILLA, alpha=0.32)
-    assert round(100 * printed.extra_compute(0.25)) == 174
 
 
 def test_the_critical_size_is_about_thirty_percent():
@@ -155,7 +138,7 @@ def law_file(tmp_path: Path, **changes: Any) -> Path:
     content["laws"]["loss"] = changes.pop("loss", constants)
     content |= {"hardware_class": "apple-m9", "more": [1], **changes}
     path = tmp_path / "laws.json"
-    path.write_text(json.dumps(content))
+    path.write_text(changes.get("text", json.dumps(content)))
     return path
 
 
@@ -183,6 +166,7 @@ def test_a_law_of_our_own_is_used_and_one_of_other_hardware_is_named(tmp_path, m
         ({"loss": {"E": 1, "A": float("nan"), "B": 1, "alpha": 1, "beta": 1}}, "NaN"),
         ({"loss": {"E": 1, "A": 9, "B": 1, "alpha": 1e-9, "beta": 1e-9}}, "optimum"),
         ({"hardware_class": None}, "hardware_class"),
+        ({"text": "{"}, "is not the laws.json"),
     ],
 )
 def test_a_broken_law_is_refused(tmp_path, changes, says):
@@ -201,21 +185,12 @@ def test_a_size_that_no_data_saves_is_impossible(tmp_path):
     json.dumps(found.as_dict(), allow_nan=False)
 
 
-def test_a_law_that_is_no_json_is_refused(tmp_path):
-    (tmp_path / "laws.json").write_text("{")
-    for path in (tmp_path / "laws.json", tmp_path / "none.json", tmp_path):
-        with pytest.raises(ValueError, match="--law"):
-            plan(law=path)
-
-
 # -- memory, time and verdicts
 
 
 def test_activations_are_a_product_with_a_factor():
     model = dataclasses.make_dataclass("Model", ["context", "width", "depth"])(256, 120, 3)
-    one = 256 * 120 * 3 * 4 * memory.ACTIVATION_FACTOR
-    assert memory.activations(1, model, "fp32") == one
-    assert memory.activations(8, model, "bf16") == 8 * one / 2
+    assert memory.activations(8, model, "bf16") == 8 * 256 * 120 * 3 * 2 * memory.ACTIVATION_FACTOR
 
 
 def test_recorded_races_took_the_memory_that_is_estimated():
