@@ -107,6 +107,7 @@ class Search:
         self._result = Result()
         self._seen: set[ExecutionConfig] = {self._default}
         self._decided: set[str] = set()  # fields
+        self._skipped: dict[str, None] = {}  # candidates, once or more
 
     def run(self) -> Result:
         """Search until nothing is left to try or the time is up."""
@@ -120,6 +121,7 @@ class Search:
         finally:
             if self._child is not None:
                 self._child.kill()
+        result.not_tried = [label for label in self._skipped if label not in result.tried]
         if result.default_s is not None:
             result.best_s = self._best.step_s
             undecided = {name: None for name in self._space if name not in self._decided}
@@ -188,14 +190,12 @@ class Search:
             trial, self._result.dropped[label] = None, str(error)
         self._decided.add(name)
         self._result.tried.add(label)
-        if label in self._result.not_tried:  # beside other settings
-            self._result.not_tried.remove(label)
-        if trial is not None:
-            self._result.trials.append(trial)
-        if trial is None or not trial.kept:
+        if trial is None:
             return False
-        self._best = self._rival
-        return True
+        self._result.trials.append(trial)
+        if trial.kept:
+            self._best = self._rival
+        return trial.kept
 
     def _build_rival(self, settings: ExecutionConfig, is_compiled: bool) -> FirstSteps:
         """The first steps of a candidate; ChildError where they are wrong."""
@@ -281,8 +281,7 @@ class Search:
 
     def _skip(self, label: str) -> bool:
         """Note a candidate for which the time does not suffice."""
-        if label not in self._result.tried and label not in self._result.not_tried:
-            self._result.not_tried.append(label)
+        self._skipped[label] = None
         return False
 
     def _left_s(self) -> float:

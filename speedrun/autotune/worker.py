@@ -101,7 +101,10 @@ class Engines:
             losses.append(engine.train_loss())
             engine.sync()
             times_s.append(time.perf_counter() - started_s)
-            is_slow = _is_slow(times_s, first_s, step_s)
+            # The first step is judged alone; of the others two, as one may have been disturbed.
+            is_slow = (first_s is not None and times_s[0] > first_s) or (
+                step_s is not None and len(times_s) > 2 and min(times_s[1:]) > step_s
+            )
         if not is_slow:
             self._engines["rival"] = engine, execution
         return dataclasses.asdict(
@@ -122,13 +125,6 @@ class Engines:
             engine.step(self._rows, 1.0)
         engine.sync()
         return (time.perf_counter() - started_s) / num_steps
-
-
-def _is_slow(times_s: Sequence[float], first_s: float | None, step_s: float | None) -> bool:
-    """The first step is judged alone; of the others two, as one may have been disturbed."""
-    if first_s is not None and times_s[0] > first_s:
-        return True
-    return step_s is not None and len(times_s) > 2 and min(times_s[1:]) > step_s
 
 
 if __name__ == "__main__":

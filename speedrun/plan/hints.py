@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from speedrun.data.local import LocalFiles
@@ -45,13 +44,13 @@ def tokens_per_step(flop: float) -> float:
     return 0.2920 * flop**0.3271
 
 
-def data_figures(work: Work, now: Callable[[], float] = time.monotonic) -> list[Figure]:
+def data_figures(work: Work) -> list[Figure]:
     """Tokens per parameter against the optimum's, and epochs of the data at hand."""
     request, D, speed = work.request, work.num_tokens, work.tokens_per_s
     N, path, budget_s = request.num_params, request.options.data, request.budget_s
     num_bytes, what = TINYSTORIES_BYTES, "TinyStories, 1.92 GB"
     if path is not None:
-        num_bytes, is_all = _num_bytes(path, now)
+        num_bytes, is_all = _num_bytes(path)
         what = f"{'' if is_all else 'at least '}{num_bytes / 1e6:,.1f} MB of {path.name}"
     at_hand = num_bytes / BYTES_PER_TOKEN
     by_ratio = flops.params_by_ratio(speed, budget_s)
@@ -67,12 +66,12 @@ def data_figures(work: Work, now: Callable[[], float] = time.monotonic) -> list[
     ]
 
 
-def _num_bytes(path: Path, now: Callable[[], float]) -> tuple[int, bool]:
+def _num_bytes(path: Path) -> tuple[int, bool]:
     """UTF-8 bytes of the training documents, and whether all were read in the time."""
-    num_bytes, deadline_s = 0, now() + READ_S
+    num_bytes, deadline_s = 0, time.monotonic() + READ_S
     for text in LocalFiles(path).train():
         num_bytes += len(text.encode())
-        if now() > deadline_s:
+        if time.monotonic() > deadline_s:
             return num_bytes, False
     return max(1, num_bytes), True
 
