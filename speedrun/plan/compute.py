@@ -1,9 +1,5 @@
 """Compute and time of a plan: the arithmetic of 6·N·D."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-
 from speedrun.models import flops
 from speedrun.plan.hardware import Hardware
 from speedrun.plan.memory import MARGIN
@@ -16,49 +12,31 @@ _percent = "{:.0%}".format
 _speed = "{:,.0f} tokens/s".format
 
 
-@dataclass(frozen=True, kw_only=True)
 class Work:
     """The training of a plan on a device, at its effective rate or at a measured speed."""
 
-    request: PlanRequest
-    hardware: Hardware
-    probe: Probe | None
-
-    @cached_property
-    def tokens_per_s(self) -> float:
-        """Speed of training."""
-        if self.probe is not None:
-            return self.probe.tokens_per_s
-        return self.hardware.effective_flop_s / flops.train_flop(self.request.num_params, 1)
-
-    @cached_property
-    def num_tokens(self) -> float:
-        """D: as requested, or what fits into the minutes."""
-        request = self.request
-        return self.tokens_per_s * request.budget_s if request.is_timed else request.num_tokens
-
-    @cached_property
-    def flop(self) -> float:
-        """6·N·D."""
-        return flops.train_flop(self.request.num_params, self.num_tokens)
-
-    @cached_property
-    def parts(self) -> tuple[Mapping[str, float], str]:
-        """FLOP of a forward pass per token, counted exactly, and the source of the count."""
-        request, is_processor = self.request, self.hardware.is_processor
-        return flops.forward_parts(request.architecture, request.model, is_processor=is_processor)
+    def __init__(self, request: PlanRequest, hardware: Hardware, probe: Probe | None) -> None:
+        self.request, self.hardware, self.probe = request, hardware, probe
+        of_rate = hardware.effective_flop_s / flops.train_flop(request.num_params, 1)
+        self.tokens_per_s = of_rate if probe is None else probe.tokens_per_s
+        fits = self.tokens_per_s * request.budget_s
+        self.num_tokens = fits if request.is_timed else request.num_tokens  # D
+        self.flop = flops.train_flop(request.num_params, self.num_tokens)  # 6·N·D
+        # FLOP of a forward pass per token, counted exactly, and the source of the count.
+        self.parts, self.parts_source = flops.forward_parts(
+            request.architecture, request.model, is_processor=hardware.is_processor
+        )
 
     def exact_flop(self, num_tokens: float) -> float:
         """The exact count of training on some tokens."""
-        return flops.exact_flop(sum(self.parts[0].values()), num_tokens)
+        return flops.exact_flop(sum(self.parts.values()), num_tokens)
 
 
 def compute_figures(work: Work) -> list[Figure]:
     """6·N·D beside the exact count."""
     D, total, exact = work.num_tokens, work.flop, work.exact_flop(work.num_tokens)
-    parts, source = work.parts
-    forward = sum(parts.values())
-    shares = ", ".join(f"{name} {part / forward:.0%}" for name, part in parts.items())
+    forward, source = sum(work.parts.values()), work.parts_source
+    shares = ", ".join(f"{name} {part / forward:.0%}" for name, part in work.parts.items())
     of_exact = f"3 · {forward:,.0f} FLOP per token forward · D: {source} ({shares})"
     what = "below 1: weights in tables multiply nothing; above: products of attention"
     fits = "D, that fit the time" if work.request.is_timed else "D"

@@ -59,7 +59,7 @@ def _plan(request: PlanRequest, on: Hardware) -> Plan:
 def _work(request: PlanRequest, on: Hardware, too_large: str) -> Work:
     """The training, with the rate that it reaches here instead of an assumed one if asked."""
     if not request.options.measure or on.here is None:
-        return Work(request=request, hardware=on, probe=None)
+        return Work(request, on, probe=None)
     if too_large:
         raise ValueError(f"--measure: would not fit this machine, {too_large}")
     found = probe.measure(request, on.here)
@@ -69,7 +69,7 @@ def _work(request: PlanRequest, on: Hardware, too_large: str) -> Work:
         effective_flop_s=flops.train_flop(request.num_params, found.tokens_per_s),
         effective_source="6·N · tokens/s, measured just now",
     )
-    return Work(request=request, hardware=on, probe=found)
+    return Work(request, on, found)
 
 
 def _model_figures(request: PlanRequest) -> list[Figure]:
