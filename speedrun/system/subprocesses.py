@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
 Message = Mapping[str, Any]
 
@@ -76,7 +76,7 @@ class Child:
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
         except (OSError, ValueError):  # a broken pipe, or one that `kill` has closed
-            raise ChildEnded(self.why_ended()) from None
+            raise ChildEnded(self._why_ended()) from None
 
     def receive(self, timeout_s: float | None = None) -> Message:
         """The next message; raises ChildTimeout (the child runs on) or ChildEnded."""
@@ -86,7 +86,7 @@ class Child:
             raise ChildTimeout(f"no answer within {timeout_s:.3g} s") from None
         if message is None:
             self._messages.put(None)  # for the next call
-            raise ChildEnded(self.why_ended())
+            raise ChildEnded(self._why_ended())
         return message
 
     def call(
@@ -135,7 +135,7 @@ class Child:
             with contextlib.suppress(OSError):  # what was not sent yet has no reader
                 pipe.close()
 
-    def why_ended(self) -> str:
+    def _why_ended(self) -> str:
         """One line: the signal that ended it, its last error, or its exit code."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_EXIT_S)
@@ -144,7 +144,7 @@ class Child:
             return "closed its output"
         if exit_code < 0:
             name = signal.Signals(-exit_code).name
-            return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+            return f"killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
         self._readers[1].join(_EXIT_S)
         said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         return [f"ended with exit code {exit_code}", *lines, *said][-1][:500]
@@ -193,7 +193,9 @@ class Parent:
         with os.fdopen(sys.stdin.fileno(), closefd=False, encoding="utf-8") as given:
             for line in given:
                 self._messages.put(json.loads(line))
-        kill_own_group()
+        if hasattr(os, "killpg"):
+            os.killpg(0, signal.SIGKILL)  # compilers and loaders, too
+        os._exit(137)
 
 
 def serve(make: Callable[..., Any]) -> None:
@@ -212,30 +214,18 @@ def serve(make: Callable[..., Any]) -> None:
             else:
                 value = getattr(made, kind)(**values)
         except Exception as error:  # of an architecture, a framework, a driver: no common class
-            parent.send("error", text=one_line(error))
+            first_line = str(error).strip().splitlines()[:1]
+            parent.send("error", text=": ".join([type(error).__name__, *first_line])[:300])
             if made is None:
                 return
         else:
             parent.send("result", value=value)
 
 
-def one_line(error: BaseException) -> str:
-    """The class of an error and the first line of its text."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}"[:300] if lines else type(error).__name__
-
-
 def environment() -> dict[str, str]:
     """This process's environment, with the project where Python looks for modules."""
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     return {**os.environ, "PYTHONPATH": path}
-
-
-def kill_own_group() -> NoReturn:
-    """Kill this process and all that it has started: compilers and loaders, too."""
-    if hasattr(os, "killpg"):
-        os.killpg(0, signal.SIGKILL)
-    os._exit(137)
 
 
 def _in_background(work: Callable[[], None]) -> threading.Thread:
