@@ -33,8 +33,11 @@ SUBMIT_S = 0.7  # one submission to 10,000 records: docs/log.md, the slower of t
 RAY_TASKS_PER_S = 354.0  # Ray 2.20.0, release_logs/2.20.0/benchmarks/many_nodes.json, 250 nodes
 RAY_NODES = 250  # Ray, release/benchmarks/README.md: "250+", what its own tests cover
 
-_hours = "{:,.1f} h".format
 _machines = "{:,} machines".format
+
+
+def _hours(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} h"
 
 
 def recorded_off_s(arch: str, folder: Path = OWN_RECORDS) -> tuple[Mapping[str, float], str]:
