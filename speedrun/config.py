@@ -20,22 +20,18 @@ class ModelConfig(Protocol):
     @property
     def vocab(self) -> int:
         """Size of the vocabulary."""
-        ...
 
     @property
     def context(self) -> int:
         """Longest input in tokens."""
-        ...
 
     @property
     def num_params(self) -> int:
         """Number of trainable parameters."""
-        ...
 
     @property
     def num_params_non_embedding(self) -> int:
         """Trainable parameters without embedding and output tables."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,15 +59,13 @@ class Recipe:
     def __post_init__(self) -> None:
         positive = ("lr", "lr_matrix", "eps", "batch_rows")
         shares = ("beta1", "beta2", "momentum", "warmup", "cooldown", "lr_floor")
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise ValueError(f"recipe.{name}={getattr(self, name)}: must be above 0")
-        for name in shares:
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"recipe.{name}={getattr(self, name)}: must lie in 0..1")
-        for name in ("weight_decay", "grad_clip", "micro_batch_rows"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"recipe.{name}={getattr(self, name)}: must be 0 or more")
+        for name, value in vars(self).items():
+            if name in positive and not value > 0:
+                raise ValueError(f"recipe.{name}={value}: must be above 0")
+            if name in shares and not 0 <= value <= 1:
+                raise ValueError(f"recipe.{name}={value}: must lie in 0..1")
+            if name in ("weight_decay", "grad_clip", "micro_batch_rows") and not value >= 0:
+                raise ValueError(f"recipe.{name}={value}: must be 0 or more")
         if self.micro_batch_rows and self.batch_rows % self.micro_batch_rows:
             raise ValueError(
                 f"recipe.micro_batch_rows={self.micro_batch_rows}: must divide"
@@ -153,9 +147,8 @@ def _typed(key: str, text: str, hint: Any) -> Any:
     """The text as a value of this type; `none` and `all` mean None where that is allowed."""
     if types.NoneType in get_args(hint) and text.lower() in ("none", "all"):
         return None
-    adapter = TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False))
     try:
-        return adapter.validate_strings(text)
+        return TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False)).validate_strings(text)
     except ValidationError as error:
         first = error.errors()[0]
         wanted = first["msg"].removeprefix("Input should be ").partition(", unable")[0]

@@ -123,6 +123,13 @@ def parse_eval_docs(text: str) -> int | None:
     return int(text)
 
 
+def reason(error: BaseException, most: int = 200) -> str:
+    """An error in one line, `TypeError: what it says`, of which at most so many letters."""
+    said = error.msg if isinstance(error, SyntaxError) else str(error)
+    lines = (said or "").strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:most]}".removesuffix(": ")
+
+
 def nearest(name: str, known: Iterable[str], what: str) -> LookupError:
     """An error for an unknown name that offers the nearest known ones.
 

@@ -1,5 +1,6 @@
 """The command `doctor`: facts about this machine, its devices, the hub and the caches."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -17,6 +18,7 @@ from speedrun.data import hub
 from speedrun.device import Device
 from speedrun.models import loader
 from speedrun.system import hardware, paths
+from speedrun.ui import live
 
 
 def doctor(*, json_: Json = False) -> None:
@@ -42,6 +44,7 @@ def examine() -> dict[str, Any]:
     # Devices on one accelerator: a race times a few steps on each.
     candidates = [d.name for d in devices if d.available and d.shared and d.shared == chosen.shared]
     unreachable = hub.unreachable()
+    hub_cache = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
     return {
         "machine": {
             **dataclasses.asdict(machine),
@@ -52,18 +55,14 @@ def examine() -> dict[str, Any]:
         "auto_among": candidates or [chosen.name],
         "devices": [_device(device) for device in devices],
         "versions": {
-            "python": hardware.python_version(),
-            "os": hardware.operating_system(),
-            **{
-                name: version
-                for backend in registry.backend_names()
-                for name, version in registry.backend(backend).versions().items()
-            },
+            name: version
+            for backend in registry.backend_names()
+            for name, version in registry.versions(registry.backend(backend)).items()
         },
         "architectures": loader.architecture_names(),
         "warnings": list(_warnings()),
         "hub": "answers" if unreachable is None else f"does not answer: {unreachable}",
-        "caches": [_cache(path) for path in _cache_paths()],
+        "caches": [_cache(paths.cache_dir()), _cache(Path(hub_cache))],
     }
 
 
@@ -90,32 +89,23 @@ def _warnings() -> Iterator[dict[str, str]]:
             yield {"architecture": name, "device": "any device", "text": f"fails: {error}"}
 
 
-def _cache_paths() -> Iterator[Path]:
-    yield paths.cache_dir()
-    yield Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-
-
 def _cache(path: Path) -> dict[str, Any]:
-    files = [f for f in path.rglob("*") if f.is_file()] if path.is_dir() else []
-    return {"path": str(path), "num_files": len(files), "bytes": sum(_size(f) for f in files)}
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:  # gone between the listing and now
-        return 0
+    sizes = []
+    for file in path.rglob("*"):
+        with contextlib.suppress(OSError):  # gone between the listing and now
+            sizes += [file.stat().st_size] if file.is_file() else []
+    return {"path": str(path), "num_files": len(sizes), "bytes": sum(sizes)}
 
 
 def _print(console: Console, findings: dict[str, Any]) -> None:
-    machine = findings["machine"]
+    machine, load = findings["machine"], findings["machine"]["load_per_core"]
     features = ", ".join(machine["features"]) or "none known"
-    facts = Table.grid(padding=(0, 2))
+    busy = ": busy; results will be slower and not comparable" if (load or 0.0) > 0.5 else ""
     rows = [
         ("machine", f"{machine['cpu']}, {machine['cores']} cores ({features})"),
         ("class", machine["class"]),
         ("memory", f"{machine['memory_bytes'] / 2**30:.1f} GiB"),
-        ("load", _load(machine["load_per_core"])),
+        ("load", "unknown" if load is None else f"{load:.2f} per core{busy}"),
         ("versions", ", ".join(f"{k} {v}" for k, v in findings["versions"].items())),
         ("architectures", ", ".join(findings["architectures"])),
         ("hub", findings["hub"]),
@@ -124,25 +114,16 @@ def _print(console: Console, findings: dict[str, Any]) -> None:
         ("cache", f"{c['path']}: {c['bytes'] / 2**20:.1f} MiB in {c['num_files']} files")
         for c in findings["caches"]
     ]
-    for warning in findings["warnings"]:
-        where = f"{warning['architecture']} on {warning['device']}"
-        rows.append(("warning", f"{where}: {warning['text']}"))
+    rows += [
+        ("warning", f"{warning['architecture']} on {warning['device']}: {warning['text']}")
+        for warning in findings["warnings"]
+    ]
     for device in findings["devices"]:
         rows += [("warning", f"{device['name']}: {warning}") for warning in device["warnings"]]
         if not device["available"]:
             rows.append(("missing", f"{device['name']}: {device['detail']}"))
-    for label, value in rows:
-        facts.add_row(Text(label, style="dim"), Text(value))
-    console.print(facts)
+    console.print(live.grid(*rows))
     console.print(_device_table(findings))
-
-
-def _load(load: float | None) -> str:
-    if load is None:
-        return "unknown"
-    return f"{load:.2f} per core" + (
-        ": busy; results will be slower and not comparable" if load > 0.5 else ""
-    )
 
 
 def _device_table(findings: dict[str, Any]) -> Table:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from speedrun.data.source import Source
 
@@ -12,37 +11,29 @@ _HELD_OUT_ONE_IN = 20
 
 def is_held_out_by_hash(document: str) -> bool:
     """Whether a document of a data set without splits is held out: decided by its text alone."""
-    digest = hashlib.sha256(_folded(document)).digest()
-    return int.from_bytes(digest[:8], "big") % _HELD_OUT_ONE_IN == 0
+    return int.from_bytes(_digest(document)[:8], "big") % _HELD_OUT_ONE_IN == 0
 
 
-def _folded(document: str) -> bytes:
-    """The document with white space and case folded, as bytes: equal documents give the same."""
-    return " ".join(document.split()).casefold().encode("utf-8", "surrogatepass")
+def _digest(document: str) -> bytes:
+    """SHA-256 of the document with white space and case folded."""
+    folded = " ".join(document.split()).casefold()
+    return hashlib.sha256(folded.encode("utf-8", "surrogatepass")).digest()
 
 
-@dataclass(frozen=True)
 class HeldOut:
     """Documents that are scored, and a filter that keeps them out of training."""
 
-    documents: Sequence[str]
-    fingerprint: str = field(init=False)
-    num_bytes: int = field(init=False)
-    _digests: frozenset[bytes] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        raw = [document.encode("utf-8") for document in self.documents]
-        digest = hashlib.sha256()
-        for document in raw:
-            digest.update(len(document).to_bytes(8, "big") + document)
-        folded = frozenset(hashlib.sha256(_folded(d)).digest() for d in self.documents)
-        object.__setattr__(self, "fingerprint", digest.hexdigest())
-        object.__setattr__(self, "num_bytes", sum(map(len, raw)))
-        object.__setattr__(self, "_digests", folded)
+    def __init__(self, documents: Sequence[str]) -> None:
+        self.documents = documents
+        raw = [document.encode("utf-8") for document in documents]
+        framed = b"".join(len(document).to_bytes(8, "big") + document for document in raw)
+        self.fingerprint = hashlib.sha256(framed).hexdigest()
+        self.num_bytes = sum(map(len, raw))
+        self._digests = frozenset(map(_digest, documents))
 
     def has(self, document: str) -> bool:
         """Whether a document equals a held-out one, white space and case folded."""
-        return hashlib.sha256(_folded(document)).digest() in self._digests
+        return _digest(document) in self._digests
 
 
 def pin(source: Source, limit: int | None) -> HeldOut:

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import logging
+import math
 import os
 import threading
 import time
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 from speedrun.data.source import Documents, SourceUnavailable
 from speedrun.system.files import write_atomic
 from speedrun.system.timeout import CallTimedOut, call_with_timeout
+from speedrun.text import reason
 
 REPO = "roneneldan/TinyStories"
 REVISION = "f54c09fd23315a6f9c86f9dc80f725de7d8f9c64"
@@ -28,6 +30,8 @@ _CHUNK_DOCS = 64
 _PIECE_GROUPS = 16  # row groups that a resumed stream reads again, at most
 BLOCK_BYTES = 4 << 20  # of one request, and so read ahead
 _THREAD = "hub"
+
+_KEPT = f"heldout-{REVISION[:8]}-{{}}.json"  # so many held-out documents, or all
 
 T = TypeVar("T")
 _given_up = threading.Event()
@@ -50,15 +54,12 @@ def unreachable() -> str | None:
         try:
             return _within(TIMEOUT_S, ask)
         except Exception as error:  # the client library's errors are many and undocumented
-            why = _first_line(error)
+            why = _why(error)
     return why
 
 
-def _first_line(error: BaseException) -> str:
-    if isinstance(error, SourceUnavailable):
-        return str(error)
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:120]}" if lines else type(error).__name__
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, SourceUnavailable) else reason(error, 120)
 
 
 def _within(seconds: float, do: Callable[[], T]) -> T:
@@ -150,8 +151,8 @@ class _Streamed:
         self._before = self._after = state["stream"]
         self._chunk: list[str] = []
         self._given = 0
-        for _ in range(state["given"]):
-            next(self, None)
+        for _ in itertools.islice(self, state["given"]):
+            pass
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -170,7 +171,7 @@ class _Streamed:
         try:
             chunk, after = _within(PATIENCE_S, fetch)
         except Exception as error:  # as above
-            raise SourceUnavailable(f"the hub stopped answering ({_first_line(error)})") from error
+            raise SourceUnavailable(f"the hub stopped answering ({_why(error)})") from error
         if not chunk:
             raise StopIteration
         self._before, self._after = self._after, after
@@ -195,7 +196,7 @@ class TinyStories:
 
     def is_cached(self) -> bool:
         """Whether held-out documents of an earlier run are in the cache."""
-        return any(self._cached_files())
+        return any(self._cache.glob(_KEPT.format("*")))
 
     def _open(self, split: str) -> Any:
         if self._offline is not None:
@@ -207,19 +208,17 @@ class TinyStories:
 
         def load() -> Any:
             builder = datasets.load_dataset_builder(REPO, revision=REVISION)
-            files = [str(file) for file in (builder.config.data_files or {})[split]]
-            pieces = [
-                (file, first)
-                for file in files
-                for first in range(0, _parquet(file).num_row_groups, _PIECE_GROUPS)
-            ]
-            parts = {"files": [f for f, _ in pieces], "firsts": [first for _, first in pieces]}
+            parts: dict[str, list] = {"files": [], "firsts": []}
+            for file in map(str, (builder.config.data_files or {})[split]):
+                firsts = range(0, _parquet(file).num_row_groups, _PIECE_GROUPS)
+                parts["files"] += [file] * len(firsts)
+                parts["firsts"] += firsts
             return datasets.IterableDataset.from_generator(_rows, gen_kwargs=parts)
 
         try:
             return _within(PATIENCE_S, load)
         except Exception as error:  # as above
-            raise SourceUnavailable(f"the hub does not answer ({_first_line(error)})") from error
+            raise SourceUnavailable(f"the hub does not answer ({_why(error)})") from error
 
     def train(self, state: dict[str, Any] | None = None) -> Documents:
         """Training documents from the start, or from after a saved state."""
@@ -232,27 +231,13 @@ class TinyStories:
 
     def heldout(self, limit: int | None) -> list[str]:
         """The first `limit` held-out documents (all for None), from the cache or the hub."""
-        if (cached := self._cached(limit)) is not None:
-            return cached
-        with contextlib.closing(_Streamed(self._open("validation"))) as stream:
-            texts = (text for text in stream if text.strip())
-            documents = list(itertools.islice(texts, limit))
-        write_atomic(self._cache_file(limit), json.dumps(documents))
-        return documents
-
-    def _cached(self, limit: int | None) -> list[str] | None:
-        """The documents from the cache, where an earlier run asked for as many or more."""
-        exact = (self._cache_file(limit), self._cache_file(None))
-        for file in (*exact, *self._cached_files()):
-            if not file.is_file():
-                continue
-            documents = json.loads(file.read_text(encoding="utf-8"))
-            if file in exact or (limit is not None and len(documents) >= limit):
+        own, whole = (self._cache / _KEPT.format(name) for name in (limit or "all", "all"))
+        # An earlier run may have asked for as many or more.
+        for file in (own, whole, *sorted(self._cache.glob(_KEPT.format("*")))):
+            documents = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+            if documents and (file in (own, whole) or len(documents) >= (limit or math.inf)):
                 return documents[:limit]
-        return None
-
-    def _cache_file(self, limit: int | None) -> Path:
-        return self._cache / f"heldout-{REVISION[:8]}-{'all' if limit is None else limit}.json"
-
-    def _cached_files(self) -> list[Path]:
-        return sorted(self._cache.glob(f"heldout-{REVISION[:8]}-*.json"))
+        with contextlib.closing(_Streamed(self._open("validation"))) as stream:
+            documents = list(itertools.islice(filter(str.strip, stream), limit))
+        write_atomic(own, json.dumps(documents))
+        return documents

@@ -1,11 +1,11 @@
 """Local documents: a folder in the hub's layout, or parquet, .jsonl and .txt files."""
 
-import codecs
+import bisect
 import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +26,17 @@ class LocalFiles:
 
     def __init__(self, path: Path) -> None:
         files = _find(path)
-        kind = files[0].suffix
-        self._read = _READERS[kind]
+        self._read = _READERS[files[0].suffix]
         # A single file is trained on, whatever its name.
-        is_held_out = [path.is_dir() and bool(_HELD_OUT.search(file.stem)) for file in files]
-        self._heldout_files = [f for f, held in zip(files, is_held_out, strict=True) if held]
-        self._train_files = [f for f, held in zip(files, is_held_out, strict=True) if not held]
+        self._heldout_files = [f for f in files if path.is_dir() and _HELD_OUT.search(f.stem)]
+        self._train_files = [file for file in files if file not in self._heldout_files]
         if not self._train_files:
             raise ValueError(f"--data {path}: only held-out files there; add a train file")
         self.by_hash = not self._heldout_files
         self.name = (path.resolve().stem if path.is_file() else path.resolve().name).lower()
         self.train_fingerprint = _identity(self._train_files)
         for file in (self._train_files[0], *self._heldout_files[:1]):
-            if next((text for text in self._read(file, 0) if text.strip()), None) is None:
+            if not any(text.strip() for text in self._read(file)):
                 raise ValueError(f"--data {file}: no documents in it; give a file with text")
 
     def train(self, state: dict[str, Any] | None = None) -> Documents:
@@ -49,26 +47,22 @@ class LocalFiles:
     def _train_documents(self, start: int) -> Iterator[str]:
         """From document `start` on; held-out ones come as empty text, so that counts hold."""
         for file in self._train_files:
-            in_file = start
             if file.suffix == ".parquet":  # its footer knows how many documents to jump over
-                in_file, start = start, max(0, start - _parquet(file).metadata.num_rows)
-                documents = self._read(file, in_file)
+                skipped = min(start, _parquet(file).metadata.num_rows)
+                texts = _read_parquet(file, skipped)
             else:
-                documents = self._read(file, 0)
-            for text in documents:
-                if start and file.suffix != ".parquet":
-                    start -= 1
-                    continue
+                texts = self._read(file)
+                skipped = sum(1 for _ in itertools.islice(texts, start))
+            start -= skipped
+            for text in texts:
                 yield "" if self.by_hash and is_held_out_by_hash(text) else text
 
     def heldout(self, limit: int | None) -> list[str]:
         """The first `limit` held-out documents (all for None): a file's, or drawn by hash."""
+        texts = (t for file in self._heldout_files or self._train_files for t in self._read(file))
         if self.by_hash:
-            texts = itertools.chain.from_iterable(self._read(f, 0) for f in self._train_files)
-            texts = (text for text in texts if is_held_out_by_hash(text))
-        else:
-            texts = itertools.chain.from_iterable(self._read(f, 0) for f in self._heldout_files)
-        return list(itertools.islice((text for text in texts if text.strip()), limit))
+            texts = filter(is_held_out_by_hash, texts)
+        return list(itertools.islice(filter(str.strip, texts), limit))
 
 
 def _find(path: Path) -> list[Path]:
@@ -128,118 +122,93 @@ def _unusable_parquet(file: Path, error: Exception) -> ValueError:
     return ValueError(f"--data {file}: not a whole parquet file ({why}); download it again")
 
 
-def _read_parquet(file: Path, start: int) -> Iterator[str]:
+def _read_parquet(file: Path, start: int = 0) -> Iterator[str]:
+    """Documents from row `start` on, without a look at the row groups before it."""
     import pyarrow
-    import pyarrow.types
 
     parquet = _parquet(file)
     schema = parquet.schema_arrow
-    texts = [
-        field.name
-        for field in schema
-        if pyarrow.types.is_string(field.type) or pyarrow.types.is_large_string(field.type)
-    ]
+    kinds = (pyarrow.string(), pyarrow.large_string())
+    texts = [field.name for field in schema if field.type in kinds]
     if "text" not in texts and len(texts) != 1:
         raise ValueError(
             f"--data {file}: no text column (columns: {', '.join(schema.names) or 'none'});"
             " name the column with the documents 'text'"
         )
     column = "text" if "text" in texts else texts[0]
-    groups, skip = [], start
-    for group in range(parquet.num_row_groups):
-        num_rows = parquet.metadata.row_group(group).num_rows
-        if skip >= num_rows and not groups:
-            skip -= num_rows
-        else:
-            groups.append(group)
-
-    def documents() -> Iterator[str]:
-        number = start - skip
-        try:
-            for batch in parquet.iter_batches(batch_size=256, row_groups=groups, columns=[column]):
-                for text in batch.column(0).to_pylist():
-                    number += 1
-                    if text is None:
-                        raise ValueError(
-                            f"--data {file}, row {number}: null in column {column!r};"
-                            " drop such rows or write empty text"
-                        )
+    sizes = (parquet.metadata.row_group(i).num_rows for i in range(parquet.num_row_groups))
+    ends = [0, *itertools.accumulate(sizes)]
+    first = bisect.bisect_right(ends, start) - 1
+    groups, number = list(range(first, parquet.num_row_groups)), ends[first]
+    try:
+        for batch in parquet.iter_batches(batch_size=256, row_groups=groups, columns=[column]):
+            for text in batch.column(0).to_pylist():
+                number += 1
+                if text is None:
+                    raise ValueError(
+                        f"--data {file}, row {number}: null in column {column!r};"
+                        " drop such rows or write empty text"
+                    )
+                if number > start:
                     yield text
-        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-            raise _unusable_parquet(file, error) from None
-
-    return itertools.islice(documents(), skip, None)
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _unusable_parquet(file, error) from None
 
 
-def _read_jsonl(file: Path, start: int) -> Iterator[str]:
-    def documents() -> Iterator[str]:
-        for number, line in enumerate(_lines(file), 1):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError) as error:  # endless digits, endless brackets
-                why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-                raise ValueError(
-                    f"--data {file}, line {number}: not JSON ({why}); mend or drop the line"
-                ) from None
-            text = value.get("text") if isinstance(value, dict) else value
-            if not isinstance(text, str):
-                raise ValueError(
-                    f'--data {file}, line {number}: expected {{"text": "…"}} or a JSON string'
-                )
-            if _LONE_SURROGATE.search(text):
-                raise ValueError(
-                    f"--data {file}, line {number}: half a surrogate pair (such as \\ud800) is no"
-                    " text; mend or drop the line"
-                )
-            yield text
-
-    return itertools.islice(documents(), start, None)
+def _read_jsonl(file: Path) -> Iterator[str]:
+    for number, line in enumerate(_lines(file), 1):
+        if not line.strip():
+            continue
+        where = f"--data {file}, line {number}"
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:  # endless digits, endless brackets
+            why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            raise ValueError(f"{where}: not JSON ({why}); mend or drop the line") from None
+        text = value.get("text") if isinstance(value, dict) else value
+        if not isinstance(text, str):
+            raise ValueError(f'{where}: expected {{"text": "…"}} or a JSON string')
+        if _LONE_SURROGATE.search(text):
+            raise ValueError(
+                f"{where}: half a surrogate pair (such as \\ud800) is no text;"
+                " mend or drop the line"
+            )
+        yield text
 
 
-def _read_txt(file: Path, start: int) -> Iterator[str]:
+def _read_txt(file: Path) -> Iterator[str]:
     """Documents separated by <|endoftext|> where the file's beginning has it, else blank lines."""
     with file.open("rb") as stream:
         by_mark = SEPARATOR.encode() in stream.read(1 << 20)
-
-    def documents() -> Iterator[str]:
-        lines: list[str] = []
-        for line in _lines(file):
-            ends = SEPARATOR in line if by_mark else not line.strip()
-            if not ends:
-                lines.append(line)
-                continue
-            before, *rest = line.split(SEPARATOR) if by_mark else [""]
-            yield from filter(str.strip, ["".join([*lines, before]).strip("\r\n"), *rest[:-1]])
-            lines = rest[-1:]
-        yield from filter(str.strip, ["".join(lines).strip("\r\n")])
-
-    return itertools.islice(documents(), start, None)
+    lines: list[str] = []
+    for line in _lines(file):
+        ends = SEPARATOR in line if by_mark else not line.strip()
+        if not ends:
+            lines.append(line)
+            continue
+        before, *rest = line.split(SEPARATOR) if by_mark else [""]
+        yield from filter(str.strip, ["".join([*lines, before]).strip("\r\n"), *rest[:-1]])
+        lines = rest[-1:]
+    yield from filter(str.strip, ["".join(lines).strip("\r\n")])
 
 
 def _lines(file: Path) -> Iterator[str]:
-    """Lines of a UTF-8 file, in bounded memory; ValueError names the place of a bad byte."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    rest, offset = "", 0
+    """Lines of a UTF-8 file; ValueError names the place of a bad byte."""
+    offset = 0
     with file.open("rb") as stream:
-        while True:
-            block = stream.read(1 << 20)
-            num_pending = len(decoder.getstate()[0])  # a character cut by the block before
+        for line in stream:
             try:
-                rest += decoder.decode(block, final=not block)
+                yield line.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise ValueError(
-                    f"--data {file}: not UTF-8 text (byte {offset - num_pending + error.start});"
+                    f"--data {file}: not UTF-8 text (byte {offset + error.start});"
                     " convert it to UTF-8 first"
                 ) from None
-            offset += len(block)
-            *lines, rest = rest.split("\n")
-            yield from (line + "\n" for line in lines)
-            if not block:
-                break
-    if rest:
-        yield rest
+            offset += len(line)
 
 
-_READERS = {".parquet": _read_parquet, ".jsonl": _read_jsonl, ".txt": _read_txt}
+_READERS: dict[str, Callable[[Path], Iterator[str]]] = {
+    ".parquet": _read_parquet,
+    ".jsonl": _read_jsonl,
+    ".txt": _read_txt,
+}

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from speedrun.system.files import write_atomic
 
+_STATE = ("num_tokens", "num_dropped", "exhausted", "source_state")
+
 
 class TokenCache:
     """Tokens of one data set, held-out split and tokenizer, in stream order.
@@ -36,26 +38,20 @@ class TokenCache:
         self.num_dropped = 0
         self.exhausted = False  # the source has no more documents than these
         self.source_state: dict[str, Any] | None = None
-        self._load()
+        self._load(folder)
         self._map: NDArray[np.uint16] = np.empty(0, dtype=np.uint16)
         self._file = (folder / "tokens.bin").open("ab")
         self._file.truncate(self.num_tokens * 2)
 
-    def _load(self) -> None:
-        kept = self.folder / "state.json"
-        tokens = self.folder / "tokens.bin"
-        if not kept.is_file() or not tokens.is_file():
-            return
+    def _load(self, folder: Path) -> None:
         try:
-            state = json.loads(kept.read_text())
-            num_tokens, num_dropped = state["num_tokens"], state["num_dropped"]
-            exhausted, source_state = state["exhausted"], state["source_state"]
-        except (ValueError, KeyError, TypeError):
-            return  # torn by a crash of the machine: start over
-        if tokens.stat().st_size < num_tokens * 2:
-            return  # tokens are missing: start over
-        self.num_tokens, self.num_dropped = num_tokens, num_dropped
-        self.exhausted, self.source_state = exhausted, source_state
+            state = json.loads((folder / "state.json").read_text())
+            kept = {name: state[name] for name in _STATE}
+            is_whole = (folder / "tokens.bin").stat().st_size >= kept["num_tokens"] * 2
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return  # new, or torn by a crash of the machine: start over
+        if is_whole:  # else tokens are missing: start over
+            vars(self).update(kept)
 
     def append(self, tokens: NDArray[np.uint16]) -> None:
         """Add tokens [num_tokens] at the end."""
@@ -75,12 +71,7 @@ class TokenCache:
             return
         self._file.flush()
         os.fsync(self._file.fileno())
-        state = {
-            "num_tokens": self.num_tokens,
-            "num_dropped": self.num_dropped,
-            "exhausted": self.exhausted,
-            "source_state": self.source_state,
-        }
+        state = {name: getattr(self, name) for name in _STATE}
         write_atomic(self.folder / "state.json", json.dumps(state))
 
     def close(self) -> None:

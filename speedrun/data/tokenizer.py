@@ -16,6 +16,7 @@ from tokenizers import decoders, models, pre_tokenizers, trainers
 from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source
 from speedrun.system.files import write_atomic
+from speedrun.text import reason
 
 END_OF_TEXT = "<|endoftext|>"
 EOT = 0  # its id
@@ -80,7 +81,7 @@ def load_untrusted(raw: bytes, where: str, *, vocab: int, fingerprint: str) -> T
         is_numbered = ids[END_OF_TEXT] == EOT and sorted(ids.values()) == list(range(vocab))
         bpe = _byte_level_bpe(ids, merges) if is_numbered else None
     except Exception as error:  # JSON and the library raise what they like
-        raise ValueError(f"{where}: no tokenizer of a race ({_first_line(error)})") from None
+        raise ValueError(f"{where}: no tokenizer of a race ({reason(error)})") from None
     if bpe is None:
         raise ValueError(
             f"{where}: the tokenizer's ids must be 0 to {vocab - 1}, each once, {END_OF_TEXT} {EOT}"
@@ -94,10 +95,6 @@ def load_untrusted(raw: bytes, where: str, *, vocab: int, fingerprint: str) -> T
             f" this one has {found.fingerprint[:12]})"
         )
     return found
-
-
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
 
 
 def _byte_level_bpe(

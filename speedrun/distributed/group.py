@@ -125,13 +125,11 @@ class ProcessGroup:
         if self.size == 1:
             return work()
         result, failure = None, None
-        try:
-            result = work()
-        except MENDABLE as error:
-            failure = error
-        except BaseException:
-            self.is_broken = True
-            raise
+        with self.lockstep():
+            try:
+                result = work()
+            except MENDABLE as error:
+                failure = error
         problem = failure and (" ".join(str(failure).split()) or type(failure).__name__)
         problems = self.gather(problem)
         if any(problems):

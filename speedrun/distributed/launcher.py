@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Launched:
     """The place of this process among those that a launcher started."""
 
@@ -29,15 +29,7 @@ def _torchrun(environment: Mapping[str, str]) -> Launched | None:
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     if not all(name in environment for name in (*names, "MASTER_ADDR")):
         return None
-    rank, size, local_rank, local_size = (_number(environment, name) for name in names)
-    return Launched(
-        by="torchrun",
-        backend="torch",
-        rank=rank,
-        size=size,
-        local_rank=local_rank,
-        local_size=local_size,
-    )
+    return Launched("torchrun", "torch", *(_number(environment, name) for name in names))
 
 
 def _mlx_launch(environment: Mapping[str, str]) -> Launched | None:
@@ -51,9 +43,7 @@ def _mlx_launch(environment: Mapping[str, str]) -> Launched | None:
         files = [environment.get(name) for name in ("MLX_HOSTFILE", "MLX_IBV_DEVICES")]
         size = max(_num_listed(Path(file)) if file else 1 for file in files)
     # The ranks of one machine are unknown: each counts as the only one of its machine.
-    return Launched(
-        by="mlx.launch", backend="mlx", rank=rank, size=size, local_rank=rank, local_size=1
-    )
+    return Launched("mlx.launch", "mlx", rank, size, local_rank=rank, local_size=1)
 
 
 def _number(environment: Mapping[str, str], name: str) -> int:

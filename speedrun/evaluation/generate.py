@@ -44,50 +44,32 @@ def tell(
 ) -> str:
     """The prompt and its continuation, by the method that fits the architecture's likelihood.
 
-    Raises ValueError for a prompt or a setting that the model cannot take.
+    Diffusion holds the prompt fixed; its text ends at end-of-text, `max_tokens`, or the model's
+    context. Raises ValueError for a prompt or a setting that the model cannot take.
     """
-    if architecture.LIKELIHOOD == "bound":
-        return diffused_story(engine, architecture, model, tokenizer, prompt, sampling)
-    if sampling.steps is not None:
+    if architecture.LIKELIHOOD == "exact":
+        if sampling.steps is None:
+            return story(engine, tokenizer, prompt, sampling)
         raise ValueError(
             f"--steps {sampling.steps}: {architecture.NAME} draws one token after another;"
             " only diffusion takes steps"
         )
-    return story(engine, tokenizer, prompt, sampling)
-
-
-def diffused_story(
-    engine: Engine,
-    architecture: Architecture,
-    model: ModelConfig,
-    tokenizer: Tokenizer,
-    prompt: str,
-    sampling: Sampling,
-) -> str:
-    """The prompt, held fixed, and what the reverse process makes of the noise after it.
-
-    The text ends at end-of-text, `max_tokens`, or the model's context.
-    """
     given = [EOT, *tokenizer.encode(prompt).tolist()]
-    room = model.context + 1 - len(given)
+    num_given, room = len(given), model.context + 1 - len(given)
     if room < 1:
         raise ValueError(
-            f"--prompt: {len(given) - 1} tokens leave no room in a context of {model.context};"
+            f"--prompt: {num_given - 1} tokens leave no room in a context of {model.context};"
             " give a shorter one"
         )
-    tokens = np.zeros(len(given) + min(room, sampling.max_tokens), dtype=np.int32)
-    tokens[: len(given)] = given
+    tokens = np.array(given + [0] * min(room, sampling.max_tokens), dtype=np.int32)
 
     def probs(noisy: NDArray[np.int32], step: int) -> NDArray[np.float64]:
         logits_TV = engine.logits(noisy[None], np.array([step], dtype=np.int32))[0]
         return np.stack([_probs(logits_V, sampling) for logits_V in logits_TV])
 
-    rng = np.random.default_rng(sampling.seed)
-    steps = sampling.steps or _STEPS
-    drawn = architecture.p_sample(model, tokens, len(given), steps, probs, rng).tolist()
-    rest = drawn[len(given) :]
-    end = rest.index(EOT) if EOT in rest else len(rest)
-    return tokenizer.decode(given[1:] + rest[:end])
+    rng, steps = np.random.default_rng(sampling.seed), sampling.steps or _STEPS
+    rest = architecture.p_sample(model, tokens, num_given, steps, probs, rng).tolist()[num_given:]
+    return tokenizer.decode(given[1:] + rest[: [*rest, EOT].index(EOT)])
 
 
 def story(engine: Engine, tokenizer: Tokenizer, prompt: str, sampling: Sampling) -> str:
@@ -97,11 +79,10 @@ def story(engine: Engine, tokenizer: Tokenizer, prompt: str, sampling: Sampling)
     reader, unread = engine.reader(), tokens
     for _ in range(sampling.max_tokens):
         logits_V = reader.feed(np.array(unread, dtype=np.int32))
-        token = _draw(logits_V, sampling, rng)
-        if token == EOT:
+        unread = [_draw(logits_V, sampling, rng)]
+        if unread == [EOT]:
             break
-        tokens.append(token)
-        unread = [token]
+        tokens += unread
     return tokenizer.decode(tokens)
 
 

@@ -2,15 +2,16 @@
 
 import dataclasses
 import pkgutil
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from speedrun.config import ModelConfig, Recipe
-from speedrun.protocols import Weights
+from speedrun.protocols import Likelihood, Weights
 from speedrun.text import format_size, nearest
 
 TOLERANCE = 0.03  # how far from the size asked for a configuration may be
@@ -25,7 +26,6 @@ USUAL_GROUPS = (
 _REQUIRED = ("Config", "initial", "LIKELIHOOD")
 _REQUIRED_OF_BOUNDS = ("q_sample", "p_sample")
 _REQUIRED_OF_CONFIGS = ("vocab", "context", "num_params", "num_params_non_embedding")
-_LIKELIHOODS = ("exact", "bound")
 _GROUPS = ("matrix", "embedding", "vector")
 _WIDEST = 1 << 16
 
@@ -48,17 +48,14 @@ def check(name: str, package: ModuleType) -> None:
             f"architecture {name!r} ({package.__file__}) lacks {', '.join(missing)}:"
             " see architectures/README.md for what a folder holds"
         )
-    if package.LIKELIHOOD not in _LIKELIHOODS:
+    if package.LIKELIHOOD not in get_args(Likelihood):
         raise _wrong(name, f"LIKELIHOOD is {package.LIKELIHOOD!r}: allowed are exact and bound")
     _check_config(name, package.Config)
     _check_recipes(name, recipes(package), package.Config)
     for entry in param_groups(package):
         if len(entry) != 2 or entry[1] not in _GROUPS:
-            raise _wrong(
-                name,
-                f"PARAM_GROUPS holds {entry!r}: allowed are pairs of a name pattern and"
-                f" {', '.join(_GROUPS)}",
-            )
+            allowed = f"allowed are pairs of a name pattern and {', '.join(_GROUPS)}"
+            raise _wrong(name, f"PARAM_GROUPS holds {entry!r}: {allowed}")
 
 
 def _wrong(name: str, what: str) -> ValueError:
@@ -69,8 +66,7 @@ def _check_config(name: str, config: Any) -> None:
     if not isinstance(config, type) or not dataclasses.is_dataclass(config):
         raise _wrong(name, "Config is no dataclass: put @dataclass(frozen=True) above it")
     fields = {field.name: field for field in dataclasses.fields(config)}
-    lacks = [a for a in _REQUIRED_OF_CONFIGS if a not in fields and not hasattr(config, a)]
-    if lacks:
+    if lacks := [a for a in _REQUIRED_OF_CONFIGS if a not in fields and not hasattr(config, a)]:
         raise _wrong(
             name,
             f"Config lacks {', '.join(lacks)}: fields are vocab and context, properties are"
@@ -79,12 +75,8 @@ def _check_config(name: str, config: Any) -> None:
     for attr in ("vocab", "context"):
         if attr not in fields:
             raise _wrong(name, f"{attr} of Config must be a field of the dataclass")
-    bare = [
-        field.name
-        for field in fields.values()
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]
-    if bare:
+    none = dataclasses.MISSING
+    if bare := [n for n, f in fields.items() if f.default is none and f.default_factory is none]:
         raise _wrong(name, f"Config gives no default to {', '.join(bare)}; every field needs one")
 
 
@@ -92,8 +84,8 @@ def _check_recipes(name: str, found: Mapping[str, Mapping], config: type) -> Non
     if "default" not in found:
         raise _wrong(name, f"RECIPES has no 'default', only {', '.join(found) or 'nothing'}")
     known = {
-        "model": [field.name for field in dataclasses.fields(config)],
-        "recipe": [field.name for field in dataclasses.fields(Recipe)],
+        part: [field.name for field in dataclasses.fields(of)]
+        for part, of in (("model", config), ("recipe", Recipe))
     }
     for recipe, parts in found.items():
         for part, settings in parts.items():
@@ -138,28 +130,18 @@ def sized(name: str, package: ModuleType, target: int, vocab: int, fixed: Mappin
 
 def _by_width(config: type, target: int, vocab: int, fixed: Mapping[str, Any]) -> ModelConfig:
     """The configuration whose `width` comes nearest to the target, by bisection."""
-    widths = [field.name for field in dataclasses.fields(config) if field.name == "width"]
-    if not widths or "width" in fixed:
+    has_width = any(field.name == "width" for field in dataclasses.fields(config))
+    if not has_width or "width" in fixed:
         return config(vocab=vocab, **fixed)
 
     def of(width: int) -> ModelConfig:
         return config(vocab=vocab, width=width, **fixed)
 
-    low, high = 1, _WIDEST
-    while low < high:  # the narrowest that reaches the target
-        middle = (low + high) // 2
-        if of(middle).num_params < target:
-            low = middle + 1
-        else:
-            high = middle
-    return min((of(max(1, low - 1)), of(low)), key=lambda c: abs(c.num_params - target))
-
-
-def preset(package: ModuleType, preset: str, vocab: int, fixed: Mapping[str, Any]) -> Any:
-    """The shape that a preset names: the folder's `for_preset`, or the preset's fields."""
-    if hasattr(package, "for_preset"):
-        return package.for_preset(preset, vocab, **fixed)
-    return package.Config(vocab=vocab, **{**package.PRESETS[preset], **fixed})
+    # The narrowest that reaches the target, or the one before.
+    widths = range(1, _WIDEST)
+    reaches = 1 + bisect_left(widths, target, key=lambda width: of(width).num_params)
+    nearest_two = of(max(1, reaches - 1)), of(reaches)
+    return min(nearest_two, key=lambda c: abs(c.num_params - target))
 
 
 def check_initial(
@@ -179,8 +161,6 @@ def check_initial(
                 f"PARAM_GROUPS makes {param!r} a matrix, and its shape is {value.shape};"
                 " Muon takes those of two axes, call it a vector or an embedding",
             )
-    total = sum(value.size for value in weights.values())
-    if weights and total != config.num_params:
-        raise _wrong(
-            name, f"initial gave {total:,} numbers, Config.num_params says {config.num_params:,}"
-        )
+    total, wanted = sum(value.size for value in weights.values()), config.num_params
+    if weights and total != wanted:
+        raise _wrong(name, f"initial gave {total:,} numbers, Config.num_params says {wanted:,}")

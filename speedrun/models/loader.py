@@ -28,7 +28,7 @@ class LoadedArchitecture:
         self.Config: type[ModelConfig] = package.Config
         self.LIKELIHOOD: Likelihood = package.LIKELIHOOD
         self.RECIPES: Mapping[str, Mapping[str, Mapping[str, Any]]] = contract.recipes(package)
-        self.PARAM_GROUPS: Sequence[tuple[str, str]] = contract.param_groups(package)
+        self.PARAM_GROUPS = contract.param_groups(package)
         self.PRESETS: Mapping[str, Mapping[str, Any]] = getattr(package, "PRESETS", {})
         self.EPOCHS: int | None = getattr(package, "EPOCHS", None)
         self.RECIPE_FIELDS: Sequence[str] | None = getattr(package, "RECIPE_FIELDS", None)
@@ -41,8 +41,10 @@ class LoadedArchitecture:
         return contract.sized(self.NAME, self.package, target, vocab, fixed)
 
     def preset(self, name: str, vocab: int, **fixed: Any) -> ModelConfig:
-        """The configuration of a preset."""
-        return contract.preset(self.package, name, vocab, fixed)
+        """The configuration of a preset: the folder's `for_preset`, or the preset's fields."""
+        if hasattr(self.package, "for_preset"):
+            return self.package.for_preset(name, vocab, **fixed)
+        return self.Config(vocab=vocab, **{**self.PRESETS[name], **fixed})
 
     def forward_flops(self, config: ModelConfig, tail_share: float) -> Mapping[str, float] | None:
         """FLOPs of one token's forward pass by part; None where the package counts none."""
@@ -57,8 +59,7 @@ class LoadedArchitecture:
 
     def model(self, backend: str) -> type:
         """The class Model of a backend; ValueError where the architecture has none."""
-        module = f"{self.package.__name__}.{backend}_model"
-        file = f"{backend}_model.py"
+        module, file = f"{self.package.__name__}.{backend}_model", f"{backend}_model.py"
         # Looked for before it is imported, so that an ImportError inside it is shown as it is.
         if importlib.util.find_spec(module) is None:
             raise ValueError(

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+from speedrun.text import reason
+
 ENTRY_POINTS = "speedrun.architectures"
 _LONGEST_REASON = 300
 T = TypeVar("T")
@@ -80,7 +82,7 @@ def imported(architecture: str, what: str, load: Callable[[], T]) -> T:
     except (Exception, SystemExit) as error:
         raise PluginError(
             f"architecture {architecture!r}: {what} could not be imported"
-            f"{_place(error, None)}: {_reason(error)}"
+            f"{_place(error, None)}: {reason(error, _LONGEST_REASON)}"
         ) from error
 
 
@@ -106,7 +108,7 @@ def attributed(architecture: str, package: ModuleType) -> Iterator[None]:
             raise PluginError(f"architecture {architecture!r}: {error}") from error
         raise PluginError(
             f"{'' if place else 'racing '}architecture {architecture!r} failed"
-            f"{place or _place(error, None)}: {_reason(error)}"
+            f"{place or _place(error, None)}: {reason(error, _LONGEST_REASON)}"
             " (SPEEDRUN_TRACEBACK=1 shows all of it)"
         ) from error
 
@@ -126,10 +128,3 @@ def _place(error: BaseException, package: ModuleType | None) -> str:
     if not frames:
         return ""
     return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}"
-
-
-def _reason(error: BaseException) -> str:
-    """`TypeError: what it says`, the first line of it."""
-    text = error.msg if isinstance(error, SyntaxError) else str(error)
-    lines = (text or "").strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:_LONGEST_REASON]}".removesuffix(": ")

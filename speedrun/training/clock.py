@@ -51,9 +51,7 @@ class BudgetClock:
         self.budget_s = budget_s
         self.now, self.wall = now, wall
         self.accounts: dict[str, float] = defaultdict(float)
-        self.stalled_s = 0.0
-        self._slept_s = 0.0
-        self._last_tick = 0.0
+        self.stalled_s = self._slept_s = self._last_tick = self._longest_step_s = 0.0
         self._start: float | None = None
         self._stop: float | None = None
 
@@ -72,7 +70,6 @@ class BudgetClock:
         """Start the budget. The device must be idle."""
         self._start = self._last_tick = self.now()
         self._wall_offset = self.wall() - self._start
-        self._longest_step_s = 0.0
 
     def stop(self) -> None:
         """Stop the budget. The device must be idle."""

@@ -13,7 +13,6 @@ from speedrun.backends import registry
 from speedrun.device import Device
 from speedrun.distributed import launcher
 from speedrun.distributed.group import MENDABLE, ProcessGroup, RaceOver
-from speedrun.distributed.launcher import Launched
 from speedrun.models import loader
 from speedrun.protocols import OutOfMemory
 from speedrun.training import request as request_
@@ -45,41 +44,35 @@ def join(request: RunRequest) -> tuple[RunRequest, ProcessGroup]:
             f" start it without {started.by}, or leave --device out"
         )
     with architecture.plugin_errors():
-        batch_rows = request_.check(architecture, request).recipe.batch_rows
-    _check_rows(batch_rows, started)
-    group = registry.backend(device.backend).join(device, request.budget_s + TIMEOUT_S)
-    count_devices(group, device)
-    return request, group
-
-
-def _check_rows(num_rows: int, started: Launched) -> None:
-    size = started.size
+        num_rows, size = request_.check(architecture, request).recipe.batch_rows, started.size
     if num_rows % size:
         near = size * max(1, round(num_rows / size))
         raise ValueError(
             f"recipe.batch_rows={num_rows}: {size} processes share the rows of a step evenly;"
             f" take a multiple of {size}, such as --set recipe.batch_rows={near}"
         )
+    group = registry.backend(device.backend).join(device, request.budget_s + TIMEOUT_S)
+    count_devices(group, device)
+    return request, group
 
 
 def count_devices(group: ProcessGroup, device: Device) -> None:
     """Set the group's number of devices; ValueError unless all are of one hardware class."""
-    name = device.accelerator or device.name
-    found = group.gather({"name": name, "place": group.place})
-    for rank, each in enumerate(found):
-        if each["name"] != found[0]["name"]:
+    names, places = zip(
+        *group.gather([device.accelerator or device.name, group.place]), strict=True
+    )
+    for rank, name in enumerate(names):
+        if name != names[0]:
             raise ValueError(
-                f"rank {rank} has {each['name']}, rank 0 {found[0]['name']}:"
-                " one race, one hardware class"
+                f"rank {rank} has {name}, rank 0 {names[0]}: one race, one hardware class"
             )
-    group.num_devices = len({each["place"] for each in found})
+    group.num_devices = len(set(places))
 
 
 def ignore_launcher(group: ProcessGroup) -> None:
     """Ignore signals of the launcher outside of a race, whose own handler replaces this.
 
-    A launcher that sees another rank gone sends one at that very moment, and rank 0 has yet to
-    report how the race ended.
+    A launcher that sees a rank gone sends one at once, and rank 0 has yet to report why.
     """
     if group.size > 1:
         for number in group.stop_signals:
@@ -97,7 +90,7 @@ def dismissing(group: ProcessGroup) -> Iterator[None]:
         code = 130
         raise
     except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else 1
+        code = _code(leaving)
         raise
     finally:
         group.dismiss(code)
@@ -106,31 +99,29 @@ def dismissing(group: ProcessGroup) -> Iterator[None]:
             _exit_at_once(code)
 
 
+def _code(leaving: SystemExit) -> int:
+    return leaving.code if isinstance(leaving.code, int) else 1
+
+
 def take_part_and_exit(request: RunRequest, group: ProcessGroup) -> NoReturn:
-    """Take part in the races of rank 0, to the end of this process."""
-    _exit_at_once(follow(request, group))
-
-
-def follow(request: RunRequest, group: ProcessGroup) -> int:
-    """Take part in the races of rank 0 until it leaves; returns its exit code."""
-    for number in group.stop_signals:  # rank 0 handles them for all
-        signal.signal(number, signal.SIG_IGN)
+    """Take part in the races of rank 0 until it leaves, and leave with its exit code."""
+    ignore_launcher(group)  # rank 0 handles signals for all
     code = 0
     try:
         with contextlib.suppress(OutOfMemory):  # raised on all ranks together
             take_part(request, group)
         group.decide(lambda: None)
     except RaceOver as over:
-        code = over.code if isinstance(over.code, int) else 1
+        code = _code(over)
     except (KeyError, IndexError):
         raise
     except MENDABLE as error:
         print(f"error: rank {group.rank}: {error}", file=sys.stderr, flush=True)
-        return 1
+        _exit_at_once(1)
     group.leave()
     if code:
         time.sleep(_GRACE_S)
-    return code
+    _exit_at_once(code)
 
 
 def _exit_at_once(code: int) -> NoReturn:

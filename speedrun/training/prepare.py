@@ -67,7 +67,7 @@ class Context:
     log: Callable[[Tick], None] = lambda tick: None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Entry:
     """A request whose names are looked up and whose options are checked."""
 
@@ -78,17 +78,17 @@ class Entry:
     num_params: int  # with the vocabulary that was asked for
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class OpenedData:
     """The data of a race, which only rank 0 opens, and the facts of its machine."""
 
     source: Source
     heldout: HeldOut
-    tokenizer: Tokenizer
     machine: hardware.Machine
+    tokenizer: Tokenizer
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Prepared:
     """A race whose settings are all known."""
 
@@ -96,8 +96,14 @@ class Prepared:
     run: Run
     data: OpenedData | None  # None on ranks above 0
 
+    @property
+    def opened(self) -> OpenedData:
+        """The data, on rank 0."""
+        assert self.data is not None, "rank 0 has the data"
+        return self.data
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True)
 class Built:
     """An engine that is ready to train and has passed the fairness checks."""
 
@@ -122,22 +128,15 @@ def look_up(asked: RunRequest, group: ProcessGroup) -> Entry:
         with architecture.plugin_errors():
             checked = request.check(architecture, asked)
             num_params = checked.run(asked.data.vocab).model.num_params
-        return Entry(
-            request=asked,
-            checked=checked,
-            architecture=architecture,
-            device=device,
-            num_params=num_params,
-        )
+        return Entry(asked, checked, architecture, device, num_params)
 
     return group.agree(found)
 
 
 def prepare(entry: Entry, context: Context) -> Prepared:
     """Open the data and size the model for its vocabulary."""
-    group, data = context.group, None
-    if group.rank == 0:
-        data = _open(entry, context)
+    group = context.group
+    data = _open(entry, context) if group.rank == 0 else None
     vocab = group.decide(lambda: data.tokenizer.vocab if data else 0)
     run = group.agree(lambda: entry.checked.run(vocab))
     if run.model.vocab != vocab:  # of a record that is run again
@@ -145,7 +144,7 @@ def prepare(entry: Entry, context: Context) -> Prepared:
             f"the tokenizer of this data has {vocab} tokens, the model of the record"
             f" {run.model.vocab}: give the data that the record was trained on"
         )
-    return Prepared(entry=entry, run=run, data=data)
+    return Prepared(entry, run, data)
 
 
 def _open(entry: Entry, context: Context) -> OpenedData:
@@ -160,53 +159,47 @@ def _open(entry: Entry, context: Context) -> OpenedData:
         cache = paths.cache_dir() / "tokenizers"
         choice = entry.checked.data.tokenizer
         found = tokenizer.for_data(source, pinned, wanted.vocab, choice, cache, callbacks.notice)
-    return OpenedData(source=source, heldout=pinned, tokenizer=found, machine=machine)
+    return OpenedData(source, pinned, machine, found)
 
 
 def build(prepared: Prepared, context: Context) -> Built:
     """Choose device and settings, make the engine, and try it on random weights."""
-    architecture, group = prepared.entry.architecture, context.group
+    architecture, run, group = prepared.entry.architecture, prepared.run, context.group
     with context.clock.account("build"):
         device, step_s = _choose_device(prepared, context)
     with context.clock.account("warmup"):
         tuned = _tune(prepared, device, context)
     with context.clock.account("build"):
         context.callbacks.phase("building the model")
-        for warning in architecture.warnings(device):
-            context.callbacks.notice(f"{architecture.NAME} on {device.name}: {warning}")
-        for warning in group.warnings:
+        of_model = (
+            f"{architecture.NAME} on {device.name}: " + w for w in architecture.warnings(device)
+        )
+        for warning in (*of_model, *group.warnings):
             context.callbacks.notice(warning)
         backend = registry.backend(device.backend)
         rates = group.decide(
             lambda: {name: backend.matmul_gflops(device, name) for name in ("fp32", "bf16")}
         )
-        spec = EngineSpec(
-            architecture=architecture,
-            config=prepared.run.model,
-            recipe=prepared.run.recipe,
-            device=device,
-            seed=prepared.run.seed,
-            group=group,
-            execution=tuned.settings,
-        )
-        engine = group.agree(lambda: registry.engine(_of_one_precision(spec, rates)))
+
+        def made() -> Engine:
+            execution = tuned.settings
+            if group.size > 1:  # the precision that the measurement of rank 0 means for all ranks
+                precision = common.precision(run.recipe.precision, device, rates.get)
+                execution = replace(execution, precision=precision)
+            spec = EngineSpec(
+                architecture=architecture,
+                config=run.model,
+                recipe=run.recipe,
+                device=device,
+                seed=run.seed,
+                group=group,
+                execution=execution,
+            )
+            return registry.engine(spec)
+
+        engine = group.agree(made)
         group.decide(lambda: _check_at_random(engine, prepared))
-    return Built(
-        prepared=prepared,
-        device=device,
-        engine=engine,
-        tuned=tuned,
-        step_s=step_s,
-        matmul_gflops=rates,
-    )
-
-
-def _of_one_precision(spec: EngineSpec, rates: Mapping[str, float | None]) -> EngineSpec:
-    """The spec with the precision that the measurement of rank 0 means for all ranks."""
-    if spec.group.size == 1:
-        return spec
-    precision = common.precision(spec.recipe.precision, spec.device, rates.get)
-    return replace(spec, execution=replace(spec.execution, precision=precision))
+    return Built(prepared, device, engine, tuned, step_s, rates)
 
 
 def _choose_device(

@@ -1,7 +1,4 @@
-"""One race: prepare, build, train, score, record.
-
-The stages of training and scoring, and the whole from a request to a record on disk.
-"""
+"""One race, from a request to a record on disk: prepare, build, train, score, record."""
 
 import contextlib
 import dataclasses
@@ -22,14 +19,14 @@ from speedrun.text import format_size
 from speedrun.training import prepare, record, trainer
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Built, Callbacks, Context, Entry, Prepared
-from speedrun.training.record import Outcome, Trained
+from speedrun.training.record import Trained
 from speedrun.training.request import RunRequest
 from speedrun.training.run_dir import RunDirectory, run_name
 from speedrun.training.signals import StopFlag
-from speedrun.training.trainer import Tick, Training, TrainingJob
+from speedrun.training.trainer import Training, TrainingJob
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Finished:
     """A race that left a record."""
 
@@ -51,7 +48,7 @@ def race(
     what a person can mend, before the clock starts, and UnfairModelError.
     """
     group, clock = group or ProcessGroup(), BudgetClock(request.budget_s)
-    group.decide(lambda: request.seed)
+    group.decide(lambda: request.seed)  # to `take_part`
     clock.accounts["startup"] = started_s
     with clock.account("startup"):
         entry = prepare.look_up(request, group)
@@ -85,40 +82,29 @@ def take_part(request: RunRequest, group: ProcessGroup) -> None:
 
 def _run(entry: Entry, context: Context, directory: RunDirectory) -> Finished:
     clock, prepared = context.clock, prepare.prepare(entry, context)
-    data = prepared.data
-    assert data is not None, "rank 0 has the data"
     trained = train(prepare.build(prepared, context), context)
     with clock.account("checkpoint"):
         weights = trained.built.engine.weights()
         weights_sha256 = directory.save_weights(weights)
     trained, found = score(trained, context)
     sample = None if found is None else _sample(trained.built, context)
-    outcome = Outcome(
-        trained=trained,
-        data=data,
-        clock=clock,
-        num_devices=context.group.num_devices,
-        num_params=sum(array.size for array in weights.values()),
-        weights_sha256=weights_sha256,
-        score=found,
-        sample=sample,
-    )
-    made = record.build(outcome)
-    data.tokenizer.save(directory.partial / "tokenizer.json")
+    outcome = {
+        "num_params": sum(array.size for array in weights.values()),  # those that are stored
+        "weights_sha256": weights_sha256,
+        "score": found,
+        "sample": sample,
+    }
+    made = record.build(trained, clock, outcome)
+    prepared.opened.tokenizer.save(directory.partial / "tokenizer.json")
     directory.write("samples.txt", f"{sample.text}\n" if sample else "")
     directory.write("record.json", made.to_json())
-    return Finished(folder=directory.publish(), record=made)
+    return Finished(directory.publish(), made)
 
 
 def train(built: Built, context: Context) -> Trained:
     """Train for the budget; ValueError or KeyboardInterrupt where not one step was taken."""
     run, callbacks, group = built.prepared.run, context.callbacks, context.group
     stream = _stream(built.prepared)
-
-    def on_tick(tick: Tick) -> None:
-        context.log(tick)
-        callbacks.tick(tick)
-
     with stream or contextlib.nullcontext():
         callbacks.phase("compiling and warming up")
         callbacks.start(run, _describe(built, group))
@@ -129,7 +115,7 @@ def train(built: Built, context: Context) -> Trained:
             stream=stream,
             group=group,
             max_epochs=built.prepared.entry.architecture.EPOCHS,
-            on_tick=on_tick,
+            on_tick=lambda tick: (context.log(tick), callbacks.tick(tick)),
             stop_requested=lambda: context.stop.requested,
         )
         training = trainer.train(built.engine, job)
@@ -144,21 +130,14 @@ def train(built: Built, context: Context) -> Trained:
         num_dropped=stream.num_dropped if stream else 0,
         epochs=stream.epochs if stream else None,
         facts=built.engine.metadata() | group.metadata(),
+        num_devices=group.num_devices,
     )
 
 
 def _stream(prepared: Prepared) -> TokenStream | None:
-    run, data = prepared.run, prepared.data
-    if data is None:
-        return None
-    return TokenStream(
-        data.source,
-        data.heldout,
-        data.tokenizer,
-        paths.cache_dir() / "tokens",
-        context=run.model.context,
-        batch_rows=run.recipe.batch_rows,
-    )
+    run, data, cache = prepared.run, prepared.data, paths.cache_dir() / "tokens"
+    shape = {"context": run.model.context, "batch_rows": run.recipe.batch_rows}
+    return data and TokenStream(data.source, data.heldout, data.tokenizer, cache, **shape)
 
 
 def _describe(built: Built, group: ProcessGroup) -> str:
@@ -172,14 +151,13 @@ def _describe(built: Built, group: ProcessGroup) -> str:
 
 
 def _check_trained(training: Training, run: Run, stop: StopFlag) -> None:
-    if training.num_steps > 0:
-        return
-    if stop.requested:
+    if training.num_steps == 0 and stop.requested:
         raise KeyboardInterrupt
-    raise ValueError(
-        f"--minutes {run.budget_s / 60:g}: not one step fits into that here; give more, or"
-        " a smaller --params or --set recipe.batch_rows"
-    )
+    if training.num_steps == 0:
+        raise ValueError(
+            f"--minutes {run.budget_s / 60:g}: not one step fits into that here; give more, or"
+            " a smaller --params or --set recipe.batch_rows"
+        )
 
 
 def score(trained: Trained, context: Context) -> tuple[Trained, Score | None]:
@@ -197,10 +175,9 @@ def score(trained: Trained, context: Context) -> tuple[Trained, Score | None]:
             facts = trained.facts | {"weights_apart": apart}
             trained = dataclasses.replace(trained, facts=facts)
         documents = group.decide(lambda: _documents(built))
+        likelihood = built.prepared.entry.architecture.LIKELIHOOD
         config = ScoringConfig(
-            context=run.model.context,
-            stride=run.data.stride,
-            likelihood=built.prepared.entry.architecture.LIKELIHOOD,
+            context=run.model.context, stride=run.data.stride, likelihood=likelihood
         )
         with group.lockstep():
             watch = context.callbacks.scoring
@@ -208,25 +185,16 @@ def score(trained: Trained, context: Context) -> tuple[Trained, Score | None]:
 
 
 def _documents(built: Built) -> dict[str, Any]:
-    data = built.prepared.data
-    assert data is not None, "rank 0 has the data"
+    data = built.prepared.opened
     prepare.check_fairness(built.engine, built.prepared)
     return vars(evaluate.encode(data.heldout, data.tokenizer))
 
 
 def _sample(built: Built, context: Context) -> Sample:
-    prepared, sampling = built.prepared, generate.Sampling(seed=built.prepared.run.seed)
-    assert prepared.data is not None, "rank 0 has the data"
+    architecture, run = built.prepared.entry.architecture, built.prepared.run
+    tokenizer, prompt = built.prepared.opened.tokenizer, generate.PROMPT
     with context.clock.account("sample"):
         context.callbacks.phase("telling a story")
-        text = generate.tell(
-            built.engine,
-            prepared.entry.architecture,
-            prepared.run.model,
-            prepared.data.tokenizer,
-            generate.PROMPT,
-            sampling,
-        )
-    return Sample(
-        prompt=generate.PROMPT, text=text, temperature=sampling.temperature, seed=sampling.seed
-    )
+        sampling = generate.Sampling(seed=run.seed)
+        text = generate.tell(built.engine, architecture, run.model, tokenizer, prompt, sampling)
+    return Sample(prompt=prompt, text=text, temperature=sampling.temperature, seed=run.seed)

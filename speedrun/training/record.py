@@ -12,7 +12,7 @@ from speedrun.records import schema
 from speedrun.records.schema import Record
 from speedrun.system import git, hardware
 from speedrun.training.clock import BudgetClock
-from speedrun.training.prepare import Built, OpenedData
+from speedrun.training.prepare import Built
 from speedrun.training.trainer import Training
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -28,20 +28,7 @@ class Trained:
     num_dropped: int  # training documents that equal a held-out one
     epochs: float | None
     facts: dict[str, Any]  # the engine's metadata
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """Everything that a record is made of."""
-
-    trained: Trained
-    data: OpenedData
-    clock: BudgetClock
     num_devices: int
-    num_params: int  # those that are stored
-    weights_sha256: str
-    score: schema.Score | None  # None, as the sample is, where training diverged
-    sample: schema.Sample | None
 
 
 def provenance() -> dict[str, Any]:
@@ -53,59 +40,49 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def build(outcome: Outcome) -> Record:
-    """The sealed record of a race."""
-    trained, data = outcome.trained, outcome.data
+def build(trained: Trained, clock: BudgetClock, found: dict[str, Any]) -> Record:
+    """The sealed record of a race; `found` are its score, its sample and its weights."""
     built = trained.built
-    request, run = built.prepared.entry.request, built.prepared.run
+    device, run, data = built.device, built.prepared.run, built.prepared.opened
     num_embedding = run.model.num_params - run.model.num_params_non_embedding
     content = {
         "status": trained.training.status,
         "arch": run.arch,
-        "backend": built.device.backend,
-        "device": built.device.name,
+        "backend": device.backend,
+        "device": device.name,
         "seed": run.seed,
-        "num_params": outcome.num_params,
-        "num_params_non_embedding": outcome.num_params - num_embedding,
+        "num_params_non_embedding": found["num_params"] - num_embedding,
         "budget_s": run.budget_s,
         "config": run.as_dict(),
-        "argv": replace(request, backend=built.device.name).argv(),
-        "data": _data(data, trained.num_dropped),
+        "argv": replace(built.prepared.entry.request, backend=device.name).argv(),
+        "data": schema.Data(
+            name=data.source.name,
+            source=data.source.origin,  # type: ignore[arg-type]
+            train_fingerprint=data.source.train_fingerprint,
+            heldout_fingerprint=data.heldout.fingerprint,
+            num_dropped_duplicates=trained.num_dropped,
+        ),
         "tokenizer": schema.Tokenizer(
             vocab=data.tokenizer.vocab, fingerprint=data.tokenizer.fingerprint
         ),
-        "hardware": _hardware(outcome),
-        "versions": registry.versions(registry.backend(built.device.backend)),
-        "clock": schema.Clock(**outcome.clock.ledger()),
-        "train": _train(trained, outcome.clock),
-        "score": outcome.score,
-        "sample": outcome.sample,
-        "weights_sha256": outcome.weights_sha256,
+        "hardware": _hardware(trained),
+        "versions": registry.versions(registry.backend(device.backend)),
+        "clock": schema.Clock(**clock.ledger()),
+        "train": _train(trained, clock),
     }
-    return schema.seal(provenance() | content)
+    return schema.seal(provenance() | content | found)
 
 
-def _data(data: OpenedData, num_dropped: int) -> schema.Data:
-    return schema.Data(
-        name=data.source.name,
-        source=data.source.origin,  # type: ignore[arg-type]
-        train_fingerprint=data.source.train_fingerprint,
-        heldout_fingerprint=data.heldout.fingerprint,
-        num_dropped_duplicates=num_dropped,
-    )
-
-
-def _hardware(outcome: Outcome) -> schema.Hardware:
-    built, machine = outcome.trained.built, outcome.data.machine
-    device = built.device
-    name = hardware.hardware_class(machine, device.name, device.accelerator, outcome.num_devices)
+def _hardware(trained: Trained) -> schema.Hardware:
+    device, machine = trained.built.device, trained.built.prepared.opened.machine
+    name = hardware.hardware_class(machine, device.name, device.accelerator, trained.num_devices)
     return schema.Hardware(
         **{"class": name},
         cpu=machine.cpu,
         cores=machine.cores,
         memory_bytes=machine.memory_bytes,
         accelerator=device.accelerator,
-        matmul_gflops=schema.MatmulGflops(**built.matmul_gflops),
+        matmul_gflops=schema.MatmulGflops(**trained.built.matmul_gflops),
     )
 
 

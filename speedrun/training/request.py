@@ -44,17 +44,16 @@ class RunRequest:
             "params": self.params,
             "backend": self.backend,
             "recipe": self.recipe,
-            "seed": str(self.seed),
-            "vocab": str(self.data.vocab),
-            "eval-docs": "all" if self.data.eval_docs is None else str(self.data.eval_docs),
+            "seed": self.seed,
+            "vocab": self.data.vocab,
+            "eval-docs": "all" if self.data.eval_docs is None else self.data.eval_docs,
             "tune": self.tune,
         }
-        pairs = [(f"--{name}", value) for name, value in options.items()]
-        pairs += [("--set", setting) for setting in self.settings]
-        return [word for pair in pairs for word in pair]
+        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+        return words + [word for setting in self.settings for word in ("--set", setting)]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class CheckedRequest:
     """A request whose settings are parsed and known to the architecture."""
 
@@ -70,11 +69,12 @@ class CheckedRequest:
         request, architecture = self.request, self.architecture
         if request.again is not None:
             return request.again
-        model = shape(architecture, request.params, vocab, self.of_recipe, self.chosen)
-        if self.data.stride > model.context:
-            raise ValueError(
-                f"data.stride={self.data.stride}: at most the context, {model.context}"
-            )
+        model, data = (
+            shape(architecture, request.params, vocab, self.of_recipe, self.chosen),
+            self.data,
+        )
+        if data.stride > model.context:
+            raise ValueError(f"data.stride={data.stride}: at most the context, {model.context}")
         return Run(
             arch=architecture.NAME,
             recipe_name=request.recipe,
@@ -82,37 +82,30 @@ class CheckedRequest:
             seed=request.seed,
             model=model,
             recipe=self.recipe,
-            data=replace(self.data, stride=self.data.stride or model.context // 2),
+            data=replace(data, stride=data.stride or model.context // 2),
         )
 
 
 def check(architecture: Architecture, request: RunRequest) -> CheckedRequest:
     """Look up the recipe and check every setting; raises ValueError or LookupError."""
     if (again := request.again) is not None:
-        return CheckedRequest(
-            architecture=architecture,
-            request=request,
-            recipe=again.recipe,
-            data=again.data,
-            of_recipe={},
-            chosen={},
-        )
+        return CheckedRequest(architecture, request, again.recipe, again.data, {}, {})
     if request.recipe not in architecture.RECIPES:
         raise text.nearest(request.recipe, architecture.RECIPES, "recipe")
     preset = architecture.RECIPES[request.recipe]
     sections = {"model": architecture.Config, "recipe": Recipe, "data": Data}
     chosen = config.parse_settings(request.settings, sections)
-    _check_effect(architecture, chosen["recipe"])
+    fields = architecture.RECIPE_FIELDS
+    if fields is not None and (idle := sorted(chosen["recipe"].keys() - set(fields))):
+        allowed = ", ".join(f"recipe.{name}" for name in fields)
+        raise ValueError(
+            f"recipe.{idle[0]} has no effect on {architecture.NAME}: it takes {allowed}"
+        )
     if "vocab" in chosen["model"] or "vocab" in chosen["data"]:
         raise ValueError("the vocabulary is set with --vocab N, not with --set")
-    return CheckedRequest(
-        architecture=architecture,
-        request=request,
-        recipe=Recipe(**{**preset["recipe"], **chosen["recipe"]}),
-        data=replace(request.data, **chosen["data"]),
-        of_recipe=preset["model"],
-        chosen=chosen["model"],
-    )
+    recipe = Recipe(**{**preset["recipe"], **chosen["recipe"]})
+    data = replace(request.data, **chosen["data"])
+    return CheckedRequest(architecture, request, recipe, data, preset["model"], chosen["model"])
 
 
 def resolve(architecture: Architecture, request: RunRequest, vocab: int) -> Run:
@@ -128,18 +121,11 @@ def shape(
     chosen: Mapping[str, Any],
 ) -> ModelConfig:
     """The model of a size or a preset; `chosen` overrides presets, and presets the recipe."""
-    fields = architecture.PRESETS.get(params)
-    if fields is None:
-        return architecture.for_params(
-            _size(architecture, params), vocab, **{**of_recipe, **chosen}
-        )
-    kept = {key: value for key, value in of_recipe.items() if key not in fields}
-    return architecture.preset(params, vocab, **{**kept, **chosen})
-
-
-def _size(architecture: Architecture, params: str) -> int:
+    if (fields := architecture.PRESETS.get(params)) is not None:
+        kept = {key: value for key, value in of_recipe.items() if key not in fields}
+        return architecture.preset(params, vocab, **{**kept, **chosen})
     try:
-        return text.parse_size(params)
+        size = text.parse_size(params)
     except ValueError as error:
         presets = ", ".join(architecture.PRESETS)
         also = f"or a preset: {presets}" if presets else "it has no presets"
@@ -147,13 +133,4 @@ def _size(architecture: Architecture, params: str) -> int:
             f"--params {params}: architecture {architecture.NAME!r} takes a number above 0 such"
             f" as 250K, 2M or 2000000, {also}"
         ) from error
-
-
-def _check_effect(architecture: Architecture, chosen: Mapping[str, Any]) -> None:
-    """Raise ValueError for a setting that the architecture does not read."""
-    fields = architecture.RECIPE_FIELDS
-    if fields is not None and (idle := sorted(chosen.keys() - set(fields))):
-        allowed = ", ".join(f"recipe.{name}" for name in fields)
-        raise ValueError(
-            f"recipe.{idle[0]} has no effect on {architecture.NAME}: it takes {allowed}"
-        )
+    return architecture.for_params(size, vocab, **{**of_recipe, **chosen})

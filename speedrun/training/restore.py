@@ -23,7 +23,7 @@ from speedrun.protocols import Architecture, Engine, EngineSpec
 from speedrun.records import artifacts, schema
 from speedrun.records.schema import Record
 from speedrun.system.timeout import CallTimedOut, call_with_timeout
-from speedrun.text import format_size
+from speedrun.text import format_size, reason
 
 SIZE_TIMEOUT_S = 5.0  # a model's size is computed in milliseconds, unless made to take forever
 _MAX_NUMBER = 1 << 31
@@ -106,9 +106,8 @@ def one_line_errors(architecture: Architecture, where: str) -> Iterator[None]:
         is_message = isinstance(error, (ValueError, LookupError, OSError))
         if is_message and not isinstance(error, (KeyError, IndexError)):
             raise
-        lines = str(error).strip().splitlines() or [""]
         raise ValueError(
-            f"{where}: its model cannot be used ({type(error).__name__}: {lines[0]:.200});"
+            f"{where}: its model cannot be used ({reason(error)});"
             " SPEEDRUN_TRACEBACK=1 shows the traceback"
         ) from error
 
@@ -157,13 +156,12 @@ def model_of(architecture: Architecture, record: Record, where: str) -> ModelCon
             f"{where}: config.model.vocab is {made.vocab}, the tokenizer's {record.tokenizer.vocab}"
             f" (allowed are {_VOCABS.start} to {_VOCABS.stop - 1})"
         )
-    if num_params != record.num_params and not (
-        # Counted models store at most as many as their config says, all others exactly so many.
-        num_params > record.num_params and not architecture.initial(architecture.Config(), 0)
-    ):
+    # Counted models store at most as many as their config says, all others exactly so many.
+    stored = record.num_params
+    is_counted = num_params > stored and not architecture.initial(architecture.Config(), 0)
+    if num_params != stored and not is_counted:
         raise ValueError(
-            f"{where}: its config makes {num_params:,} parameters, the record has"
-            f" {record.num_params:,}"
+            f"{where}: its config makes {num_params:,} parameters, the record has {stored:,}"
         )
     logits = (made.context + 1) * made.vocab * _CHECK_BYTES
     batch = max(_BATCH_TOKENS, made.context) * made.vocab * _BATCH_BYTES
@@ -173,15 +171,14 @@ def model_of(architecture: Architecture, record: Record, where: str) -> ModelCon
 
 def run_of(architecture: Architecture, record: Record, path: str | None, where: str) -> Run:
     """The whole run of a record, to be run again on the data at `path`; raises ValueError."""
-    config = record.config
-    budget_s, seed, recipe_name = record.budget_s, record.seed, config.get("recipe_name")
-    if not 0 < budget_s <= _MAX_BUDGET_S or seed < 0 or not isinstance(recipe_name, str):
+    budget_s, seed, name = record.budget_s, record.seed, record.config.get("recipe_name")
+    if not 0 < budget_s <= _MAX_BUDGET_S or seed < 0 or not isinstance(name, str):
         raise ValueError(f"{where}: no budget, seed and recipe that a race could have")
     model = model_of(architecture, record, where)
-    data = config.get("data")
+    data = record.config.get("data")
     with architecture.plugin_errors():
         data = _section(Data, data | {"path": path} if isinstance(data, dict) else data, "data")
-        recipe = _section(Recipe, config.get("recipe"), "recipe")
+        recipe = _section(Recipe, record.config.get("recipe"), "recipe")
     if not 0 < data.stride <= model.context:
         raise ValueError(f"{where}: config.data.stride must be 1 to the context, {model.context}")
     # At the least: the rows of a step, and the logits of a forward pass.
@@ -190,7 +187,7 @@ def run_of(architecture: Architecture, record: Record, path: str | None, where: 
     _check_memory(model, model.num_params, rows + logits, where)
     return Run(
         arch=architecture.NAME,
-        recipe_name=recipe_name,
+        recipe_name=name,
         budget_s=budget_s,
         seed=seed,
         model=model,

@@ -38,7 +38,11 @@ class RunDirectory:
                 )
             self.partial.mkdir()
             self._log = _open_log(self.partial)
-            self._reserve = _reserve(self.partial, weights_bytes + _SPARE_BYTES)
+            # The space of weights and record is allocated, so that it cannot run out meanwhile.
+            self._reserve = self.partial / "reserve"
+            with self._reserve.open("wb") as file, contextlib.suppress(OSError):
+                if hasattr(os, "posix_fallocate"):  # not every file system can
+                    os.posix_fallocate(file.fileno(), 0, weights_bytes + _SPARE_BYTES)
         except OSError as error:
             raise ValueError(
                 f"--out {out}: cannot write there ({error.strerror}); choose another folder"
@@ -63,15 +67,17 @@ class RunDirectory:
     def publish(self) -> Path:
         """Rename the directory to its final name, or with a number where that is taken."""
         self._reserve.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self._log.close()
+        self._close_log()
         return _named(self.partial, self._final)
 
     def discard(self) -> None:
         """Delete the directory of a run that failed."""
+        self._close_log()
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _close_log(self) -> None:
         with contextlib.suppress(OSError):
             self._log.close()
-        shutil.rmtree(self.partial, ignore_errors=True)
 
 
 def run_name(arch: str, size: str, seed: int) -> str:
@@ -115,15 +121,6 @@ def _open_log(folder: Path) -> TextIO:
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _reserve(folder: Path, num_bytes: int) -> Path:
-    """Allocate the space of weights and record, so that it cannot run out meanwhile."""
-    path = folder / "reserve"
-    with path.open("wb") as file, contextlib.suppress(OSError):  # not every file system can
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, num_bytes)
-    return path
 
 
 def remove_abandoned(out: Path) -> None:

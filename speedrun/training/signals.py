@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Iterable
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -16,17 +16,15 @@ class StopFlag:
 
     def __init__(self, signals: Iterable[signal.Signals] = SIGNALS) -> None:
         self._signals = tuple(signals)
-        self.requested = False
-        self._armed = False
+        self.requested = self._armed = False
         self._before: dict[int, Any] = {}
 
     def arm(self) -> None:
         """Accept requests from here on: there is a run worth keeping."""
         self._armed = True
 
-    def __enter__(self) -> "StopFlag":
-        for number in self._signals:
-            self._before[number] = signal.signal(number, self._handle)
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._handle) for number in self._signals}
         return self
 
     def __exit__(self, *exc: object) -> None:

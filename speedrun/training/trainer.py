@@ -32,12 +32,10 @@ class Stream(Protocol):
 
     def next_rows(self, timeout_s: float | None = None) -> Rows | None:
         """The next batch; None if there is none within `timeout_s` (None: wait for it)."""
-        ...
 
     @property
     def epochs(self) -> float | None:
         """Passes over the documents; None while their end was not reached."""
-        ...
 
 
 @dataclass
@@ -77,7 +75,7 @@ class TrainingJob:
     stream: Stream | None  # None on the other ranks
     group: ProcessGroup = field(default_factory=ProcessGroup)
     max_epochs: int | None = None  # training is complete after so many passes over the documents
-    on_tick: Callable[[Tick], None] = lambda tick: None
+    on_tick: Callable[[Tick], object] = lambda tick: None
     stop_requested: Callable[[], bool] = lambda: False
 
 
@@ -116,30 +114,28 @@ class _Trainer:
     def _warm_up(self) -> None:
         """Compile and time steps on dummy rows, then undo them."""
         engine, clock, run = self._engine, self._clock, self._job.run
-        rng = np.random.default_rng(run.seed)
         shape = (run.recipe.batch_rows, run.model.context + 1)
-        rows = rng.integers(0, run.model.vocab, shape, dtype=np.int32)
-        with clock.account("compile" if engine.metadata().get("compiled") else "warmup"):
+        rows = np.random.default_rng(run.seed).integers(0, run.model.vocab, shape, dtype=np.int32)
+
+        def step_s() -> float:
+            before = clock.now()
             self._step(rows, 1.0)
             engine.sync()
-        times_s = []
+            return clock.now() - before
+
+        with clock.account("compile" if engine.metadata().get("compiled") else "warmup"):
+            step_s()
         with clock.account("warmup"):
-            for _ in range(WARMUP_STEPS):
-                before = clock.now()
-                self._step(rows, 1.0)
-                engine.sync()
-                times_s.append(clock.now() - before)
+            self._recent_s.append(min(step_s() for _ in range(WARMUP_STEPS)))
             engine.train_loss()
             engine.reset()
             engine.sync()
-        self._recent_s.append(min(times_s))
 
     def _plan(self) -> int:
         """Number of steps until the next synchronisation; 0 ends the training."""
+        if not self._is_over and self._job.stop_requested():
+            self._is_over, self._training.status = True, "interrupted"
         if self._is_over:
-            return 0
-        if self._job.stop_requested():
-            self._training.status = "interrupted"
             return 0
         clock, finalize_s = self._clock, self._engine.finalize_s()
         predicted_s = MARGIN * max(self._recent_s)
@@ -189,8 +185,7 @@ class _Trainer:
             self._end_data(error, "interrupted")
             return None
         if rows is None:  # the budget was spent, if on waiting
-            late = ValueError("no more of it came within the budget")
-            self._end_data(late, "complete")
+            self._end_data(ValueError("no more of it came within the budget"), "complete")
             return None
         return rows, job.run.recipe.lr_scale(clock.share())
 
@@ -202,36 +197,28 @@ class _Trainer:
         self._training.note(self._clock.share(), "data_ended", f"the data ended: {cause}")
 
     def _has_read_enough(self) -> bool:
-        job = self._job
-        if job.max_epochs is None or job.stream is None:
-            return False
-        return (job.stream.epochs or 0.0) >= job.max_epochs
+        stream, most = self._job.stream, self._job.max_epochs
+        return most is not None and stream is not None and (stream.epochs or 0.0) >= most
 
     def _step(self, rows: Rows, lr_scale: float) -> None:
-        clock = self._clock
         for retry in common.step_with_retry(self._engine, rows, lr_scale):
-            clock.excuse()
-            self._training.note(
-                clock.share(),
-                "out_of_memory",
-                f"out of memory ({retry.reason}); micro-batch now {retry.micro_batch_rows} rows",
-            )
+            self._clock.excuse()
+            what = f"out of memory ({retry.reason}); micro-batch now {retry.micro_batch_rows} rows"
+            self._training.note(self._clock.share(), "out_of_memory", what)
 
     def _report(self, loss: float, lr_scale: float) -> None:
-        clock, training = self._clock, self._training
-        share, spent_s = clock.share(), clock.spent_s()
+        training, share, spent_s = self._training, self._clock.share(), self._clock.spent_s()
         training.loss_curve.append((share, loss))
-        self._job.on_tick(
-            Tick(
-                share=share,
-                loss_nats=loss,
-                lr_scale=lr_scale,
-                num_tokens=training.num_tokens,
-                num_steps=training.num_steps,
-                spent_s=spent_s,
-                tokens_per_s=training.num_tokens / max(spent_s, 1e-9),
-            )
+        tick = Tick(
+            share=share,
+            loss_nats=loss,
+            lr_scale=lr_scale,
+            num_tokens=training.num_tokens,
+            num_steps=training.num_steps,
+            spent_s=spent_s,
+            tokens_per_s=training.num_tokens / max(spent_s, 1e-9),
         )
+        self._job.on_tick(tick)
         if not math.isfinite(loss):
             self._is_over, training.status = True, "diverged"
             training.note(share, "diverged", f"loss is {loss}")
@@ -252,8 +239,5 @@ def thinned(curve: list[tuple[float, float]], num_points: int) -> list[tuple[flo
     if len(curve) <= num_points:
         return curve
     edges = np.linspace(0, len(curve), num_points + 1).astype(int)
-    pieces = [curve[a:b] for a, b in itertools.pairwise(edges)]
-    return [
-        (sum(share for share, _ in piece) / len(piece), sum(loss for _, loss in piece) / len(piece))
-        for piece in pieces
-    ]
+    pieces = (zip(*curve[a:b], strict=True) for a, b in itertools.pairwise(edges))
+    return [(sum(shares) / len(shares), sum(nats) / len(nats)) for shares, nats in pieces]

@@ -3,6 +3,7 @@
 import time
 from typing import Self
 
+import numpy as np
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -67,8 +68,7 @@ class PlainView(PlainLines):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._next_share = 0.0
-        self._budget_s = 0.0
+        self._next_share = self._budget_s = 0.0
 
     def phase(self, text: str) -> None:
         """Print the phase that begins."""
@@ -76,8 +76,7 @@ class PlainView(PlainLines):
 
     def start(self, run: Run, machine: str) -> None:
         """Print the run and the machine it trains on."""
-        self._next_share = PLAIN_EVERY_SHARE
-        self._budget_s = run.budget_s
+        self._next_share, self._budget_s = PLAIN_EVERY_SHARE, run.budget_s
         self._print(f"{describe(run)} on {machine}")
 
     def tick(self, tick: Tick) -> None:
@@ -101,12 +100,10 @@ class LiveView(Redrawn):
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._title = ""
-        self._machine = ""
+        self._title = self._machine = ""
         self._peaks: list[tuple[str, float]] = []
-        self._budget_s = 0.0
         self._losses: list[float] = []
-        self._last_drawn_s = 0.0
+        self._budget_s = self._last_drawn_s = 0.0
 
     def phase(self, text: str) -> None:
         """Show the phase that begins."""
@@ -115,21 +112,16 @@ class LiveView(Redrawn):
     def start(self, run: Run, machine: str) -> None:
         """Take the run's name, budget and peak learning rates; nothing has trained yet."""
         self._title, self._machine, self._budget_s = describe(run), machine, run.budget_s
-        recipe = run.recipe
-        self._peaks = [("AdamW", recipe.lr)]
-        if recipe.optimizer == "muon":
-            self._peaks.insert(0, ("Muon", recipe.lr_matrix))
-        self._losses = []
+        muon = [("Muon", run.recipe.lr_matrix)] if run.recipe.optimizer == "muon" else []
+        self._peaks, self._losses = [*muon, ("AdamW", run.recipe.lr)], []
         self._draw(Text(f"{self._title}: compiling and warming up …", style="dim"))
 
     def tick(self, tick: Tick) -> None:
         """Draw the state of training, at most twice a second."""
         self._losses.append(tick.loss_nats)
-        now = time.monotonic()
-        if now - self._last_drawn_s < REFRESH_S:
-            return
-        self._last_drawn_s = now
-        self._draw(self._panel(tick))
+        if time.monotonic() - self._last_drawn_s >= REFRESH_S:
+            self._last_drawn_s = time.monotonic()
+            self._draw(self._panel(tick))
 
     def scoring(self, share: float) -> None:
         """Draw how far scoring is."""
@@ -184,16 +176,9 @@ def sparkline(values: list[float], width: int = _CURVE_WIDTH) -> str:
     """Values as a row of block characters, averaged down to `width`; not finite ones as 'x'."""
     if not values:
         return ""
-    step = max(1.0, len(values) / width)
-    points = []
-    for i in range(min(width, len(values))):
-        part = values[int(i * step) : max(int(i * step) + 1, int((i + 1) * step))]
-        points.append(sum(part) / len(part))
-    finite = [p for p in points if abs(p) < float("inf")]
+    points = [part.mean() for part in np.array_split(values, min(width, len(values)))]
+    finite = [point for point in points if np.isfinite(point)]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
-    span = high - low or 1.0
     # By the root: a loss falls fast at first, and later gains should show, too.
-    return "".join(
-        _BARS[round(((p - low) / span) ** 0.5 * (len(_BARS) - 1))] if abs(p) < float("inf") else "x"
-        for p in points
-    )
+    heights = (((point - low) / (high - low or 1.0)) ** 0.5 * (len(_BARS) - 1) for point in points)
+    return "".join(_BARS[round(h)] if np.isfinite(h) else "x" for h in heights)

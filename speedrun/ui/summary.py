@@ -11,14 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from speedrun.records.sanitize import sanitize
-from speedrun.records.schema import CLOCK_TITLES, Record
+from speedrun.records.schema import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK, Record, Score
 from speedrun.records.summary import unranked_because
 from speedrun.records.track import Standing
 from speedrun.text import format_size
 from speedrun.ui.live import MAX_WIDTH, grid, sparkline
 
-_ON_THE_CLOCK = ("train_s", "data_wait_s")
-_EXCEPTIONAL = ("overshoot_s", "suspended_s")
 _SHOWN_FROM_S = 0.05  # a shorter account is not shown
 _LABEL_WIDTH = 15
 
@@ -27,10 +25,8 @@ def finished(console: Console, record: Record, folder: Path, standing: Standing 
     """Print the summary of one run: its score, its facts, a story and its place."""
     title = f"{record.arch} {format_size(record.num_params)}, seed {record.seed}: {record.status}"
     rows = list(_rows(record))
-    tail = [""]
-    if record.sample is not None:
-        tail += [sanitize(record.sample.text, lines=True), ""]
-    tail.append(place(record, standing, folder))
+    story = [] if record.sample is None else [sanitize(record.sample.text, lines=True), ""]
+    tail = ["", *story, place(record, standing, folder)]
     if console.is_terminal:
         score = [Text(line, style="bold green") for line in _score(record)]
         body = Group(*score, grid(*rows), *(Text(line) for line in tail))
@@ -46,22 +42,24 @@ def _plain(console: Console, *lines: str) -> None:
     console.print(Text("\n".join(lines)), soft_wrap=True)
 
 
+def _sign(score: Score) -> str:
+    return "≤ " if score.likelihood == "bound" else ""
+
+
 def _score(record: Record) -> list[str]:
     """The line that counts, or none where nothing was scored."""
     if (score := record.score) is None:
         return []
-    sign = "≤ " if score.likelihood == "bound" else ""
-    value = f"{sign}{score.bits_per_byte:.4f} ± {score.bits_per_byte_se:.4f}"
+    value = f"{_sign(score)}{score.bits_per_byte:.4f} ± {score.bits_per_byte_se:.4f}"
     return [f"{'bits per byte':<{_LABEL_WIDTH}}{value}"]
 
 
 def _rows(record: Record) -> Iterable[tuple[str, str]]:
     train, score = record.train, record.score
     if score is not None:
-        sign = "≤ " if score.likelihood == "bound" else ""
         yield (
             "perplexity",
-            f"{sign}{score.perplexity:.2f} ± {score.perplexity_se:.2f}"
+            f"{_sign(score)}{score.perplexity:.2f} ± {score.perplexity_se:.2f}"
             f" (vocabulary {record.tokenizer.vocab}, {score.num_docs:,} documents)",
         )
         if score.bits_per_byte_mc_se is not None and score.length_nats is not None:
@@ -84,16 +82,12 @@ def _rows(record: Record) -> Iterable[tuple[str, str]]:
 def _accounts(record: Record) -> Iterable[tuple[str, str]]:
     """Accounts of the clock; those of what should not happen only where it did."""
     seconds = record.clock.model_dump()
-    others = [name for name in CLOCK_TITLES if name not in (*_ON_THE_CLOCK, *_EXCEPTIONAL)]
-    charged = (
-        f"{CLOCK_TITLES[name]} {seconds[name]:.1f} s ({seconds[name] / record.budget_s:.1%})"
-        for name in _ON_THE_CLOCK
-    )
+    spent = {name: f"{title} {seconds[name]:.1f} s" for name, title in CLOCK_TITLES.items()}
+    charged = (f"{spent[name]} ({seconds[name] / record.budget_s:.1%})" for name in ON_CLOCK)
     yield "on the clock", ", ".join(charged)
-    for label, names in (("off the clock", others), ("exceptional", _EXCEPTIONAL)):
-        long = [name for name in names if seconds[name] >= _SHOWN_FROM_S]
-        if long:
-            yield label, ", ".join(f"{CLOCK_TITLES[name]} {seconds[name]:.1f} s" for name in long)
+    for label, names in (("off the clock", OFF_CLOCK), ("exceptional", BESIDE_CLOCK)):
+        if long := [spent[name] for name in names if seconds[name] >= _SHOWN_FROM_S]:
+            yield label, ", ".join(long)
 
 
 def place(record: Record, standing: Standing | None, folder: Path) -> str:
@@ -120,24 +114,8 @@ def seeds(console: Console, records: Sequence[Record]) -> None:
     """Print one race under several seeds: a row for each, mean and standard deviation."""
     title = f"{records[0].arch}, {len(records)} seeds"
     columns = ("seed", "bits per byte", "perplexity", "tokens/s", "status")
-    scores = [record.score for record in records]
-    rows = [
-        (
-            str(record.seed),
-            "-" if record.score is None else f"{record.score.bits_per_byte:.4f}",
-            "-" if record.score is None else f"{record.score.perplexity:.2f}",
-            f"{record.train.tokens_per_s:,.0f}",
-            record.status,
-        )
-        for record in records
-    ]
-    mean = (
-        "mean ± sd",
-        spread([score.bits_per_byte for score in scores if score is not None], 4),
-        spread([score.perplexity for score in scores if score is not None], 2),
-        spread([record.train.tokens_per_s for record in records], 0),
-        "",
-    )
+    rows = [(str(record.seed), *_means([record]), record.status) for record in records]
+    mean = ("mean ± sd", *_means(records), "")
     if not console.is_terminal:
         _plain(console, title, *("  ".join(row).rstrip() for row in (columns, *rows, mean)))
         return
@@ -149,6 +127,15 @@ def seeds(console: Console, records: Sequence[Record]) -> None:
     table.add_section()
     table.add_row(*mean)
     console.print(table)
+
+
+def _means(records: Sequence[Record]) -> tuple[str, str, str]:
+    scores = [record.score for record in records if record.score is not None]
+    return (
+        spread([score.bits_per_byte for score in scores], 4),
+        spread([score.perplexity for score in scores], 2),
+        spread([record.train.tokens_per_s for record in records], 0),
+    )
 
 
 def spread(values: Sequence[float], digits: int) -> str:
