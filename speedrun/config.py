@@ -125,10 +125,7 @@ class Run:
 
 
 def parse_settings(settings: Iterable[str], sections: Mapping[str, type]) -> dict[str, dict]:
-    """`["recipe.lr=0.002"]` as `{"recipe": {"lr": 0.002}}`, typed by the section's dataclass.
-
-    Raises ValueError or LookupError that names the setting and what is allowed.
-    """
+    """`["recipe.lr=0.002"]` as `{"recipe": {"lr": 0.002}}`; ValueError or LookupError."""
     parsed: dict[str, dict[str, Any]] = {name: {} for name in sections}
     keys = [f"{name}.{f.name}" for name, cls in sections.items() for f in dataclasses.fields(cls)]
     for setting in settings:

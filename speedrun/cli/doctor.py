@@ -72,13 +72,11 @@ def _device(device: Device) -> dict[str, Any]:
 
 
 def _rates(device: Device) -> dict[str, float | None]:
-    """Measured rates of matrix products in GFLOP/s by precision."""
     backend = registry.backend(device.backend)
     return {precision: backend.matmul_gflops(device, precision) for precision in ("fp32", "bf16")}
 
 
 def _warnings() -> Iterator[dict[str, str]]:
-    """Warnings of architectures about the devices found, such as a slower path."""
     for name in loader.architecture_names():
         try:
             architecture = loader.architecture(name)

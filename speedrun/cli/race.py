@@ -10,7 +10,6 @@ from speedrun.cli.options import RaceOptions
 from speedrun.distributed import launcher
 from speedrun.distributed.group import ProcessGroup
 from speedrun.records.files import read_runs
-from speedrun.records.schema import Record
 from speedrun.records.summary import summarize
 from speedrun.records.track import standing
 from speedrun.scaling_laws import auto_size
@@ -24,9 +23,8 @@ from speedrun.ui import live, summary
 
 def race_command(options: RaceOptions) -> None:
     """Race one seed after another and show how each ended."""
-    request, seeds, as_json = options.request(), options.seeds, options.json_
-    # With --json standard output carries the record alone.
-    console = Console(stderr=as_json)
+    request = options.request()
+    console = Console(stderr=options.json_)  # --json: standard output carries the record alone
     if auto_size.AUTO in (request.arch, request.params):
         request = _picked(request, console)
     request, group = distributed.join(request)
@@ -34,7 +32,11 @@ def race_command(options: RaceOptions) -> None:
         distributed.take_part_and_exit(request, group)
     distributed.ignore_launcher(group)
     with distributed.dismissing(group):
-        _exit_code(_race_seeds(request, seeds, group, console, as_json))
+        statuses = _race_seeds(request, options, group, console)
+        if "diverged" in statuses:
+            sys.exit(1)
+        if "interrupted" in statuses:
+            sys.exit(130)
 
 
 def _picked(request: RunRequest, console: Console) -> RunRequest:
@@ -49,17 +51,17 @@ def _picked(request: RunRequest, console: Console) -> RunRequest:
 
 
 def _race_seeds(
-    request: RunRequest, seeds: int, group: ProcessGroup, console: Console, as_json: bool
-) -> list[Record]:
+    request: RunRequest, options: RaceOptions, group: ProcessGroup, console: Console
+) -> set[str]:
     started_s, records = process_age_s(), []
     with StopFlag(group.stop_signals) as stop:
-        for number in range(request.seed, request.seed + seeds):
+        for number in range(request.seed, request.seed + options.seeds):
             each = dataclasses.replace(request, seed=number)
             with live.view(console) as view:
                 finished = race(each, view, stop, started_s=started_s, group=group)
             started_s = 0.0
             records.append(finished.record)
-            if as_json:
+            if options.json_:
                 print(json.dumps(json.loads(finished.record.to_json())), flush=True)
             others = (summarize(record) for _, record in read_runs(request.out))
             place = standing(summarize(finished.record), others)
@@ -68,11 +70,4 @@ def _race_seeds(
                 break
     if len(records) > 1:
         summary.seeds(console, records)
-    return records
-
-
-def _exit_code(records: list[Record]) -> None:
-    if any(record.status == "diverged" for record in records):
-        sys.exit(1)
-    if any(record.status == "interrupted" for record in records):
-        sys.exit(130)
+    return {record.status for record in records}

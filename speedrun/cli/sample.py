@@ -61,21 +61,10 @@ def sample(
     from speedrun.evaluation import generate
     from speedrun.training.restore import load_run
 
-    sampling = generate.Sampling(
-        temperature=options.temperature,
-        top_p=options.top_p,
-        seed=options.seed,
-        max_tokens=options.max_tokens,
-        steps=options.steps,
-    )
+    names = ("temperature", "top_p", "seed", "max_tokens", "steps")
+    sampling = generate.Sampling(**{name: getattr(options, name) for name in names})
     loaded = load_run(run, options.device, options.arch)
     with loaded.architecture.plugin_errors():
-        text = generate.tell(
-            loaded.engine,
-            loaded.architecture,
-            loaded.model,
-            loaded.tokenizer,
-            options.prompt,
-            sampling,
-        )
+        of_run = (loaded.engine, loaded.architecture, loaded.model, loaded.tokenizer)
+        text = generate.tell(*of_run, options.prompt, sampling)
     Console().print(Text(text), soft_wrap=not sys.stdout.isatty())

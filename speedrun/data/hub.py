@@ -113,7 +113,6 @@ def _settle() -> None:
 
 @functools.lru_cache(maxsize=8)
 def _parquet(file: str) -> Any:
-    """A parquet file on the hub, opened once; its footer tells where its row groups are."""
     import huggingface_hub
     import pyarrow.parquet
 

@@ -42,7 +42,7 @@ class TokenStream:
         batch_rows: int,
     ) -> None:
         self._source, self._heldout, self._tokenizer = source, heldout, tokenizer
-        self._context, self._batch_rows = context, batch_rows
+        self._context, self._per_batch = context, batch_rows * context
         parts = (source.train_fingerprint, heldout.fingerprint, tokenizer.fingerprint)
         key = hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
         self._cache = TokenCache(cache / f"{source.name}-{tokenizer.vocab}-{key}")
@@ -71,17 +71,14 @@ class TokenStream:
             self._documents.close()
 
     def next_rows(self, timeout_s: float | None = None) -> Rows | None:
-        """The next batch; None if the worker has none within `timeout_s` (None: wait for it).
-
-        Raises what the worker died of.
-        """
+        """The next batch; None where none comes in time. Raises what the worker died of."""
         try:
             item = self._queue.get(timeout=timeout_s)
         except queue.Empty:
             return None
         if isinstance(item, Exception):
             raise item
-        self.num_consumed += item.shape[0] * self._context
+        self.num_consumed += self._per_batch
         return item
 
     @property
@@ -95,10 +92,9 @@ class TokenStream:
         return self.num_consumed / max(1, self._cache.num_tokens - 1) if self._ended else None
 
     def _produce(self) -> None:
-        per_batch = self._batch_rows * self._context
         try:
-            for start in itertools.count(0, per_batch):
-                tokens = self._tokens(start, start + per_batch + 1).astype(np.int32)
+            for start in itertools.count(0, self._per_batch):
+                tokens = self._tokens(start, start + self._per_batch + 1).astype(np.int32)
                 rows = np.lib.stride_tricks.sliding_window_view(tokens, self._context + 1)
                 if not self._put(np.ascontiguousarray(rows[:: self._context])):
                     return
@@ -135,13 +131,13 @@ class TokenStream:
             # Goes round again over what is there; the race says so and the record keeps it.
             self.failure, self._ended = str(error), True
             return
-        kept = [document for document in documents if document.strip()]
+        kept = list(filter(str.strip, documents))
         fresh = [document for document in kept if not self._heldout.has(document)]
         mark = np.array([EOT], dtype=np.uint16)
-        pieces = [mark] if cache.num_tokens == 0 else []
+        pieces = [mark[cache.num_tokens :]]  # the first of all
         for document in fresh:
             pieces += [self._tokenizer.encode(document), mark]
-        cache.append(np.concatenate(pieces) if pieces else np.empty(0, dtype=np.uint16))
+        cache.append(np.concatenate(pieces))
         cache.num_dropped += len(kept) - len(fresh)
         cache.source_state = self._documents.state()
         if len(documents) < _CHUNK_DOCS:

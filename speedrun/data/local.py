@@ -193,7 +193,6 @@ def _read_txt(file: Path) -> Iterator[str]:
 
 
 def _lines(file: Path) -> Iterator[str]:
-    """Lines of a UTF-8 file; ValueError names the place of a bad byte."""
     offset = 0
     with file.open("rb") as stream:
         for line in stream:

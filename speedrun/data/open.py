@@ -8,10 +8,7 @@ from speedrun.system.paths import cache_dir
 
 
 def open_source(path: str | None, notice: Callable[[str], None]) -> Source:
-    """Local files of `path` if given, else TinyStories from the hub, else the storybook.
-
-    `notice` is called where the hub does not answer. Raises ValueError for an unusable path.
-    """
+    """Local files of `path`, else TinyStories from the hub or the cache, else the storybook."""
     if path is not None:
         from speedrun.data.local import LocalFiles
 

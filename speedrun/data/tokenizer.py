@@ -44,8 +44,9 @@ class Tokenizer:
 
     def num_tokens(self, texts: list[str]) -> list[int]:
         """Tokens of each text; many at once, on all cores."""
-        found = self._bpe.encode_batch_fast(texts, add_special_tokens=False)
-        return [len(encoding) for encoding in found]
+        return [
+            len(found) for found in self._bpe.encode_batch_fast(texts, add_special_tokens=False)
+        ]
 
     def decode(self, ids: NDArray[np.integer] | list[int]) -> str:
         """Text of the ids, end-of-text marks left out."""
@@ -100,7 +101,6 @@ def load_untrusted(raw: bytes, where: str, *, vocab: int, fingerprint: str) -> T
 def _byte_level_bpe(
     ids: dict[str, int] | None = None, merges: list[list[str]] | None = None
 ) -> tokenizers.Tokenizer:
-    """Byte-level BPE of this vocabulary, or one to be trained."""
     pairs = None if merges is None else [(left, right) for left, right in merges]
     bpe = tokenizers.Tokenizer(models.BPE(ids, pairs))
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -129,7 +129,6 @@ def train(documents: Iterator[str], vocab: int) -> Tokenizer:
 
 
 def _by_frequency(learnt: Tokenizer, texts: list[str]) -> Tokenizer:
-    """The same tokens and merges, numbered by how often the texts use them."""
     counts = np.zeros(learnt.vocab, dtype=np.int64)
     for text in texts:
         counts += np.bincount(learnt.encode(text), minlength=learnt.vocab)
@@ -176,15 +175,13 @@ def for_data(
 def _fits(tokenizer: Tokenizer, source: Source, heldout: HeldOut) -> bool:
     documents = list(islice(_prefix(source, heldout, TRAINING_BYTES), _FITS_DOCS))
     num_tokens = sum(len(tokenizer.encode(document)) for document in documents)
-    num_bytes = sum(len(document.encode("utf-8")) for document in documents)
-    return num_bytes >= _FITS_BYTES_PER_TOKEN * max(1, num_tokens)
+    return len("".join(documents).encode()) >= _FITS_BYTES_PER_TOKEN * max(1, num_tokens)
 
 
 def _prefix(source: Source, heldout: HeldOut, num_bytes: int) -> Iterator[str]:
     for document in source.train():
-        if not document.strip() or heldout.has(document):
-            continue
-        yield document
-        num_bytes -= len(document.encode("utf-8"))
-        if num_bytes <= 0:
-            return
+        if document.strip() and not heldout.has(document):
+            yield document
+            num_bytes -= len(document.encode("utf-8"))
+            if num_bytes <= 0:
+                return

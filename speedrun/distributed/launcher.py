@@ -40,8 +40,8 @@ def _mlx_launch(environment: Mapping[str, str]) -> Launched | None:
     if "MLX_WORLD_SIZE" in environment:
         size = _number(environment, "MLX_WORLD_SIZE")
     else:
-        files = [environment.get(name) for name in ("MLX_HOSTFILE", "MLX_IBV_DEVICES")]
-        size = max(_num_listed(Path(file)) if file else 1 for file in files)
+        files = (environment.get(name) for name in ("MLX_HOSTFILE", "MLX_IBV_DEVICES"))
+        size = max((_num_listed(Path(file)) for file in files if file), default=1)
     # The ranks of one machine are unknown: each counts as the only one of its machine.
     return Launched("mlx.launch", "mlx", rank, size, local_rank=rank, local_size=1)
 

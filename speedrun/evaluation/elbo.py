@@ -42,17 +42,12 @@ def draw(
     strata are not, and their spread would overstate it.
     """
     replicates: list[NDArray[np.float64]] = []
+
+    def advance(share: float) -> None:
+        watch((len(replicates) + share) / max(MIN_REPLICATES, len(replicates) + 1))
+
     while True:
-        num_done = len(replicates)
-        replicates.append(
-            _replicate(
-                scorer,
-                docs,
-                todo,
-                [seed, num_done],
-                lambda share, done=num_done: watch((done + share) / max(MIN_REPLICATES, done + 1)),
-            )
-        )
+        replicates.append(_replicate(scorer, docs, todo, [seed, len(replicates)], advance))
         if len(replicates) < MIN_REPLICATES:
             continue
         stacked_RD = np.stack(replicates)
@@ -71,9 +66,7 @@ def _replicate(
     watch: Callable[[float], None],
 ) -> NDArray[np.float64]:
     """One estimate [documents] in nats, unbiased, from `STRATA` draws of every window."""
-    nats = np.zeros(len(docs), dtype=np.float64)
-    rng = np.random.default_rng([*seed, 0xB0B])
-    batches = list(_alike(todo))
+    rng, batches = np.random.default_rng([*seed, 0xB0B]), list(_alike(todo))
 
     def scoring() -> Iterator[ScoringBatch]:
         for batch in batches:
@@ -86,7 +79,7 @@ def _replicate(
                 shares=shares,
             )
 
-    done = 0
+    nats, done = np.zeros(len(docs), dtype=np.float64), 0
     for batch, drawn in zip(batches, scorer.nll(scoring()), strict=True):
         sums = drawn.sum(axis=1).reshape(len(batch), STRATA).mean(axis=1)
         np.add.at(nats, [w.doc for w in batch], sums)

@@ -94,7 +94,6 @@ def _draw(logits_V: NDArray[np.float32], sampling: Sampling, rng: np.random.Gene
 
 
 def _probs(logits_V: NDArray[np.float32], sampling: Sampling) -> NDArray[np.float64]:
-    """Probabilities [vocab] with temperature and top-p applied."""
     if sampling.temperature == 0:
         return np.eye(1, len(logits_V), int(logits_V.argmax()))[0]
     scaled = logits_V.astype(np.float64) / sampling.temperature

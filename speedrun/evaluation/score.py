@@ -4,7 +4,7 @@ The harness owns the denominators. Bounds are estimated in `elbo.py`.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,7 +62,7 @@ def score(
     Every rank of the scorer's group calls this with the same documents, and gets the same score.
     """
     docs, num_bytes = documents.tokens, documents.num_bytes
-    num_tokens = np.array([len(d) - 1 for d in docs], dtype=np.float64)
+    num_tokens = np.array([len(doc) - 1 for doc in docs], dtype=np.float64)
     of_a_bound: dict[str, Any] = {}
     if config.likelihood == "exact":
         nats = document_nats(scorer, docs, config, watch)
@@ -78,7 +78,7 @@ def score(
         }
     per_byte, per_byte_se = ratio(nats, num_bytes)
     per_token, per_token_se = ratio(nats, num_tokens)
-    perplexity = _exp(per_token)
+    perplexity = math.exp(per_token) if per_token < 700 else math.inf
     return Score.model_construct(  # not validated: that of a broken model may be infinite
         bits_per_byte=per_byte / math.log(2),
         bits_per_byte_se=per_byte_se / math.log(2),
@@ -103,15 +103,20 @@ def document_nats(
     watch: Callable[[float], None] = lambda share: None,
 ) -> NDArray[np.float64]:
     """Nats of each document, which begins and ends with end-of-text."""
-    context = config.context
-    todo = windows([len(doc) for doc in docs], context, config.stride)
+    todo = windows([len(doc) for doc in docs], config.context, config.stride)
     todo.sort(key=lambda w: (w.start - w.stop, w.doc, w.start))  # longest first: memory shows early
-    batches = list(_batches(todo, context))
-    rows = (_rows(docs, batch, context) for batch in batches)
+    batches: list[tuple[list[Window], int]] = []  # scored at once, with the length of their rows
+    rest = todo
+    while rest:
+        num_targets = rest[0].stop - rest[0].start - 1
+        padded = min(config.context, math.ceil(num_targets / _PAD_TO) * _PAD_TO)
+        size = max(1, _BATCH_TOKENS // padded)
+        batches.append((rest[:size], padded))
+        rest = rest[size:]
+    rows = (_rows(docs, batch, padded) for batch, padded in batches)
     scoring = (ScoringBatch(rows=each, seed=config.seed) for each in rows)
-    nats = np.zeros(len(docs), dtype=np.float64)
-    done = 0
-    for batch, scored in zip(batches, scorer.nll(scoring), strict=True):
+    nats, done = np.zeros(len(docs), dtype=np.float64), 0
+    for (batch, _), scored in zip(batches, scorer.nll(scoring), strict=True):
         for row_nats, window in zip(scored, batch, strict=True):
             nats[window.doc] += row_nats[window.first : window.stop - window.start - 1].sum()
         done += len(batch)
@@ -119,29 +124,10 @@ def document_nats(
     return nats
 
 
-def _batches(todo: Sequence[Window], context: int) -> Iterator[Sequence[Window]]:
-    """Windows that are scored at once, of which the first is longest."""
-    done = 0
-    while done < len(todo):
-        batch = todo[done : done + max(1, _BATCH_TOKENS // _padded(todo[done], context))]
-        yield batch
-        done += len(batch)
-
-
-def _padded(longest: Window, context: int) -> int:
-    """Length of a row that holds a window's targets, rounded up."""
-    num_targets = longest.stop - longest.start - 1
-    return min(context, math.ceil(num_targets / _PAD_TO) * _PAD_TO)
-
-
 def _rows(
-    docs: Sequence[NDArray[np.int32]], batch: Sequence[Window], context: int
+    docs: Sequence[NDArray[np.int32]], batch: Sequence[Window], num_targets: int
 ) -> NDArray[np.int32]:
-    rows = np.full((len(batch), _padded(batch[0], context) + 1), EOT, dtype=np.int32)
+    rows = np.full((len(batch), num_targets + 1), EOT, dtype=np.int32)
     for row, window in zip(rows, batch, strict=True):
         row[: window.stop - window.start] = docs[window.doc][window.start : window.stop]
     return rows
-
-
-def _exp(nats: float) -> float:
-    return math.exp(nats) if nats < 700 else math.inf

@@ -129,7 +129,6 @@ def sized(name: str, package: ModuleType, target: int, vocab: int, fixed: Mappin
 
 
 def _by_width(config: type, target: int, vocab: int, fixed: Mapping[str, Any]) -> ModelConfig:
-    """The configuration whose `width` comes nearest to the target, by bisection."""
     has_width = any(field.name == "width" for field in dataclasses.fields(config))
     if not has_width or "width" in fixed:
         return config(vocab=vocab, **fixed)

@@ -98,10 +98,8 @@ def attributed(architecture: str, package: ModuleType) -> Iterator[None]:
     except (PluginError, OSError, MemoryError):
         raise
     except Exception as error:
-        place = _place(error, package)
-        is_message = isinstance(error, (ValueError, LookupError)) and not isinstance(
-            error, (KeyError, IndexError, UnicodeError)
-        )
+        place, faults = _place(error, package), (KeyError, IndexError, UnicodeError)
+        is_message = isinstance(error, (ValueError, LookupError)) and not isinstance(error, faults)
         if is_message and not place:
             raise
         if is_message and "_model.py" not in place:
@@ -117,14 +115,11 @@ def _place(error: BaseException, package: ModuleType | None) -> str:
     """` at file.py:12`: the last line of the package, or of any file, that it passed through."""
     if isinstance(error, SyntaxError) and error.filename:
         return f" at {Path(error.filename).name}:{error.lineno}"
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if "importlib" not in frame.filename and Path(frame.filename) != Path(__file__)
-    ]
-    if package is not None:
-        roots = [Path(path).resolve() for path in package.__path__]
-        frames = [f for f in frames if any(r in Path(f.filename).resolve().parents for r in roots)]
-    if not frames:
-        return ""
-    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}"
+    roots = {Path(path).resolve() for path in package.__path__} if package else set()
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if roots and not roots & {*file.resolve().parents}:
+            continue
+        if "importlib" not in frame.filename and file != Path(__file__):
+            return f" at {file.name}:{frame.lineno}"
+    return ""

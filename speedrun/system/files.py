@@ -10,10 +10,7 @@ PARTIAL = ".partial-"  # begins the name of a file that is being written
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
-    """Create or replace a file, with its folder; text is written as UTF-8.
-
-    Raises OSError where it cannot be written; an older file is then unchanged.
-    """
+    """Create or replace a file, with its folder; on OSError an older file is unchanged."""
     with _written(path, content) as partial:
         partial.replace(path)
 
@@ -34,7 +31,6 @@ def create_atomic(path: Path, content: bytes | str) -> bool:
 
 @contextlib.contextmanager
 def _written(path: Path, content: bytes | str) -> Iterator[Path]:
-    """The content in a hidden file beside `path`, flushed to the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.parent / f"{PARTIAL}{uuid.uuid4().hex}"
     try:

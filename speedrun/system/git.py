@@ -16,7 +16,6 @@ def code_version(folder: Path) -> tuple[str | None, bool | None]:
 
 
 def _git(folder: Path, *args: str) -> str | None:
-    """Output of a git command, stripped; None where it fails."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *args], capture_output=True, text=True, timeout=10

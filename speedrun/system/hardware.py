@@ -56,8 +56,7 @@ def hardware_class(
     elif platform.system() == "Darwin" and machine.arch == "arm64":
         name = _slug(machine.cpu.lower())
     else:
-        best = machine.features[:1]
-        name = _slug("-".join(("cpu", machine.arch, f"{machine.cores}c", *best)))
+        name = _slug("-".join(("cpu", machine.arch, f"{machine.cores}c", *machine.features[:1])))
     return name if num_devices == 1 else f"{name}-x{num_devices}"
 
 

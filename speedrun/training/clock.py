@@ -108,7 +108,7 @@ class BudgetClock:
         return step_s
 
     def excuse(self) -> None:
-        """Start the next step's interval here: what came before is known not to be a stall."""
+        """Start the next step's interval here: what came before is no stall."""
         self._last_tick = self.now()
 
     def _notice_sleep(self) -> None:

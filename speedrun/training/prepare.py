@@ -116,10 +116,7 @@ class Built:
 
 
 def look_up(asked: RunRequest, group: ProcessGroup) -> Entry:
-    """Find architecture and device and check every option, before anything is opened.
-
-    Raises ValueError or LookupError for what a person can mend.
-    """
+    """Find architecture and device and check every option; ValueError or LookupError."""
 
     def found() -> Entry:
         architecture = loader.architecture(asked.arch)
@@ -205,7 +202,6 @@ def build(prepared: Prepared, context: Context) -> Built:
 def _choose_device(
     prepared: Prepared, context: Context
 ) -> tuple[Device, Mapping[str, float | str]]:
-    """The faster device where `auto` finds one accelerator under several frameworks."""
     entry = prepared.entry
     candidates = devices.candidates(entry.device, entry.architecture)
     if entry.request.backend != "auto" or len(candidates) == 1:
@@ -222,7 +218,6 @@ def _choose_device(
 
 
 def _tune(prepared: Prepared, device: Device, context: Context) -> Tuned:
-    """Search for fast settings; ranks that train together are not timed together."""
     entry, data = prepared.entry, prepared.data
     if context.group.size > 1 or data is None:
         return Tuned(settings=DEFAULT_EXECUTION, facts={"mode": "off"})

@@ -141,7 +141,6 @@ def _stream(prepared: Prepared) -> TokenStream | None:
 
 
 def _describe(built: Built, group: ProcessGroup) -> str:
-    """The machine in words."""
     data, device = built.prepared.data, built.device
     if data is None:
         return device.name

@@ -51,10 +51,7 @@ class Restored:
 
 
 def load_run(folder: Path, backend: str, arch: str | None = None) -> Restored:
-    """Load the run in a folder; `arch` is the name or folder of its architecture if not known.
-
-    Raises ValueError or LookupError where the files are not those of a run.
-    """
+    """The run in a folder; ValueError or LookupError where the files are not those of a run."""
     for name in ("record.json", artifacts.WEIGHTS, artifacts.TOKENIZER):
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: no {name} there; give the folder of a finished run")
@@ -133,10 +130,7 @@ def architecture_of(record: Record, arch: str | None, where: str) -> loader.Load
 
 
 def model_of(architecture: Architecture, record: Record, where: str) -> ModelConfig:
-    """The model config of a record, of the size that it claims and that fits into memory.
-
-    Raises ValueError; nothing is built.
-    """
+    """The model config of a record, of the size it claims and that fits into memory; ValueError."""
 
     def sized() -> tuple[ModelConfig, int]:
         with architecture.plugin_errors():

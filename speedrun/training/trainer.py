@@ -112,7 +112,6 @@ class _Trainer:
         return training
 
     def _warm_up(self) -> None:
-        """Compile and time steps on dummy rows, then undo them."""
         engine, clock, run = self._engine, self._clock, self._job.run
         shape = (run.recipe.batch_rows, run.model.context + 1)
         rows = np.random.default_rng(run.seed).integers(0, run.model.vocab, shape, dtype=np.int32)
@@ -151,7 +150,6 @@ class _Trainer:
         return self._num_steps
 
     def _advance(self, num_steps: int) -> None:
-        """Take at most so many steps, wait for the device and report."""
         job, clock, training = self._job, self._clock, self._training
         waited_s, num_taken, lr_scale = clock.accounts["data_wait"], 0, 0.0
         while num_taken < num_steps:

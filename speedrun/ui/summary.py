@@ -47,7 +47,6 @@ def _sign(score: Score) -> str:
 
 
 def _score(record: Record) -> list[str]:
-    """The line that counts, or none where nothing was scored."""
     if (score := record.score) is None:
         return []
     value = f"{_sign(score)}{score.bits_per_byte:.4f} ± {score.bits_per_byte_se:.4f}"

@@ -140,7 +140,6 @@ def prefixed(prefix: str, text: str) -> str:
 
 
 def _logical_lines(text: str) -> Iterator[str]:
-    """Lines with their continuations joined on; empty lines are left out."""
     joined = re.sub(r"\n  +", " ", text)
     return (line.strip() for line in joined.splitlines() if line.strip())
 
