@@ -84,7 +84,7 @@ def format_size(number: float) -> str:
 def parse_size(text: str) -> int:
     """`2M`, `250k`, `1.5m` or `2000000` as a number."""
     match = _SIZE.fullmatch(str(text).strip())
-    number = 0.0 if match is None else float(match[1]) * _UNITS[match[2].lower()]
+    number = float(match[1]) * _UNITS[match[2].lower()] if match else 0.0
     if not 0 < number < _LARGEST:
         raise ValueError(f"size {text!r}: give a number above 0 such as 250K, 2M or 2000000")
     return round(number)

@@ -53,7 +53,10 @@ def examine() -> dict[str, Any]:
         },
         "auto": chosen.name,
         "auto_among": candidates or [chosen.name],
-        "devices": [_device(device) for device in devices],
+        "devices": [
+            {**dataclasses.asdict(d), "matmul_gflops": _rates(d) if d.available else {}}
+            for d in devices
+        ],
         "versions": {
             name: version
             for backend in registry.backend_names()
@@ -64,11 +67,6 @@ def examine() -> dict[str, Any]:
         "hub": "answers" if unreachable is None else f"does not answer: {unreachable}",
         "caches": [_cache(paths.cache_dir()), _cache(Path(hub_cache))],
     }
-
-
-def _device(device: Device) -> dict[str, Any]:
-    rates = _rates(device) if device.available else {}
-    return {**dataclasses.asdict(device), "matmul_gflops": rates}
 
 
 def _rates(device: Device) -> dict[str, float | None]:
@@ -128,9 +126,7 @@ def _device_table(findings: dict[str, Any]) -> Table:
     table = Table(title="what can train here", title_justify="left")
     for column in ("--device", "what", "precision", "GFLOP/s fp32", "bf16"):
         table.add_column(column)
-    for device in findings["devices"]:
-        if not device["available"]:
-            continue
+    for device in filter(lambda device: device["available"], findings["devices"]):
         name = device["name"] + (" (auto)" if device["name"] in findings["auto_among"] else "")
         what = ", ".join(filter(None, (device["accelerator"], device["detail"], device["backend"])))
         rates = [device["matmul_gflops"].get(p) for p in ("fp32", "bf16")]

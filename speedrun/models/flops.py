@@ -27,13 +27,11 @@ def forward_parts(
 ) -> tuple[Mapping[str, float], str]:
     """FLOP of a forward pass per token by part, and their source."""
     tail_share = RARE_SHARE if is_processor else 1.0
-    parts = architecture.forward_flops(model, tail_share)
-    if parts is not None:
+    if (parts := architecture.forward_flops(model, tail_share)) is not None:
         return parts, f"matrix products of the {architecture.NAME}"
-    return (
-        {"weights": FORWARD * float(model.num_params_non_embedding)},
-        "2 · weights outside tables, for lack of a count by the architecture",
-    )
+    weights = FORWARD * float(model.num_params_non_embedding)
+    formula = "2 · weights outside tables, for lack of a count by the architecture"
+    return {"weights": weights}, formula
 
 
 def params_by_ratio(tokens_per_s: float, budget_s: float) -> float:
