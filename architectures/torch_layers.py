@@ -1,28 +1,15 @@
-"""Layers and the text cache that the PyTorch models share; `mlx_layers.py` is the twin.
+"""Layers that the PyTorch models share; `mlx_layers.py` is the twin.
 
 Shapes: B rows, T positions, S positions so far, D width, N heads, K head size, H hidden.
 """
-
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# With normalised queries and keys 1/sqrt(K) leaves attention too flat (modded-nanogpt: 0.12).
-QK_NORM_SCALE = 0.12
+from architectures.networks import Kept
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines [T, 1, K / 2]
-Kept = dict[str, Any]  # state that one layer keeps of a text
-
-
-class Cache:
-    """State of one text, so that its next token costs one token; empty where the text begins."""
-
-    def __init__(self, num_layers: int) -> None:
-        self.num_read = 0  # tokens read: the position of the next one
-        self.stem: Kept = {}
-        self.layers: list[Kept] = [{} for _ in range(num_layers)]
 
 
 def previous_token(x_BTD: Tensor, kept: Kept | None, name: str) -> Tensor:

@@ -1,14 +1,14 @@
-"""Configuration, recipe and initial weights of D3PM."""
+"""Configuration, recipe, sizes, initial weights and FLOP of D3PM."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from architectures import initial_weights, sizing
+from architectures import networks
 
 LIKELIHOOD = "bound"
 PARAM_GROUPS = (
@@ -37,11 +37,14 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
 VALUE_SCALE = 50.0  # value tables are drawn at 0.02 and read at 1: AdamW moves them faster
 TIME_FEATURES = 16  # sines and cosines of the share of noise
 MAX_STEPS = 1_000_000
+_USUAL_RATIO = {"transformer": 4.0, "lstm": 1.5}  # hidden over width
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(networks.NetworkConfig):
     """Noise process and denoiser; heads divide width, and rotary positions need an even head."""
+
+    TABLES: ClassVar = ("embed.", "values.")
 
     vocab: int = 4096
     context: int = 256
@@ -59,7 +62,7 @@ class Config:
     num_common: int = 1024  # ids in the first softmax of two; 0: one softmax
 
     def __post_init__(self) -> None:
-        sizing.check_positive(self, "vocab", "context", "width", "depth", "heads", "hidden")
+        networks.check_positive(self, "vocab", "context", "width", "depth", "heads", "hidden")
         if not 1 <= self.num_steps <= MAX_STEPS:
             raise ValueError(f"model.num_steps={self.num_steps}: allowed are 1 to {MAX_STEPS}")
         if self.bound_weight < 0 or self.auxiliary < 0:
@@ -68,62 +71,53 @@ class Config:
             raise ValueError("model.bound_weight and model.auxiliary: one must be above 0")
         if self.mixing < 1 or self.mixing % 2 == 0:
             raise ValueError(f"model.mixing={self.mixing}: must be odd, 1 (none) or more")
-        sizing.check_tables(self, "value_tables")
+        networks.check_tables(self, "value_tables")
         if self.denoiser == "transformer":
-            sizing.check_heads(self.width, self.heads, is_rotary=True)
+            networks.check_heads(self.width, self.heads, is_rotary=True)
 
     @property
     def num_symbols(self) -> int:
         """Number of input symbols: the vocabulary and, for the absorbing transition, the mask."""
         return self.vocab + (self.transition == "absorbing")
 
-    @property
-    def num_params(self) -> int:
-        """Trainable parameters, the tied output counted once."""
-        return sizing.num_params(shapes(self))
-
-    @property
-    def num_params_non_embedding(self) -> int:
-        """Without the tables that tokens are looked up in."""
-        return sizing.num_params(shapes(self), without=("embed.", "values."))
-
-
-def shapes(config: Config) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Name and shape of every parameter."""
-    D, H, S, M = config.width, config.hidden, config.num_symbols, config.mixing
-    yield "embed.weight", (S, D)
-    yield "time.weight", (D, TIME_FEATURES)
-    yield "mixing", (M, D)
-    yield from ((f"values.{i}.weight", (S, D)) for i in range(config.value_tables))
-    for i in range(config.depth):
-        if config.denoiser == "transformer":
-            block = f"blocks.{i}"
-            yield f"{block}.skip_scales", (2,)
-            yield f"{block}.time.weight", (D, TIME_FEATURES)
-            yield f"{block}.attention_mixing", (M, D)
-            yield f"{block}.mlp_mixing", (M, D)
-            for part in ("query", "key", "value", "out"):
-                yield f"{block}.attention.{part}.weight", (D, D)
-            yield f"{block}.mlp.up.weight", (H, D)
-            yield f"{block}.mlp.down.weight", (D, H)
-        else:
-            layer = f"layers.{i}"
+    def shapes(self) -> Iterator[tuple[str, networks.Shape]]:
+        """Name and shape of every parameter."""
+        D, S, M = self.width, self.num_symbols, self.mixing
+        yield "embed.weight", (S, D)
+        yield "time.weight", (D, TIME_FEATURES)
+        yield "mixing", (M, D)
+        yield from ((f"values.{i}.weight", (S, D)) for i in range(self.value_tables))
+        is_transformer = self.denoiser == "transformer"
+        for i in range(self.depth):
+            layer = f"blocks.{i}" if is_transformer else f"layers.{i}"
             yield f"{layer}.skip_scales", (2,)
             yield f"{layer}.time.weight", (D, TIME_FEATURES)
-            yield f"{layer}.mixing", (M, D)
-            for direction in ("right", "left"):
-                yield f"{layer}.{direction}.weight_x", (4 * H, D)
-                yield f"{layer}.{direction}.weight_h", (4 * H, H)
-                yield f"{layer}.{direction}.bias", (4 * H,)
-            yield f"{layer}.out.weight", (D, 2 * H)
-    if config.num_common:
-        yield "rare", (1, D)
+            parts = self._block_shapes() if is_transformer else self._recurrent_shapes()
+            yield from ((f"{layer}.{part}", shape) for part, shape in parts)
+        if self.num_common:
+            yield "rare", (1, D)
+
+    def _block_shapes(self) -> Iterator[tuple[str, networks.Shape]]:
+        D, H = self.width, self.hidden
+        yield "attention_mixing", (self.mixing, D)
+        yield "mlp_mixing", (self.mixing, D)
+        yield from ((f"attention.{m}.weight", (D, D)) for m in ("query", "key", "value", "out"))
+        yield "mlp.up.weight", (H, D)
+        yield "mlp.down.weight", (D, H)
+
+    def _recurrent_shapes(self) -> Iterator[tuple[str, networks.Shape]]:
+        D, H = self.width, self.hidden
+        yield "mixing", (self.mixing, D)
+        for direction in ("right", "left"):
+            yield f"{direction}.weight_x", (4 * H, D)
+            yield f"{direction}.weight_h", (4 * H, H)
+            yield f"{direction}.bias", (4 * H,)
+        yield "out.weight", (D, 2 * H)
 
 
 def initial(config: Config, seed: int) -> dict[str, NDArray[np.float32]]:
     """Initial weights by name, the same for every framework."""
-    rng = np.random.default_rng([seed, 0xD3])  # a stream of its own beside data and noise
-    return {name: _drawn(name, shape, rng).astype(np.float32) for name, shape in shapes(config)}
+    return networks.drawn(config.shapes(), [seed, 0xD3], _drawn)
 
 
 def _drawn(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
@@ -139,9 +133,56 @@ def _drawn(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArr
     if part == "rare" or name.endswith("time.weight"):
         return np.zeros(shape)
     if part == "weight_h":
-        return np.concatenate([initial_weights.orthogonal(shape[1], rng) for _ in range(4)])
+        return np.concatenate([networks.orthogonal(shape[1], rng) for _ in range(4)])
     if name.startswith(("embed.", "values.")):
         return rng.normal(0.0, 0.02, shape)
     if name.endswith(("out.weight", "down.weight")):
         return np.zeros(shape)
     return rng.normal(0.0, 0.5 / math.sqrt(shape[1]), shape)
+
+
+def for_params(target: int, vocab: int, **fixed: Any) -> Config:
+    """The configuration nearest to `target` parameters.
+
+    Among those within 1 % the one whose hidden size is nearest to its usual ratio wins; fields
+    in `fixed` stay as given. Raises ValueError where none is within 3 %.
+    """
+    usual = networks.transformer_depth_for(target)
+    if fixed.get("denoiser") == "lstm":
+        usual = 1 if target < 500_000 else 2
+    depth = fixed.get("depth", usual)
+    given = {**networks.defaults(target, vocab, depth, "value_tables"), **fixed}
+    return networks.solve(Config, target, given, _penalty)
+
+
+def _penalty(config: Config) -> float:
+    penalty = abs(math.log(config.hidden / (_USUAL_RATIO[config.denoiser] * config.width)))
+    # Products of multiples of 32 run at full vector width.
+    return penalty + (0.15 if config.width % 32 else 0.0) + (0.05 if config.hidden % 16 else 0.0)
+
+
+def forward_flops(config: Config, tail_share: float) -> dict[str, float]:
+    """FLOP per target of every matrix product, by part, the output where the loss has a term.
+
+    All T + 1 positions are read, each seeing all of them. The absorbing transition has terms at
+    the noisy ones, (S + 1) / 2S of them in the mean over S even steps, the uniform one at all.
+    `tail_share` of the targets need the tail of a softmax of two levels.
+    """
+    D, H, L, T, S = config.width, config.hidden, config.depth, config.context, config.num_steps
+    if config.denoiser == "transformer":
+        parts = {
+            "projections": L * 2.0 * 4 * D * D,
+            "attention": L * 4.0 * D * (T + 1),
+            "mlp": L * 2.0 * 2 * D * H,
+        }
+    else:
+        parts = {"gates": L * 2.0 * 2 * 4 * H * (D + H), "projections": L * 2.0 * 2 * D * H}
+    read = {name: flop * (T + 1) / T for name, flop in parts.items()}
+    output = 0.0
+    if config.auxiliary:
+        output += networks.lm_head_flops(D, config.vocab, config.num_common, tail_share)
+    if config.bound_weight:  # its terms need the probabilities of all ids
+        output += networks.lm_head_flops(D, config.vocab, config.num_common, 1.0)
+    active = (S + 1) / (2 * S) if config.transition == "absorbing" else 1.0
+    time = (L + 1) * 2.0 * TIME_FEATURES * D / T  # once a row
+    return read | {"time": time, "output": active * output}

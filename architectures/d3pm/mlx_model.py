@@ -11,7 +11,8 @@ import mlx.nn as nn
 
 from architectures.d3pm.config import TIME_FEATURES, VALUE_SCALE, Config
 from architectures.d3pm.divergence import log_evidence, uniform_divergence
-from architectures.mlx_layers import MLP, QK_NORM_SCALE, Projections, rms_norm, rotate
+from architectures.mlx_layers import MLP, Projections, rms_norm, rotate
+from architectures.networks import QK_NORM_SCALE
 
 
 class Attention(Projections):

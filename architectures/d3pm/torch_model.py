@@ -13,15 +13,8 @@ from torch import Tensor, nn
 
 from architectures.d3pm.config import TIME_FEATURES, VALUE_SCALE, Config
 from architectures.d3pm.divergence import log_evidence, uniform_divergence
-from architectures.torch_layers import (
-    MLP,
-    QK_NORM_SCALE,
-    Projections,
-    Rotary,
-    rms_norm,
-    rotary_angles,
-    rotate,
-)
+from architectures.networks import QK_NORM_SCALE
+from architectures.torch_layers import MLP, Projections, Rotary, rms_norm, rotary_angles, rotate
 
 
 class Attention(Projections):

@@ -1,14 +1,14 @@
-"""Configuration, recipe and initial weights of the LSTM."""
+"""The LSTM's configuration, recipe, sizes, initial weights and FLOP."""
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from architectures import initial_weights, sizing
+from architectures import networks
 
 LIKELIHOOD = "exact"
 PARAM_GROUPS = (
@@ -35,12 +35,15 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
 }
 GATES = ("i", "f", "g", "o")  # input, forget, cell, output: the order in PyTorch and in MLX
 TABLE_SCALE = 10.0  # token scales are drawn at 0.02 and read at 1: AdamW moves them faster
+_USUAL_RATIO = 1.6  # hidden / width
 _FORGET_BIAS = 1.0  # remember until taught otherwise (Jozefowicz et al. 2015)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(networks.NetworkConfig):
     """Shape of the model: a stream of `width` channels, recurrences of `hidden` beside it."""
+
+    TABLES: ClassVar = ("embed.", "token_scales.")
 
     vocab: int = 4096
     context: int = 256
@@ -53,56 +56,72 @@ class Config:
     num_common: int = 1024  # ids in the first softmax of two; 0: one softmax
 
     def __post_init__(self) -> None:
-        sizing.check_positive(self, "vocab", "context", "width", "depth", "hidden")
-        sizing.check_tables(self, "token_scales")
+        networks.check_positive(self, "vocab", "context", "width", "depth", "hidden")
+        networks.check_tables(self, "token_scales")
 
-    @property
-    def num_params(self) -> int:
-        """Trainable parameters, the tied output counted once."""
-        return sizing.num_params(shapes(self))
-
-    @property
-    def num_params_non_embedding(self) -> int:
-        """Without the tables that tokens are looked up in."""
-        return sizing.num_params(shapes(self), without=("embed.", "token_scales."))
-
-
-def shapes(config: Config) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Name and shape of every parameter; matrices a gate each, which Muon likes better."""
-    D, H, V = config.width, config.hidden, config.vocab
-    yield "embed.weight", (V, D)
-    if config.token_shift:
-        yield "shift", (D,)
-    yield from ((f"token_scales.{i}.weight", (V, D)) for i in range(config.token_scales))
-    for i in range(config.depth):
-        layer = f"layers.{i}"
-        if config.skip_scales:
-            yield f"{layer}.skip_scales", (2,)
-        yield from ((f"{layer}.weight_x.{gate}", (H, D)) for gate in GATES)
-        yield from ((f"{layer}.weight_h.{gate}", (H, H)) for gate in GATES)
-        yield f"{layer}.bias", (len(GATES) * H,)
-        yield f"{layer}.out.weight", (D, H)
-    if config.num_common:
-        yield "rare", (1, D)
+    def shapes(self) -> Iterator[tuple[str, networks.Shape]]:
+        """Name and shape of every parameter; matrices a gate each, which Muon likes better."""
+        D, H, V = self.width, self.hidden, self.vocab
+        yield "embed.weight", (V, D)
+        if self.token_shift:
+            yield "shift", (D,)
+        yield from ((f"token_scales.{i}.weight", (V, D)) for i in range(self.token_scales))
+        for i in range(self.depth):
+            layer = f"layers.{i}"
+            if self.skip_scales:
+                yield f"{layer}.skip_scales", (2,)
+            yield from ((f"{layer}.weight_x.{gate}", (H, D)) for gate in GATES)
+            yield from ((f"{layer}.weight_h.{gate}", (H, H)) for gate in GATES)
+            yield f"{layer}.bias", (len(GATES) * H,)
+            yield f"{layer}.out.weight", (D, H)
+        if self.num_common:
+            yield "rare", (1, D)
 
 
 def initial(config: Config, seed: int) -> dict[str, NDArray[np.float32]]:
     """Initial weights by name, the same for every framework."""
-    rng = np.random.default_rng([seed, 0x6C73])  # a stream of its own beside data and noise
-    return {name: _drawn(name, shape, rng).astype(np.float32) for name, shape in shapes(config)}
+    return networks.drawn(config.shapes(), [seed, 0x6C73], _drawn)
 
 
 def _drawn(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
     if name.endswith("skip_scales"):
         return np.array([1.0, 0.0])
     if name.endswith(".bias"):
-        bias_GH = np.zeros((len(GATES), shape[0] // len(GATES)))
-        bias_GH[GATES.index("f")] = _FORGET_BIAS
-        return bias_GH.ravel()
+        return np.repeat([0.0, _FORGET_BIAS, 0.0, 0.0], shape[0] // len(GATES))
     if name.endswith(("shift", "rare", "out.weight")):  # layers start by adding nothing
         return np.zeros(shape)
     if ".weight_h." in name:
-        return initial_weights.orthogonal(shape[0], rng)
+        return networks.orthogonal(shape[0], rng)
     if ".weight_x." in name:
         return rng.normal(0.0, 0.5 / math.sqrt(shape[1]), shape)
     return rng.normal(0.0, 0.02, shape)
+
+
+def for_params(target: int, vocab: int, **fixed: Any) -> Config:
+    """The configuration nearest to `target` parameters, one or two layers deep.
+
+    Among those within 1 % the one nearest to the usual ratio of hidden size to width wins;
+    fields in `fixed` stay as given. Raises ValueError where none is within 3 %.
+    """
+    depth = fixed.get("depth", 1 if target < 500_000 else 2)
+    given = {**networks.defaults(target, vocab, depth, "token_scales"), **fixed}
+    return networks.solve(Config, target, given, _penalty, hidden_steps=(16, 8, 1))
+
+
+def _penalty(config: Config) -> float:
+    penalty = abs(math.log(config.hidden / (_USUAL_RATIO * config.width)))
+    # Products of multiples of 16 run at full vector width.
+    return penalty + (0.15 if config.hidden % 16 else 0.0) + (0.05 if config.width % 16 else 0.0)
+
+
+def forward_flops(config: Config, tail_share: float) -> dict[str, float]:
+    """FLOP per token of every matrix product, by part: two for every weight.
+
+    `tail_share` of the targets need the tail of a softmax of two levels.
+    """
+    D, H, L = config.width, config.hidden, config.depth
+    return {
+        "gates": L * 2.0 * 4 * H * (D + H),
+        "projections": L * 2.0 * D * H,
+        "output": networks.lm_head_flops(D, config.vocab, config.num_common, tail_share),
+    }

@@ -7,7 +7,8 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from architectures.lstm.config import GATES, TABLE_SCALE, Config
-from architectures.mlx_layers import Cache, Kept, rms_norm, token_shift
+from architectures.mlx_layers import rms_norm, token_shift
+from architectures.networks import Cache, Kept
 
 
 class Layer(nn.Module):

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from architectures.lstm.config import GATES, TABLE_SCALE, Config
 from architectures.lstm.torch_recurrence import Recurrence, choose, recur, resumed
-from architectures.torch_layers import Cache, Kept, rms_norm, token_shift
+from architectures.networks import Cache, Kept
+from architectures.torch_layers import rms_norm, token_shift
 
 # Compilers would unroll the steps, or refuse; the kernel is as fast as they could hope to be.
 _recur: Recurrence = torch.compiler.disable(recur)  # type: ignore[assignment]

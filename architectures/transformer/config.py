@@ -1,14 +1,15 @@
-"""Configuration, recipes and initial weights of the transformer."""
+"""The transformer's configuration, recipes, sizes, initial weights and FLOP."""
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from architectures import sizing
+from architectures import networks
 
 LIKELIHOOD = "exact"
 PARAM_GROUPS = (
@@ -68,8 +69,10 @@ VALUE_SCALE = 50.0  # value tables are drawn at 0.02 and read at 1: AdamW moves 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(networks.NetworkConfig):
     """Shape of the model; heads divide width, and rotary positions need an even head size."""
+
+    TABLES: ClassVar = ("embed.", "positions.", "values.", "head.")
 
     vocab: int = 4096
     context: int = 256
@@ -89,59 +92,45 @@ class Config:
     num_common: int = 1024  # ids in the first softmax of two; 0: one softmax
 
     def __post_init__(self) -> None:
-        sizing.check_positive(self, "vocab", "context", "width", "depth", "heads", "hidden")
-        sizing.check_heads(self.width, self.heads, is_rotary=self.positions == "rotary")
-        sizing.check_tables(self, "value_tables")
+        networks.check_positive(self, "vocab", "context", "width", "depth", "heads", "hidden")
+        networks.check_heads(self.width, self.heads, is_rotary=self.positions == "rotary")
+        networks.check_tables(self, "value_tables")
 
-    @property
-    def num_params(self) -> int:
-        """Trainable parameters, a tied output counted once."""
-        return sizing.num_params(shapes(self))
-
-    @property
-    def num_params_non_embedding(self) -> int:
-        """Without the tables that tokens and positions are looked up in, and the output's."""
-        return sizing.num_params(shapes(self), without=("embed.", "positions.", "values.", "head."))
-
-
-def shapes(config: Config) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Name and shape of every parameter."""
-    D, H, V = config.width, config.hidden, config.vocab
-    norm_parts = ("weight", "bias") if config.norm == "layer" else ()
-    yield "embed.weight", (V, D)
-    if config.positions == "learned":
-        yield "positions.weight", (config.context, D)
-    if config.token_shift:
-        yield "shift", (D,)
-    yield from ((f"values.{i}.weight", (V, D)) for i in range(config.value_tables))
-    for i in range(config.depth):
-        block = f"blocks.{i}"
-        if config.skip_scales:
-            yield f"{block}.skip_scales", (2,)
-        if config.token_shift:
-            yield f"{block}.attention_shift", (D,)
-            yield f"{block}.mlp_shift", (D,)
-        for norm in ("attention_norm", "mlp_norm"):
-            yield from ((f"{block}.{norm}.{part}", (D,)) for part in norm_parts)
-        for part in ("query", "key", "value", "out"):
-            yield f"{block}.attention.{part}.weight", (D, D)
-        if config.mlp == "swiglu":
-            yield f"{block}.mlp.gate.weight", (H, D)
-        yield f"{block}.mlp.up.weight", (H, D)
-        yield f"{block}.mlp.down.weight", (D, H)
-    yield from ((f"norm.{part}", (D,)) for part in norm_parts)
-    if not config.tied:
-        yield "head.weight", (V, D)
-    if config.num_common:
-        yield "rare", (1, D)
+    def shapes(self) -> Iterator[tuple[str, networks.Shape]]:
+        """Name and shape of every parameter."""
+        D, H, V = self.width, self.hidden, self.vocab
+        norm_parts = ("weight", "bias") if self.norm == "layer" else ()
+        yield "embed.weight", (V, D)
+        if self.positions == "learned":
+            yield "positions.weight", (self.context, D)
+        if self.token_shift:
+            yield "shift", (D,)
+        yield from ((f"values.{i}.weight", (V, D)) for i in range(self.value_tables))
+        for i in range(self.depth):
+            block = f"blocks.{i}"
+            if self.skip_scales:
+                yield f"{block}.skip_scales", (2,)
+            if self.token_shift:
+                yield f"{block}.attention_shift", (D,)
+                yield f"{block}.mlp_shift", (D,)
+            for norm in ("attention_norm", "mlp_norm"):
+                yield from ((f"{block}.{norm}.{part}", (D,)) for part in norm_parts)
+            for part in ("query", "key", "value", "out"):
+                yield f"{block}.attention.{part}.weight", (D, D)
+            if self.mlp == "swiglu":
+                yield f"{block}.mlp.gate.weight", (H, D)
+            yield f"{block}.mlp.up.weight", (H, D)
+            yield f"{block}.mlp.down.weight", (D, H)
+        yield from ((f"norm.{part}", (D,)) for part in norm_parts)
+        if not self.tied:
+            yield "head.weight", (V, D)
+        if self.num_common:
+            yield "rare", (1, D)
 
 
 def initial(config: Config, seed: int) -> dict[str, NDArray[np.float32]]:
     """Initial weights by name, the same for every framework."""
-    rng = np.random.default_rng([seed, 0x7472])  # a stream of its own beside data and noise
-    return {
-        name: _drawn(config, name, shape, rng).astype(np.float32) for name, shape in shapes(config)
-    }
+    return networks.drawn(config.shapes(), [seed, 0x7472], functools.partial(_drawn, config))
 
 
 def _drawn(
@@ -160,3 +149,68 @@ def _drawn(
     elif config.init == "fan_in" and name.startswith("blocks."):
         std = 0.0 if is_branch_end else 0.5 / math.sqrt(shape[1])
     return rng.normal(0.0, std, shape)
+
+
+# Shapes that others publish as 5M, 17M and 85M, `--params tiny` and so on: plain ones, without
+# value tables, so that their counts compare; the tables are `--set model.value_tables=2`.
+PRESETS: dict[str, dict[str, Any]] = {
+    name: {
+        "width": width,
+        "heads": heads,
+        "depth": depth,
+        "hidden": 4 * width,
+        "context": context,
+        "value_tables": 0,
+    }
+    for name, width, heads, depth, context in (
+        ("tiny", 192, 6, 6, 256),
+        ("small", 384, 6, 8, 512),
+        ("medium", 768, 12, 12, 1024),
+    )
+}
+
+
+def for_preset(name: str, vocab: int, **fixed: Any) -> Config:
+    """The shape of a preset; the softmax has two levels where a vocabulary is worth it."""
+    given = {"num_common": networks.num_common_for(vocab), **PRESETS[name], **fixed}
+    return Config(vocab=vocab, **given)
+
+
+def for_params(target: int, vocab: int, **fixed: Any) -> Config:
+    """The configuration nearest to `target` parameters, two to four blocks deep.
+
+    Among those within 1 % the one whose MLP is nearest to its usual ratio wins; fields in
+    `fixed` stay as given. Raises ValueError where none is within 3 %.
+    """
+    depth = fixed.get("depth", networks.transformer_depth_for(target))
+    given = {**networks.defaults(target, vocab, depth, "value_tables"), **fixed}
+    return networks.solve(Config, target, given, _penalty)
+
+
+def _penalty(config: Config) -> float:
+    """Distance of the MLP from its usual ratio, and the cost of odd widths.
+
+    Products and the loops between them run at full vector width on multiples of 32. Beside value
+    tables, which know much by heart, a narrower MLP does, and pays for such a width.
+    """
+    usual = 8 / 3 if config.mlp == "swiglu" else 3.0 if config.value_tables else 4.0
+    odd_width = 0.3 if config.value_tables else 0.15
+    penalty = abs(math.log(config.hidden / (usual * config.width)))
+    penalty += odd_width if config.width % 32 else 0.0
+    return penalty + (0.05 if config.hidden % 16 else 0.0)
+
+
+def forward_flops(config: Config, tail_share: float) -> dict[str, float]:
+    """FLOP per token of every matrix product, by part, averaged over a full context.
+
+    Two for every weight. Attention's own products, queries by keys and weights by values, cost
+    4 D for each position that is seen, and a causal position sees (T + 1) / 2 of T in the mean.
+    `tail_share` of the targets need the tail of a softmax of two levels.
+    """
+    D, L = config.width, config.depth
+    return {
+        "projections": L * 2.0 * 4 * D * D,
+        "attention": L * 4.0 * D * (config.context + 1) / 2,
+        "mlp": L * 2.0 * (3 if config.mlp == "swiglu" else 2) * D * config.hidden,
+        "output": networks.lm_head_flops(D, config.vocab, config.num_common, tail_share),
+    }

@@ -8,9 +8,6 @@ import mlx.nn as nn
 
 from architectures.mlx_layers import (
     MLP,
-    QK_NORM_SCALE,
-    Cache,
-    Kept,
     Projections,
     RMSNorm,
     appended,
@@ -18,6 +15,7 @@ from architectures.mlx_layers import (
     rotate,
     token_shift,
 )
+from architectures.networks import QK_NORM_SCALE, Cache, Kept
 from architectures.transformer.config import VALUE_SCALE, Config
 
 

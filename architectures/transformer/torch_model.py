@@ -7,11 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from architectures.networks import QK_NORM_SCALE, Cache, Kept
 from architectures.torch_layers import (
     MLP,
-    QK_NORM_SCALE,
-    Cache,
-    Kept,
     Projections,
     RMSNorm,
     Rotary,
