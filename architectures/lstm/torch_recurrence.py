@@ -94,7 +94,7 @@ def choose(device: str, half: torch.dtype | None = None) -> Choice:
     and is compared with steps in fp32.
     """
     try:
-        off = _difference(fused, stepwise, device, half)
+        off = _difference(device, half)
     except RuntimeError as error:  # NotImplementedError, which missing kernels raise, is one
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return Choice("stepwise", stepwise, f"the fused kernel fails: {lines[0][:200]}")
@@ -109,12 +109,11 @@ def choose(device: str, half: torch.dtype | None = None) -> Choice:
     return Choice("fused", fused, f"the fused kernel is right and faster: {times}")
 
 
-def _difference(
-    mine: Recurrence, theirs: Recurrence, device: str, half: torch.dtype | None = None
-) -> float:
-    """Largest relative difference, in norm, of values and gradients; `mine` runs in `half`."""
-    own = _values_and_grads(mine, device, half)
-    pairs = zip(own, _values_and_grads(theirs, device), strict=True)
+def _difference(device: str, half: torch.dtype | None = None) -> float:
+    """Largest relative difference, in norm, of values and gradients; the kernel runs in `half`."""
+    pairs = zip(
+        _values_and_grads(fused, device, half), _values_and_grads(stepwise, device), strict=True
+    )
     differences = [float((a - b).norm() / b.norm()) for a, b in pairs]
     return max(differences) if all(d == d for d in differences) else float("nan")
 

@@ -12,8 +12,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import architectures
+from speedrun import backends
 from speedrun.autotune.worker import Target
 from speedrun.backends import registry
 from speedrun.device import ExecutionConfig
@@ -38,19 +41,23 @@ def key(target: Target, space: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         "machine": dataclasses.asdict(target.machine) | {"threads": threads},
         "device": [device.name, device.accelerator, device.memory_bytes],
         "versions": registry.versions(target.backend),
-        "architecture": [architecture.NAME, _digest(architecture.model(device.backend))],
-        "backend": _digest(type(target.backend)),
+        "architecture": [
+            architecture.NAME,
+            _digest(architecture.model(device.backend), architectures),
+        ],
+        "backend": _digest(type(target.backend), backends),
         "model": dataclasses.asdict(run.model),  # type: ignore[call-overload]
         "recipe": dataclasses.asdict(run.recipe),
         "space": {name: list(values) for name, values in space.items()},
     }
 
 
-def _digest(cls: type) -> str:
-    """Hash of the source files in the folder of a class: changed code has other times."""
+def _digest(*sources: type | ModuleType) -> str:
+    """Hash of the files beside each source: changed code, also what is shared, has other times."""
     digest = hashlib.sha256()
-    for path in sorted(Path(inspect.getfile(cls)).parent.glob("*.py")):
-        digest.update(path.read_bytes())
+    for source in sources:
+        for path in sorted(Path(inspect.getfile(source)).parent.glob("*.py")):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

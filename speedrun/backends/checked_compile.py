@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from speedrun.backends import common
+
 # Relative difference in norm that another order of rounding explains.
 _TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2, "fp16": 5e-2}
 
@@ -13,7 +15,7 @@ class CheckedCompile:
     A compiler that fails (there may be no C++ compiler) or is wrong must not end a run. The
     outcome is written into `facts`: `compiled`, and `compile_error` where it failed.
 
-    A subclass has `_compile`, `_difference` and `_is_out_of_memory`.
+    A subclass has `_compile` and `_difference`.
     """
 
     def __init__(self, eager: Callable[..., Any], precision: str, facts: dict[str, Any]) -> None:
@@ -32,7 +34,7 @@ class CheckedCompile:
             compiled = self._compile()
             difference = self._difference(compiled, inputs)
         except Exception as error:  # compilers' errors have no common class
-            if self._is_out_of_memory(error):
+            if common.is_out_of_memory(error):
                 raise
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         else:
@@ -47,7 +49,4 @@ class CheckedCompile:
 
     def _difference(self, compiled: Callable[..., Any], inputs: tuple[Any, ...]) -> float:
         """Largest relative difference in norm between compiled and eager results."""
-        raise NotImplementedError
-
-    def _is_out_of_memory(self, error: BaseException) -> bool:
         raise NotImplementedError

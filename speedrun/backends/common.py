@@ -17,6 +17,15 @@ from speedrun.protocols import Engine, OutOfMemory, Rows
 T = TypeVar("T")
 _PROBE_S = 0.06  # longest matrix product of a rate
 _MAX_PROBE_SIZE = 8192
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "outofmemory",
+    "unable to allocate",
+    "can't allocate memory",
+    "not enough memory",
+    "insufficient memory",
+    "attempting to allocate",
+)
 
 # Half precision also pays in memory traffic, but casts cost: it must win clearly.
 _MIN_HALF_SPEEDUP = 1.5
@@ -122,7 +131,7 @@ def step_with_retry(engine: Engine, rows: Rows, lr_scale: float = 1.0) -> list[R
             retries.append(Retry(reason=str(error), micro_batch_rows=size))
 
 
-def best_gflops(multiplier: Callable[[int], Callable[[], None]]) -> float:
+def best_gflops(multiplier: Callable[[int], Callable[[], object]]) -> float:
     """Best measured rate of square matrix products, in GFLOP/s.
 
     `multiplier(size)` gives a function that multiplies two matrices [size, size] and waits for
@@ -141,6 +150,15 @@ def best_gflops(multiplier: Callable[[int], Callable[[], None]]) -> float:
         size *= 2
         if 2e-9 * size**3 / rate > _PROBE_S or size > _MAX_PROBE_SIZE:
             return best
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether a framework's error, of whatever class, says that memory ran out.
+
+    On the processor MLX 0.32 raises none: there the system ends the process.
+    """
+    text = f"{type(error).__name__} {error}".lower()
+    return isinstance(error, MemoryError) or any(sign in text for sign in _OUT_OF_MEMORY)
 
 
 def peak_resident_bytes() -> int:

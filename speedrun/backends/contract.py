@@ -17,24 +17,20 @@ class LMHead(NamedTuple):
     head_size: int = 0
 
 
-def features(model: Any, vocab: int, tokens_BT: Any, *others: Any) -> tuple[Any, LMHead]:
-    """A model's features [B, T, D] and its output weights, checked.
+def outputs(model: Any, vocab: int, tokens_BT: Any, *others: Any) -> tuple[Any, LMHead | None]:
+    """A model's features [B, T, D] and output weights, or its logits [B, T, V] and None; checked.
 
     `others` is the noise step of each row, or a cache.
     """
+    if not hasattr(model, "features"):
+        logits_BTV = model.logits(tokens_BT, *others)
+        expect("logits", logits_BTV, (*tokens_BT.shape, vocab), "rows x context x vocabulary")
+        return logits_BTV, None
     features_BTD, output = model.features(tokens_BT, *others), model.output()
     expect_output(output, vocab)
     expected = (*tokens_BT.shape, output[0].shape[1])
     expect("features", features_BTD, expected, "rows x context x width of output()")
     return features_BTD, LMHead(*output)
-
-
-def logits(model: Any, vocab: int, tokens_BT: Any, *caches: Any) -> Any:
-    """The logits [B, T, V] of a model that makes them itself, checked."""
-    logits_BTV = model.logits(tokens_BT, *caches)
-    expected = (*tokens_BT.shape, vocab)
-    expect("logits", logits_BTV, expected, "rows x context x vocabulary")
-    return logits_BTV
 
 
 def expect(what: str, value: Any, expected: tuple[int, ...], axes: str) -> None:

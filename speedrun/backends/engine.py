@@ -15,11 +15,11 @@ from speedrun.protocols import EngineSpec, OutOfMemory, Reader
 class GradientEngine:
     """Micro-batches, facts and readers; see `speedrun.protocols.Engine`.
 
-    A subclass sets `model` and `_facts`, and has `_is_out_of_memory`, `_free_memory` and
-    `_next_logits`.
+    A subclass sets `model`, `losses` and `_facts`, and has `_free_memory` and `_next_logits`.
     """
 
     model: Any
+    losses: Any
     _facts: dict[str, Any]
 
     def __init__(self, spec: EngineSpec) -> None:
@@ -66,7 +66,7 @@ class GradientEngine:
         try:
             yield
         except (RuntimeError, MemoryError) as error:
-            if not self._is_out_of_memory(error):
+            if not common.is_out_of_memory(error):
                 raise
             self._free_memory()
             raise kind(str(error).splitlines()[0]) from None
@@ -77,9 +77,6 @@ class GradientEngine:
         After an exchange the other ranks take the step, so trying again would be another one.
         """
         return OutOfMemory if self._group.size == 1 else MemoryError
-
-    def _is_out_of_memory(self, error: BaseException) -> bool:
-        raise NotImplementedError
 
     def _free_memory(self) -> None:
         raise NotImplementedError

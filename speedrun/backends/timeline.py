@@ -16,6 +16,21 @@ DATA, MODEL, OUTPUT = "data", "rest of the model", "output and loss"
 EXCHANGE, OPTIMIZER, REST = "exchange", "optimizer", "the rest"
 
 
+@contextlib.contextmanager
+def replaced(owner: Any, **values: Any) -> Iterator[None]:
+    """Within it these attributes of `owner` have these values."""
+    own = {name: vars(owner)[name] for name in values if name in vars(owner)}
+    for name, value in values.items():
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for name in values:
+            delattr(owner, name)  # what the class has shows again
+            if name in own:
+                setattr(owner, name, own[name])
+
+
 class Timeline:
     """Marks in time, each the beginning of a piece.
 
@@ -54,19 +69,12 @@ class Timeline:
 
         return timed
 
-    @contextlib.contextmanager
-    def charging(self, owner: Any, parts: Mapping[str, str]) -> Iterator[None]:
+    def charging(
+        self, owner: Any, parts: Mapping[str, str]
+    ) -> contextlib.AbstractContextManager[None]:
         """Within it calls of these attributes of `owner` are charged to parts."""
-        own = {name: vars(owner)[name] for name in parts if name in vars(owner)}
-        for name, part in parts.items():
-            setattr(owner, name, self.charged(part, getattr(owner, name)))
-        try:
-            yield
-        finally:
-            for name in parts:
-                delattr(owner, name)
-                if name in own:
-                    setattr(owner, name, own[name])
+        timed = {name: self.charged(part, getattr(owner, name)) for name, part in parts.items()}
+        return replaced(owner, **timed)
 
     def parts_s(self) -> dict[str, float]:
         """Seconds of each part from the first mark to the last."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.backends.timesteps import stratified_timesteps
+from speedrun.backends.targets import stratified_timesteps
 from speedrun.evaluation.scorer import Scorer, ScoringBatch
 from speedrun.evaluation.windows import Window, ratio
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.backends.timesteps import stratified_timesteps
+from speedrun.backends.targets import stratified_timesteps
 from speedrun.protocols import Engine, Likelihood
 
 # Largest difference in nats that rounding explains, in fp32 over different shapes.

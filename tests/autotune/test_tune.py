@@ -1,6 +1,7 @@
 """Tuned settings of a race: measured once, cached for the same machine and recipe, reported."""
 
 import dataclasses
+import inspect
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 from helpers.fake_worker import Candidate, FakeWorker
 from helpers.fakes import run_of
 
+import architectures
+from speedrun import backends
 from speedrun.autotune import cache, tune
 from speedrun.config import Recipe
 from speedrun.device import Device, ExecutionConfig
@@ -137,13 +140,17 @@ def test_a_choice_counts_for_what_it_was_made_for_only(tuned, monkeypatch):
     assert tuned(before).facts["from"] == "measured"
 
 
-def test_changed_source_is_measured_anew(tmp_path, monkeypatch):
-    path = tmp_path / "torch_model.py"
+@pytest.mark.parametrize("source", [Architecture, Backend, architectures, backends])
+def test_changed_source_is_measured_anew(tmp_path, monkeypatch, source):
+    """Of the architecture, of the backend, and of what all of either share."""
+    path, real = tmp_path / "torch_model.py", inspect.getfile
     path.write_text("a = 1")
-    monkeypatch.setattr(cache.inspect, "getfile", lambda made: str(path))
-    before = cache._digest(Architecture)
+    monkeypatch.setattr(
+        cache.inspect, "getfile", lambda made: str(path) if made is source else real(made)
+    )
+    before = cache.key(target_of(), SPACE)
     path.write_text("a = 2")
-    assert cache._digest(Architecture) != before
+    assert cache.key(target_of(), SPACE) != before
 
 
 def test_a_damaged_file_or_a_value_that_is_no_candidate_is_no_choice(tuned):

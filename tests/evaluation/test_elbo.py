@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.fakes import BoundEngine
 
-from speedrun.backends.timesteps import stratified_timesteps
+from speedrun.backends.targets import stratified_timesteps
 from speedrun.data import tokenizer
 from speedrun.data.heldout import HeldOut
 from speedrun.evaluation import elbo

@@ -8,7 +8,6 @@ import numpy as np
 from mlx.utils import tree_flatten
 
 from speedrun.backends import checked_compile
-from speedrun.backends.mlx import devices
 
 
 class CheckedCompile(checked_compile.CheckedCompile):
@@ -24,9 +23,6 @@ class CheckedCompile(checked_compile.CheckedCompile):
         squares = [mx.stack([(a - b).square().sum(), b.square().sum()]) for a, b in pairs]
         off, whole = np.array(mx.stack(squares).sum(axis=0).sqrt())
         return float(off / max(whole, 1e-12))
-
-    def _is_out_of_memory(self, error: BaseException) -> bool:
-        return devices.is_out_of_memory(error)
 
 
 def _leaves(tree: Any) -> list[mx.array]:

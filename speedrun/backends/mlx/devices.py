@@ -88,19 +88,3 @@ def matmul_gflops(precision: str) -> float | None:
         return lambda: mx.eval(a @ b)
 
     return common.best_gflops(multiplier)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of MLX says that memory ran out; it has no class of its own for that.
-
-    GPUs raise it. On the processor MLX 0.32 does not: there the system ends the process.
-    """
-    text = str(error).lower()
-    signs = (
-        "out of memory",
-        "outofmemory",
-        "unable to allocate",
-        "insufficient memory",
-        "attempting to allocate",
-    )
-    return isinstance(error, MemoryError) or any(sign in text for sign in signs)

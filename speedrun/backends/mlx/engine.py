@@ -120,9 +120,6 @@ class MlxEngine(GradientEngine):
         """The model with these weights."""
         return self.model.update(tree_unflatten(list(params.items())))
 
-    def _is_out_of_memory(self, error: BaseException) -> bool:
-        return devices.is_out_of_memory(error)
-
     def _free_memory(self) -> None:
         mx.clear_cache()
 
@@ -137,7 +134,7 @@ class MlxEngine(GradientEngine):
         try:
             yield
         except RuntimeError as error:
-            if self._group.size == 1 or devices.is_out_of_memory(error):
+            if self._group.size == 1 or common.is_out_of_memory(error):
                 raise
             with self._group.guarding():
                 raise

@@ -13,28 +13,33 @@ from speedrun.backends.contract import LMHead
 CHUNK_TOKENS = 4096  # scored at once: their logits are what memory has to hold
 
 
-def logits(features: mx.array, head: LMHead) -> mx.array:
-    """Logits [..., V] in fp32 whose softmax is the model's distribution."""
-    by_vocab = _linear(features, head.weight_VD)
+def logits(values: mx.array, head: LMHead | None) -> mx.array:
+    """Logits [..., V] in fp32 whose softmax is the model's distribution.
+
+    `values` are features [..., D], or without a `head` the model's own logits.
+    """
+    if head is None:
+        return values.astype(mx.float32)
+    by_vocab = _linear(values, head.weight_VD)
     if head.tail_1D is None:
         return by_vocab
     C = head.head_size
-    entry = _linear(features, head.tail_1D)
+    entry = _linear(values, head.tail_1D)
     return mx.concatenate([by_vocab[..., :C], entry + log_softmax(by_vocab[..., C:])], axis=-1)
 
 
-def token_nll(features_ND: mx.array, head: LMHead, targets_N: mx.array) -> mx.array:
+def token_nll(values_N: mx.array, head: LMHead | None, targets_N: mx.array) -> mx.array:
     """Nats [N] of each target in fp32.
 
     Logits of the tail are made for every token: picking out those with targets in it would make
     shapes that change from step to step, and every new shape would be compiled.
     """
+    if head is None or head.tail_1D is None:
+        return mx.fast.cross_entropy(logits(values_N, head), targets_N)
     weight_VD, tail_1D, C = head
-    if tail_1D is None:
-        return mx.fast.cross_entropy(_linear(features_ND, weight_VD), targets_N)
-    first = _linear(features_ND, mx.concatenate([weight_VD[:C], tail_1D]))
+    first = _linear(values_N, mx.concatenate([weight_VD[:C], tail_1D]))
     nll_N = mx.fast.cross_entropy(first, mx.minimum(targets_N, C))
-    second = _linear(features_ND, weight_VD[C:])
+    second = _linear(values_N, weight_VD[C:])
     tail_nll_N = mx.fast.cross_entropy(second, mx.maximum(targets_N - C, 0))
     return nll_N + mx.where(targets_N >= C, tail_nll_N, 0.0)
 

@@ -37,23 +37,18 @@ class NextTokenLoss(NextTokens):
     def loss_sum(self, model: Any, *arrays: mx.array) -> mx.array:
         """Sum of the training loss over its terms, a scalar in fp32."""
         inputs, targets = arrays
-        if hasattr(model, "features"):
-            features_ND = model.features(inputs).reshape(targets.size, -1)
-            return token_nll(features_ND, LMHead(*model.output()), targets.flatten()).sum()
-        by_vocab = model.logits(inputs).astype(mx.float32)
-        return mx.fast.cross_entropy(by_vocab, targets).sum()
+        values, head = contract.outputs(model, self._vocab, inputs)
+        return token_nll(values.reshape(targets.size, -1), head, targets.flatten()).sum()
 
     def nll(
         self, model: Any, rows: Rows, seed: int, prefix_length: int, timesteps: NDArray[Any] | None
     ) -> mx.array:
         """Nats [B, T] of the targets."""
         inputs, targets = self.arrays(rows)
-        if not hasattr(model, "features"):
-            return mx.fast.cross_entropy(self._by_vocab(model, inputs), targets)
-        features_BTD, head = contract.features(model, self._vocab, inputs)
-        features_ND, parts = features_BTD.reshape(targets.size, -1), []
-        for x_ND, targets_N in chunks(features_ND, targets.flatten()):
-            parts.append(token_nll(x_ND, head, targets_N))
+        values, head = contract.outputs(model, self._vocab, inputs)
+        parts = []
+        for x, targets_N in chunks(values.reshape(targets.size, -1), targets.flatten()):
+            parts.append(token_nll(x, head, targets_N))
             mx.eval(parts[-1])  # or the logits of all chunks would be held at once
         return mx.concatenate(parts).reshape(targets.shape)
 
@@ -61,21 +56,13 @@ class NextTokenLoss(NextTokens):
         self, model: Any, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None
     ) -> mx.array:
         """Logits [B, T, V] in fp32 of the next tokens."""
-        if hasattr(model, "features"):
-            return logits(*contract.features(model, self._vocab, mx.array(tokens)))
-        return self._by_vocab(model, mx.array(tokens))
+        return logits(*contract.outputs(model, self._vocab, mx.array(tokens)))
 
     def next_logits(self, model: Any, tokens: NDArray[np.int32], cache: Any) -> mx.array:
         """Logits [V] in fp32 of the token after `tokens` [T]; see `reader.TextReader`."""
-        tokens_BT = mx.array(tokens[None])
         caches = () if cache is None else (cache,)
-        if hasattr(model, "features"):
-            features_BTD, head = contract.features(model, self._vocab, tokens_BT, *caches)
-            return logits(features_BTD[:, -1], head)[0]
-        return self._by_vocab(model, tokens_BT, *caches)[0, -1]
-
-    def _by_vocab(self, model: Any, tokens_BT: mx.array, *caches: Any) -> mx.array:
-        return contract.logits(model, self._vocab, tokens_BT, *caches).astype(mx.float32)
+        values, head = contract.outputs(model, self._vocab, mx.array(tokens[None]), *caches)
+        return logits(values[:, -1], head)[0]
 
 
 class DiffusionLoss(CleanTokens):
@@ -114,7 +101,7 @@ class DiffusionLoss(CleanTokens):
         """Nats [B, T] of the targets, one draw of the bound for each row."""
         batch = self.scored(rows, seed, prefix_length, timesteps)
         noisy_BT, clean_BT, steps_B, active_BT, weights_B = self.arrays(batch)
-        features_BTD, head = contract.features(model, self._vocab, noisy_BT, steps_B)
+        features_BTD, head = contract.outputs(model, self._vocab, noisy_BT, steps_B)
         features_ND, parts = features_BTD.reshape(noisy_BT.size, -1), []
         for piece in chunks(features_ND, *_flat(noisy_BT, clean_BT, steps_B)):
             parts.append(_terms(model, head, *piece))
@@ -128,7 +115,7 @@ class DiffusionLoss(CleanTokens):
         """Logits [B, T, V] in fp32 of the clean tokens behind noisy ones at `steps` [B]."""
         assert steps is not None, "logits of a diffusion model need noise steps"
         placed = mx.array(tokens), mx.array(steps)
-        return logits(*contract.features(model, self._vocab, *placed))
+        return logits(*contract.outputs(model, self._vocab, *placed))
 
 
 def _flat(noisy_BT: mx.array, clean_BT: mx.array, steps_B: mx.array) -> Arrays:
@@ -137,7 +124,7 @@ def _flat(noisy_BT: mx.array, clean_BT: mx.array, steps_B: mx.array) -> Arrays:
     return clean_BT.flatten(), noisy_BT.flatten(), steps_BT.flatten()
 
 
-def _terms(model: Any, head: LMHead, features_ND: mx.array, *flat: mx.array) -> mx.array:
+def _terms(model: Any, head: LMHead | None, features_ND: mx.array, *flat: mx.array) -> mx.array:
     """The NELBO's terms [N] in fp32."""
     return model.bound_nats(log_softmax(logits(features_ND, head)), *flat)
 

@@ -1,21 +1,18 @@
 """The NumPy backend."""
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 import psutil
 
+from speedrun.backends import common
 from speedrun.backends.numpy.engine import NumpyEngine
 from speedrun.config import Recipe
 from speedrun.device import Device, ExecutionConfig
 from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import Architecture, Engine, EngineSpec
-
-_PROBE_SIZE = 1024
-_PROBE_TIMES = 5
 
 
 class NumpyBackend:
@@ -63,15 +60,13 @@ class NumpyBackend:
 
 @cache
 def _matmul_gflops() -> float:
-    """Best of a few square products in fp32; measured once a process."""
-    rng = np.random.default_rng(0)
-    a, b = rng.random((2, _PROBE_SIZE, _PROBE_SIZE), dtype=np.float32)
-    best_s = float("inf")
-    for _ in range(_PROBE_TIMES):
-        start = time.perf_counter()
-        np.matmul(a, b)
-        best_s = min(best_s, time.perf_counter() - start)
-    return 2e-9 * _PROBE_SIZE**3 / best_s
+    """In fp32; measured once a process."""
+
+    def multiplier(size: int) -> Callable[[], object]:
+        a, b = np.random.default_rng(0).random((2, size, size), dtype=np.float32)
+        return lambda: a @ b
+
+    return common.best_gflops(multiplier)
 
 
 BACKEND = NumpyBackend()

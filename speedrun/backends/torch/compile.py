@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from speedrun.backends import checked_compile
-from speedrun.backends.torch import devices
 
 
 class CheckedCompile(checked_compile.CheckedCompile):
@@ -46,6 +45,3 @@ class CheckedCompile(checked_compile.CheckedCompile):
         grads = [p.grad.float().flatten() for p in params if p.grad is not None]
         self._model.zero_grad(set_to_none=True)
         return [values.detach(), torch.cat(grads)]
-
-    def _is_out_of_memory(self, error: BaseException) -> bool:
-        return devices.is_out_of_memory(error)

@@ -187,11 +187,3 @@ def matmul_gflops(name: str, precision: str) -> float | None:
         return multiply
 
     return common.best_gflops(multiplier)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of PyTorch, of whatever class, says that memory ran out."""
-    if isinstance(error, torch.OutOfMemoryError):
-        return True
-    text = str(error).lower()
-    return any(s in text for s in ("out of memory", "can't allocate memory", "not enough memory"))

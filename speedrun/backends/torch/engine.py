@@ -114,9 +114,6 @@ class TorchEngine(GradientEngine):
         for optimizer in self._optimizers:
             optimizer.zero_grad(set_to_none=True)
 
-    def _is_out_of_memory(self, error: BaseException) -> bool:
-        return devices.is_out_of_memory(error)
-
     def _free_memory(self) -> None:
         self._zero_grad()
         gc.collect()

@@ -15,27 +15,31 @@ from speedrun.backends.contract import LMHead
 CHUNK_TOKENS = 512
 
 
-def logits(features: Tensor, head: LMHead) -> Tensor:
-    """Logits [..., V] in fp32 whose softmax is the model's distribution."""
-    if head.tail_1D is None:
-        return F.linear(features, head.weight_VD).float()
+def logits(values: Tensor, head: LMHead | None) -> Tensor:
+    """Logits [..., V] in fp32 whose softmax is the model's distribution.
+
+    `values` are features [..., D], or without a `head` the model's own logits.
+    """
+    if head is None or head.tail_1D is None:
+        return (values if head is None else F.linear(values, head.weight_VD)).float()
     C = head.head_size
-    first = F.linear(features, head.weight_VD[:C]).float()
-    tail = F.linear(features, head.weight_VD[C:]).float()
-    entry = F.linear(features, head.tail_1D).float()
+    first = F.linear(values, head.weight_VD[:C]).float()
+    tail = F.linear(values, head.weight_VD[C:]).float()
+    entry = F.linear(values, head.tail_1D).float()
     return torch.cat((first, entry + tail.log_softmax(dim=-1)), dim=-1)
 
 
-def token_nll(features_ND: Tensor, head: LMHead, targets_N: Tensor) -> Tensor:
+def token_nll(values: Tensor, head: LMHead | None, targets: Tensor) -> Tensor:
     """Nats [N] of each target in fp32; logits of the tail only where the target is in it."""
-    chunks = zip(features_ND.split(CHUNK_TOKENS), targets_N.split(CHUNK_TOKENS), strict=True)
+    values_N, targets_N = values.flatten(0, -2), targets.flatten()
+    chunks = zip(values_N.split(CHUNK_TOKENS), targets_N.split(CHUNK_TOKENS), strict=True)
     return torch.cat([_chunk_nll(x, head, target) for x, target in chunks])
 
 
-def _chunk_nll(x_ND: Tensor, head: LMHead, targets_N: Tensor) -> Tensor:
+def _chunk_nll(x_ND: Tensor, head: LMHead | None, targets_N: Tensor) -> Tensor:
+    if head is None or head.tail_1D is None:
+        return F.cross_entropy(logits(x_ND, head), targets_N, reduction="none")
     weight_VD, tail_1D, C = head
-    if tail_1D is None:
-        return F.cross_entropy(F.linear(x_ND, weight_VD).float(), targets_N, reduction="none")
     first = F.linear(x_ND, torch.cat((weight_VD[:C], tail_1D))).float()
     nll_N = F.cross_entropy(first, targets_N.clamp(max=C), reduction="none")
     index_R = (targets_N >= C).nonzero().squeeze(1)
@@ -44,13 +48,13 @@ def _chunk_nll(x_ND: Tensor, head: LMHead, targets_N: Tensor) -> Tensor:
     return nll_N.index_add(0, index_R, nll_R)
 
 
-def mean_nll(features: Tensor, head: LMHead, targets: Tensor) -> Tensor:
-    """Mean nats per target, a scalar in fp32; features are [..., D], targets [...]."""
-    features_ND, targets_N = features.flatten(0, -2), targets.flatten()
-    if features_ND.device.type != "cpu":
+def mean_nll(values: Tensor, head: LMHead | None, targets: Tensor) -> Tensor:
+    """Mean nats per target, a scalar in fp32; targets are [...]."""
+    values_N, targets_N = values.flatten(0, -2), targets.flatten()
+    if head is None or values_N.device.type != "cpu":
         # Picking out the tokens with targets in the tail would wait for the device every step.
-        return F.cross_entropy(logits(features_ND, head), targets_N)
-    loss: Tensor = _ChunkedMeanNLL.apply(features_ND, *head, targets_N)
+        return F.cross_entropy(logits(values_N, head), targets_N)
+    loss: Tensor = _ChunkedMeanNLL.apply(values_N, *head, targets_N)
     return loss
 
 

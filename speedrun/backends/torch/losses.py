@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,50 +34,33 @@ class NextTokenLoss(NextTokens):
 
     def __init__(self, model: Any, place: Place, vocab: int) -> None:
         self._model, self.place, self._vocab = model, place, vocab
-        self._has_features = hasattr(model, "features")
-        self.method = "features" if self._has_features else "logits"  # the one worth compiling
+        # The method worth compiling.
+        self.method = "features" if hasattr(model, "features") else "logits"
 
     def loss(self, batch: Rows, forward: Forward) -> Tensor:
         """Mean nats in training, a scalar."""
         placed = self.place(batch)
-        inputs, targets = placed[:, :-1], placed[:, 1:]
-        values = forward(inputs)
-        if self._has_features:
-            return mean_nll(values, LMHead(*self._model.output()), targets)
-        return F.cross_entropy(values.float().flatten(0, 1), targets.flatten())
+        values = forward(placed[:, :-1])
+        head = LMHead(*self._model.output()) if self.method == "features" else None
+        return mean_nll(values, head, placed[:, 1:])
 
     def nll(
         self, rows: Rows, seed: int, prefix_length: int, timesteps: NDArray[np.float64] | None
     ) -> Tensor:
         """Nats [B, T] of the targets."""
         placed = self.place(rows)
-        inputs, targets = placed[:, :-1], placed[:, 1:]
-        if self._has_features:
-            features_BTD, head = contract.features(self._model, self._vocab, inputs)
-            nll = token_nll(features_BTD.flatten(0, 1), head, targets.flatten())
-        else:
-            by_vocab = self._by_vocab(inputs).flatten(0, 1)
-            nll = F.cross_entropy(by_vocab, targets.flatten(), reduction="none")
-        return nll.view(targets.shape)
+        values, head = contract.outputs(self._model, self._vocab, placed[:, :-1])
+        return token_nll(values, head, placed[:, 1:]).view(len(rows), -1)
 
     def logits(self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None) -> Tensor:
         """Logits [B, T, V] in fp32 of the next tokens."""
-        placed = self.place(tokens)
-        if self._has_features:
-            return logits(*contract.features(self._model, self._vocab, placed))
-        return self._by_vocab(placed)
+        return logits(*contract.outputs(self._model, self._vocab, self.place(tokens)))
 
     def next_logits(self, tokens: NDArray[np.int32], cache: Any) -> Tensor:
         """Logits [V] in fp32 of the token after `tokens` [T]; see `reader.TextReader`."""
-        placed = self.place(tokens[None])
         caches = () if cache is None else (cache,)
-        if self._has_features:
-            features_BTD, head = contract.features(self._model, self._vocab, placed, *caches)
-            return logits(features_BTD[:, -1], head)[0]
-        return self._by_vocab(placed, *caches)[0, -1]
-
-    def _by_vocab(self, tokens_BT: Tensor, *caches: Any) -> Tensor:
-        return contract.logits(self._model, self._vocab, tokens_BT, *caches).float()
+        values, head = contract.outputs(self._model, self._vocab, self.place(tokens[None]), *caches)
+        return logits(values[:, -1], head)[0]
 
 
 class DiffusionLoss(CleanTokens):
@@ -100,7 +82,7 @@ class DiffusionLoss(CleanTokens):
     def loss(self, batch: NoisedBatch, forward: Forward) -> Tensor:
         """Mean nats in training, a scalar."""
         features_BTD = forward(self.place(batch.noisy), self.place(batch.steps))
-        active = _active(batch)
+        active = np.flatnonzero(batch.active)  # known on the host: no waiting for the device
         features_ND = features_BTD.flatten(0, 1)[self.place(active)]
         nelbo_weight, cross_entropy_weight = self._weights
         loss = torch.zeros((), device=features_BTD.device)
@@ -118,8 +100,8 @@ class DiffusionLoss(CleanTokens):
         """Nats [B, T] of the targets, one draw of the bound for each row."""
         batch = self.scored(rows, seed, prefix_length, timesteps)
         noisy, steps = self.place(batch.noisy), self.place(batch.steps)
-        features_BTD, _ = contract.features(self._model, self._vocab, noisy, steps)
-        index = _active(batch)
+        features_BTD, _ = contract.outputs(self._model, self._vocab, noisy, steps)
+        index = np.flatnonzero(batch.active)
         active = self.place(index)
         nll = torch.zeros(batch.noisy.size, device=features_BTD.device)
         nll[active] = self._terms(features_BTD.flatten(0, 1)[active], batch, index)
@@ -127,37 +109,21 @@ class DiffusionLoss(CleanTokens):
 
     def _terms(self, features_ND: Tensor, batch: NoisedBatch, active: NDArray[np.int64]) -> Tensor:
         """The NELBO's terms [N] at the active positions."""
-        length = batch.noisy.shape[1]
-        arrays = (
-            batch.clean.reshape(-1)[active],
-            batch.noisy.reshape(-1)[active],
-            batch.steps[active // length],
-        )
-        weights_N = torch.from_numpy(batch.weights[active // length]).to(features_ND.device)
+        rows = active // batch.noisy.shape[1]
+        clean, noisy = batch.clean.reshape(-1)[active], batch.noisy.reshape(-1)[active]
+        placed = (features_ND, *map(self.place, (clean, noisy, batch.steps[rows])))
         head = LMHead(*self._model.output())
-        chunks = zip(
-            features_ND.split(_CHUNK_TERMS),
-            *(self.place(array).split(_CHUNK_TERMS) for array in arrays),
-            strict=True,
-        )
-        terms_N = torch.cat(
-            [
-                self._model.bound_nats(logits(x, head).log_softmax(dim=-1), *chunk)
-                for x, *chunk in chunks
-            ]
-        )
-        return terms_N * weights_N
+        terms = [
+            self._model.bound_nats(logits(x, head).log_softmax(dim=-1), *chunk)
+            for x, *chunk in zip(*(one.split(_CHUNK_TERMS) for one in placed), strict=True)
+        ]
+        return torch.cat(terms) * torch.from_numpy(batch.weights[rows]).to(features_ND.device)
 
     def logits(self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None) -> Tensor:
         """Logits [B, T, V] in fp32 of the clean tokens behind noisy ones at `steps` [B]."""
         assert steps is not None, "logits of a diffusion model need noise steps"
         placed = self.place(tokens), self.place(steps)
-        return logits(*contract.features(self._model, self._vocab, *placed))
-
-
-def _active(batch: NoisedBatch) -> NDArray[np.int64]:
-    """Flat positions of the active tokens, known on the host: no waiting for the device."""
-    return np.flatnonzero(batch.active)
+        return logits(*contract.outputs(self._model, self._vocab, *placed))
 
 
 def build(

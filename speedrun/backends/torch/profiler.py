@@ -11,13 +11,21 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from speedrun.backends.timeline import DATA, EXCHANGE, MODEL, OPTIMIZER, OUTPUT, REST, Timeline
-from speedrun.backends.torch.compile import CheckedCompile
+from speedrun.backends.timeline import (
+    DATA,
+    EXCHANGE,
+    MODEL,
+    OPTIMIZER,
+    OUTPUT,
+    REST,
+    Timeline,
+    replaced,
+)
 from speedrun.backends.torch.devices import DeviceRow
 from speedrun.device import Profile
 from speedrun.protocols import Rows
@@ -32,25 +40,8 @@ _KNOWN = (
 Forward = Callable[..., Tensor]
 
 
-class Profiled(Protocol):
-    """An engine, as far as it is profiled."""
-
-    model: Any
-    forward: CheckedCompile
-    losses: Any
-    device_row: DeviceRow
-
-    def step(self, rows: Rows, lr_scale: float) -> None:
-        """Take a training step."""
-        ...
-
-    def metadata(self) -> dict[str, Any]:
-        """Facts of the engine, `compiled` among them."""
-        ...
-
-
-def profile(engine: Profiled, batches: Sequence[Rows]) -> Profile:
-    """Train on these batches, a step each, and time the parts of a step."""
+def profile(engine: Any, batches: Sequence[Rows]) -> Profile:
+    """Train on these batches with a `TorchEngine`, a step each, and time the parts of a step."""
     modules = parts_of(engine.model)
     if not engine.metadata()["compiled"]:
         return Profile(parts_s=_parts_s(engine, engine.forward.eager, batches, modules))
@@ -106,7 +97,7 @@ def _timeline(row: DeviceRow) -> Timeline:
 
 
 def _parts_s(
-    engine: Profiled, forward: Forward, batches: Sequence[Rows], modules: dict[nn.Module, str]
+    engine: Any, forward: Forward, batches: Sequence[Rows], modules: dict[nn.Module, str]
 ) -> dict[str, float]:
     """Seconds of one step by part, the mean over the batches, with the model run by `forward`."""
     timeline = _timeline(engine.device_row)
@@ -119,14 +110,12 @@ def _parts_s(
         timeline.mark(OUTPUT)
         return values
 
-    own = engine.forward
     with contextlib.ExitStack() as stack:
         stack.enter_context(_marked(modules, timeline))
         stack.enter_context(timeline.charging(engine.losses, {"batch": DATA, "place": DATA}))
         parts = {"_exchange": EXCHANGE, "_update": OPTIMIZER}
         stack.enter_context(timeline.charging(engine, parts))
-        engine.forward = marked_forward  # type: ignore[assignment]
-        stack.callback(setattr, engine, "forward", own)
+        stack.enter_context(replaced(engine, forward=marked_forward))
         for rows in batches:
             timeline.mark(REST)
             engine.step(rows, 1.0)
@@ -184,13 +173,8 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 @contextlib.contextmanager
 def _compiled_one_by_one(modules: dict[nn.Module, str]) -> Iterator[None]:
     """Within it each of these modules is compiled on its own."""
-    own = {module: vars(module).get("forward") for module in modules}
-    for module in modules:
-        module.forward = torch.compile(module.forward, dynamic=False)
-    try:
+    with contextlib.ExitStack() as stack:
+        for module in modules:
+            compiled = torch.compile(module.forward, dynamic=False)
+            stack.enter_context(replaced(module, forward=compiled))
         yield
-    finally:
-        for module, forward in own.items():
-            del module.forward  # the class's shows again
-            if forward is not None:
-                module.forward = forward
