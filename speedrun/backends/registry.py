@@ -14,7 +14,7 @@ from speedrun.text import nearest
 @functools.cache
 def backend(name: str) -> Backend:
     """The backend in the folder `speedrun/backends/<name>`."""
-    return importlib.import_module(f"speedrun.backends.{name}").BACKEND
+    return importlib.import_module(f"speedrun.backends.{name}.backend").BACKEND
 
 
 def backend_names() -> list[str]:

@@ -62,54 +62,48 @@ def test_a_models_parts_are_found_by_class_and_name(name, expected):
         assert not (set(module.modules()) - {module}) & modules.keys(), "one inside another"
 
 
-@pytest.mark.parametrize("part", ["attention", "mlp"])
-def test_a_module_is_charged_for_both_passes(part, monkeypatch):
-    engine = small_engine()
-    blocks = engine.model.blocks
-    for block in blocks:
-        slowed(monkeypatch, getattr(block, part), "forward")
-    only(engine.profile(batches()), "MLP" if part == "mlp" else part, 2 * len(blocks))
+BLOCKS = 2  # of the small transformer
 
 
-def test_the_embedding_is_charged_for_both_passes(monkeypatch):
-    engine = small_engine()
-    slowed(monkeypatch, engine.model.embed, "forward")
-    only(engine.profile(batches()), "embedding", 2)
+@pytest.mark.parametrize(
+    ("find", "method", "part", "pauses", "recipe"),
+    [
+        (lambda e: [b.attention for b in e.model.blocks], "forward", "attention", 2 * BLOCKS, {}),
+        (lambda e: [b.mlp for b in e.model.blocks], "forward", "MLP", 2 * BLOCKS, {}),
+        (lambda e: [e.model.embed], "forward", "embedding", 2, {}),
+        (
+            lambda e: [b.mlp_norm for b in e.model.blocks],
+            *("forward", timeline.MODEL, 2 * BLOCKS, {}),
+        ),
+        (lambda e: [losses], "mean_nll", timeline.OUTPUT, 2, {}),
+        (
+            lambda e: [b.mlp for b in e.model.blocks],
+            *("forward", "MLP", 2 * 2 * BLOCKS, {"micro_batch_rows": 2}),
+        ),
+    ],
+    ids=["attention", "mlp", "embedding", "between modules", "output", "in small pieces"],
+)
+def test_each_part_is_charged_for_both_passes(monkeypatch, find, method, part, pauses, recipe):
+    engine = small_engine(**recipe)
+    for owner in find(engine):
+        slowed(monkeypatch, owner, method)
+    only(engine.profile(batches()), part, pauses)
 
 
-def test_what_lies_between_modules_is_the_rest_of_the_model(monkeypatch):
-    engine = small_engine()
-    for block in engine.model.blocks:
-        slowed(monkeypatch, block.mlp_norm, "forward")
-    only(engine.profile(batches()), timeline.MODEL, 2 * len(engine.model.blocks))
-
-
-def test_the_output_layer_is_charged_for_both_passes(monkeypatch):
-    slowed(monkeypatch, losses, "mean_nll")
-    only(small_engine().profile(batches()), timeline.OUTPUT, 2)
-
-
-def test_the_optimizer_is_charged_for_its_update(monkeypatch):
-    engine = small_engine(grad_clip=1.0)
-    real = engine._optimizers[0].step
+@pytest.mark.parametrize(
+    ("arch", "find", "method", "part"),
+    [
+        ("transformer", lambda e: e._optimizers[0], "step", timeline.OPTIMIZER),
+        ("d3pm", lambda e: e.losses, "batch", timeline.DATA),  # making noise
+    ],
+)
+def test_what_has_one_pass_is_charged_for_it(monkeypatch, arch, find, method, part):
+    engine = small_engine(arch, grad_clip=1.0)
+    real = getattr(find(engine), method)
     monkeypatch.setattr(
-        engine._optimizers[0], "step", lambda *a, **k: (time.sleep(PAUSE_S), real(*a, **k))
+        find(engine), method, lambda *a, **k: (time.sleep(PAUSE_S), real(*a, **k))[1]
     )
-    only(engine.profile(batches()), timeline.OPTIMIZER, 1)
-
-
-def test_making_noise_is_data(monkeypatch):
-    engine = small_engine("d3pm")
-    real = engine.losses.batch
-    monkeypatch.setattr(engine.losses, "batch", lambda *args: (time.sleep(PAUSE_S), real(*args))[1])
-    only(engine.profile(batches()), timeline.DATA, 1)
-
-
-def test_small_pieces_are_charged_alike(monkeypatch):
-    engine = small_engine(micro_batch_rows=2)
-    for block in engine.model.blocks:
-        slowed(monkeypatch, block.mlp, "forward")
-    only(engine.profile(batches()), "MLP", 2 * 2 * len(engine.model.blocks))
+    only(engine.profile(batches()), part, 1)
 
 
 def test_a_compiled_model_is_divided_as_its_modules_are(monkeypatch):
@@ -138,13 +132,14 @@ def test_a_compiled_models_parts_add_up_to_it_however_slow_they_are_apart(monkey
     assert profile.parts_s["MLP"] > profile.parts_s[timeline.MODEL], "which its modules had"
 
 
-def test_a_profile_leaves_nothing_behind(monkeypatch):
+@pytest.mark.parametrize("is_compiled", [False, True])
+def test_a_profile_leaves_nothing_behind(monkeypatch, is_compiled):
     monkeypatch.setattr(torch, "compile", lambda f, **_: lambda *args, **kwargs: f(*args, **kwargs))
-    engine = small_engine(compile=True)
+    engine = small_engine(compile=is_compiled)
     engine.step(batches()[0], 1.0)
-    run = engine.forward
+    run, own = engine.forward, set(vars(engine)) | set(vars(engine.losses))
     engine.profile(batches())
-    assert engine.forward is run
+    assert engine.forward is run and set(vars(engine)) | set(vars(engine.losses)) == own
     for module in engine.model.modules():
         assert not module._forward_hooks and not module._forward_pre_hooks
         assert "forward" not in vars(module)

@@ -32,31 +32,22 @@ def feed(reader, *pieces):
         reader.feed(np.array(piece, dtype=np.int32))
 
 
-def test_with_a_cache_every_token_is_asked_for_once():
-    model = FakeModel()
-    feed(TextReader(model.next_logits, CONTEXT, model.new_cache), [1, 2], [3], [4])
-    assert model.caches == [[1, 2, 3, 4]] and not model.whole
-
-
-def test_without_one_the_whole_text_is_every_time():
-    model = FakeModel()
-    feed(TextReader(model.next_logits, CONTEXT), [1, 2], [3])
-    assert model.whole == [[1, 2], [1, 2, 3]]
-
-
-@pytest.mark.parametrize("has_cache", [False, True])
-def test_beyond_the_context_the_last_tokens_are_the_whole_text(has_cache):
+@pytest.mark.parametrize(
+    ("has_cache", "pieces", "whole", "cached"),
+    [
+        (True, [[1, 2], [3], [4]], [], [1, 2, 3, 4]),  # every token once
+        (False, [[1, 2], [3]], [[1, 2], [1, 2, 3]], None),  # all of it every time
+        # Beyond the context the last tokens are the whole text.
+        (True, [[1, 2, 3, 4], [5], [6, 7]], [[2, 3, 4, 5], [4, 5, 6, 7]], [1, 2, 3, 4]),
+        (False, [[1, 2, 3, 4], [5]], [[1, 2, 3, 4], [2, 3, 4, 5]], None),
+        (True, [[1, 2, 3, 4, 5, 6], [7]], [[3, 4, 5, 6], [4, 5, 6, 7]], []),
+    ],
+)
+def test_what_a_model_is_asked_for(has_cache, pieces, whole, cached):
     model = FakeModel()
     reader = TextReader(model.next_logits, CONTEXT, model.new_cache if has_cache else None)
-    feed(reader, [1, 2, 3, 4], [5], [6, 7], [8])
-    assert model.whole[-3:] == [[2, 3, 4, 5], [4, 5, 6, 7], [5, 6, 7, 8]]
-    assert model.caches == ([[1, 2, 3, 4]] if has_cache else [])
-
-
-def test_a_text_may_begin_longer_than_the_context():
-    model = FakeModel()
-    feed(TextReader(model.next_logits, CONTEXT, model.new_cache), [1, 2, 3, 4, 5, 6], [7])
-    assert model.whole == [[3, 4, 5, 6], [4, 5, 6, 7]] and model.caches == [[]]
+    feed(reader, *pieces)
+    assert model.whole == whole and model.caches == ([cached] if has_cache else [])
 
 
 def test_every_reader_has_a_cache_of_its_own():

@@ -40,3 +40,25 @@ def random_rows(seed: int = 0, num_rows: int = 4) -> np.ndarray:
     """Rows of random ids that fit `small_engine`."""
     shape = (num_rows, CONTEXT + 1)
     return np.random.default_rng(seed).integers(0, VOCAB, shape, dtype=np.int32)
+
+
+def losses_of(engine: Any, num_steps: int, lr_scale: float = 1.0) -> list[float]:
+    """The loss of each of some steps on the same rows."""
+    losses = []
+    for _ in range(num_steps):
+        engine.step(random_rows(), lr_scale)
+        losses.append(engine.train_loss())
+    return losses
+
+
+def load_random(engine: Any, scale: float = 0.3) -> None:
+    """Give an engine random weights: branches that start at zero would hide what differs."""
+    rng = np.random.default_rng(5)
+    engine.load({n: rng.normal(0, scale, w.shape) for n, w in engine.weights().items()})
+
+
+def assert_same_weights(found: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    """The same names, and for each exactly the same numbers."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
