@@ -5,13 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from architectures import d3pm, lstm, sizing, transformer
-from architectures.d3pm.config import shapes as d3pm_shapes
-from architectures.lstm.config import shapes as lstm_shapes
-from architectures.transformer.config import shapes as transformer_shapes
+from architectures import d3pm, lstm, networks, transformer
 from speedrun.models import loader
 
-SHAPES = {transformer: transformer_shapes, lstm: lstm_shapes, d3pm: d3pm_shapes}
 GOEDECKE = transformer.RECIPES["goedecke"]["model"]
 DENOISERS = [
     {"denoiser": denoiser, "transition": transition}
@@ -24,7 +20,7 @@ def name_of(package: Any) -> str:
     return package.__name__.rpartition(".")[2]
 
 
-@pytest.mark.parametrize("target", [100_000, 250_000, 1_000_000, 2_000_000, 10_000_000])
+@pytest.mark.parametrize("target", [100_000, 1_000_000, 10_000_000])
 @pytest.mark.parametrize(
     ("package", "fixed"),
     [(transformer, {}), (transformer, GOEDECKE), (lstm, {}), *((d3pm, one) for one in DENOISERS)],
@@ -76,7 +72,6 @@ def test_parameters_are_those_of_the_initial_weights_under_every_setting(package
         config = package.for_params(100_000, 300, **{"context": 16, **change})
     model = loader.architecture(name_of(package)).model("torch")(config)
     named = {name: tuple(param.shape) for name, param in model.named_parameters()}
-    assert named == dict(SHAPES[package](config))
     assert {name: array.shape for name, array in package.initial(config, 0).items()} == named
     assert sum(int(np.prod(shape)) for shape in named.values()) == config.num_params
 
@@ -133,5 +128,5 @@ def test_a_size_that_cannot_be_met_says_what_to_do(package, target, fixed):
 )
 def test_the_hidden_size_that_meets_a_target_is_found_exactly(package, fixed):
     config = package.for_params(500_000, 4096, **fixed)
-    hidden = sizing._exact_hidden(config, config.num_params)
+    hidden = networks._exact_hidden(config, config.num_params)
     assert hidden == pytest.approx(config.hidden, abs=1e-6)

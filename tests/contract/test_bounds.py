@@ -85,27 +85,22 @@ def cases() -> list:
     ]
 
 
-def tiny(case, transition: str, num_steps: int, **settings):
+def tiny(case, transition: str, num_steps: int):
     pair = Pair(*case)
     config_of: Any = pair.architecture.Config
+    small = {"width": 16, "depth": 1, "heads": 1, "hidden": 16, "value_tables": 0}
     config = config_of(
         vocab=VOCAB,
         context=NUM_TOKENS,
         transition=transition,
         num_steps=num_steps,
-        width=16,
-        depth=1,
-        heads=1,
-        hidden=16,
-        value_tables=0,
         num_common=0,
-        **settings,
+        **small,
     )
     return pair.engine(config=config, batch_rows=32, lr=0.01)
 
 
-def sequences() -> list[tuple[int, ...]]:
-    return list(itertools.product(range(VOCAB), repeat=NUM_TOKENS))
+SEQUENCES = list(itertools.product(range(VOCAB), repeat=NUM_TOKENS))
 
 
 def estimated(engine, clean, num_draws: int) -> tuple[float, float]:
@@ -126,7 +121,7 @@ def test_the_bound_is_the_papers_and_lies_above_the_likelihood(case, transition,
     likelihoods = chain.likelihoods()
     assert sum(likelihoods.values()) == pytest.approx(1.0)
     total, gaps = 0.0, []
-    for clean in sequences():
+    for clean in SEQUENCES:
         bound = chain.bound(clean)
         found, error = estimated(engine, clean, 512)
         assert found == pytest.approx(bound, abs=4 * error + 1e-4)
@@ -146,17 +141,17 @@ def test_the_bound_of_a_trained_model_is_tight(case, transition):
     engine = tiny(case, transition, 4)
     rng = np.random.default_rng(0)
     truth = np.array([0.5, 0.0, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0, 0.2])  # two equal tokens
-    every = np.array([(FIRST, *pair) for pair in sequences()], dtype=np.int32)
+    every = np.array([(FIRST, *pair) for pair in SEQUENCES], dtype=np.int32)
     for step in range(400):
         engine.step(every[rng.choice(len(every), 32, p=truth)], 1.0 - step / 400)
     chain = Chain(engine, transition, 4)
     likelihoods = chain.likelihoods()
-    for clean, prob in zip(sequences(), truth, strict=True):
+    for clean, prob in zip(SEQUENCES, truth, strict=True):
         if prob:
             found, error = estimated(engine, clean, 256)
             assert found >= -np.log(likelihoods[clean]) - 4 * error
-    bound = sum(p * chain.bound(c) for c, p in zip(sequences(), truth, strict=True) if p)
-    nats = -sum(p * np.log(likelihoods[c]) for c, p in zip(sequences(), truth, strict=True) if p)
+    bound = sum(p * chain.bound(c) for c, p in zip(SEQUENCES, truth, strict=True) if p)
+    nats = -sum(p * np.log(likelihoods[c]) for c, p in zip(SEQUENCES, truth, strict=True) if p)
     assert bound - nats < 0.15
     assert nats < 2 * np.log(3) - 0.5, "it has learnt something"
 

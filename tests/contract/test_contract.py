@@ -4,10 +4,10 @@ import time
 
 import numpy as np
 import pytest
+from contract.conftest import VOCAB
+from helpers.engines import assert_same_weights
 
 from speedrun.evaluation import fairness
-
-VOCAB = 32
 
 
 def trained(engine, rows, num_steps=5):
@@ -27,16 +27,16 @@ def test_probabilities_of_all_continuations_sum_to_one(exact_pair, rows):
 
 
 @pytest.mark.slow
-def test_training_moves_it_away_from_uniform(exact_pair, rows):
-    """Without this the sum above would hold for a model that does nothing."""
-    engine = trained(exact_pair.engine(), rows, 40)
-    assert np.std(engine.logits(rows()[:, :-1]), axis=-1).mean() > 0.1
-
-
-@pytest.mark.slow
-def test_it_passes_the_checks_that_every_record_rests_on(pair, rows):
-    engine = trained(pair.engine(), rows, 40)
+def test_training_helps_moves_every_parameter_and_passes_the_checks_of_records(pair, rows):
+    engine, unseen = pair.engine(), rows(16)
+    weights, before = engine.weights(), engine.nll(unseen, 0).mean()
+    after = trained(engine, rows, 60).weights()
+    assert engine.nll(unseen, 0).mean() < before - 0.5
+    still = [name for name in after if np.array_equal(after[name], weights.get(name, ()))]
+    assert after and not still, "a parameter that never moves is a setting without effect"
     fairness.check(engine, VOCAB, pair.config.context, pair.architecture.LIKELIHOOD)
+    if pair.architecture.LIKELIHOOD == "exact":  # or sums of one would show nothing
+        assert np.std(engine.logits(rows()[:, :-1]), axis=-1).mean() > 0.1
 
 
 def test_nats_depend_on_the_seed_alone(pair, rows):
@@ -59,8 +59,7 @@ def test_a_run_after_reset_equals_a_fresh_one(pair, rows, optimizer):
         engine.step(batch, 0.7)
         fresh.step(batch, 0.7)
     assert engine.train_loss() == fresh.train_loss()
-    for name, value in fresh.weights().items():
-        np.testing.assert_array_equal(engine.weights()[name], value, err_msg=name)
+    assert_same_weights(engine.weights(), fresh.weights())
 
 
 def test_the_same_seed_is_the_same_run_and_another_is_not(pair, rows):
@@ -74,32 +73,12 @@ def test_the_same_seed_is_the_same_run_and_another_is_not(pair, rows):
     assert np.abs(nats[0] - nats[2]).max() > 1e-3
 
 
-@pytest.mark.slow
-def test_every_parameter_learns(pair, rows):
-    """A parameter that never moves is a setting without effect."""
-    engine = pair.engine()
-    before = engine.weights()
-    trained(engine, rows, 5)
-    after = engine.weights()
-    still = [name for name in after if np.array_equal(after[name], before.get(name, ()))]
-    assert after and not still
-
-
-@pytest.mark.slow
-def test_training_lowers_the_nats_of_unseen_rows(pair, rows):
-    engine, unseen = pair.engine(), rows(16)
-    before = engine.nll(unseen, 0).mean()
-    trained(engine, rows, 60)
-    assert engine.nll(unseen, 0).mean() < before - 0.5
-
-
 def test_the_learning_rate_scale_counts(pair, rows):
     pair.needs_drawn("there is no learning rate")
     engine, batch = pair.engine(), rows()
     before = engine.weights()
     engine.step(batch, 0.0)
-    for name, value in engine.weights().items():
-        np.testing.assert_array_equal(value, before[name], err_msg=name)
+    assert_same_weights(engine.weights(), before)
 
 
 def test_small_pieces_make_the_same_step(pair, rows):
@@ -136,8 +115,7 @@ def test_the_rest_of_training_is_done_once(pair, rows):
     engine.finalize()
     before = engine.weights()
     engine.finalize()
-    for name, value in engine.weights().items():
-        np.testing.assert_array_equal(value, before[name], err_msg=name)
+    assert_same_weights(engine.weights(), before)
 
 
 def test_weights_that_do_not_fit_are_refused(pair, rows):
@@ -148,8 +126,7 @@ def test_weights_that_do_not_fit_are_refused(pair, rows):
         engine.load({**weights, name: weights[name][:1]})
     with pytest.raises(ValueError, match="do not fit"):
         engine.load({**weights, "stranger": weights[name]})
-    for name, value in engine.weights().items():
-        np.testing.assert_array_equal(value, weights[name], err_msg=name)
+    assert_same_weights(engine.weights(), weights)
 
 
 @pytest.mark.slow
@@ -165,5 +142,4 @@ def test_a_profile_adds_up_to_real_steps_and_changes_nothing(pair, rows):
     assert min(profile.parts_s.values()) >= 0
     for batch in batches:
         plain.step(batch, 1.0)
-    for name, value in plain.weights().items():
-        np.testing.assert_array_equal(profiled.weights()[name], value, err_msg=name)
+    assert_same_weights(profiled.weights(), plain.weights())

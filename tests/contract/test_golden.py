@@ -5,11 +5,9 @@ They may be written anew only where a change of the mathematics is meant; say so
 
 import numpy as np
 import pytest
+from contract.conftest import Pair
 
 from speedrun.backends import registry
-from speedrun.config import Recipe
-from speedrun.models import loader
-from speedrun.protocols import EngineSpec
 
 LOSSES = {
     ("transformer", "default", "muon"): [5.561513, 5.450088, 5.337843, 5.225625],
@@ -24,18 +22,11 @@ SETTINGS = {"lstm": {"depth": 2, "token_scales": 1, "num_common": 64}}
 
 @pytest.mark.parametrize(("arch", "recipe", "optimizer"), LOSSES)
 def test_losses_of_the_first_steps(arch, recipe, optimizer):
-    architecture = loader.architecture(arch)
-    settings = {**architecture.RECIPES[recipe]["model"], "context": 32, **SETTINGS.get(arch, {})}
-    config = architecture.for_params(60_000, 257, **settings)
-    chosen = Recipe(
-        optimizer=optimizer, precision="fp32", compile=False, batch_rows=4, lr=2e-3, lr_matrix=0.02
-    )
-    cpu = registry.device("cpu")
-    engine = registry.engine(
-        EngineSpec(architecture=architecture, config=config, recipe=chosen, device=cpu)
-    )
-    rng = np.random.default_rng(0)
-    rows = rng.integers(0, 257, (4, 33), dtype=np.int32)
+    pair = Pair(arch, registry.device("cpu"))
+    fixed = {**pair.architecture.RECIPES[recipe]["model"], "context": 32, **SETTINGS.get(arch, {})}
+    config = pair.architecture.for_params(60_000, 257, **fixed)
+    engine = pair.engine(config=config, optimizer=optimizer, lr=2e-3, lr_matrix=0.02)
+    rows = np.random.default_rng(0).integers(0, 257, (4, 33), dtype=np.int32)
     losses = []
     for _ in range(4):
         engine.step(rows, 1.0)

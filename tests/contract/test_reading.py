@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from contract.conftest import CONTEXT, VOCAB
+from helpers.engines import load_random
 
 from speedrun.data.tokenizer import EOT
 from speedrun.evaluation import generate
@@ -20,8 +21,7 @@ def with_drawn_weights(pair, rows):
         for _ in range(40):
             engine.step(rows(), 1.0)
         return engine
-    rng = np.random.default_rng(5)  # branches that start at zero would hide what differs
-    engine.load({n: rng.normal(0, 0.3, w.shape) for n, w in engine.weights().items()})
+    load_random(engine)
     return engine
 
 

@@ -4,9 +4,14 @@ One forward pass on copied weights is not enough: a second bias, or an AdamW wit
 correction, shows in training only.
 """
 
+import itertools
+
 import numpy as np
 import pytest
 from contract.conftest import CONTEXT, SETTINGS, VOCAB, Pair, pairs
+from helpers.engines import assert_same_weights, load_random
+
+from architectures import transformer
 
 NUM_STEPS = 40
 # Rounding alone leaves up to 4e-5 after 40 steps, with either optimizer.
@@ -23,18 +28,8 @@ def variants(name: str) -> list[dict]:
             for transition in ("absorbing", "uniform")
         ] + [{"bound_weight": 0.1, "transition": "uniform"}]
     if name == "transformer":
-        goedecke = {
-            "mlp": "swiglu",
-            "positions": "learned",
-            "norm": "layer",
-            "qk_norm": False,
-            "value_tables": 0,
-            "token_shift": False,
-            "skip_scales": False,
-            "init": "gpt2",
-            "num_common": 0,
-            "tied": False,
-        }
+        goedecke = {**transformer.RECIPES["goedecke"]["model"], "tied": False}
+        del goedecke["depth"]
         return [{"value_tables": 1}, goedecke, {"mlp": "gelu", "heads": 1, "num_common": 0}]
     if name == "lstm":
         return [{}, {"token_shift": False, "skip_scales": False, "token_scales": 0}]
@@ -43,30 +38,26 @@ def variants(name: str) -> list[dict]:
 
 def cases() -> list:
     """Each architecture that is written for both frameworks, in its variants."""
-    on = {device: {} for device in ("cpu", "mlx")}
-    for param in pairs():
-        name, device = param.values[0]
-        if device.name in on:
-            on[device.name][name] = (param.values[0], param.marks)
+    on = {(name, device.name): (device, p.marks) for p in pairs() for name, device in p.values}
     return [
         pytest.param(
-            (torch, on["mlx"][name][0], variant),
+            (name, on[name, "cpu"][0], device, variant),
             id="-".join((name, *map(str, variant.values())))[:50],
-            marks=on["mlx"][name][1],
+            marks=marks,
         )
-        for name, (torch, _) in on["cpu"].items()
-        if name in on["mlx"]
+        for (name, on_what), (device, marks) in on.items()
+        if on_what == "mlx" and (name, "cpu") in on
         for variant in variants(name)
     ]
 
 
 def twins(case, **recipe):
     """An engine of each framework, with the same settings."""
-    torch, mlx, settings = case
-    pair = Pair(*torch)
-    small = {**SETTINGS.get(pair.name, {}), **settings}
-    config = pair.architecture.for_params(20_000, VOCAB, context=CONTEXT, **small)
-    return [Pair(*one).engine(config=config, **recipe) for one in (torch, mlx)]
+    name, torch, mlx, settings = case
+    small = {"context": CONTEXT, **SETTINGS.get(name, {}), **settings}
+    pairs = [Pair(name, device) for device in (torch, mlx)]
+    config = pairs[0].architecture.for_params(20_000, VOCAB, **small)
+    return [pair.engine(config=config, **recipe) for pair in pairs]
 
 
 @pytest.mark.parametrize("case", cases())
@@ -99,37 +90,25 @@ def test_weights_travel_between_twins_and_back(case, rows):
         for seed in (0, 1):
             mine, other = there.nll(unseen, seed), back.nll(unseen, seed)
             np.testing.assert_allclose(other, mine, atol=SCORE_TOLERANCE_NATS, rtol=1e-5)
-        for name, value in there.weights().items():
-            np.testing.assert_array_equal(back.weights()[name], value, err_msg=name)
+        assert_same_weights(back.weights(), there.weights())
 
 
 @pytest.mark.parametrize("case", cases())
-def test_twins_have_the_same_logits(case, rows):
-    engines = twins(case)
-    rng = np.random.default_rng(5)  # branches that start at zero would hide what differs
-    weights = {n: rng.normal(0, 0.3, w.shape) for n, w in engines[0].weights().items()}
-    tokens = rows()[:, :-1]
-    is_bound = case[0][0] == "d3pm"
-    steps = np.array([1, 300, 700, 1000], dtype=np.int32) if is_bound else None
-    logits = []
-    for engine in engines:
-        engine.load(weights)
-        logits.append(engine.logits(tokens, steps))
-    np.testing.assert_allclose(logits[1], logits[0], atol=2e-4)
-
-
-@pytest.mark.parametrize("case", [case for case in cases() if case.values[0][0][0] != "d3pm"])
-def test_twins_read_a_text_alike_and_as_a_whole(case, rows):
+def test_twins_have_the_same_logits_and_read_a_text_alike_and_as_a_whole(case, rows):
     """In every variant: what a cache must keep depends on the settings."""
     engines = twins(case)
-    rng = np.random.default_rng(6)
-    weights = {n: rng.normal(0, 0.3, w.shape) for n, w in engines[0].weights().items()}
+    load_random(engines[0])
+    engines[1].load(engines[0].weights())
+    is_bound = case[0] == "d3pm"
+    steps = np.array([1, 300, 700, 1000], dtype=np.int32) if is_bound else None
+    tokens = rows()[:, :-1]
+    logits = [engine.logits(tokens, steps) for engine in engines]
+    np.testing.assert_allclose(logits[1], logits[0], atol=2e-4)
+    if is_bound:
+        return
     text = np.concatenate((rows(1)[0], rows(1)[0]))[: CONTEXT + 4]
-    for engine in engines:
-        engine.load(weights)
     readers = [engine.reader() for engine in engines]
-    starts = [0, *range(5, len(text))]
-    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, stop in itertools.pairwise([0, *range(5, len(text) + 1)]):
         logits = [reader.feed(text[start:stop]) for reader in readers]
         seen = text[None, max(0, stop - CONTEXT) : stop]
         for one, engine in zip(logits, engines, strict=True):
