@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from architectures import sizing
+from architectures import networks
 
 LIKELIHOOD = "exact"
 PARAM_GROUPS = (("*", "embedding"),)  # all of it is looked up
@@ -29,7 +29,7 @@ class Config:
     def __post_init__(self) -> None:
         if not 2 <= self.order <= 6:
             raise ValueError(f"model.order={self.order}: allowed are 2 to 6")
-        sizing.check_positive(self, "vocab", "context")
+        networks.check_positive(self, "vocab", "context")
         least = 3 * self.vocab + 5 * self.order  # single tokens, each with a count of its own
         if self.max_params < least:
             raise ValueError(

@@ -1,7 +1,7 @@
 """Parts that the engines that train by gradients share."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from speedrun.backends import common
 from speedrun.backends.reader import TextReader
-from speedrun.protocols import EngineSpec, OutOfMemory, Reader
+from speedrun.protocols import EngineSpec, OutOfMemory, Reader, Rows
 
 
 class GradientEngine:
     """Micro-batches, facts and readers; see `speedrun.protocols.Engine`.
 
-    A subclass sets `model`, `losses` and `_facts`, and has `_free_memory` and `_next_logits`.
+    A subclass sets `model`, `losses` and `_facts`, and has `_free_memory` and `_scored`.
     """
 
     model: Any
@@ -53,7 +53,28 @@ class GradientEngine:
         new_cache = getattr(self.model, "new_cache", None)
         return TextReader(self._next_logits, self._context, new_cache)
 
+    def nll(
+        self,
+        rows: Rows,
+        seed: int,
+        prefix_length: int = 0,
+        timesteps: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Nats [rows, context] of the targets."""
+        batch = self.losses.scored(rows, seed, prefix_length, timesteps)
+        return self._scored(self.losses.nll, batch).astype(np.float64)
+
+    def logits(
+        self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
+    ) -> NDArray[np.float32]:
+        """Logits [rows, length, vocab]."""
+        return self._scored(self.losses.logits, tokens, steps)
+
     def _next_logits(self, tokens: NDArray[np.int32], cache: Any) -> NDArray[np.float32]:
+        return self._scored(self.losses.next_logits, tokens, cache)
+
+    def _scored(self, function: Callable[..., Any], *args: Any) -> NDArray[Any]:
+        """The result of a function of `losses`, without gradients."""
         raise NotImplementedError
 
     def _new_noise(self) -> np.random.Generator:

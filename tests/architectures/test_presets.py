@@ -60,5 +60,5 @@ def test_a_folder_may_give_fields_alone(monkeypatch):
 
 @pytest.mark.parametrize("arch", ["lstm", "d3pm", "ngram"])
 def test_others_say_that_they_have_none(arch):
-    with pytest.raises(LookupError, match=r"has no presets.*250K"):
+    with pytest.raises(ValueError, match=r"250K.*has no presets"):
         resolve(loader.architecture(arch), RunRequest(params="tiny"), 300)

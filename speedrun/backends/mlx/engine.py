@@ -1,7 +1,7 @@
 """An MLX model in training: precision, accumulation, lazy evaluation and optimizers."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import mlx.core as mx
@@ -149,28 +149,8 @@ class MlxEngine(GradientEngine):
         """Train on these batches, a step each, and time the parts of a step."""
         return profiler.profile(self, batches)
 
-    # -- scoring
-
-    def nll(
-        self,
-        rows: Rows,
-        seed: int,
-        prefix_length: int = 0,
-        timesteps: NDArray[np.float64] | None = None,
-    ) -> NDArray[np.float64]:
-        """Nats [rows, context] of the targets."""
-        model = self._with(self._params)
-        return np.array(self.losses.nll(model, rows, seed, prefix_length, timesteps), np.float64)
-
-    def logits(
-        self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
-    ) -> NDArray[np.float32]:
-        """Logits [rows, length, vocab]."""
-        return np.array(self.losses.logits(self._with(self._params), tokens, steps))
-
-    def _next_logits(self, tokens: NDArray[np.int32], cache: Any) -> NDArray[np.float32]:
-        assert isinstance(self.losses, losses.NextTokenLoss), "a diffusion model does not read on"
-        return np.array(self.losses.next_logits(self._with(self._params), tokens, cache))
+    def _scored(self, function: Callable[..., mx.array], *args: Any) -> NDArray[Any]:
+        return np.array(function(self._with(self._params), *args))
 
     # -- state
 

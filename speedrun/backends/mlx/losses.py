@@ -40,9 +40,7 @@ class NextTokenLoss(NextTokens):
         values, head = contract.outputs(model, self._vocab, inputs)
         return token_nll(values.reshape(targets.size, -1), head, targets.flatten()).sum()
 
-    def nll(
-        self, model: Any, rows: Rows, seed: int, prefix_length: int, timesteps: NDArray[Any] | None
-    ) -> mx.array:
+    def nll(self, model: Any, rows: Rows) -> mx.array:
         """Nats [B, T] of the targets."""
         inputs, targets = self.arrays(rows)
         values, head = contract.outputs(model, self._vocab, inputs)
@@ -95,11 +93,8 @@ class DiffusionLoss(CleanTokens):
             nats_N += nelbo_weight * _terms(model, head, features_ND, *flat)
         return mx.where(active_BT.flatten(), nats_N, 0.0).sum()
 
-    def nll(
-        self, model: Any, rows: Rows, seed: int, prefix_length: int, timesteps: NDArray[Any] | None
-    ) -> mx.array:
+    def nll(self, model: Any, batch: NoisedBatch) -> mx.array:
         """Nats [B, T] of the targets, one draw of the bound for each row."""
-        batch = self.scored(rows, seed, prefix_length, timesteps)
         noisy_BT, clean_BT, steps_B, active_BT, weights_B = self.arrays(batch)
         features_BTD, head = contract.outputs(model, self._vocab, noisy_BT, steps_B)
         features_ND, parts = features_BTD.reshape(noisy_BT.size, -1), []

@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -135,30 +135,9 @@ class TorchEngine(GradientEngine):
         """Train on these batches, a step each, and time the parts of a step."""
         return profiler.profile(self, batches)
 
-    # -- scoring
-
     @torch.no_grad()
-    def nll(
-        self,
-        rows: Rows,
-        seed: int,
-        prefix_length: int = 0,
-        timesteps: NDArray[np.float64] | None = None,
-    ) -> NDArray[np.float64]:
-        """Nats [rows, context] of the targets."""
-        return self.losses.nll(rows, seed, prefix_length, timesteps).double().cpu().numpy()
-
-    @torch.no_grad()
-    def logits(
-        self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
-    ) -> NDArray[np.float32]:
-        """Logits [rows, length, vocab]."""
-        return self.losses.logits(tokens, steps).cpu().numpy()
-
-    @torch.inference_mode()
-    def _next_logits(self, tokens: NDArray[np.int32], cache: Any) -> NDArray[np.float32]:
-        assert isinstance(self.losses, losses.NextTokenLoss), "a diffusion model does not read on"
-        return self.losses.next_logits(tokens, cache).cpu().numpy()
+    def _scored(self, function: Callable[..., Tensor], *args: Any) -> NDArray[Any]:
+        return function(*args).cpu().numpy()
 
     # -- state
 

@@ -44,9 +44,7 @@ class NextTokenLoss(NextTokens):
         head = LMHead(*self._model.output()) if self.method == "features" else None
         return mean_nll(values, head, placed[:, 1:])
 
-    def nll(
-        self, rows: Rows, seed: int, prefix_length: int, timesteps: NDArray[np.float64] | None
-    ) -> Tensor:
+    def nll(self, rows: Rows) -> Tensor:
         """Nats [B, T] of the targets."""
         placed = self.place(rows)
         values, head = contract.outputs(self._model, self._vocab, placed[:, :-1])
@@ -94,11 +92,8 @@ class DiffusionLoss(CleanTokens):
             loss = loss + nelbo_weight * self._terms(features_ND, batch, active).mean()
         return loss + 0.0 * features_BTD.sum()  # has gradients even where nothing is noisy
 
-    def nll(
-        self, rows: Rows, seed: int, prefix_length: int, timesteps: NDArray[np.float64] | None
-    ) -> Tensor:
+    def nll(self, batch: NoisedBatch) -> Tensor:
         """Nats [B, T] of the targets, one draw of the bound for each row."""
-        batch = self.scored(rows, seed, prefix_length, timesteps)
         noisy, steps = self.place(batch.noisy), self.place(batch.steps)
         features_BTD, _ = contract.outputs(self._model, self._vocab, noisy, steps)
         index = np.flatnonzero(batch.active)
