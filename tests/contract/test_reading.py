@@ -5,10 +5,6 @@ import pytest
 from contract.conftest import CONTEXT, VOCAB
 from helpers.engines import load_random
 
-from speedrun.data.tokenizer import EOT
-from speedrun.evaluation import generate
-from speedrun.evaluation.generate import Sampling
-
 # Rounding alone leaves up to 2e-5.
 TOLERANCE = 2e-4
 LENGTH = CONTEXT + 6
@@ -78,39 +74,3 @@ def test_a_cache_is_used_and_each_token_read_once(exact_pair, rows, monkeypatch)
     for length in (3, 1, 1):
         reader.feed(np.ones(length, dtype=np.int32))
     assert lengths == [(1, 3), (1, 1), (1, 1)]
-
-
-class Words:
-    """A tokenizer whose words are numbers."""
-
-    def encode(self, text):
-        return np.array([int(word) for word in text.split()], dtype=np.int32)
-
-    def decode(self, ids):
-        return " ".join(map(str, ids))
-
-
-def told_slowly(engine, prompt, sampling):
-    """A story for which the whole text is read anew for every token."""
-    rng, tokens = np.random.default_rng(sampling.seed), [EOT, *Words().encode(prompt).tolist()]
-    for _ in range(sampling.max_tokens):
-        logits = engine.logits(np.array([tokens[-CONTEXT:]], dtype=np.int32))[0, -1]
-        tokens.append(generate._draw(logits, sampling, rng))
-        if tokens[-1] == EOT:
-            return Words().decode(tokens[:-1])
-    return Words().decode(tokens)
-
-
-@pytest.mark.parametrize("temperature", [0.0, 0.8])
-def test_stories_are_those_told_the_slow_way(exact_pair, temperature):
-    engine, rng = exact_pair.engine(), np.random.default_rng(3)
-    for _ in range(40):  # tokens 1 to 31 in turn, mostly, and never end-of-text
-        turns = rng.integers(0, VOCAB - 1, (4, 1)) + np.arange(CONTEXT + 1)
-        noise = rng.integers(0, VOCAB - 1, turns.shape) * (rng.random(turns.shape) < 0.1)
-        engine.step(((turns + noise) % (VOCAB - 1) + 1).astype(np.int32), 1.0)
-    sampling = Sampling(temperature=temperature, max_tokens=2 * CONTEXT)
-    for prompt in ("7 8 9", "20"):  # the second with what the first may have left behind
-        told = generate.story(engine, Words(), prompt, sampling)  # type: ignore[arg-type]
-        assert told == told_slowly(engine, prompt, sampling)
-        if not temperature:
-            assert len(told.split()) > 2 * CONTEXT, "or the context was never left"
