@@ -9,38 +9,10 @@ from pathlib import Path
 
 import pytest
 from helpers.command_line import ROOT
-from helpers.made_records import CONTENT, add, made, snapshot, write_run
+from helpers.made_records import add, made, snapshot, write_run
 
 from speedrun.records.files import OWN_RECORDS
-from speedrun.records.schema import seal
 from speedrun.records.summary import Summary
-
-
-@pytest.fixture
-def store(tmp_path) -> Path:
-    """Three seeds of an entry of five minutes, one run of one minute."""
-    folder = tmp_path / "store"
-    for seed in range(3):
-        add(folder, made(0.7 + seed / 100, seed), name="more heads", author="Ann")
-    shorter = {
-        "budget_s": 60.0,
-        "config.budget_s": 60.0,
-        "train.num_tokens": 1_000_000,
-        "clock.train_s": 59.0,
-        "train.tokens_per_s": 1e6 / 60,
-    }
-    add(folder, made(0.9, 0, shorter))
-    return folder
-
-
-def test_the_table_is_printed_the_same_from_the_cache(command, store):
-    before = snapshot(store)
-    done = command("leaderboard", "--from", store)
-    assert (done.code, done.err) == (0, "")
-    assert "more heads" in done.out and "0.7100 ± 0.0100" in done.out
-    assert "· 1 min ·" in done.out and "· 5 min ·" in done.out
-    assert command("leaderboard", "--from", store) == done
-    assert snapshot(store) == before
 
 
 def test_the_projects_own_records_are_the_default(command):
@@ -50,26 +22,47 @@ def test_the_projects_own_records_are_the_default(command):
     assert done.err == f"{num_records} records checked, no problems\n"
 
 
-def test_columns_are_honoured_in_a_pipe(command, store, monkeypatch):
-    wide = command("leaderboard", "--from", store).out
+@pytest.fixture
+def store(tmp_path) -> Path:
+    """Three seeds of an entry of five minutes, one run of one minute."""
+    folder = tmp_path / "store"
+    for seed in range(3):
+        add(folder, made(0.7 + seed / 100, seed), name="more heads", author="Ann")
+    shorter = {"budget_s": 60.0, "config.budget_s": 60.0, "clock.train_s": 59.0}
+    add(folder, made(0.9, 0, {**shorter, "train.tokens_per_s": 1e6 / 60}))
+    return folder
+
+
+def test_the_table_fits_the_terminal_and_is_the_same_from_the_cache(command, store, monkeypatch):
+    before = snapshot(store)
+    wide = command("leaderboard", "--from", store)
+    assert (wide.code, wide.err) == (0, "")
+    for words in ("more heads", "0.7100 ± 0.0100", "· 1 min ·", "· 5 min ·"):
+        assert words in wide.out
     monkeypatch.setenv("COLUMNS", "80")
     narrow = command("leaderboard", "--from", store).out
-    monkeypatch.delenv("COLUMNS")
-    assert command("leaderboard", "--from", store).out == wide
-    assert "A wider terminal also shows: " in narrow and "A wider" not in wide
+    monkeypatch.delenv("COLUMNS")  # in a pipe nothing is left out
+    assert command("leaderboard", "--from", store) == wide
+    assert "A wider terminal also shows: " in narrow and "A wider" not in wide.out
     assert max(len(line) for line in narrow.splitlines() if "Record" not in line) <= 80
+    assert snapshot(store) == before
 
 
 def test_markdown_and_json_are_printed_or_written(command, store, tmp_path):
-    text = command("leaderboard", "--from", store, "--format", "markdown").out
     out = tmp_path / "new" / "out"
-    done = command("leaderboard", "--from", store, "--format", "markdown", "--to", out)
-    assert done.out == f"{out / 'LEADERBOARD.md'}\n"
-    assert (out / "LEADERBOARD.md").read_text(encoding="utf-8") == text
-    command("leaderboard", "--from", store, "--format", "json", "--to", out)
-    found = json.loads((out / "leaderboard.json").read_text())
-    assert found == json.loads(command("leaderboard", "--from", store, "--format", "json").out)
-    assert [len(track["entries"]) for track in found["tracks"]] == [1, 1]
+    for name, file in (("markdown", out / "LEADERBOARD.md"), ("json", out / "leaderboard.json")):
+        shown = ("leaderboard", "--from", store, "--format", name)
+        assert command(*shown, "--to", out).out == f"{file}\n"
+        assert file.read_text(encoding="utf-8") == command(*shown).out
+    assert [len(track["entries"]) for track in json.loads(file.read_text())["tracks"]] == [1, 1]
+
+
+def test_a_folder_of_runs_is_shown_without_submitting(command, refused, tmp_path):
+    for seed in range(3):
+        write_run(tmp_path / "runs" / f"run-{seed}", made(0.7 + seed / 100, seed))
+    shown = ("leaderboard", "--from", tmp_path / "runs")
+    assert "0.7100 ± 0.0100" in command(*shown).out
+    refused("no records there", *shown, "--format", "html", "--to", tmp_path / "page")
 
 
 def test_a_track_is_chosen_by_words(command, refused, store):
@@ -87,15 +80,6 @@ def test_invalid_files_are_reported_and_left_out(command, store):
     assert "and 2 more; --check shows all" in done.err and "\x1b" not in done.err
     found = json.loads(command("leaderboard", "--from", store, "--format", "json").out)
     assert len(found["problems"]) == 12
-
-
-def test_a_folder_of_runs_is_shown_without_submitting(command, refused, tmp_path):
-    for seed in range(3):
-        write_run(tmp_path / "runs" / f"run-{seed}", made(0.7 + seed / 100, seed))
-    done = command("leaderboard", "--from", tmp_path / "runs")
-    assert done.code == 0 and "0.7100 ± 0.0100" in done.out
-    page = ("--format", "html", "--to", tmp_path / "page")
-    refused("no records there", "leaderboard", "--from", tmp_path / "runs", *page)
 
 
 def test_check_fails_for_unexpected_and_changed_files(command, store):
@@ -136,7 +120,6 @@ def test_check_does_not_believe_the_cache(command, store):
     ("args", "says"),
     [
         (["leaderboard", "--from", "nowhere"], "no records there; add some with"),
-        (["leaderboard", "--from", "nowhere", "--check"], "no records there"),
         (["leaderboard", "--from", "file"], "cannot be read as a store"),
         (["leaderboard", "--format", "pdf"], '"table", "markdown", "json", "html"'),
         (["leaderboard", "--format", "html"], "--to FOLDER"),
@@ -148,11 +131,7 @@ def test_check_does_not_believe_the_cache(command, store):
         (["submit"], "at least one finished run"),
         (["submit", "nowhere"], "no record.json there"),
         (["submit", "file", "--to", "s"], "not a record"),
-        (["submit", "run", "--to", "s", "--name", ""], "--name ''"),
-        (["submit", "run", "--to", "s", "--name", " a"], "begin or end with a space"),
-        (["submit", "run", "--to", "s", "--name", "x" * 101], "has 101 characters"),
-        (["submit", "run", "--to", "s", "--name", "a\x1b[31m"], "control characters"),
-        (["submit", "run", "--to", "s", "--name", "\u202ea"], "direction marks"),
+        (["submit", "run", "--to", "s", "--name", "a\x1b[31m"], "--name"),
         (["submit", "run", "--to", "s", "--author", "a\u200bb"], "--author"),
         (["submit", "run", "--to", "file"], "cannot"),
         (["verify", "run", "--by", "two\nlines"], "--by"),
@@ -162,18 +141,15 @@ def test_check_does_not_believe_the_cache(command, store):
 def test_a_mistake_is_one_line_and_exit_code_two(refused, args, says, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("")
-    write_run(tmp_path / "run", seal(CONTENT))
+    write_run(tmp_path / "run", made())
     refused(says, *args)
 
 
 @pytest.mark.slow
 def test_no_command_but_verify_imports_a_framework(tmp_path, store):
     run = write_run(tmp_path / "run", made(0.6, 5))
-    commands = [
-        ["submit", run, "--to", store],
-        ["leaderboard", "--from", store, "--format", "markdown"],
-        ["compare", run, run],
-    ]
+    shown = ["leaderboard", "--from", store, "--format", "markdown"]
+    commands = [["submit", run, "--to", store], shown, ["compare", run, run]]
     heavy = ("torch", "mlx", "datasets", "matplotlib", "scipy.stats", "tokenizers", "pyarrow")
     program = f"""
 import sys
@@ -186,12 +162,6 @@ for arguments in {[[str(word) for word in words] for words in commands]}:
 import leaderboard.render.html.page
 print([m for m in {heavy} if m in sys.modules], file=sys.stderr)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "SPEEDRUN_CACHE": str(tmp_path / "cache")},
-        timeout=60,
-    )
+    arguments = [sys.executable, "-c", program]
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.stderr.splitlines()[-1] == "['matplotlib']", done.stderr

@@ -1,18 +1,15 @@
 """From a finished run to a record of a leaderboard: checked, added once, never changed."""
 
 import json
-import os
-import sys
 import uuid
 
 import pytest
-from helpers.made_records import CONTENT, WEIGHTS, made, put, snapshot, verification, write_run
+from helpers.made_records import NUM_BYTES, WEIGHTS, made, snapshot, verification, write_run
 
 from leaderboard import index
 from leaderboard.store import Store
-from speedrun.records.schema import seal
 
-RECORD = seal(CONTENT)
+RECORD = made()
 NEW_DATA = {"data.train_fingerprint": "e" * 64, "data.name": "fables"}
 
 
@@ -38,10 +35,6 @@ def submitted(command, run, store):
     return act
 
 
-def names(folder) -> list[str]:
-    return sorted(snapshot(folder))
-
-
 def read(store):
     found = index.read(Store(str(store)), None)
     assert not found.problems
@@ -51,7 +44,7 @@ def read(store):
 def test_a_run_becomes_a_record_with_a_note(submitted, run, store):
     out = submitted("--name", "more heads", "--author", "Ann")
     assert out == f"{RECORD.id[:12]}: added record to {store}, as 'more heads' by Ann\n"
-    assert names(store) == [f"{RECORD.id}.json", f"{RECORD.id}.submission.json"]
+    assert list(snapshot(store)) == [f"{RECORD.id}.json", f"{RECORD.id}.submission.json"]
     assert (store / f"{RECORD.id}.json").read_bytes() == (run / "record.json").read_bytes()
     assert read(store).submissions[RECORD.id].author == "Ann"
 
@@ -59,22 +52,14 @@ def test_a_run_becomes_a_record_with_a_note(submitted, run, store):
 def test_once_more_changes_nothing_and_says_so(submitted, store):
     submitted("--name", "more heads")
     before = snapshot(store)
-    for extra in ((), ("--name", "more heads")):
-        assert "added nothing new to" in submitted(*extra)
+    assert "added nothing new to" in submitted()
     said = f"added nothing new to {store}, as 'more heads'\n"
     assert submitted("--name", "other", "--author", "Ben").endswith(said)
     assert snapshot(store) == before
-    (note,) = store.glob("*.submission.json")
-    note.unlink()  # a record that somebody put there by hand
-    out = submitted("--name", "more heads")
-    assert f"added name to {store}, as 'more heads'" in out
-
-
-def test_an_interrupted_submission_is_made_whole(submitted, store):
-    submitted("--name", "first")
-    (store / f"{RECORD.id}.json").unlink()
-    out = submitted("--name", "second")
-    assert "added" in out and "as 'first'" in out  # what the store says
+    (store / f"{RECORD.id}.json").unlink()  # a submission that broke off is made whole
+    assert "as 'more heads'" in submitted("--name", "second")  # what the store says
+    (store / f"{RECORD.id}.submission.json").unlink()  # a record that somebody put there by hand
+    assert f"added name to {store}, as 'other'" in submitted("--name", "other")
     read(store)
 
 
@@ -104,11 +89,9 @@ def test_weights_are_stored_beside_the_record(submitted, store):
     [
         ("model.safetensors", WEIGHTS + b"!", "SHA-256 differs"),
         ("model.safetensors", None, "cannot be read"),
-        ("model.safetensors", b"x" * (18 << 20), "larger than it may be"),
         ("tokenizer.json", None, "cannot be read"),
-        ("tokenizer.json", b" " * (17 << 20), str(16 << 20)),
     ],
-    ids=range(5),
+    ids=range(3),
 )
 def test_weights_that_are_not_the_records_are_refused(refused, run, store, file, content, says):
     (run / file).unlink() if content is None else (run / file).write_bytes(content)
@@ -128,25 +111,18 @@ def test_new_data_open_a_track_only_if_asked(submitted, refused, tmp_path, store
     refused("--new-data opens a track for it", "submit", first, "--to", store)
     submitted("--new-data", runs=[first])
     submitted(runs=[second])
-    assert len([name for name in names(store) if name.endswith(".data.json")]) == 1
+    assert len(list(store.glob("*.data.json"))) == 1
     assert [run.data_name for run in read(store).runs] == ["fables", "fables"]
 
 
-def other_size(changes=None):
-    """A score that divides the same nats by more bytes."""
-    content = made(0.75, 0, changes).content()
-    bits = content["score"]["bits_per_byte"] * content["score"]["num_bytes"] / 10_000_000
-    put(content, "score.num_bytes", 10_000_000)
-    put(content, "score.bits_per_byte", bits)
-    return seal(content)
-
-
 def test_other_bytes_of_the_same_documents_are_no_new_data(refused, tmp_path, store):
-    known = write_run(tmp_path / "known", other_size())
-    refused("it divides by 10000000 bytes", "submit", known, "--to", store, "--new-data")
-    pair = [made(0.75, 0, NEW_DATA), other_size(NEW_DATA)]
-    runs = [write_run(tmp_path / str(n), record) for n, record in enumerate(pair)]
-    refused("it divides by", "submit", *runs, "--to", store, "--new-data")
+    """A score that divides the same nats by more bytes."""
+    more = {"score.num_bytes": 2 * NUM_BYTES, "score.bits_per_byte": 0.375}
+    records = (made(changes=more), made(changes=NEW_DATA), made(changes=NEW_DATA | more))
+    known, *pair = (write_run(tmp_path / str(n), record) for n, record in enumerate(records))
+    says = f"it divides by {2 * NUM_BYTES} bytes"
+    refused(says, "submit", known, "--to", store, "--new-data")
+    refused("it divides by", "submit", *pair, "--to", store, "--new-data")
 
 
 @pytest.mark.parametrize("name", ["a\x1b[31m", "x" * 101, " "])
@@ -172,15 +148,3 @@ def test_a_store_in_memory_does_as_well(command, run):
     assert "added nothing new" in command("submit", run, "--to", url, "--with-weights").out
     assert len(index.read(Store(url), None).runs) == 1
     assert command("leaderboard", "--from", url, "--check").code == 0
-
-
-def test_a_store_that_cannot_be_used_is_one_line(refused, run, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "s3fs", None)
-    refused("s3://bucket/x: Install s3fs", "submit", run, "--to", "s3://bucket/x")
-    refused("nowhere://x: ", "submit", run, "--to", "nowhere://x")
-    (tmp_path / "file").write_text("")
-    refused("cannot", "submit", run, "--to", tmp_path / "file")
-    refused("cannot", "submit", run, "--to", tmp_path / "file" / "inner")
-    if hasattr(os, "geteuid") and os.geteuid() != 0:  # root may write
-        (tmp_path / "store").mkdir(mode=0o500)
-        refused("cannot write there", "submit", run, "--to", tmp_path / "store")

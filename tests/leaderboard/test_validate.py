@@ -3,18 +3,18 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from helpers.made_records import BOUND, NUM_BYTES, NUM_TOKENS, changed, made, resealed
+from helpers.made_records import BOUND, NUM_BYTES, NUM_TOKENS, made, resealed
 
 from leaderboard.attestations import DataSet
 from leaderboard.validate import data_problems, problems
-from speedrun.records.schema import parse, seal
+from speedrun.records.schema import parse
 from speedrun.records.summary import summarize
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def found(changes, **kw) -> str:
-    return "; ".join(problems(seal(changed(changes)), **kw))
+    return "; ".join(problems(made(changes=changes), **kw))
 
 
 def test_a_valid_record_has_nothing_against_it():
@@ -23,20 +23,10 @@ def test_a_valid_record_has_nothing_against_it():
     assert problems(made(changes={"code.dirty": True})) == []
 
 
-WORDS = [
-    "config.recipe_name",
-    "backend",
-    "device",
-    "hardware.class",
-    "data.name",
-    "code.commit",
-    "code.version",
-]
+WORDS = "config.recipe_name backend device hardware.class data.name code.commit code.version"
 WRONG = [
     ({"status": "interrupted"}, "does not rank: the run is interrupted"),
     ({"status": "diverged", "score": None}, "does not rank: the run is diverged"),
-    ({"clock.suspended_s": 2.0}, "slept or stood still"),
-    ({"clock.overshoot_s": 1.6, "clock.train_s": 300.6}, "past its budget"),
     ({"created": "soon"}, "not a date"),
     ({"created": "2026-01-02T03:04:05"}, "offset"),
     ({"created": "2024-12-31T23:59:59+00:00"}, "before the first race"),
@@ -52,15 +42,13 @@ WRONG = [
     ({"train.num_steps": 0}, "no step was trained"),
     ({"train.num_steps": 480}, "cannot have seen 1000000 tokens"),
     ({"train.loss_curve": [[0.5, 2.0], [0.4, 2.0]]}, "do not run from 0 to 1"),
-    ({"train.loss_curve": [[-0.1, 2.0]]}, "do not run from 0 to 1"),
     ({"train.loss_curve": [[1.1, 2.0]]}, "do not run from 0 to 1"),
-    ({"train.loss_curve": [[0.5, -0.1]]}, "loss curve leaves"),
     ({"train.loss_curve": [[0.5, 1e308]]}, "loss curve leaves"),
     ({"train.epochs": 0.0}, "0 epochs"),
     ({"num_params": 0, "num_params_non_embedding": 0}, "0 of 0 parameters"),
     ({"num_params_non_embedding": 2_004_289}, "outside the embedding"),
     ({"arch": "lstm"}, "its config has arch 'transformer', its headline 'lstm'"),
-    ({"seed": 1}, "its config has seed 0, its headline 1"),
+    ({"seed": 1, "train.epochs": -1.0}, "its config has seed 0, its headline 1; "),
     ({"config.seed": False}, "its config has seed False"),
     ({"seed": -1, "config.seed": -1}, "not within 0"),
     ({"seed": 1 << 64, "config.seed": 1 << 64}, "not within 0"),
@@ -68,18 +56,16 @@ WRONG = [
     ({"tokenizer.vocab": 257}, "model.vocab 4096, its headline 257"),
     ({"score.window": 128}, "model.context 256, its headline 128"),
     ({"score.stride": 64}, "data.stride 128, its headline 64"),
-    ({"config.model": {}}, "model.vocab None"),
     ({"config.model": {"x": {"y": ["z" * 99999] * 9}}}, "model.vocab None"),
     ({"config.arch": {"x": ["\x1b" * 99999]}}, "its config has arch"),
     ({"code.commit": None}, "which code made it"),
     ({"code.dirty": None}, "which code made it"),
     ({"arch": "x" * 201, "config.arch": "x" * 201}, "arch has 201 characters"),
-    *(({name: "x" * 201}, f"{name} has 201") for name in WORDS),
+    *(({name: "x" * 201}, f"{name} has 201") for name in WORDS.split()),
     ({"score.num_docs": 1}, "fewer than two documents"),
     ({"score.num_bytes": 0}, "fewer than two documents"),
     ({"score.num_tokens": 0}, "fewer than two documents"),
     ({"score.num_tokens": NUM_BYTES + 2001}, "cannot come from"),
-    ({"score.nats": 0.0}, "must be above 0"),
     ({"score.nats": -1.0}, "must be above 0"),
     ({"score.stride": 0, "config.data.stride": 0}, "must be above 0"),
     ({"score.stride": 512, "config.data.stride": 512}, "at most the window"),
@@ -91,7 +77,6 @@ WRONG = [
     ({"score.num_bytes": NUM_BYTES + 1}, "bits_per_byte is 0.75, but"),
     ({"score.num_tokens": NUM_TOKENS + 1}, "perplexity is"),
     ({"score.bits_per_byte_se": -0.1}, "a standard error is below 0"),
-    ({"score.perplexity_se": -0.1}, "a standard error is below 0"),
     ({"score.bits_per_byte_se": 1e300}, "larger than documents can make it"),
     ({"score.perplexity_se": 1e300}, "larger than documents can make it"),
     ({"score.num_draws": 4}, "an exact score has no noise draws"),
@@ -117,19 +102,10 @@ def test_a_date_in_the_future_is_objected_to_from_the_clocks_tolerance_on():
         assert ("in the future" in found({"created": created}, now=NOW)) == is_wrong
 
 
-def test_everything_wrong_is_named_at_once():
-    line = found({"seed": 3, "train.epochs": -1.0, "created": "soon"})
-    assert "seed" in line and "epochs" in line and "not a date" in line
-
-
 def test_a_bound_of_the_first_schema_needs_no_draws():
-    record = seal(changed({"score.likelihood": "bound"}))
-    plain = {**record.content(), "schema": 1}
+    plain = made(changes={"score.likelihood": "bound", "train.events": []}).content()
     del plain["argv"]
-    plain["train"]["events"] = []
-    old = parse(resealed(plain).encode(), "there")
-    assert problems(old) == []
-    assert "a bound needs" in "; ".join(problems(record))
+    assert problems(parse(resealed({**plain, "schema": 1}).encode(), "there")) == []
 
 
 KNOWN = DataSet(
@@ -139,10 +115,6 @@ KNOWN = DataSet(
     num_docs=2000,
     num_bytes=NUM_BYTES,
 )
-
-
-def test_known_data_are_not_objected_to():
-    assert data_problems(summarize(made()), [KNOWN]) == []
 
 
 @pytest.mark.parametrize(
@@ -156,5 +128,6 @@ def test_known_data_are_not_objected_to():
     ],
 )
 def test_other_data_are_objected_to(changes, says):
-    (line,) = data_problems(summarize(seal(changed(changes))), [KNOWN])
+    assert data_problems(summarize(made()), [KNOWN]) == []
+    (line,) = data_problems(summarize(made(changes=changes)), [KNOWN])
     assert says in line and line.isprintable() and len(line) < 400

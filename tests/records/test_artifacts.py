@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import safetensors.numpy
-from helpers import forged
+from helpers.forged import safetensors_bytes as file
+from helpers.made_records import made
 
 from speedrun.records import artifacts
 
 HERE = "there"
 
 
-@pytest.fixture
-def record(make_record):
-    return make_record({"num_params": 6})
+RECORD = made(changes={"num_params": 6})
 
 
 def saved(**arrays) -> bytes:
@@ -28,9 +27,9 @@ def entry(shape, dtype: Any = "F32", offsets=(0, 24)):
     return {"a": {"dtype": dtype, "shape": shape, "data_offsets": list(offsets)}}
 
 
-def test_plain_arrays_come_back(record):
+def test_plain_arrays_come_back():
     raw = saved(a=np.ones((2, 2), np.float32), b=np.arange(2))
-    found = artifacts.arrays(raw, record, HERE)
+    found = artifacts.arrays(raw, RECORD, HERE)
     assert found["a"].tolist() == [[1, 1], [1, 1]] and found["b"].dtype == np.int64
 
 
@@ -43,52 +42,49 @@ def nan(value=np.nan):
     return np.full(6, value, np.float32)
 
 
-NO_FILE = "not a whole safetensors file"
-made = forged.safetensors_bytes
-HOSTILE = {
-    "pickle": (pickle.dumps(Bomb()), NO_FILE),
-    "nothing": (b"", NO_FILE),
-    "header cut": (saved(a=nan(1.0))[:20], NO_FILE),
-    "body cut": (saved(a=nan(1.0))[:-1], NO_FILE),
-    "body too long": (saved(a=nan(1.0)) + b"0", NO_FILE),
-    "huge header": (made({}, length=2**63), NO_FILE),
-    "negative header": (b"\xff" * 8 + b"{}", NO_FILE),
-    "header no JSON": (made(b"{"), NO_FILE),
-    "header deep": (made(b"[" * 100_000), NO_FILE),
-    "header a list": (made([]), NO_FILE),
-    "a name twice": (made(b'{"a": 1, "a": 1}'), NO_FILE),
-    "a weight twice": (
-        made(b'{"a": %s, "a": %s}' % ((json.dumps(entry([6])["a"]).encode(),) * 2), bytes(48)),
-        NO_FILE,
-    ),
-    "terabytes": (made(entry([2**20, 2**20])), NO_FILE),
-    "terabytes that come round": (made(entry([2**32, 2**32, 6]), bytes(24)), NO_FILE),
-    "offsets beyond": (made(entry([6], offsets=(2**60, 2**60 + 24)), bytes(24)), NO_FILE),
-    "offsets overlap": (
-        made({**entry([3], offsets=(0, 12)), "b": entry([3], offsets=(6, 18))["a"]}, bytes(18)),
-        NO_FILE,
-    ),
+WHOLE = saved(a=nan(1.0))
+ONE = json.dumps(entry([6])["a"]).encode()
+OVERLAPPING = entry([3], offsets=(0, 12)) | {"b": entry([3], offsets=(6, 18))["a"]}
+NO_FILES = {
+    "pickle": pickle.dumps(Bomb()),
+    "nothing": b"",
+    "header cut": WHOLE[:20],
+    "body cut": WHOLE[:-1],
+    "body too long": WHOLE + b"0",
+    "huge header": file({}, length=2**63),
+    "negative header": b"\xff" * 8 + b"{}",
+    "header no JSON": file(b"{"),
+    "header deep": file(b"[" * 100_000),
+    "header a list": file([]),
+    "a name twice": file(b'{"a": 1, "a": 1}'),
+    "a weight twice": file(b'{"a": %s, "a": %s}' % (ONE, ONE), bytes(48)),
+    "terabytes": file(entry([2**20, 2**20])),
+    "terabytes that come round": file(entry([2**32, 2**32, 6]), bytes(24)),
+    "offsets beyond": file(entry([6], offsets=(2**60, 2**60 + 24)), bytes(24)),
+    "offsets overlap": file(OVERLAPPING, bytes(18)),
+    "no type": file({"a": {"shape": [6]}}),
+    "type a list": file(entry([6], dtype=["F32"])),
+    "no entry": file({"a": 6}),
+    "shape of text": file(entry("6")),
+    "shape below 0": file(entry([-2, -3])),
+    "an unknown type": file(entry([6], dtype="F32\x1b[31m"), bytes(24)),
+}
+HOSTILE = {name: (raw, "not a whole safetensors file") for name, raw in NO_FILES.items()} | {
     "half precision": (saved(a=np.ones(6, np.float16)), "type float16"),
-    "no type": (made({"a": {"shape": [6]}}), NO_FILE),
-    "type a list": (made(entry([6], dtype=["F32"])), NO_FILE),
-    "no entry": (made({"a": 6}), NO_FILE),
-    "shape of text": (made(entry("6")), NO_FILE),
-    "shape below 0": (made(entry([-2, -3])), NO_FILE),
     "fewer numbers": (saved(a=np.ones(5, np.float32)), "holds 5 numbers"),
     "NaN": (saved(a=nan()), "not finite"),
     "infinity": (saved(a=nan(np.inf)), "not finite"),
     "a name that acts": (saved(**{"a\x1b[31m": nan(1.0)}), "no plain name"),
-    "an unknown type": (made(entry([6], dtype="F32\x1b[31m"), bytes(24)), NO_FILE),
 }
 
 
 @pytest.mark.parametrize("case", HOSTILE, ids=str)
-def test_what_is_no_plain_file_is_one_line(record, case):
+def test_what_is_no_plain_file_is_one_line(case):
     raw, says = HOSTILE[case]
     tracemalloc.start()
     try:
         with pytest.raises(ValueError) as caught:
-            artifacts.arrays(raw, record, HERE)
+            artifacts.arrays(raw, RECORD, HERE)
         assert tracemalloc.get_traced_memory()[1] < 50 << 20
     finally:
         tracemalloc.stop()
@@ -97,20 +93,18 @@ def test_what_is_no_plain_file_is_one_line(record, case):
     assert "\n" not in line and "\x1b" not in line
 
 
-def test_files_are_read_no_further_than_they_may_reach(record, tmp_path):
-    limit = artifacts.max_weights_bytes(record)
-    with (tmp_path / artifacts.WEIGHTS).open("wb") as file:
-        file.truncate(1 << 40)  # a terabyte of holes
-    with (tmp_path / artifacts.TOKENIZER).open("wb") as file:
-        file.truncate(1 << 40)
+def test_files_are_read_no_further_than_they_may_reach(tmp_path):
+    assert artifacts.max_weights_bytes(RECORD) < 2 << 20
+    for name in (artifacts.WEIGHTS, artifacts.TOKENIZER):
+        with (tmp_path / name).open("wb") as holes:
+            holes.truncate(1 << 40)
     with pytest.raises(ValueError, match="larger than it may be"):
-        artifacts.read_weights(tmp_path, record)
+        artifacts.read_weights(tmp_path, RECORD)
     with pytest.raises(ValueError, match="larger than it may be"):
         artifacts.read_tokenizer(tmp_path)
-    assert limit < 2 << 20
 
 
-def test_weights_that_the_record_does_not_name_are_refused(record, tmp_path):
-    (tmp_path / artifacts.WEIGHTS).write_bytes(saved(a=nan(1.0)))
+def test_weights_that_the_record_does_not_name_are_refused(tmp_path):
+    (tmp_path / artifacts.WEIGHTS).write_bytes(WHOLE)
     with pytest.raises(ValueError, match="SHA-256 differs"):
-        artifacts.read_weights(tmp_path, record)
+        artifacts.read_weights(tmp_path, RECORD)

@@ -1,10 +1,12 @@
 """Runs below a folder: finished and valid ones, at two depths."""
 
+from helpers.made_records import made
+
 from speedrun.records.files import read_runs, record_paths
 
 
-def test_invalid_and_unfinished_records_are_skipped_when_runs_are_read(make_record, tmp_path):
-    records = [make_record({"seed": seed}) for seed in range(3)]
+def test_invalid_and_unfinished_records_are_skipped_when_runs_are_read(tmp_path):
+    records = [made(seed=seed) for seed in range(3)]
     texts = {
         "good": records[0].to_json(),
         "forged": records[1].to_json().replace("0.75", "0.57"),

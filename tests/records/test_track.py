@@ -1,20 +1,15 @@
 """Tracks and standings: bounds after exact scores, doubtful runs nowhere."""
 
 import pytest
+from helpers.made_records import BOUND, made
 
 from speedrun.records.summary import MAX_OVERSHOOT, summarize, unranked_because
 from speedrun.records.track import Track, standing
 
 
-@pytest.fixture
-def scored(make_record):
-    """`scored(0.7, seed=3)` is the summary of a record of that score, with changes by path."""
-
-    def made(bits_per_byte, seed=0, **changes):
-        named = {path.replace("__", "."): value for path, value in changes.items()}
-        return summarize(make_record({"score.bits_per_byte": bits_per_byte, "seed": seed, **named}))
-
-    return made
+def scored(bits_per_byte=0.75, seed=0, **changes):
+    """The summary of a record of this score, with changes by path."""
+    return summarize(made(bits_per_byte, seed, changes))
 
 
 def place(run, others):
@@ -22,7 +17,7 @@ def place(run, others):
     return found.place, found.num_runs, found.best
 
 
-def test_the_lower_score_is_ahead(scored):
+def test_the_lower_score_is_ahead():
     ours = scored(0.7)
     better, worse, worst = scored(0.6, 1), scored(0.8, 2), scored(0.9, 3)
     assert place(ours, [worst, better, worse]) == (2, 4, better)
@@ -32,9 +27,8 @@ def test_the_lower_score_is_ahead(scored):
     assert place(ours, [equal := scored(0.7, 1)]) == (1, 2, equal)
 
 
-def test_bounds_stand_behind_exact_scores(scored):
-    bound = scored(0.5, score__likelihood="bound")
-    tighter = scored(0.4, 1, score__likelihood="bound")
+def test_bounds_stand_behind_exact_scores():
+    bound, tighter = scored(0.5, **BOUND), scored(0.4, 1, **BOUND)
     exact = scored(0.9, 2)
     assert place(bound, [exact, tighter]) == (3, 3, exact)
     assert place(exact, [bound, tighter])[0] == 1
@@ -53,9 +47,8 @@ def test_bounds_stand_behind_exact_scores(scored):
         ("device", "x", True),
     ],
 )
-def test_only_runs_of_one_track_are_rivals(make_record, path, value, is_same):
-    ours = summarize(make_record({"seed": 1}))
-    other = summarize(make_record({path: value}))
+def test_only_runs_of_one_track_are_rivals(path, value, is_same):
+    ours, other = scored(seed=1), scored(**{path: value})
     assert (Track.of(ours) == Track.of(other)) == is_same
     assert standing(ours, [other]).num_runs == 1 + is_same
 
@@ -71,8 +64,7 @@ def test_only_runs_of_one_track_are_rivals(make_record, path, value, is_same):
         ({"clock.overshoot_s": MAX_OVERSHOOT * 300.0}, None),
     ],
 )
-def test_doubtful_runs_do_not_rank_and_are_no_rivals(make_record, changes, why):
-    doubtful = make_record(changes)
-    assert unranked_because(doubtful) == why
-    stand = standing(summarize(make_record({"seed": 1})), [summarize(doubtful)])
-    assert stand.num_runs == (2 if why is None else 1)
+def test_doubtful_runs_do_not_rank_and_are_no_rivals(changes, why):
+    assert unranked_because(made(changes=changes)) == why
+    rivals = standing(scored(seed=1), [scored(**changes)])
+    assert rivals.num_runs == (2 if why is None else 1)

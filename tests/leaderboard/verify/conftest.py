@@ -1,13 +1,15 @@
 """Finished runs to verify: one trained, one counted, and one that is only bounded."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
-from helpers import folders, forged
-from helpers.command_line import FAST, command
+from helpers import folders
+from helpers.command_line import FAST, done_well
 
 TINY = ("--params", "60K", "--vocab", "300", "--set", "model.context=32")
+
 NUM_DOCS = {"transformer": 20, "ngram": 20, "d3pm": 6}  # bounds are drawn many times
 
 
@@ -34,11 +36,9 @@ def raced(stories, tmp_path_factory):
             out = tmp_path_factory.mktemp(arch)
             where = ("--device", "numpy") if arch == "ngram" else ("--device", "cpu", *FAST)
             about = ("--arch", arch, "--data", stories, "--out", out, "--minutes", "0.02")
-            args = (*about, *where, *TINY, "--eval-docs", NUM_DOCS[arch])
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("SPEEDRUN_CACHE", str(tmp_path_factory.mktemp("cache")))
-                done = command(*args)
-            assert done.code == 0, done
+                done_well(*about, *where, *TINY, "--eval-docs", NUM_DOCS[arch])
             (found[arch],) = (f for f in out.iterdir() if not f.name.startswith("."))
         return found[arch]
 
@@ -48,4 +48,10 @@ def raced(stories, tmp_path_factory):
 @pytest.fixture
 def run(raced, tmp_path) -> Path:
     """A copy of the trained run, to be tampered with."""
-    return forged.copied(raced("transformer"), tmp_path / "run")
+    return shutil.copytree(raced("transformer"), tmp_path / "run")
+
+
+@pytest.fixture
+def counted(raced, tmp_path) -> Path:
+    """A copy of the counted run."""
+    return shutil.copytree(raced("ngram"), tmp_path / "counted")
