@@ -4,7 +4,6 @@ The full size, 64 processes, is in tests/benchmarks/leaderboard_numbers.py.
 """
 
 import multiprocessing
-from pathlib import Path
 
 import pytest
 from helpers.made_records import made, snapshot, write_run
@@ -16,26 +15,20 @@ from leaderboard.submit import candidate, submit
 NUM_PROCESSES, NUM_RECORDS = 8, 10
 
 
-def submitter(folder: Path, number: int, first_seed: int, ready) -> int:
-    """Submit ten records; returns how many were new."""
-    store = Store(str(folder / "store"))
-    runs = [
-        candidate(write_run(folder / f"run-{number}-{seed}", made(0.7, seed)))
-        for seed in range(first_seed, first_seed + NUM_RECORDS)
-    ]
-    ready.wait()  # all at once
-    done = [submit(run, store, name=f"of {number}", author=None, opens=None) for run in runs]
-    return sum(one["added"] for one in done)
-
-
 @pytest.mark.slow
 def test_many_submitters_lose_and_tear_nothing(tmp_path):
     """Two and two of them submit the same records."""
     context = multiprocessing.get_context("fork")
     ready, results = context.Barrier(NUM_PROCESSES), context.Queue()
+    store = Store(str(tmp_path / "store"))
 
     def work(number: int) -> None:
-        results.put(submitter(tmp_path, number, number // 2 * NUM_RECORDS, ready))
+        folder, first_seed = tmp_path / str(number), number // 2 * NUM_RECORDS
+        seeds = range(first_seed, first_seed + NUM_RECORDS)
+        runs = [candidate(write_run(folder / str(seed), made(0.7, seed))) for seed in seeds]
+        ready.wait()  # all at once
+        done = [submit(run, store, name=f"of {number}", author=None, opens=None) for run in runs]
+        results.put(sum(one["added"] for one in done))
 
     running = [context.Process(target=work, args=(number,)) for number in range(NUM_PROCESSES)]
     for process in running:
@@ -44,7 +37,7 @@ def test_many_submitters_lose_and_tear_nothing(tmp_path):
     for process in running:
         process.join(timeout=60)
     expected = NUM_PROCESSES // 2 * NUM_RECORDS
-    found = index.read(Store(str(tmp_path / "store")), None)
+    found = index.read(store, None)
     assert found.problems == []
     assert len(found.runs) == len(found.submissions) == num_new == expected
     assert len(snapshot(tmp_path / "store")) == 2 * expected  # and nothing half written is left
