@@ -12,11 +12,12 @@ from speedrun.cli import app
 from speedrun.cli import race as commands
 from speedrun.config import Data
 from speedrun.models import loader
-from speedrun.records import schema
 from speedrun.records.files import OWN_RECORDS
+from speedrun.records.schema import load
 from speedrun.training.request import RunRequest, resolve
 
-REAL = sorted(path for path in OWN_RECORDS.glob("*.json") if len(path.stem) == 64)
+OURS = [load(path) for path in sorted(OWN_RECORDS.glob("*.json")) if len(path.stem) == 64]
+REAL = {f"{record.arch} {record.config['recipe_name']}": record for record in OURS}
 ARGV = ["--minutes", "5", "--arch", "transformer", "--params", "1M", "--backend", "auto"]
 ARGV += ["--recipe", "default", "--seed", "0", "--vocab", "4096", "--eval-docs", "2000"]
 
@@ -30,16 +31,14 @@ def typed(monkeypatch):
 
     def typed(line: str) -> RunRequest:
         def race(request, *args, **kwargs):
-            found.append(request)
-            raise Caught
+            raise Caught(request)
 
-        found: list[RunRequest] = []
         monkeypatch.setattr(commands, "race", race)
         words = shlex.split(line.replace("\\\n", " "))
         assert words[:2] == ["python", "run.py"]
-        with pytest.raises(Caught):
+        with pytest.raises(Caught) as caught:
             app.app(words[2:], exit_on_error=False, print_error=False)
-        return found[0]
+        return caught.value.args[0]
 
     return typed
 
@@ -63,9 +62,8 @@ def assert_same(record, typed):
     assert request.backend == record.device
 
 
-@pytest.mark.parametrize("path", REAL, ids=lambda path: path.stem[:8])
-def test_older_records_of_the_project_are_spelled_out(path, typed):
-    record = schema.load(path)
+@pytest.mark.parametrize("record", REAL.values(), ids=REAL)
+def test_older_records_of_the_project_are_spelled_out(record, typed):
     assert reproduce.command(record).data == "path/to/tinystories"
     assert_same(record, typed)
 
@@ -75,12 +73,8 @@ def test_older_records_of_the_project_are_spelled_out(path, typed):
     [
         {"settings": ("recipe.lr=0.0021", "recipe.compile=false", "model.depth=4")},
         {"recipe": "goedecke", "settings": ("recipe.batch_rows=8",)},
-        {
-            "params": "700K",
-            "data": Data(vocab=1024, eval_docs=None),
-            "settings": ("data.stride=64",),
-        },
-        {"budget_s": 3.7},
+        {"params": "700K", "data": Data(vocab=999, eval_docs=None)},
+        {"budget_s": 3.7, "settings": ("data.stride=64",)},
     ],
     ids=str,
 )
@@ -125,21 +119,20 @@ def test_an_architecture_that_is_not_installed_is_quoted_and_unchecked(typed):
 def test_a_path_for_a_name_is_never_imported(tmp_path):
     (tmp_path / "__init__.py").write_text("raise SystemExit('loaded')", encoding="utf-8")
     argv = [str(tmp_path) if word == "transformer" else word for word in ARGV]
-    changes = {"arch": str(tmp_path), "argv": argv}
-    assert not reproduce.command(made(changes=changes)).is_checked
+    record = made(changes={"arch": str(tmp_path), "argv": argv})
+    assert not reproduce.command(record).is_checked
 
 
 @pytest.mark.parametrize(
     "config",
     [
-        {},
+        {"arch": "transformer"},
         {"model": {"vocab": 4096, "width": {"a": 1}}, "recipe": {}, "data": {}},
         {"model": {}, "recipe": {}, "data": {"eval_docs": "all of them"}},
     ],
-    ids=str,
 )
 def test_an_invalid_config_is_refused_in_words(config):
-    record = made(changes={"config": {"arch": "transformer", **config}})
+    record = made(changes={"config": config})
     with pytest.raises(ValueError, match="not that of a race"):
         reproduce.command(record)
 
