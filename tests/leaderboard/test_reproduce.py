@@ -43,22 +43,24 @@ def typed(monkeypatch):
     return typed
 
 
-def config_of(request: RunRequest) -> dict[str, Any]:
+def resolved(request: RunRequest) -> tuple[dict[str, Any], int]:
+    """The config that a request means, and its number of parameters."""
     run = resolve(loader.architecture(request.arch), request, request.data.vocab)
-    return json.loads(json.dumps(run.as_dict()))
+    return json.loads(json.dumps(run.as_dict())), run.model.num_params
 
 
 def transformer(argv=(), data=None, changes=None, **options):
     """A record of a run that was requested this way."""
-    config = config_of(RunRequest(data=data or Data(), **{"params": "1M", **options}))
+    config, size = resolved(RunRequest(data=data or Data(), **{"params": "1M", **options}))
     headline = {"budget_s": config["budget_s"], "tokenizer.vocab": config["model"]["vocab"]}
-    return made(changes={"config": config, "argv": list(argv), **headline, **(changes or {})})
+    headline |= {"config": config, "num_params": size, "num_params_non_embedding": 0}
+    return made(changes={**headline, "argv": list(argv), **(changes or {})})
 
 
 def assert_same(record, typed):
     found = reproduce.command(record)
     request = typed(found.script([(None, record.seed)]))
-    assert found.is_checked and config_of(request) == record.config
+    assert found.is_checked and resolved(request)[0] == record.config
     assert request.backend == record.device
 
 

@@ -48,7 +48,7 @@ WRONG = [
     ({"num_params": 0, "num_params_non_embedding": 0}, "0 of 0 parameters"),
     ({"num_params_non_embedding": 2_004_289}, "outside the embedding"),
     ({"arch": "lstm"}, "its config has arch 'transformer', its headline 'lstm'"),
-    ({"seed": 1, "train.epochs": -1.0}, "its config has seed 0, its headline 1; "),
+    ({"seed": 1, "train.epochs": -1.0}, "-1 epochs; its config has seed 0, its headline 1"),
     ({"config.seed": False}, "its config has seed False"),
     ({"seed": -1, "config.seed": -1}, "not within 0"),
     ({"seed": 1 << 64, "config.seed": 1 << 64}, "not within 0"),

@@ -7,6 +7,7 @@ import re
 import pytest
 from helpers import page_store
 from helpers.made_records import BOUND, made, submission
+from rich.cells import cell_len
 from rich.console import Console
 
 from leaderboard.rank import Board, boards
@@ -112,7 +113,7 @@ def test_nothing_of_a_strangers_acts(name):
     for width in (80, 240):
         text = shown(found, width)
         assert is_sanitized(text.replace("\n", "")) and "\x1b" not in text
-        assert all(len(line) <= width for line in text.splitlines() if "Record" not in line)
+        assert all(cell_len(line) <= width for line in text.splitlines() if "Record" not in line)
     text = markdown.render(found)
     assert is_sanitized(text.replace("\n", ""))
     unescaped = re.sub(r"\\[\\`*_{}\[\]()<>#+!|~&@:$^=.-]", "", text)

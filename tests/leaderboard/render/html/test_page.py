@@ -149,6 +149,7 @@ def test_the_same_records_make_the_same_bytes(hostile, tmp_path):
     assert files(tmp_path / "again") == files(hostile)
 
 
+@pytest.mark.slow
 def test_a_second_build_removes_stale_pages_and_touches_no_other_file(few, tmp_path):
     store, to = shutil.copytree(few, tmp_path / "store"), tmp_path / "page"
     mine = (to / "CNAME", to / "entries" / "mine.html", tmp_path / "precious")
@@ -173,6 +174,7 @@ def test_a_second_build_removes_stale_pages_and_touches_no_other_file(few, tmp_p
     assert files(to) == before_third
 
 
+@pytest.mark.slow
 def test_a_build_that_fails_leaves_the_old_page_whole(few, tmp_path):
     store, to = shutil.copytree(few, tmp_path / "store"), tmp_path / "page"
     build(store, to)
