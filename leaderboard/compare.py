@@ -94,9 +94,13 @@ def _side(text: str, record: Record) -> Side:
 def compare(a: Side, b: Side) -> dict[str, Any]:
     """Everything that is reported about two sides, as plain values for JSON."""
     x, y = curve(a.records), curve(b.records)
-    reason = _no_curves_because(a, b)
-    for side, found in (a, x), (b, y):
-        reason = reason or ("" if len(found.nats) else f"{side.label} has no loss curve")
+    reason = ""
+    if a.first.tokenizer.fingerprint != b.first.tokenizer.fingerprint:
+        reason = "the tokenizers differ, so losses per token are not comparable"
+    elif a.runs[0].likelihood != b.runs[0].likelihood:
+        reason = "one training loss is exact, the other that of a bound"
+    elif not (len(x.nats) and len(y.nats)):
+        reason = f"{(b if len(x.nats) else a).label} has no loss curve"
     return {
         "a": _facts(a),
         "b": _facts(b),
@@ -174,14 +178,6 @@ def _significance(a: Side, b: Side) -> dict[str, Any]:
         "interval": welch_interval(y, x) if is_tested else None,
         "documents_se": math.hypot(*ses),
     }
-
-
-def _no_curves_because(a: Side, b: Side) -> str:
-    if a.first.tokenizer.fingerprint != b.first.tokenizer.fingerprint:
-        return "the tokenizers differ, so losses per token are not comparable"
-    if a.runs[0].likelihood != b.runs[0].likelihood:
-        return "one training loss is exact, the other that of a bound"
-    return ""
 
 
 def curve(records: Sequence[Record]) -> Curve:

@@ -49,15 +49,15 @@ def read(store: Store, cache: Path | None) -> Index:
     old = _cached(file)
     known = {n: old[n] for n, stamp in names.items() if stamp[1] and old.get(n, ())[:2] == [*stamp]}
     missing = [name for name in names if name not in known]
-    read = {
+    fresh = {
         name: [*names[name], *result]
         for name, result in zip(missing, _examine_all(store, missing), strict=True)
     }
-    valid = known | {name: result for name, result in read.items() if result[2] != "problem"}
+    valid = known | {name: result for name, result in fresh.items() if result[2] != "problem"}
     if file and valid != old:
         with contextlib.suppress(OSError):
             write_atomic(file, json.dumps(valid))
-    return _assemble(store, {name: found[2:] for name, found in (known | read).items()})
+    return _assemble(store, {name: found[2:] for name, found in (known | fresh).items()})
 
 
 def fetch(store: Store, id: str, file_sha256: str = "") -> Record:

@@ -74,16 +74,13 @@ class Store:
                 entries = self._fs.ls(self._root, detail=True)
             except FileNotFoundError:
                 return {}
-        files = [
-            (str(entry["name"]).rstrip("/").rpartition("/")[2], entry)
-            for entry in entries
-            if entry.get("type") == "file"
-        ]
-        return {
-            name: (int(file.get("size") or 0), str(next(filter(None, map(file.get, _STAMPS)), "")))
-            for name, file in files
-            if _NAME.fullmatch(name)
-        }
+        found: dict[str, tuple[int, str]] = {}
+        for entry in entries:
+            name = str(entry["name"]).rstrip("/").rpartition("/")[2]
+            if entry.get("type") == "file" and _NAME.fullmatch(name):
+                stamp = str(next(filter(None, map(entry.get, _STAMPS)), ""))
+                found[name] = (int(entry.get("size") or 0), stamp)
+        return found
 
     def unexpected_files(self) -> list[str]:
         """Files of a local store, and of its folders, that no store has; sorted."""
