@@ -15,15 +15,10 @@ def readme_example() -> dict[str, str]:
     return dict(_BLOCK.findall(text))
 
 
-def copy_of(architecture: str) -> dict[str, str]:
-    """The files of an architecture of ours."""
-    folder = ROOT / "architectures" / architecture
-    return {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
-
-
 def looking_ahead() -> dict[str, str]:
     """The transformer with attention that sees what it has to predict."""
-    files, causal = copy_of("transformer"), "is_causal=seen_TS is None"
+    folder, causal = ROOT / "architectures" / "transformer", "is_causal=seen_TS is None"
+    files = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
     assert causal in files["torch_model.py"]
     return files | {"torch_model.py": files["torch_model.py"].replace(causal, "is_causal=False")}
 
