@@ -1,5 +1,7 @@
 """Every test works in its own cache, without the network, on one thread."""
 
+import functools
+import itertools
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +13,8 @@ if not any("benchmarks" in argument for argument in sys.argv):  # those run as r
 
 import pytest
 from helpers.folders import write_stories
+
+from speedrun.training.clock import BudgetClock
 
 pytest_plugins = ["helpers.fixtures"]
 
@@ -51,3 +55,15 @@ class FakeTime:
 @pytest.fixture
 def fake_time() -> Iterator[FakeTime]:
     yield FakeTime()
+
+
+@pytest.fixture
+def fixed_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look at a race's clock costs 5 ms: as many steps fit its budget on every machine."""
+    looks = itertools.count()
+
+    def now() -> float:
+        return next(looks) * 0.005
+
+    made = functools.partial(BudgetClock, now=now, wall=now)
+    monkeypatch.setattr("speedrun.training.race.BudgetClock", made)

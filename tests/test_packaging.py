@@ -20,19 +20,14 @@ TINY = ["--params", "250K", "--eval-docs", "20", "--set", "model.context=32"]
 TINY += ["--set", "data.tokenizer=shipped", "--minutes", "0.02"]
 # Commands one after another in one process: importing PyTorch takes seconds.
 PROGRAM = """
-import contextlib, io, json, sys
-from speedrun.cli import app
+import json, sys
+from helpers.command_line import command
+from speedrun.scaling_laws import auto_size
+from speedrun.training.request import RunRequest
 
-done = []
-for words in json.loads(sys.argv[1]):
-    out, err, code = io.StringIO(), io.StringIO(), None
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            app.main(words)
-        except SystemExit as stopped:
-            code = stopped.code
-    done.append([code, out.getvalue(), err.getvalue()])
-print(json.dumps(done))
+done = [command(*words) for words in json.loads(sys.argv[1])]
+laws = [str(path) for _, path, _ in auto_size.known_laws(RunRequest(params="auto"))]
+print(json.dumps([done, laws]))
 """
 
 pytestmark = pytest.mark.slow
@@ -74,16 +69,8 @@ def pip(*words: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def environment() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-
-
-def elsewhere(python: Path, *words: str, cwd: Path) -> str:
-    """Standard output of the environment's interpreter in another folder."""
-    command = [python, *words]
-    done = subprocess.run(command, cwd=cwd, env=environment(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def environment(**added: str) -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | added
 
 
 def test_the_wheel_has_every_file_of_the_packages(wheel):
@@ -95,18 +82,11 @@ def test_the_wheel_has_every_file_of_the_packages(wheel):
         if path.is_file() and "__pycache__" not in path.parts and not path.name.startswith(".")
     }
     assert packed == here
-
-
-def test_the_wheel_names_its_licence(wheel):
     with zipfile.ZipFile(wheel) as opened:
         names = opened.namelist()
         metadata = opened.read(next(n for n in names if n.endswith("/METADATA"))).decode()
     assert "License-Expression: Apache-2.0" in metadata
     assert any(name.endswith("licenses/LICENSE") for name in names)
-
-
-def test_the_laws_of_the_recorded_sweep_are_those_that_are_shipped():
-    assert (ROOT / LAWS).read_text() == (ROOT / "docs" / "sweep" / "laws.json").read_text()
 
 
 def test_an_installed_wheel_races_ranks_and_plans(installed, tmp_path):
@@ -117,8 +97,14 @@ def test_an_installed_wheel_races_ranks_and_plans(installed, tmp_path):
         ["leaderboard", "--check"],
         ["plan", "--params", "2M", "--minutes", "5", "--json"],
     ]
-    said = elsewhere(installed, "-c", PROGRAM, json.dumps(commands), cwd=tmp_path)
-    race, board, check, plan = json.loads(said.splitlines()[-1])
+    shutil.copytree(ROOT / "tests" / "helpers", tmp_path / "beside" / "helpers")
+    said = subprocess.check_output(
+        [installed, "-c", PROGRAM, json.dumps(commands)],
+        cwd=tmp_path,
+        env=environment(PYTHONPATH=str(tmp_path / "beside")),
+        text=True,
+    )
+    (race, board, check, plan), laws = json.loads(said.splitlines()[-1])
     assert [code for code, *_ in (race, board, check)] == [0, 0, 0], said
     record = json.loads(race[1])
     assert record["status"] == "complete" and record["data"]["name"] == "storybook"
@@ -126,19 +112,10 @@ def test_an_installed_wheel_races_ranks_and_plans(installed, tmp_path):
     assert len(json.loads(board[1])["tracks"]) >= 1
     assert check[2].rstrip().endswith("records checked, no problems")
     assert json.loads(plan[1])["memory"]["total_bytes"] > 0
-
-
-def test_an_installed_wheel_knows_the_laws_that_come_with_it(installed, tmp_path):
-    ask = (
-        "from speedrun.scaling_laws import auto_size\n"
-        "from speedrun.training.request import RunRequest\n"
-        "for _, path, _ in auto_size.known_laws(RunRequest(params='auto')): print(path)"
-    )
-    found = elsewhere(installed, "-c", ask, cwd=tmp_path).splitlines()
-    assert [Path(path).name for path in found] == [Path(LAWS).name]
-    assert installed.parent.parent in Path(found[0]).parents
-
-
-def test_the_command_of_the_wheel_starts(installed, tmp_path):
-    command = installed.with_name("speedrun.exe" if os.name == "nt" else "speedrun")
-    assert elsewhere(installed, str(command), "--version", cwd=tmp_path).startswith("0.")
+    # The laws of the recorded sweep come with it.
+    assert [Path(path).name for path in laws] == [Path(LAWS).name]
+    assert installed.parent.parent in Path(laws[0]).parents
+    assert Path(laws[0]).read_text() == (ROOT / "docs" / "sweep" / "laws.json").read_text()
+    program = installed.with_name("speedrun.exe" if os.name == "nt" else "speedrun")
+    said = subprocess.check_output([program, "--version"], cwd=tmp_path, text=True)
+    assert said.startswith("0.")

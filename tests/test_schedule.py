@@ -19,17 +19,11 @@ def test_trapezoid_is_flat_until_its_cooldown_then_a_line():
     assert scale(0.0) == scale(0.4) == 1.0
     assert scale(0.7) == pytest.approx(0.5)
     assert scale(1.0) == 0.0
-
-
-def test_trapezoid_without_cooldown_never_falls():
     assert trapezoid(warmup=0.0, cooldown=0.0, floor=0.0)(1.0) == 1.0
+    assert trapezoid(warmup=0.2, cooldown=0.5, floor=0.0)(0.1) == pytest.approx(0.5)
 
 
 def test_cosine_is_half_way_down_in_the_middle():
     scale = cosine(warmup=0.0, cooldown=0.0, floor=0.1)
     assert scale(0.0) == 1.0
     assert scale(0.5) == pytest.approx(0.55)
-
-
-def test_warmup_rises_in_a_line():
-    assert trapezoid(warmup=0.2, cooldown=0.5, floor=0.0)(0.1) == pytest.approx(0.5)

@@ -8,43 +8,61 @@ import pytest
 from helpers.command_line import FAST, ROOT, TINY, command, done_well, refused
 
 from speedrun.cli import app
+from speedrun.cli.sweep import Races
+
+MISTAKES = [
+    ("--arch transfomer", "did you mean transformer"),
+    ("--device gpu", "unknown device"),
+    ("--backend gpu", "unknown device"),
+    ("--recipe defualt", "did you mean default"),
+    ("--set recipe.lrr=1", "did you mean recipe.lr"),
+    ("--set recipe.lr=fast", "recipe.lr=fast: expected a valid number"),
+    ("--params 1K", "ask for"),
+    ("--params lots", "2M"),
+    ("--minutes soon", "above 0"),
+    ("race --minutes 0", "above 0"),
+    ("--seeds 0", "1 to 100"),
+    ("--seeds 1.5", "not a whole number"),
+    ("--seed -1", "0 or more"),
+    ("--vocab 10", "257"),
+    ("--eval-docs some", "'all'"),
+    ("--tune fast", "quick"),
+    ("--data no/such/place", "no such file"),
+    (f"--data {__file__}", "allowed are"),
+    ("--minuets 5", "Did you mean --minutes? (see --help)"),
+    ("sample no/such/run", "no record.json"),
+    ("sample . --max-tokens 2.5", "not a whole number"),
+    ("leaderboard --top 2.5", "not a whole number"),
+    ("bench --repeats 2.5", "not a whole number"),
+    ("swep", "unknown command 'swep': did you mean sweep?"),
+    ("sweep --seeds 2.5", "not a whole number"),
+    ("sweep --seeds 0", "1 to 100"),
+    ("sweep --params 40K,20K", "larger than the one before"),
+    ("sweep --params 40K,40K", "larger than the one before"),
+    ("sweep --params 40K,many", "give a number"),
+    ("sweep --params 1K,2M", "ask for"),
+    ("sweep --minutes 2,1", "larger than the one before"),
+    ("sweep --minutes 0", "above 0"),
+    ("sweep --arch transfomer", "did you mean transformer"),
+    ("sweep --arch lstm,lstm", "different architectures"),
+    ("sweep --arch ,", "different architectures"),
+    ("sweep --recipe defualt", "did you mean default"),
+    ("sweep --device gpu", "unknown device"),
+    ("sweep --set recipe.lrr=1", "did you mean recipe.lr"),
+    ("sweep --data no/such/place", "no such file"),
+    ("sweep --eval-docs some", "'all'"),
+    ("sweep --report no/such/folder", "no such directory"),
+    ("sweep --report .", "no ranked run there"),
+    ("sweep --report . --hold-out-minutes soon", "--hold-out-minutes"),
+    ("sweep --on slurm", "allowed are local and ray"),
+    ("sweep --address 127.0.0.1:6379", "only with --on ray"),
+]
 
 
-@pytest.mark.parametrize(
-    ("args", "says"),
-    [
-        (["--arch", "transfomer"], "did you mean transformer"),
-        (["--device", "gpu"], "unknown device"),
-        (["--backend", "gpu"], "unknown device"),
-        (["--recipe", "defualt"], "did you mean default"),
-        (["--set", "recipe.lrr=1"], "did you mean recipe.lr"),
-        (["--set", "lr=1"], "did you mean recipe.lr?"),
-        (["--set", "recipe.lr=fast"], "recipe.lr=fast: expected a valid number"),
-        (["--params", "1K"], "ask for"),
-        (["--params", "lots"], "2M"),
-        (["--minutes", "0"], "above 0"),
-        (["--minutes", "soon"], "above 0"),
-        (["--seeds", "0"], "1 to 100"),
-        (["--seeds", "1.5"], "not a whole number"),
-        (["--seed", "-1"], "0 or more"),
-        (["--vocab", "10"], "257"),
-        (["--eval-docs", "some"], "'all'"),
-        (["--tune", "fast"], "quick"),
-        (["--data", "no/such/place"], "no such file"),
-        (["--data", __file__], "allowed are"),
-        (["--minuets", "5"], "Did you mean --minutes? (see --help)"),
-        (["race", "--minutes", "0"], "above 0"),
-        (["sample", "no/such/run"], "no record.json"),
-        (["sample", ".", "--max-tokens", "2.5"], "not a whole number"),
-        (["leaderboard", "--top", "2.5"], "not a whole number"),
-        (["sweep", "--seeds", "2.5"], "not a whole number"),
-        (["bench", "--repeats", "2.5"], "not a whole number"),
-        (["swep"], "unknown command 'swep': did you mean sweep?"),
-    ],
-)
-def test_a_mistake_is_one_line_and_exit_code_two(args, says, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("words", "says"), MISTAKES)
+def test_a_mistake_is_one_line_and_exit_code_two(words, says, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = command(*args)
+    done = command(*words.split())
     assert done.code == 2
     assert done.err.startswith("error: ") and done.err.count("\n") == 1 and says in done.err
     assert not list(tmp_path.rglob("*/*")), "a mistake must leave nothing behind"
@@ -54,6 +72,20 @@ def test_an_output_folder_that_cannot_be_is_found_before_the_race(stories, tmp_p
     (tmp_path / "file").write_text("")
     line = refused("--out", tmp_path / "file", "--data", stories, *TINY, *FAST)
     assert "cannot write there" in line
+
+
+def test_without_ray_one_line_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert ".[ray]" in refused("sweep", "--on", "ray", "--out", tmp_path / "sweep")
+    assert not list(tmp_path.iterdir())
+
+
+def test_options_of_a_sweep_reach_every_race():
+    races = Races(device="cpu", recipe="goedecke", set_=("recipe.lr=1",), tune="off", vocab=300)
+    base = races.grid().base
+    assert (base.backend, base.recipe, base.settings) == ("cpu", "goedecke", ("recipe.lr=1",))
+    assert (base.tune, base.data.vocab, base.data.eval_docs) == ("off", 300, 2000)
+    assert str(base.out) == "sweeps/transformer"
 
 
 @pytest.mark.parametrize("words", [["--help"], ["help"]])
@@ -87,16 +119,11 @@ def test_usage_names_the_program_as_it_was_called(started, name, monkeypatch):
 
 
 def test_help_loads_nothing_heavy_and_python_m_works():
-    heavy = {"torch", "mlx", "datasets", "pydantic", "scipy", "matplotlib", "numpy"}
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "speedrun", "--help"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=60,
-    )
+    command = [sys.executable, "-X", "importtime", "-m", "speedrun", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert done.returncode == 0 and done.stdout.startswith("Usage: python -m speedrun COMMAND")
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    heavy = {"torch", "mlx", "datasets", "pydantic", "scipy", "matplotlib", "numpy"}
     assert "speedrun.cli.app" in loaded and not heavy & loaded
 
 
@@ -109,7 +136,5 @@ def test_help_of_no_command_loads_what_only_training_needs():
         "    with contextlib.suppress(SystemExit): main([command, '--help'])\n"
         "print(sorted({'torch', 'mlx', 'datasets', 'scipy', 'matplotlib'} & sys.modules.keys()))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60
-    )
-    assert done.stdout.endswith("\n[]\n"), done.stdout + done.stderr
+    shown = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT, timeout=60)
+    assert shown.endswith("\n[]\n"), shown

@@ -3,28 +3,18 @@
 import io
 import json
 
-import pytest
 from helpers.command_line import done_well
 from rich.console import Console
 
 from speedrun.cli import doctor
 
 
-@pytest.fixture(autouse=True)
-def no_measuring(monkeypatch):
-    """Rates of matrix products without timing them."""
+def test_findings_are_json_and_a_table_that_names_a_busy_machine(monkeypatch):
     monkeypatch.setattr(doctor, "_rates", lambda device: {"fp32": 100.0, "bf16": None})
-
-
-def test_findings_are_json():
     found = json.loads(done_well("doctor", "--json"))
     assert found["auto"] in {d["name"] for d in found["devices"] if d["available"]}
     assert found["hub"].startswith("does not answer")
     assert found["architectures"] and found["machine"]["class"]
-
-
-def test_the_table_names_the_option_and_a_busy_machine():
-    found = doctor.examine()
     found["machine"]["load_per_core"] = 1.48
     out = io.StringIO()
     doctor._print(Console(file=out, width=200), found)

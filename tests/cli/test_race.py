@@ -1,25 +1,22 @@
 """Races end to end through the real command line, on tiny data."""
 
+import contextlib
 import json
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import safetensors.numpy
-from helpers.command_line import FAST, ROOT, TINY, command, done_well, refused
+from helpers.command_line import FAST, ROOT, TINY, command, done_well, refused, runs
+from helpers.process_groups import until_logged
 
 from speedrun.autotune.tune import DISTURBED
 from speedrun.data import tokenizer
 from speedrun.records.schema import load
 from speedrun.records.summary import unranked_because
-
-
-def runs(out: Path) -> list[Path]:
-    return sorted(folder for folder in out.iterdir() if not folder.name.startswith("."))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +39,7 @@ def counted(stories, tmp_path_factory) -> tuple[str, Path]:
 
 @pytest.mark.slow
 def test_a_race_leaves_whole_run_directories(raced):
-    _, folders = raced
+    shown, folders = raced
     assert [f.name[-1] for f in folders] == ["0", "1"]
     files = {"record.json", "model.safetensors", "tokenizer.json", "log.jsonl", "samples.txt"}
     for folder in folders:
@@ -55,11 +52,7 @@ def test_a_race_leaves_whole_run_directories(raced):
         log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
         assert log[-1]["num_steps"] == record.train.num_steps
         assert (folder / "samples.txt").read_text().startswith("Once upon a time")
-
-
-@pytest.mark.slow
-def test_output_to_a_pipe_is_plain_lines(raced):
-    shown, _ = raced
+    # Output to a pipe is plain lines.
     assert "\x1b" not in shown and "\r" not in shown and "│" not in shown
     for expected in ("bits per byte", "perplexity", "tokens/s", "mean ± sd", "Place"):
         assert expected in shown
@@ -76,7 +69,7 @@ def test_sample_continues_the_prompt_and_depends_on_its_seed(raced):
 
 
 @pytest.mark.slow
-def test_a_counted_model_reads_everything_once_and_ranks(counted):
+def test_a_counted_model_reads_everything_once_ranks_and_comes_back(counted):
     shown, folder = counted
     record = load(folder / "record.json")
     assert (record.status, record.backend, record.device) == ("complete", "numpy", "numpy")
@@ -88,11 +81,6 @@ def test_a_counted_model_reads_everything_once_and_ranks(counted):
     assert record.num_params == sum(array.size for array in arrays.values()) <= 60_000
     assert record.score is not None and record.score.bits_per_byte < 2
     assert "First run of this track" in shown
-
-
-@pytest.mark.slow
-def test_a_counted_model_comes_back_from_its_folder(counted):
-    _, folder = counted
     assert done_well("sample", folder, "--prompt", "Tom saw").startswith("Tom saw")
     assert "it runs here on: numpy" in refused("sample", folder, "--device", "cpu")
 
@@ -115,8 +103,7 @@ def test_a_race_is_tuned_before_its_clock_starts(stories, tmp_path, isolated):
     """How much of it fits the time depends on how busy the machine is."""
     race = ("--minutes", "0.05", "--tune", "quick", "--out", tmp_path / "runs", "--data", stories)
     shown = done_well(*race, *TINY, "--set", "recipe.compile=false")
-    (path,) = (tmp_path / "runs").glob("*/record.json")
-    record = load(path)
+    record = load(runs(tmp_path / "runs")[0] / "record.json")
     tuning = record.train.engine["tuning"]
     assert tuning["mode"] == "quick" and tuning["from"] == "measured"
     assert tuning["spent_s"] <= 22 and record.clock.warmup_s >= tuning["spent_s"]
@@ -159,46 +146,38 @@ def test_a_loss_that_diverges_is_recorded_as_such(stories, tmp_path):
     rates = ("--set", "recipe.optimizer=adamw", "--set", "recipe.lr=1e30")
     args = ("--minutes", "1", "--data", stories, "--out", tmp_path, *TINY, *FAST, *rates)
     assert command(*args).code == 1
-    (path,) = tmp_path.glob("*/record.json")
-    record = load(path)
+    record = load(runs(tmp_path)[0] / "record.json")
     assert record.status == "diverged" and record.score is None
 
 
-def start(stories: Path, out: Path) -> subprocess.Popen:
+@contextlib.contextmanager
+def racing(stories: Path, out: Path):
     """A race of five minutes in a process of its own, whose clock runs."""
     args = ("--minutes", "5", "--device", "cpu", "--data", stories, "--out", out, *TINY, *FAST)
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "run.py"), *map(str, args)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:  # until the clock runs and a few steps are logged
-        logs = list(out.glob(".*partial/log.jsonl"))
-        if logs and logs[0].stat().st_size > 0:
-            return process
-        time.sleep(0.1)
-    process.kill()
-    raise AssertionError(process.communicate())
+    command = [sys.executable, str(ROOT / "run.py"), *map(str, args)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            until_logged(out, process)
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_a_signal_ends_training_early_and_keeps_the_run(stories, tmp_path, number):
-    process = start(stories, tmp_path)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    with racing(stories, tmp_path) as process:
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    (path,) = tmp_path.glob("*/record.json")
-    record = load(path)
+    record = load(runs(tmp_path)[0] / "record.json")
     assert record.status == "interrupted" and record.score is not None
     assert record.clock.train_s < 60
 
 
 @pytest.mark.slow
 def test_a_killed_run_leaves_no_record(stories, tmp_path):
-    process = start(stories, tmp_path)
-    process.kill()
-    process.communicate(timeout=60)
-    assert not list(tmp_path.glob("*/record.json")) and not runs(tmp_path)
+    with racing(stories, tmp_path) as process:
+        process.kill()
+        process.communicate(timeout=60)
+    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]

@@ -13,32 +13,30 @@ from speedrun.data.loader import TokenStream
 from speedrun.data.source import Counted, SourceUnavailable
 from speedrun.data.tokenizer import EOT, shipped
 
-KINDS = ("parquet", "jsonl", "marked txt", "blank-line txt")
-
-
-def _write(kind: str, stem: Path, documents: list[str]) -> Path:
-    """A file of that kind; row groups are small, so that several make a file."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    path = stem.with_name(f"{stem.name}.{kind.split()[-1]}")
-    if kind == "parquet":
-        pq.write_table(pa.table({"text": documents}), path, row_group_size=3)
-    elif kind == "jsonl":
-        lines = (json.dumps({"text": text}) + "\n" for text in documents)
-        path.write_text("".join(lines), encoding="utf-8")
-    elif kind == "marked txt":
-        path.write_text("".join(f"{text}\n<|endoftext|>\n" for text in documents), "utf-8")
-    else:
-        path.write_text("".join(f"{text}\n\n" for text in documents), "utf-8")
-    return path
+LINES = {
+    "jsonl": lambda text: json.dumps({"text": text}) + "\n",
+    "marked txt": "{}\n<|endoftext|>\n".format,
+    "blank-line txt": "{}\n\n".format,
+}
 
 
 @pytest.fixture
 def write_file():
     """`write_file(kind, stem, documents)` makes a file that holds them and returns its path."""
-    return _write
+
+    def write(kind: str, stem: Path, documents: list[str]) -> Path:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        path = stem.with_name(f"{stem.name}.{kind.split()[-1]}")
+        if kind == "parquet":  # its row groups are small, so that several make a file
+            pq.write_table(pa.table({"text": documents}), path, row_group_size=3)
+        else:
+            path.write_text("".join(map(LINES[kind], documents)), encoding="utf-8")
+        return path
+
+    return write
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(params=["parquet", *LINES])
 def kind(request) -> str:
     """Each kind of local file in turn."""
     return request.param
@@ -47,11 +45,10 @@ def kind(request) -> str:
 class FakeSource:
     """Documents from a list; `drawn` counts them, `resumed` keeps the states it was given."""
 
-    origin = "local"
+    origin, name = "local", "fake"
 
-    def __init__(self, documents, fails_at: int | None = None, name: str = "fake") -> None:
-        self.documents, self.fails_at, self.name = documents, fails_at, name
-        self.train_fingerprint = "0" * 64
+    def __init__(self, documents, fails_at: int | None = None, fingerprint: str = "0" * 64) -> None:
+        self.documents, self.fails_at, self.train_fingerprint = documents, fails_at, fingerprint
         self.drawn = 0
         self.resumed: list[dict | None] = []
 
@@ -79,7 +76,7 @@ def fake_source():
 
 @pytest.fixture
 def heldout() -> HeldOut:
-    return HeldOut(["a held-out story", "another held-out story"])
+    return HeldOut(FakeSource([]).heldout(None))
 
 
 @pytest.fixture(scope="session")
@@ -91,8 +88,8 @@ def tokenizer():
 def open_stream(tmp_path, heldout, tokenizer):
     """`open_stream(source)` makes a stream on one cache folder, not yet started."""
 
-    def opened(source, heldout=heldout, tokenizer=tokenizer):
-        return TokenStream(source, heldout, tokenizer, tmp_path / "tokens", context=8, batch_rows=3)
+    def opened(source, heldout=heldout, tokenizer=tokenizer, folder=tmp_path / "tokens"):
+        return TokenStream(source, heldout, tokenizer, folder, context=8, batch_rows=3)
 
     return opened
 
@@ -102,9 +99,7 @@ def tokens_of(tokenizer):
     """The token stream that documents should give."""
 
     def tokens(documents):
-        parts = [np.array([EOT])]
-        for document in documents:
-            parts += [tokenizer.encode(document), np.array([EOT])]
+        parts = [[EOT], *(part for text in documents for part in (tokenizer.encode(text), [EOT]))]
         return np.concatenate(parts).astype(np.int32)
 
     return tokens

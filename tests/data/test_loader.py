@@ -21,9 +21,13 @@ def stories(count: int) -> list[str]:
     return [f"Story {i}: the {'big ' * (i % 7)}dog ran home." for i in range(count)]
 
 
+def take(stream, num_batches: int) -> list[np.ndarray]:
+    return [stream.next_rows() for _ in range(num_batches)]
+
+
 def targets(batches) -> np.ndarray:
     """Targets of the batches in order, after checking that the rows tile."""
-    rows = np.concatenate(list(batches))
+    rows = np.concatenate(batches)
     assert rows.shape[1] == CONTEXT + 1
     assert (rows[1:, 0] == rows[:-1, -1]).all()
     return rows[:, 1:].ravel()
@@ -43,56 +47,41 @@ def test_every_token_is_a_target_exactly_once(open_stream, fake_source, tokens_o
     expected = tokens_of(documents)
     num_batches = (len(expected) - 1) // PER_BATCH
     with open_stream(fake_source(documents)) as stream:
-        batches = [stream.next_rows() for _ in range(num_batches)]
+        assert stream.epochs is None
+        batches = take(stream, num_batches)
     for rows in batches:
-        assert rows.shape == (ROWS, CONTEXT + 1)
-        assert rows.dtype == np.int32
+        assert (rows.shape, rows.dtype) == ((ROWS, CONTEXT + 1), np.int32)
         assert rows.flags.c_contiguous
     assert batches[0][0, 0] == EOT
     # Equality leaves no room for padding, gaps or repeats.
     assert (targets(batches) == expected[1 : 1 + num_batches * PER_BATCH]).all()
-    assert stream.num_consumed == num_batches * PER_BATCH
-    assert stream.failure is None
+    assert stream.num_consumed == num_batches * PER_BATCH and stream.failure is None
 
 
-def test_the_stream_goes_round_when_the_documents_end(open_stream, fake_source, tokens_of):
-    documents = stories(10)
+@pytest.mark.parametrize("documents", [stories(10), ["Hi."]], ids=["ten", "less than a batch"])
+def test_the_stream_goes_round_when_the_documents_end(
+    open_stream, fake_source, tokens_of, documents
+):
     round_once = tokens_of(documents)[1:]
     with open_stream(fake_source(documents)) as stream:
-        got = targets(stream.next_rows() for _ in range(3 * len(round_once) // PER_BATCH))
+        got = targets(take(stream, 2 + 3 * len(round_once) // PER_BATCH))
     # In each round every token is a target once: the closing mark opens the next round.
     assert (got == np.resize(round_once, len(got))).all()
     assert stream.epochs == pytest.approx(len(got) / len(round_once))
     assert stream.failure is None
 
 
-def test_epochs_are_unknown_before_the_end_is_reached(open_stream, fake_source):
-    with open_stream(fake_source(stories(5000))) as stream:
-        stream.next_rows()
-        assert stream.epochs is None
-
-
-def test_a_batch_may_be_longer_than_all_documents(open_stream, fake_source, tokens_of):
-    round_once = tokens_of(["Hi."])[1:]
-    assert len(round_once) < PER_BATCH
-    with open_stream(fake_source(["Hi."])) as stream:
-        got = targets([stream.next_rows(), stream.next_rows()])
-    assert (got == np.resize(round_once, len(got))).all()
-
-
 def test_nothing_is_tokenized_beyond_the_queue(open_stream, fake_source, tokens_of):
     documents = stories(5000)
-    lengths = [len(tokens_of([document])) - 1 for document in documents]
+    lengths = [len(tokens_of([document])) - 1 for document in documents[:500]]
     source = fake_source(documents)
     with open_stream(source) as stream:
-        for num_taken in (0, 1, 30):
-            while stream.num_consumed < num_taken * PER_BATCH:
-                stream.next_rows()
-            drawn = until_idle(source)
+        for num_taken in (0, 30):
+            take(stream, num_taken)
             # The queue, the batch in the worker's hand, and the chunk that filled it.
             needed = (num_taken + QUEUE_BATCHES + 1) * PER_BATCH + 1
             enough = next(i for i, n in enumerate(itertools.accumulate(lengths), 1) if n >= needed)
-            assert drawn <= enough + 16
+            assert until_idle(source) <= enough + 16
 
 
 def test_a_second_run_starts_from_the_cache_and_goes_on_where_it_ends(
@@ -101,38 +90,31 @@ def test_a_second_run_starts_from_the_cache_and_goes_on_where_it_ends(
     documents = stories(600)
     first = fake_source(documents)
     with open_stream(first) as stream:
-        for _ in range(20):
-            stream.next_rows()
+        take(stream, 20)
     second = fake_source(documents)
     with open_stream(second) as stream:
         assert stream.num_cached_at_start >= 20 * PER_BATCH
-        batches = [stream.next_rows() for _ in range(5)]
+        batches = take(stream, 5)
         until_idle(second)
         assert second.resumed == []  # not even opened
-        batches += [stream.next_rows() for _ in range(60)]
+        batches += take(stream, 60)
     assert second.resumed == [{"doc": first.drawn}]
-    expected = tokens_of(documents)
-    assert (targets(batches) == expected[1 : 1 + 65 * PER_BATCH]).all()
+    assert (targets(batches) == tokens_of(documents)[1 : 1 + 65 * PER_BATCH]).all()
 
 
 def test_a_source_that_was_exhausted_is_not_opened_again(open_stream, fake_source):
     with open_stream(fake_source(stories(10))) as stream:
-        first = [stream.next_rows() for _ in range(10)]
+        first = take(stream, 10)
     source = fake_source(stories(10))
     with open_stream(source) as stream:
-        assert all((stream.next_rows() == rows).all() for rows in first)
+        np.testing.assert_array_equal(take(stream, 10), first)
     assert source.resumed == []
 
 
 def test_patience_ends_the_wait_and_loses_nothing(open_stream, fake_source):
     source = fake_source(stories(10))
     gate, train_documents = threading.Event(), source.train
-
-    def gated(state=None):
-        gate.wait()
-        return train_documents(state)
-
-    source.train = gated
+    source.train = lambda state=None: gate.wait() and train_documents(state)
     with open_stream(source) as stream:
         assert stream.next_rows(0.01) is None
         assert stream.num_consumed == 0
@@ -142,18 +124,23 @@ def test_patience_ends_the_wait_and_loses_nothing(open_stream, fake_source):
         assert (stream.next_rows(5.0) == late).all()
 
 
-def test_the_cache_belongs_to_data_split_and_vocabulary(open_stream, fake_source):
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"source": {"fingerprint": "1" * 64}},
+        {"heldout": HeldOut(["one", "two"])},
+        {"tokenizer": train(iter(stories(10)), 300)},
+    ],
+    ids=["data", "split", "vocabulary"],
+)
+def test_the_cache_belongs_to_data_split_and_vocabulary(open_stream, fake_source, other):
     with open_stream(fake_source(stories(10))) as stream:
-        stream.next_rows()
-    other_data, other_split, other_vocab = (fake_source(stories(10)) for _ in range(3))
-    other_data.train_fingerprint = "1" * 64
-    with open_stream(other_data) as stream:
-        stream.next_rows()
-    with open_stream(other_split, heldout=HeldOut(["one", "two"])) as stream:
-        stream.next_rows()
-    with open_stream(other_vocab, tokenizer=train(iter(stories(10)), 300)) as stream:
-        stream.next_rows()
-    assert other_data.resumed == other_split.resumed == other_vocab.resumed == [None]
+        take(stream, 1)
+    options = dict(other)
+    source = fake_source(stories(10), **options.pop("source", {}))
+    with open_stream(source, **options) as stream:
+        take(stream, 1)
+    assert source.resumed == [None]
 
 
 def test_two_streams_at_once_leave_one_whole_cache(open_stream, fake_source, tokens_of):
@@ -162,12 +149,12 @@ def test_two_streams_at_once_leave_one_whole_cache(open_stream, fake_source, tok
     with open_stream(fake_source(documents)) as one, open_stream(fake_source(documents)) as two:
         batches = [(one.next_rows(), two.next_rows()) for _ in range(20)]
         assert two.num_cached_at_start == 0
-    for got in (targets(pair[0] for pair in batches), targets(pair[1] for pair in batches)):
-        assert (got == expected[: len(got)]).all()
     with open_stream(fake_source(documents)) as three:
         assert three.num_cached_at_start > 0
-        got = targets(three.next_rows() for _ in range(80))
-    assert (got == expected[: len(got)]).all()
+        later = take(three, 80)
+    for of_stream in (*zip(*batches, strict=True), later):
+        got = targets(of_stream)
+        assert (got == expected[: len(got)]).all()
 
 
 def test_equals_of_held_out_documents_are_dropped_and_counted(open_stream, fake_source, tokens_of):
@@ -177,16 +164,15 @@ def test_equals_of_held_out_documents_are_dropped_and_counted(open_stream, fake_
     expected = tokens_of(documents)[1:]
     for _ in range(2):  # the second run counts what the first one dropped
         with open_stream(fake_source(poisoned)) as stream:
-            got = targets(stream.next_rows() for _ in range(2 * len(expected) // PER_BATCH))
+            got = targets(take(stream, 2 * len(expected) // PER_BATCH))
         assert (got == np.resize(expected, len(got))).all()
         assert stream.num_dropped == 2
 
 
 def test_a_source_that_fails_midway_is_gone_round_again(open_stream, fake_source, tokens_of):
     documents = stories(600)
-    source = fake_source(documents, fails_at=40)
-    with open_stream(source) as stream:
-        got = targets(stream.next_rows() for _ in range(100))
+    with open_stream(fake_source(documents, fails_at=40)) as stream:
+        got = targets(take(stream, 100))
     assert stream.failure == "the line was cut"
     # The chunk in which it failed is left out: 32 whole documents stay.
     round_once = tokens_of(documents[:32])[1:]
@@ -195,26 +181,21 @@ def test_a_source_that_fails_midway_is_gone_round_again(open_stream, fake_source
     # The next run tries again from there.
     healed = fake_source(documents)
     with open_stream(healed) as stream:
-        got = targets(stream.next_rows() for _ in range(100))
-    assert healed.resumed == [{"doc": 32}]
-    assert stream.failure is None
+        got = targets(take(stream, 100))
+    assert healed.resumed == [{"doc": 32}] and stream.failure is None
     assert (got == tokens_of(documents)[1 : 1 + len(got)]).all()
 
 
-def test_a_source_that_fails_at_once_is_an_error_a_person_can_read(open_stream, fake_source):
-    with (
-        open_stream(fake_source(stories(5), fails_at=0)) as stream,
-        pytest.raises(SourceUnavailable, match="the line was cut") as caught,
-    ):
-        stream.next_rows()
-    assert isinstance(caught.value, ValueError)
-
-
-def test_documents_that_are_all_empty_are_an_error(open_stream, fake_source):
-    with (
-        open_stream(fake_source(["", " \n"] * 20)) as stream,
-        pytest.raises(SourceUnavailable, match="all empty"),
-    ):
+@pytest.mark.parametrize(
+    ("documents", "fails_at", "says"),
+    [(stories(5), 0, "the line was cut"), (["", " \n"] * 20, None, "all empty")],
+)
+def test_a_source_without_a_document_is_an_error_a_person_can_read(
+    open_stream, fake_source, documents, fails_at, says
+):
+    assert issubclass(SourceUnavailable, ValueError)
+    stream = open_stream(fake_source(documents, fails_at))
+    with stream, pytest.raises(SourceUnavailable, match=says):
         stream.next_rows()
 
 
@@ -232,19 +213,13 @@ def test_the_worker_stops_promptly_and_lets_the_source_go(
     open_stream, fake_source, monkeypatch, num_taken
 ):
     closed = []
-    source = fake_source(stories(100_000))
-    make = source.train
-
-    def train(state=None):
-        documents = make(state)
-        monkeypatch.setattr(documents, "close", lambda: closed.append(True))
-        return documents
-
-    source.train = train
+    source = fake_source(stories(5000))
+    documents = source.train()
+    monkeypatch.setattr(documents, "close", lambda: closed.append(True))
+    source.train = lambda state=None: documents
     started_s = 0.0
     with pytest.raises(KeyboardInterrupt), open_stream(source) as stream:
-        for _ in range(num_taken):
-            stream.next_rows()
+        take(stream, num_taken)
         until_idle(source)
         started_s = time.monotonic()
         raise KeyboardInterrupt
@@ -260,7 +235,7 @@ def test_a_full_disk_at_the_end_does_not_cost_the_run(open_stream, fake_source, 
         tried.append(self)
         raise OSError(28, "No space left on device")
 
-    with open_stream(fake_source(stories(5000))) as stream:
-        stream.next_rows()
+    with open_stream(fake_source(stories(500))) as stream:
+        take(stream, 1)
         monkeypatch.setattr(module.TokenCache, "save", save)
     assert tried

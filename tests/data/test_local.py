@@ -24,38 +24,46 @@ def folder(write_file, kind, tmp_path):
     return tmp_path
 
 
-def test_a_folder_in_the_hubs_layout_gives_its_documents_in_order(folder):
+def resumes_anywhere(path, expected: list[str]) -> bool:
+    """Whether reading goes on from a state saved after any number of documents."""
+    for num_drawn in range(len(expected) + 1):
+        documents = LocalFiles(path).train()
+        drawn = list(itertools.islice(documents, num_drawn))
+        state = json.loads(json.dumps(documents.state()))
+        assert drawn + list(LocalFiles(path).train(state)) == expected, num_drawn
+    return True
+
+
+def test_a_folder_in_the_hubs_layout_gives_its_documents_in_order(folder, tmp_path_factory):
     source = LocalFiles(folder)
-    assert list(source.train()) == TRAIN
-    assert source.heldout(None) == HELD_OUT
-    assert source.heldout(2) == HELD_OUT[:2]
+    assert source.heldout(None) == HELD_OUT and source.heldout(2) == HELD_OUT[:2]
     assert source.name == folder.name.lower()
+    assert resumes_anywhere(folder, TRAIN)
+    link = tmp_path_factory.mktemp("links") / "stories"
+    link.symlink_to(folder)
+    assert list(LocalFiles(link).train()) == TRAIN
 
 
-def test_a_single_file_gives_its_documents(write_file, kind, tmp_path):
-    documents = [f"story {i}" for i in range(400)]
-    source = LocalFiles(write_file(kind, tmp_path / "stories", documents))
-    assert source.by_hash
+def test_a_single_file_holds_documents_out_by_hash(write_file, kind, tmp_path):
+    documents = [f"story {i}" for i in range(60)]
+    path = write_file(kind, tmp_path / "stories", documents)
+    source = LocalFiles(path)
     trained, held_out = list(source.train()), source.heldout(None)
+    assert source.by_hash and held_out and resumes_anywhere(path, trained)
+    # Those that are held out keep their place.
     assert [text for text in trained if text] == [d for d in documents if d not in held_out]
 
 
-@pytest.mark.parametrize("num_drawn", range(len(TRAIN) + 1))
-def test_resuming_after_any_document_gives_the_rest(folder, num_drawn):
-    documents = LocalFiles(folder).train()
-    drawn = list(itertools.islice(documents, num_drawn))
-    state = json.loads(json.dumps(documents.state()))
-    assert drawn + list(LocalFiles(folder).train(state)) == TRAIN
-
-
-def test_resuming_where_documents_are_held_out_by_hash_gives_the_rest(write_file, kind, tmp_path):
-    path = write_file(kind, tmp_path / "stories", [f"story {i}" for i in range(60)])
-    everything = list(LocalFiles(path).train())
-    assert "" in everything  # held-out documents keep their place
-    for num_drawn in range(len(everything) + 1):
-        documents = LocalFiles(path).train()
-        drawn = list(itertools.islice(documents, num_drawn))
-        assert drawn + list(LocalFiles(path).train(documents.state())) == everything
+def test_one_document_in_twenty_is_held_out_by_hash(write_file, tmp_path):
+    documents = [f"story number {i}" for i in range(4000)]
+    source = LocalFiles(write_file("jsonl", tmp_path / "a", documents))
+    held_out = source.heldout(None)
+    assert 140 <= len(held_out) <= 260  # 200, give or take four standard deviations
+    assert held_out == [text for text in documents if text in set(held_out)]
+    assert not set(held_out) & set(source.train())
+    # A property of the text alone: not of the order, the file or the kind of file.
+    other = LocalFiles(write_file("parquet", tmp_path / "b", documents[::-1]))
+    assert set(other.heldout(None)) == set(held_out)
 
 
 def test_shards_are_opened_only_when_needed(folder):
@@ -76,73 +84,40 @@ def test_the_fingerprint_follows_the_training_content(folder, kind, write_file):
     assert LocalFiles(folder).train_fingerprint != before
 
 
+HELD_OUT_NAMES = ("validation-00000-of-00001", "TinyStoriesV2-GPT4-valid", "val", "test")
+OTHER_NAMES = ("train-00001-of-00002", "testament", "contest", "valley-stories")
+
+
+@pytest.mark.parametrize("name", HELD_OUT_NAMES + OTHER_NAMES)
+def test_held_out_files_are_told_by_their_names(write_file, tmp_path, name):
+    write_file("jsonl", tmp_path / "train", ["one", "two"])
+    path = write_file("jsonl", tmp_path / name, ["other", "last"])
+    (tmp_path / "._train.jsonl").write_bytes(b"\x00\x05\x16\x07")  # macOS leaves these
+    source, is_held_out = LocalFiles(tmp_path), name in HELD_OUT_NAMES
+    assert source.by_hash == (not is_held_out)
+    assert len(list(source.train())) == (2 if is_held_out else 4)
+    assert LocalFiles(path).by_hash, "one that is asked for by name is trained on"
+
+
 @pytest.mark.parametrize(
-    ("name", "is_held_out"),
+    ("name", "content", "documents"),
     [
-        ("validation-00000-of-00001", True),
-        ("TinyStoriesV2-GPT4-valid", True),
-        ("val", True),
-        ("test", True),
-        ("train-00001-of-00002", False),
-        ("testament", False),
-        ("contest", False),
-        ("valley-stories", False),
+        (
+            "marks.txt",
+            "one\n\nstill one<|endoftext|>two<|endoftext|>\nthree\r\n<|endoftext|>\n\n",
+            ["one\n\nstill one", "two", "three"],
+        ),
+        (
+            "blank lines.txt",
+            "\n\nA title\r\nand a line\r\n \t\r\n\r\nNext\n\nLast",
+            ["A title\r\nand a line", "Next", "Last"],
+        ),
+        ("a.jsonl", '"one"\n\n{"text": "two", "source": "x"}\n', ["one", "two"]),
+        ("a.jsonl", json.dumps({"text": "\U0001f98a"}), ["\U0001f98a"]),  # as \ud83e\udd8a
     ],
 )
-def test_held_out_files_are_told_by_their_names(write_file, tmp_path, name, is_held_out):
-    write_file("jsonl", tmp_path / "train", ["one", "two"])
-    write_file("jsonl", tmp_path / name, ["other"])
-    source = LocalFiles(tmp_path)
-    assert source.by_hash == (not is_held_out)
-    assert len(list(source.train())) == (2 if is_held_out else 3)
-
-
-def test_a_file_asked_for_by_name_is_trained_on_whatever_its_name(write_file, tmp_path):
-    path = write_file("jsonl", tmp_path / "valid", [f"story {i}" for i in range(100)])
-    source = LocalFiles(path)
-    assert source.by_hash
-    assert any(source.train())
-
-
-def test_hidden_files_are_passed_by(write_file, tmp_path):
-    write_file("jsonl", tmp_path / "train", ["one", "two"])
-    (tmp_path / "._train.jsonl").write_bytes(b"\x00\x05\x16\x07")  # macOS leaves these
-    assert list(LocalFiles(tmp_path).train())
-
-
-def test_one_document_in_twenty_is_held_out_by_hash(write_file, tmp_path):
-    documents = [f"story number {i}" for i in range(4000)]
-    source = LocalFiles(write_file("jsonl", tmp_path / "a", documents))
-    held_out = source.heldout(None)
-    assert 140 <= len(held_out) <= 260  # 200, give or take four standard deviations
-    assert held_out == [text for text in documents if text in set(held_out)]
-    assert not set(held_out) & set(source.train())
-    # A property of the text alone: not of the order, the file or the kind of file.
-    other = LocalFiles(write_file("parquet", tmp_path / "b", documents[::-1]))
-    assert set(other.heldout(None)) == set(held_out)
-
-
-def test_marks_part_txt_documents_anywhere_in_a_line(tmp_path):
-    path = tmp_path / "train.txt"
-    path.write_text("one\n\nstill one<|endoftext|>two<|endoftext|>\nthree\r\n<|endoftext|>\n\n")
-    (tmp_path / "valid.txt").write_text("held out\n")
-    assert list(LocalFiles(tmp_path).train()) == ["one\n\nstill one", "two", "three"]
-
-
-def test_blank_lines_part_txt_documents_where_there_are_no_marks(tmp_path):
-    path = tmp_path / "train.txt"
-    path.write_bytes(b"\n\nA title\r\nand a line\r\n \t\r\n\r\nNext\n\nLast")
-    (tmp_path / "valid.txt").write_text("held out\n")
-    assert list(LocalFiles(tmp_path).train()) == ["A title\r\nand a line", "Next", "Last"]
-
-
-def test_jsonl_lines_may_be_strings_and_blank_lines_are_passed_by(tmp_path):
-    (tmp_path / "train.jsonl").write_text('"one"\n\n{"text": "two", "source": "x"}\n')
-    (tmp_path / "valid.jsonl").write_text('"held out"\n')
-    assert list(LocalFiles(tmp_path).train()) == ["one", "two"]
-
-
-def test_a_link_to_a_folder_is_a_folder(folder, tmp_path_factory):
-    link = tmp_path_factory.mktemp("links") / "stories"
-    link.symlink_to(folder)
-    assert list(LocalFiles(link).train()) == TRAIN
+def test_text_parts_into_documents(tmp_path, name, content, documents):
+    path = tmp_path / name
+    path.write_bytes(content.encode())
+    path.with_stem("valid").write_text('"held out"\n')
+    assert list(LocalFiles(tmp_path).train()) == documents

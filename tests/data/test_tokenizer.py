@@ -15,7 +15,6 @@ from speedrun.data import tokenizer as module
 from speedrun.data.heldout import HeldOut
 from speedrun.data.tokenizer import EOT, SHIPPED_VOCAB, Tokenizer, for_data, train
 
-ROOT = Path(__file__).resolve().parents[2]
 # Another vocabulary would make every record of before another thing: change it knowingly.
 SHIPPED_FINGERPRINT = "0e01b3cbc221685f89bc80874412612db79c62df436d6254c9ba0309ab0a0215"
 HELD_OUT = HeldOut(["held out", "also held out"])
@@ -29,19 +28,14 @@ STORIES = [
 ]
 TEXTS = [
     "",
-    " ",
     "\n\n\n",
-    "\x00 a NUL \x00\x00",
-    "a line\r\nand another\r",
-    "\t\v\f\x1b[31m\x7f",
+    "\x00 a NUL \x00\x00 a line\r\nand another\r\t\v\f\x1b[31m\x7f",
     "e\u0301 against \u00e9, n\u0303, and a heap: z\u0300\u0301\u0302\u0303",
     "\U0001f98a\U0001f468\u200d\U0001f469\u200d\U0001f467 \U0001f1e9\U0001f1ea",
-    "<|endoftext|>",
     "before<|endoftext|>after <|endoftext|> <|endoftext",
     "\u4f60\u597d \u0645\u0631\u062d\u0628\u0627 \u0928\u092e\u0938\u094d\u0924\u0947",
     "\ufeffwith a mark, \ufffd, \uffff and \U0010ffff",
-    "def f(x):\n    return {k: v**2 for k, v in x.items()}\n",
-    "    \u00a0\u2003 spaces of many kinds \u3000",
+    "def f(x):\n    return {k: v**2 for k, v in x.items()}\n \u00a0\u2003 spaces \u3000",
     "a" * 5000,
 ]
 
@@ -59,30 +53,23 @@ def trained() -> Tokenizer:
     return train(iter(STORIES * 3), 400)
 
 
-@pytest.mark.parametrize("which", ["shipped", "trained"])
-def test_every_text_comes_back(which, tokenizer, trained):
-    chosen = tokenizer if which == "shipped" else trained
+@pytest.mark.parametrize("which", ["tokenizer", "trained"])
+def test_every_text_comes_back_and_saving_keeps_all(which, request, tmp_path):
+    chosen = request.getfixturevalue(which)
+    chosen.save(tmp_path / "tokenizer.json")
+    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert loaded.fingerprint == chosen.fingerprint
     for text in [*TEXTS, *(random_text(seed) for seed in range(300))]:
         ids = chosen.encode(text)
-        assert ids.dtype == np.uint16
-        assert chosen.decode(ids) == text
+        assert ids.dtype == np.uint16 and chosen.decode(ids) == text
+        assert (loaded.encode(text) == ids).all()
         # A document that spells the mark must not end there.
-        assert EOT not in ids
-        assert all(ids < chosen.vocab)
+        assert EOT not in ids and all(ids < chosen.vocab)
 
 
 def test_the_shipped_vocabulary_is_the_one_of_the_records(tokenizer):
-    assert tokenizer.vocab == SHIPPED_VOCAB
-    assert tokenizer.fingerprint == SHIPPED_FINGERPRINT
+    assert (tokenizer.vocab, tokenizer.fingerprint) == (SHIPPED_VOCAB, SHIPPED_FINGERPRINT)
     assert tokenizer.decode([EOT]) == ""
-
-
-def test_saving_keeps_ids_and_fingerprint(trained, tmp_path):
-    trained.save(tmp_path / "tokenizer.json")
-    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
-    assert loaded.fingerprint == trained.fingerprint
-    for text in TEXTS:
-        assert (loaded.encode(text) == trained.encode(text)).all()
 
 
 def test_ids_are_numbered_by_how_often_they_occur(trained):
@@ -104,22 +91,14 @@ print(train(iter(texts), 600).fingerprint)
 
 @pytest.mark.slow
 def test_training_does_not_depend_on_process_or_threads():
-    fingerprints = set()
-    for settings in (
-        {"RAYON_NUM_THREADS": "1"},
-        {"RAYON_NUM_THREADS": "3", "PYTHONHASHSEED": "1"},
-        {"TOKENIZERS_PARALLELISM": "false", "PYTHONHASHSEED": "2"},
-    ):
-        done = subprocess.run(
-            [sys.executable, "-c", TRAIN_AND_PRINT],
-            env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
-        fingerprints.add(done.stdout)
-    assert len(fingerprints) == 1
+    def printed(**settings: str) -> str:
+        env = {**os.environ, **settings, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+        command = [sys.executable, "-c", TRAIN_AND_PRINT]
+        return subprocess.check_output(command, env=env, text=True, timeout=60)
+
+    once = printed(RAYON_NUM_THREADS="1")
+    assert once == printed(RAYON_NUM_THREADS="3", PYTHONHASHSEED="1")
+    assert once == printed(TOKENIZERS_PARALLELISM="false", PYTHONHASHSEED="2")
 
 
 @pytest.fixture
@@ -159,46 +138,31 @@ def test_training_reads_a_bounded_prefix(choose, fake_source, monkeypatch):
     assert source.drawn == 40
 
 
-def test_a_vocabulary_is_trained_once_and_kept(choose, fake_source):
+def test_a_vocabulary_is_kept_for_its_data_size_and_held_out_split(choose, fake_source):
     first = choose(fake_source(STORIES))
-    again = fake_source(STORIES)
-    assert choose(again).fingerprint == first.fingerprint
-    assert again.drawn == 0
-
-
-def test_a_kept_vocabulary_belongs_to_its_data_size_and_held_out_split(choose, fake_source):
-    choose(fake_source(STORIES), 300)
-    other_data = fake_source(STORIES)
-    other_data.train_fingerprint = "1" * 64
+    again, other_data = fake_source(STORIES), fake_source(STORIES, fingerprint="1" * 64)
     other_size, other_split = fake_source(STORIES), fake_source(STORIES)
+    assert choose(again).fingerprint == first.fingerprint
     choose(other_data)
     choose(other_size, 301)
     choose(other_split, heldout=HeldOut(["a", "b"]))
-    assert other_data.drawn == other_size.drawn == other_split.drawn == len(STORIES)
+    drawn = [source.drawn for source in (again, other_data, other_size, other_split)]
+    assert drawn == [0, *[len(STORIES)] * 3]
 
 
-def test_the_smallest_vocabulary_is_bytes_and_the_mark(choose, fake_source):
-    chosen = choose(fake_source(STORIES), 257)
-    assert chosen.vocab == 257
-    assert len(chosen.encode("\u00fcber")) == 5
-
-
-def test_a_text_too_small_for_the_vocabulary_is_announced(choose, fake_source):
+def test_vocabularies_reach_from_bytes_to_what_the_text_holds(choose, fake_source):
+    smallest = choose(fake_source(STORIES), 257)
+    assert smallest.vocab == 257 and len(smallest.encode("\u00fcber")) == 5
     said = []
-    chosen = choose(fake_source(["tiny tiny"]), 65536, notice=said.append)
-    assert 257 < chosen.vocab < 270
-    assert said == [f"The text holds no more than {chosen.vocab} of the 65536 tokens asked for."]
+    largest = choose(fake_source(["tiny tiny"]), 65536, notice=said.append)
+    assert 257 < largest.vocab < 270
+    assert said == [f"The text holds no more than {largest.vocab} of the 65536 tokens asked for."]
 
 
-def test_auto_takes_the_shipped_vocabulary_for_such_stories(choose, fake_source):
-    chosen = choose(fake_source(STORIES), SHIPPED_VOCAB)
-    assert chosen.fingerprint == SHIPPED_FINGERPRINT
-
-
-def test_auto_trains_for_other_text(choose, fake_source):
-    code = Path(json.__file__).parent.glob("*.py")
-    chosen = choose(fake_source([path.read_text("utf-8") for path in code]), SHIPPED_VOCAB)
-    assert chosen.fingerprint != SHIPPED_FINGERPRINT
+def test_auto_takes_the_shipped_vocabulary_for_such_stories_alone(choose, fake_source):
+    assert choose(fake_source(STORIES), SHIPPED_VOCAB).fingerprint == SHIPPED_FINGERPRINT
+    code = [path.read_text("utf-8") for path in Path(json.__file__).parent.glob("*.py")]
+    assert choose(fake_source(code), SHIPPED_VOCAB).fingerprint != SHIPPED_FINGERPRINT
 
 
 def test_auto_takes_the_shipped_vocabulary_from_the_hub_without_reading(choose, fake_source):
@@ -208,11 +172,8 @@ def test_auto_takes_the_shipped_vocabulary_from_the_hub_without_reading(choose, 
     assert source.drawn == 0
 
 
-def test_trained_trains_even_for_such_stories(choose, fake_source):
+def test_trained_trains_even_for_such_stories_and_shipped_has_one_size(choose, fake_source):
     chosen = choose(fake_source(STORIES), SHIPPED_VOCAB, "trained")
     assert chosen.fingerprint != SHIPPED_FINGERPRINT
-
-
-def test_shipped_at_another_size_is_refused(choose, fake_source):
     with pytest.raises(ValueError, match=r"vocabulary of 4096, --vocab asks for 300: leave one"):
         choose(fake_source(STORIES), 300, "shipped")

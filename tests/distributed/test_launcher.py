@@ -1,17 +1,9 @@
 """Launchers are known by the environment that they set."""
 
 import pytest
+from helpers.process_groups import VARIABLES as TORCHRUN
 
 from speedrun.distributed import launcher
-
-TORCHRUN = {
-    "RANK": "3",
-    "WORLD_SIZE": "4",
-    "LOCAL_RANK": "1",
-    "LOCAL_WORLD_SIZE": "2",
-    "MASTER_ADDR": "localhost",
-    "MASTER_PORT": "1",
-}
 
 
 def test_torchrun():

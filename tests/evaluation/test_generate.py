@@ -1,5 +1,7 @@
 """Stories from logits that are known."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from helpers.fakes import TableEngine
@@ -10,6 +12,8 @@ from speedrun.evaluation.generate import Sampling, story, tell
 from speedrun.models import loader
 
 BPE = tokenizer.shipped()
+D3PM = loader.architecture("d3pm")
+SMALL = D3PM.for_params(100_000, 4096, context=32)
 
 
 def chain(*texts: str, end: bool = True):
@@ -21,13 +25,10 @@ def chain(*texts: str, end: bool = True):
     return TableEngine(table)
 
 
-def test_a_story_follows_the_likeliest_tokens_up_to_the_end():
+def test_a_story_follows_the_likeliest_tokens_up_to_the_end_or_its_limit():
     engine = chain(" the", " and", " to")
     assert story(engine, BPE, " the", Sampling(temperature=0)) == " the and to"
-
-
-def test_a_story_ends_at_its_limit_and_the_context_slides():
-    engine = chain(" the", " and", end=False)
+    engine = chain(" the", " and", end=False)  # the context slides
     text = story(engine, BPE, " the", Sampling(temperature=0, max_tokens=9))
     assert text == " the" + " and the" * 4 + " and"
 
@@ -38,19 +39,11 @@ def test_the_seed_decides_the_draws():
     assert told[0] == told[1] != told[2]
 
 
-@pytest.mark.parametrize("top_p", [1e-9, 0.5])
-def test_top_p_keeps_the_likeliest_only(top_p):
+@pytest.mark.parametrize(("top_p", "drawn"), [(1e-9, {1}), (0.5, {1}), (1.0, {0, 1, 2, 3})])
+def test_top_p_keeps_the_likeliest_only(top_p, drawn):
     logits = np.log(np.array([0.05, 0.6, 0.3, 0.05], dtype=np.float32))
-    rng = np.random.default_rng(0)
-    sampling = Sampling(temperature=1.0, top_p=top_p)
-    assert {generate._draw(logits, sampling, rng) for _ in range(200)} == {1}
-
-
-def test_top_p_of_one_reaches_everything():
-    logits = np.log(np.array([0.1, 0.4, 0.4, 0.1], dtype=np.float32))
-    rng = np.random.default_rng(0)
-    sampling = Sampling(temperature=1.0, top_p=1.0)
-    assert {generate._draw(logits, sampling, rng) for _ in range(500)} == {0, 1, 2, 3}
+    rng, sampling = np.random.default_rng(0), Sampling(temperature=1.0, top_p=top_p)
+    assert {generate._draw(logits, sampling, rng) for _ in range(500)} == drawn
 
 
 @pytest.mark.parametrize("top_p", [1e-9, 0.3, 0.9, 0.95, 0.9999, 1 - 1e-15])
@@ -64,10 +57,8 @@ def test_top_p_is_what_sorting_everything_gives(top_p, spread):
         order = np.argsort(-probs, kind="stable")
         reached = np.cumsum(probs[order]) / probs.sum() >= top_p
         probs[order[int(reached.argmax()) + 1 if reached.any() else len(order) :]] = 0.0
-        sampling = Sampling(temperature=temperature, top_p=top_p)
-        expected = probs / probs.sum()
-        drawn_with = generate._probs(logits, sampling)
-        np.testing.assert_allclose(drawn_with, expected, rtol=1e-12, atol=1e-15)
+        drawn_with = generate._probs(logits, Sampling(temperature=temperature, top_p=top_p))
+        np.testing.assert_allclose(drawn_with, probs / probs.sum(), rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize(
@@ -93,24 +84,13 @@ class Revealing:
         return logits
 
 
-D3PM = loader.architecture("d3pm")
-SMALL = D3PM.for_params(100_000, 4096, context=32)
-
-
 def test_a_diffused_story_keeps_its_prompt_and_ends_at_end_of_text():
-    engine = Revealing("Once upon a time there was a cat.")
-    sampling = Sampling(steps=5)
-    told = tell(engine, D3PM, SMALL, BPE, "Once upon a time", sampling)  # type: ignore[arg-type]
+    engine: Any = Revealing("Once upon a time there was a cat.")
+    told = tell(engine, D3PM, SMALL, BPE, "Once upon a time", Sampling(steps=5))
     assert told == "Once upon a time there was a cat."
     assert engine.num_calls == 5
-
-
-def test_a_prompt_that_fills_the_context_is_refused():
     with pytest.raises(ValueError, match="leave no room in a context of 32"):
-        tell(Revealing(""), D3PM, SMALL, BPE, "Once " * 40, Sampling())  # type: ignore[arg-type]
-
-
-def test_steps_are_for_diffusion_only():
+        tell(engine, D3PM, SMALL, BPE, "Once " * 40, Sampling())
     transformer = loader.architecture("transformer")
     with pytest.raises(ValueError, match="only diffusion"):
         tell(chain(" the"), transformer, SMALL, BPE, " the", Sampling(steps=4))

@@ -16,10 +16,6 @@ from speedrun.evaluation.windows import ratio, windows
 VOCAB = 12
 
 
-def random_table(seed=0):
-    return np.random.default_rng(seed).normal(size=(VOCAB, VOCAB))
-
-
 @pytest.mark.parametrize("context", [4, 8])
 @pytest.mark.parametrize("stride", [1, 3, 4])
 def test_windows_score_every_target_once_with_full_context(context, stride):
@@ -50,11 +46,9 @@ def test_a_uniform_model_has_the_entropy_of_its_vocabulary():
 
 def test_documents_are_scored_alone_whatever_the_batch():
     rng = np.random.default_rng(1)
-    docs = [
-        np.concatenate(([0], rng.integers(1, VOCAB, n), [0])).astype(np.int32)
-        for n in (1, 3, 30, 7, 50)
-    ]
-    engine, config = TableEngine(random_table()), ScoringConfig(context=16, stride=8)
+    docs = [np.r_[0, rng.integers(1, VOCAB, n), 0].astype(np.int32) for n in (1, 3, 30, 7, 50)]
+    table = rng.normal(size=(VOCAB, VOCAB))
+    engine, config = TableEngine(table), ScoringConfig(context=16, stride=8)
     together = document_nats(Scorer(engine), docs, config)
     alone = [document_nats(Scorer(engine), [doc], config)[0] for doc in docs]
     np.testing.assert_allclose(together, alone, rtol=1e-12)
@@ -62,11 +56,9 @@ def test_documents_are_scored_alone_whatever_the_batch():
     table = engine.table.astype(np.float64)
     logp = table - np.log(np.exp(table).sum(-1, keepdims=True))
     np.testing.assert_allclose(together, [-logp[d[:-1], d[1:]].sum() for d in docs], rtol=1e-6)
-
-
-def test_row_lengths_are_few():
-    engine = uniform_engine(VOCAB)
+    # Row lengths are few.
     docs = [np.zeros(n, dtype=np.int32) for n in range(2, 200)]
+    engine.shapes.clear()
     document_nats(Scorer(engine), docs, ScoringConfig(context=64, stride=32))
     assert {shape[1] for shape in engine.shapes} <= {33, 65}
 

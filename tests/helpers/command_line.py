@@ -1,10 +1,7 @@
-"""The command line, run in this process or in one of its own."""
+"""The command line in this process."""
 
 import contextlib
 import io
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,24 +12,6 @@ from speedrun.cli import app
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--params", "60K", "--vocab", "300", "--eval-docs", "20", "--set", "model.context=32"]
 FAST = ["--set", "recipe.compile=false", "--set", "recipe.precision=fp32", "--tune", "off"]
-
-
-def run(*args: str, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess:
-    """A command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / "run.py"), *args],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, **env},
-        timeout=120,
-    )
-
-
-def one_line_error(done: subprocess.CompletedProcess) -> str:
-    """The one error line of a process that ended with exit code 2."""
-    assert done.returncode == 2, done.stderr
-    return _one_error(done.stderr)
 
 
 class Done(NamedTuple):
@@ -57,20 +36,27 @@ def command(*args: object) -> Done:
 
 
 def done_well(*args: object) -> str:
-    """Standard output of a command in this process that ends with exit code 0."""
+    """Standard output of a command that ends with exit code 0."""
     done = command(*args)
     assert done.code == 0, done
     return done.out
 
 
 def refused(*args: object) -> str:
-    """The one error line of a command in this process that ends with exit code 2."""
+    """The one error line of a command that ends with exit code 2."""
     code, _, shown = command(*args)
-    assert code == 2, shown
-    return _one_error(shown)
+    assert code == 2 and "Traceback" not in shown, shown
+    return the_error(shown)
 
 
-def _one_error(shown: str) -> str:
+def the_error(shown: str) -> str:
+    """The one error line of what a command showed."""
     errors = [line for line in shown.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1 and "Traceback" not in shown, shown
+    assert len(errors) == 1, shown
     return errors[0]
+
+
+def runs(out: Path) -> list[Path]:
+    """The run directories that races left in a folder, none of them half done."""
+    assert not list(out.glob(".*partial"))
+    return sorted(folder for folder in out.iterdir() if not folder.name.startswith("."))

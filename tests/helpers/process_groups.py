@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,11 +13,20 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pytest
 
-from speedrun.distributed.group import ProcessGroup
+from speedrun.distributed.group import ProcessGroup, RaceOver
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+VARIABLES = {  # that torchrun sets, on the last of four ranks on two machines
+    "RANK": "3",
+    "WORLD_SIZE": "4",
+    "LOCAL_RANK": "1",
+    "LOCAL_WORLD_SIZE": "2",
+    "MASTER_ADDR": "localhost",
+    "MASTER_PORT": "1",
+}
 
 
 class ThreadGroup(ProcessGroup):
@@ -55,22 +65,21 @@ def on_threads(size: int, work: Callable[[ThreadGroup], Any]) -> list[Any]:
             raise
 
     with ThreadPoolExecutor(size) as pool:
-        return [future.result() for future in [pool.submit(guarded, group) for group in groups]]
+        return list(pool.map(guarded, groups))
+
+
+def code_of(work: Callable[..., Any], *args: Any) -> int:
+    """Exit code with which a rank above 0 leaves `work` when rank 0 has left."""
+    with pytest.raises(RaceOver) as over:
+        work(*args)
+    return over.value.code
 
 
 def launch(command: Sequence[str], **options: Any) -> subprocess.Popen:
     """A launcher with its processes; standard input stays open."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}
-    return subprocess.Popen(
-        list(command),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-        **options,
-    )
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(list(command), text=True, cwd=ROOT, env=environment, **pipes, **options)
 
 
 def launched(
@@ -86,12 +95,20 @@ def launched(
     return process.returncode, output, errors
 
 
+def until_logged(out: Path, process: subprocess.Popen) -> None:
+    """Wait until a race in another process logs steps, so that its clock runs."""
+    deadline_s = time.monotonic() + 150
+    while not any(log.stat().st_size for log in out.glob(".*partial/log.jsonl")):
+        if time.monotonic() > deadline_s or process.poll() is not None:
+            kill_all(process)
+            raise AssertionError(process.communicate())
+        time.sleep(0.1)
+
+
 def kill_all(process: subprocess.Popen) -> None:
     """Kill a launcher and what it started: killed alone it would leave its processes behind."""
-    try:
-        family = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return
-    for child in (psutil.Process(process.pid), *family):
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(process.pid)
+        for child in (*parent.children(recursive=True), parent):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()

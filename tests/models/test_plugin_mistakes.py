@@ -1,12 +1,12 @@
 """Every mistake in a folder of one's own ends in one clear line, and leaves nothing behind."""
 
-import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
 from helpers import folders
-from helpers.command_line import command
+from helpers.command_line import FAST, TINY, refused
 
 from speedrun.backends import registry
 from speedrun.cli import app
@@ -16,45 +16,24 @@ RETURN = "return F.linear(torch.tanh(self.mix(recent)), self.embed.weight)"
 LOGITS = RETURN.removeprefix("return ")
 
 
-def race(arch: str, out: Path, *args: str) -> str:
-    """The one line that a refused race says."""
-    stories = folders.write_stories(out.parent / "stories.jsonl")
-    done = command(
-        "--arch",
-        arch,
-        "--minutes",
-        "0.2",
-        "--params",
-        "60K",
-        "--vocab",
-        "300",
-        "--eval-docs",
-        "20",
-        "--data",
-        stories,
-        "--out",
-        out,
-        "--set",
-        "model.context=32",
-        "--set",
-        "recipe.compile=false",
-        "--tune",
-        "off",
-        *(args if "--backend" in args else ("--backend", "cpu", *args)),
-    )
-    line = done.err
-    assert done.code == 2, line
-    assert line.startswith("error: ") and line.count("\n") == 1
-    assert not out.exists() or not list(out.iterdir()), "a refused race leaves nothing behind"
-    return line
+@pytest.fixture
+def race(stories, tmp_path):
+    """`race(arch)` is the one line that a refused race says."""
+
+    def said(arch: object, *args: object, device: str = "cpu") -> str:
+        out = tmp_path / "runs"
+        where = ("--device", device, "--data", stories, "--out", out, "--minutes", "0.02")
+        line = refused("--arch", arch, *where, *TINY, *FAST, *args)
+        assert not out.exists() or not list(out.iterdir()), "a refused race leaves nothing behind"
+        return line
+
+    return said
 
 
-def broken(tmp_path: Path, file: str, old: str, new: str) -> str:
-    """README's example in a folder, with one thing in it replaced."""
-    files = folders.readme_example()
+def changed(files: dict[str, str], tmp_path: Path, file: str, old: str, new: str) -> Path:
+    """A folder with these files, and one thing in them replaced."""
     assert old in files[file]
-    files[file] = files[file].replace(old, new)
-    return str(folders.write(tmp_path / "mine", files))
+    return folders.write(tmp_path / "mine", files | {file: files[file].replace(old, new)})
 
 
 # Seen before anything is opened: file, what is replaced, by what, what is said.
@@ -125,12 +104,15 @@ IN_THE_FOLDER = {
 
 
 @pytest.mark.parametrize("mistake", IN_THE_FOLDER)
-def test_a_mistake_in_the_folder_is_said_before_anything_is_opened(mistake, tmp_path):
+def test_a_mistake_in_the_folder_is_said_before_anything_is_opened(mistake, race, tmp_path):
     *replaced, says = IN_THE_FOLDER[mistake]
-    line = race(broken(tmp_path, *replaced), tmp_path / "runs")
+    line = race(changed(folders.readme_example(), tmp_path, *replaced))
     assert all(part in line for part in says), line
     assert "mine" in line and "unknown architecture" not in line
     assert not (tmp_path / "runs").exists()
+    if mistake == "an import that fails":  # nothing half-made is left for when it was mended
+        kept = [m for name, m in sys.modules.items() if name.startswith("speedrun_plugin_mine")]
+        assert not [module for module in kept if str(tmp_path) in str(module.__file__)]
 
 
 # Seen when the model is built and checked.
@@ -190,9 +172,9 @@ IN_THE_MODEL = {
 
 
 @pytest.mark.parametrize("mistake", IN_THE_MODEL)
-def test_a_mistake_in_the_model_is_said_before_the_clock_starts(mistake, tmp_path):
+def test_a_mistake_in_the_model_is_said_before_the_clock_starts(mistake, race, tmp_path):
     *replaced, says = IN_THE_MODEL[mistake]
-    line = race(broken(tmp_path, *replaced), tmp_path / "runs")
+    line = race(changed(folders.readme_example(), tmp_path, *replaced))
     assert all(part in line for part in says), line
 
 
@@ -206,20 +188,20 @@ FEATURES = """x = torch.tanh(self.mix(recent))
 @pytest.mark.parametrize(
     ("output", "says"),
     [
-        ("self.embed.weight, None", ["must give", "2 things"]),
-        ("self.embed.weight", ["must give", "Parameter"]),
-        ("self.embed.weight[1:], None, 0", ["(299, ", "(300, "]),
-        ("self.embed.weight[:, 1:], None, 0", ["features has shape (4, 32, ", "expected rows"]),
-        ("self.embed.weight, self.embed.weight[0], 9", ["tail entry has shape"]),
-        ("self.embed.weight, self.embed.weight[:1], 300", ["not normalised", "nats"]),
+        ("self.embed.weight, None", "must give .* 2 things"),
+        ("self.embed.weight", "must give .* Parameter"),
+        ("self.embed.weight[1:], None, 0", r"\(299, .*\(300, "),
+        ("self.embed.weight[:, 1:], None, 0", r"features has shape \(4, 32, .*expected rows"),
+        ("self.embed.weight, self.embed.weight[0], 9", "tail entry has shape"),
+        ("self.embed.weight, self.embed.weight[:1], 300", "not normalised .* nats"),
     ],
 )
-def test_a_mistake_in_features_and_output(output, says, tmp_path):
-    code = FEATURES.replace("OUTPUT", output)
+def test_a_mistake_in_features_and_output(output, says, race, tmp_path):
     files = folders.readme_example()
-    files[MODEL] = files[MODEL].replace("def logits", "def features").replace(RETURN, code)
-    line = race(str(folders.write(tmp_path / "mine", files)), tmp_path / "runs")
-    assert all(part in line for part in says), line
+    files[MODEL] = files[MODEL].replace("def logits", "def features")
+    code = FEATURES.replace("OUTPUT", output)
+    line = race(changed(files, tmp_path, MODEL, RETURN, code))
+    assert re.search(says, line), line
 
 
 @pytest.mark.parametrize(
@@ -231,65 +213,35 @@ def test_a_mistake_in_features_and_output(output, says, tmp_path):
         (None, "no such folder"),
     ],
 )
-def test_a_file_that_is_missing_is_named(left, says, tmp_path):
+def test_a_file_that_is_missing_is_named(left, says, race, tmp_path):
     files = folders.readme_example()
     if left is not None:
         folders.write(tmp_path / "mine", {name: files[name] for name in left})
-    assert says in race(str(tmp_path / "mine"), tmp_path / "runs")
+    assert says in race(tmp_path / "mine")
 
 
-def test_a_folder_given_without_a_slash_is_pointed_to(tmp_path, monkeypatch):
-    folders.write(tmp_path / "mine", folders.readme_example())
+def test_a_folder_given_without_a_slash_is_pointed_to(race, tmp_path, monkeypatch):
+    folder = folders.write(tmp_path / "mine", folders.readme_example())
     monkeypatch.chdir(tmp_path)
-    assert "--arch ./mine" in race("mine", tmp_path / "runs")
+    assert "--arch ./mine" in race("mine")
+    line = race(folder, "--set", "model.width=8")
+    assert "came to 2,656" in line and "--set model" in line, "a width that was fixed is varied"
 
 
-def test_what_the_folder_says_to_a_person_keeps_its_words(tmp_path):
-    line = race(str(folders.PLUGIN), tmp_path / "runs", "--set", "model.num_bags=0")
-    assert line == (
-        "error: architecture 'recent_words': model.num_bags=0: must divide model.width=1\n"
+def test_what_the_folder_says_to_a_person_keeps_its_words(race):
+    assert race(folders.PLUGIN, "--set", "model.num_bags=0") == (
+        "error: architecture 'recent_words': model.num_bags=0: must divide model.width=1"
     )
 
 
-def test_a_width_that_was_fixed_is_not_varied(tmp_path):
-    folder = folders.write(tmp_path / "mine", folders.readme_example())
-    line = race(str(folder), tmp_path / "runs", "--set", "model.width=8")
-    assert "came to 2,656" in line and "--set model" in line
-
-
-def test_the_whole_traceback_can_be_had(tmp_path, monkeypatch):
-    monkeypatch.setitem(os.environ, "SPEEDRUN_TRACEBACK", "1")
-    folder = broken(tmp_path, MODEL, RETURN, "return torch.tanh(self.mix)")
+def test_the_whole_traceback_can_be_had(stories, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEEDRUN_TRACEBACK", "1")
+    wrong = (MODEL, RETURN, "return torch.tanh(self.mix)")
+    folder = changed(folders.readme_example(), tmp_path, *wrong)
+    where = ["--arch", folder, "--device", "cpu", "--data", stories, "--out", tmp_path / "runs"]
     with pytest.raises(ValueError, match="torch_model") as caught:
-        app.main(
-            [
-                "--arch",
-                folder,
-                "--params",
-                "60K",
-                "--vocab",
-                "300",
-                "--backend",
-                "cpu",
-                "--data",
-                str(folders.write_stories(tmp_path / "stories.jsonl")),
-                "--out",
-                str(tmp_path / "runs"),
-            ]
-        )
+        app.main([str(word) for word in (*where, *TINY)])
     assert isinstance(caught.value.__cause__, TypeError)
-
-
-def test_a_folder_that_was_mended_can_be_imported(tmp_path):
-    """A failed import leaves nothing half-made for the next one."""
-    folder = broken(tmp_path, INIT, "import numpy", "import no_such_thing\nimport numpy")
-    race(folder, tmp_path / "runs")
-    assert not [
-        name
-        for name in sys.modules
-        if name.startswith("speedrun_plugin_mine")
-        and str(tmp_path) in str(sys.modules[name].__file__)
-    ]
 
 
 @pytest.mark.parametrize(
@@ -297,22 +249,15 @@ def test_a_folder_that_was_mended_can_be_imported(tmp_path):
     [
         ("return self.embed.weight, None, 0", "return self.embed.weight[1:], None, 0", "(299, "),
         ("return self.embed.weight,", "return self.embed.weight[:, 1:],", "features has shape (4"),
-        (
-            "return _rms_norm(x_BTD + self",
-            "return self.down @ _rms_norm(x_BTD + self",
-            "failed at mlx_model.py:",
-        ),
+        ("return _rms_norm(x_BTD +", "return self.down @ _rms_norm(x_BTD +", "at mlx_model.py:"),
         ("def output", "def outputs", "features and output, or logits"),
         ("self.speeds =", "self.paces = mx.zeros(1)\n        self.speeds =", "'paces'"),
         ("ages_TT >= 0", "ages_TT >= -1", "not causal"),
     ],
 )
-def test_mistakes_in_mlx(old, new, says, tmp_path):
+def test_mistakes_in_mlx(old, new, says, race, tmp_path):
     if not any(row.backend == "mlx" and row.available for row in registry.devices()):
         pytest.skip("mlx: not here")
     files = {f.name: f.read_text(encoding="utf-8") for f in folders.PLUGIN.glob("*.py")}
-    assert old in files["mlx_model.py"]
-    files["mlx_model.py"] = files["mlx_model.py"].replace(old, new)
-    folder = str(folders.write(tmp_path / "mine", files))
-    line = race(folder, tmp_path / "runs", "--backend", "mlx")
+    line = race(changed(files, tmp_path, "mlx_model.py", old, new), device="mlx")
     assert says in line, line

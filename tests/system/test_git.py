@@ -9,19 +9,13 @@ from speedrun.training.request import RunRequest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_this_checkout_holds_the_file_it_is_known_by():
-    assert (ROOT / git._OWN_FILE).is_file()
-
-
-def test_code_outside_a_checkout_has_no_commit(tmp_path):
-    assert git.code_version(tmp_path) == (None, None)
-
-
 def test_a_change_makes_the_tree_dirty(tmp_path):
     def run(*args: str) -> None:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
         subprocess.run(["git", "-C", str(tmp_path), *identity, *args], check=True)
 
+    assert git.code_version(tmp_path) == (None, None)
+    assert (ROOT / git._OWN_FILE).is_file()
     file = tmp_path / git._OWN_FILE
     file.parent.mkdir(parents=True)
     file.write_text("1")
@@ -36,5 +30,4 @@ def test_a_change_makes_the_tree_dirty(tmp_path):
 
 def test_default_output_folders_are_ignored():
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-    for folder in (str(RunRequest.out), "sweeps"):
-        assert f"{folder}/" in ignored
+    assert {f"{RunRequest.out}/", "sweeps/"} <= set(ignored)

@@ -5,45 +5,27 @@ import pytest
 from speedrun.system import hardware
 from speedrun.system.hardware import Machine, hardware_class
 
-
-def machine(**change) -> Machine:
-    facts = {"cpu": "Some CPU", "arch": "x86_64", "cores": 2, "memory_bytes": 1, "features": ()}
-    return Machine(**{**facts, **change})
+PLAIN = {"cpu": "Some CPU", "arch": "x86_64", "cores": 2, "memory_bytes": 1, "features": ()}
+APPLE = {"cpu": "Apple M3 Max", "arch": "arm64"}
 
 
 @pytest.mark.parametrize(
-    ("features", "name"),
+    ("system", "facts", "device", "name"),
     [
-        (("amx", "avx512"), "cpu-x86_64-2c-amx"),
-        (("avx512", "avx2"), "cpu-x86_64-2c-avx512"),
-        ((), "cpu-x86_64-2c"),
+        ("Linux", {"features": ("amx", "avx512")}, ("cpu",), "cpu-x86_64-2c-amx"),
+        ("Linux", {"features": ("avx512", "avx2")}, ("cpu",), "cpu-x86_64-2c-avx512"),
+        ("Linux", {}, ("cpu",), "cpu-x86_64-2c"),
+        ("Linux", {}, ("cuda", "NVIDIA H200"), "cuda-h200"),
+        ("Linux", {}, ("cuda", "NVIDIA H200", 8), "cuda-h200-x8"),
+        ("Linux", {}, ("cuda", "NVIDIA A100-SXM4-80GB"), "cuda-a100"),
+        ("Linux", {}, ("cuda", "NVIDIA GeForce RTX 4090"), "cuda-rtx-4090"),
+        ("Linux", {}, ("cuda", "Tesla T4"), "cuda-t4"),
+        ("Darwin", APPLE, ("cpu",), "apple-m3-max"),
     ],
 )
-def test_a_processor_is_named_by_cores_and_best_extension(features, name, monkeypatch):
-    monkeypatch.setattr("platform.system", lambda: "Linux")
-    assert hardware_class(machine(features=features), "cpu") == name
-
-
-@pytest.mark.parametrize(
-    ("accelerator", "name"),
-    [
-        ("NVIDIA H200", "cuda-h200"),
-        ("NVIDIA A100-SXM4-80GB", "cuda-a100"),
-        ("NVIDIA GeForce RTX 4090", "cuda-rtx-4090"),
-        ("Tesla T4", "cuda-t4"),
-    ],
-)
-def test_a_card_is_named_by_its_model(accelerator, name):
-    assert hardware_class(machine(), "cuda", accelerator) == name
-
-
-def test_several_devices_are_a_class_of_their_own():
-    assert hardware_class(machine(), "cuda", "NVIDIA H200", 8) == "cuda-h200-x8"
-
-
-def test_apple_machines_are_named_by_chip(monkeypatch):
-    monkeypatch.setattr("platform.system", lambda: "Darwin")
-    assert hardware_class(machine(cpu="Apple M3 Max", arch="arm64"), "cpu") == "apple-m3-max"
+def test_machines_are_named_by_their_parts(system, facts, device, name, monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: system)
+    assert hardware_class(Machine(**{**PLAIN, **facts}), *device) == name
 
 
 def test_this_machine_has_a_name():

@@ -9,13 +9,11 @@ import pytest
 
 from speedrun.system.subprocesses import Child, ChildEnded, ChildError, ChildTimeout
 
-TESTS = Path(__file__).resolve().parents[1]
-
 
 @pytest.fixture
 def child(monkeypatch, tmp_path):
     """Served from another working directory, as a module that PYTHONPATH leads to."""
-    monkeypatch.setenv("PYTHONPATH", str(TESTS))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
     monkeypatch.chdir(tmp_path)
     made = Child("helpers.served")
     yield made
@@ -39,6 +37,9 @@ def gone(pid: int) -> bool:
 
 
 def test_methods_are_called_and_errors_are_one_line(child):
+    with pytest.raises(ChildTimeout):
+        child.receive(timeout_s=0.01)
+    assert child.exit_code is None, "receiving does not end a child"
     started(child)
     assert child.call("echo", value={"a": [1, None]}, timeout_s=30) == {"a": [1, None]}
     assert math.isnan(child.call("echo", value=float("nan")))
@@ -48,6 +49,9 @@ def test_methods_are_called_and_errors_are_one_line(child):
     with pytest.raises(ChildError, match="AttributeError"):
         child.call("no_such_method")
     assert child.exit_code is None and child.call("echo", value=2) == 2, "errors do not end it"
+    with pytest.raises(ChildEnded, match=r"^killed by SIGSEGV$"):
+        child.call("crash", timeout_s=30)
+    assert child.exit_code == -11
 
 
 def test_an_object_that_cannot_be_made_says_why(child):
@@ -67,35 +71,20 @@ def test_one_that_hangs_is_killed_in_time_with_all_it_started(child):
     child.kill()
 
 
-@pytest.mark.parametrize(
-    ("method", "says"), [("crash", "killed by SIGSEGV"), ("leave", "no such thing")]
-)
-def test_the_reason_of_an_end_is_told(child, method, says):
-    started(child)
-    with pytest.raises(ChildEnded, match=f"^{says}$"):
-        child.call(method, timeout_s=30)
-    assert child.exit_code == {"crash": -11, "leave": 1}[method]
-
-
-def test_a_module_that_does_not_exist_says_so():
+def test_the_reason_of_an_end_is_told(child):
+    with pytest.raises(ChildEnded, match=r"^no such thing$"):
+        started(child).call("leave", timeout_s=30)
+    assert child.exit_code == 1
     made = Child("helpers.no_such_module")
     with pytest.raises(ChildEnded, match="No module named"):
         made.receive(timeout_s=60)
     made.kill()
 
 
-def test_receiving_does_not_end_a_child(child):
-    with pytest.raises(ChildTimeout):
-        child.receive(timeout_s=0.01)
-    assert child.exit_code is None
-    child.send({"kind": "start", "greeting": "hello"})
-    assert child.receive(60) == {"kind": "notice", "text": "hello"}
-
-
 def test_it_ends_with_its_parent_even_in_the_midst_of_work(child):
     """The system closes the other end of standard input when a parent dies."""
     grandchild = started(child).call("grandchild")
     child.send({"kind": "hang", "say_first": "busy"})
-    assert child.receive(30)["text"] == "busy"
+    assert child.receive(30) == {"kind": "notice", "text": "busy"}
     child._process.stdin.close()
     assert child._process.wait(timeout=20) == -9 and gone(grandchild)

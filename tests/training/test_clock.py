@@ -14,36 +14,26 @@ def test_budget_counts_from_start_to_stop_only(clock, fake_time):
     fake_time.advance(30)
     assert clock.share() == 0.0
     clock.start()
-    fake_time.advance(15)
+    with clock.account("data_wait"):
+        fake_time.advance(2)
+    fake_time.advance(13)
     assert clock.share() == pytest.approx(0.25)
     clock.stop()
     fake_time.advance(100)
     assert clock.spent_s() == pytest.approx(15)
+    ledger = clock.ledger()
+    assert set(ledger) == {f"{a}_s" for a in (*ACCOUNTS, "overshoot", "suspended")}
+    assert (ledger["train_s"], ledger["data_wait_s"]) == pytest.approx((13, 2))
 
 
-def test_share_never_exceeds_one_and_overshoot_is_kept(clock, fake_time):
+def test_a_step_fits_if_it_ends_inside_the_budget_and_overshoot_is_kept(clock, fake_time):
     clock.start()
-    fake_time.advance(61)
+    fake_time.advance(59)
+    assert clock.fits(1.0) and not clock.fits(1.01)
+    fake_time.advance(2)
     clock.stop()
     assert clock.share() == 1.0
     assert clock.ledger()["overshoot_s"] == pytest.approx(1.0)
-
-
-def test_a_step_fits_only_if_it_ends_inside_the_budget(clock, fake_time):
-    clock.start()
-    fake_time.advance(59)
-    assert clock.fits(1.0)
-    assert not clock.fits(1.01)
-
-
-def test_train_account_is_what_the_budget_bought_besides_waiting(clock, fake_time):
-    clock.start()
-    with clock.account("data_wait"):
-        fake_time.advance(2)
-    fake_time.advance(8)
-    clock.stop()
-    assert clock.ledger()["train_s"] == pytest.approx(8)
-    assert clock.ledger()["data_wait_s"] == pytest.approx(2)
 
 
 def test_accounts_are_charged_even_when_the_block_raises(clock, fake_time):
@@ -51,64 +41,28 @@ def test_accounts_are_charged_even_when_the_block_raises(clock, fake_time):
         fake_time.advance(3)
         raise RuntimeError
     assert clock.accounts["build"] == pytest.approx(3)
-
-
-def test_unknown_account_is_refused(clock):
     with pytest.raises(LookupError, match="unknown account"), clock.account("coffee"):
         pass
 
 
-def test_ledger_names_every_account_in_seconds(clock):
-    assert set(clock.ledger()) == {f"{a}_s" for a in (*ACCOUNTS, "overshoot", "suspended")}
-
-
-def test_sleep_shows_as_suspended(clock, fake_time):
+@pytest.mark.parametrize(
+    ("steps_s", "asleep_s", "waited_s", "suspended_s"),
+    [
+        ([1, 1], 20, 0, 40),  # the machine slept: the wall clock went on, ours stood still
+        ([1] * 50, 1e-4, 0, 0),  # two clocks drift apart
+        ([0.2] * 5 + [20], 0, 0, 19.8),  # a stall far longer than any step
+        ([0.2] * 5 + [20], 0, 19.8, 0),  # waiting for data is none
+        ([3, 4, 9, 6], 0, 0, 0),  # nor are slow steps
+    ],
+)
+def test_sleep_and_stalls_show_as_suspended(
+    clock, fake_time, steps_s, asleep_s, waited_s, suspended_s
+):
     clock.start()
-    fake_time.advance(1)
-    clock.tick()
-    fake_time.slept_s += 40  # the machine slept: the wall clock went on, ours stood still
-    fake_time.advance(1)
-    clock.tick()
+    for step_s in steps_s:
+        fake_time.advance(step_s)
+        fake_time.slept_s += asleep_s
+        in_wait_s = waited_s if step_s == 20 else 0.0
+        assert clock.tick(data_wait_s=in_wait_s) == pytest.approx(step_s - in_wait_s)
     clock.stop()
-    assert clock.suspended_s == pytest.approx(40)
-
-
-def test_clocks_drifting_apart_slowly_is_no_sleep(clock, fake_time):
-    clock.start()
-    for _ in range(50):
-        fake_time.advance(1)
-        fake_time.slept_s += 1e-4
-        clock.tick()
-    clock.stop()
-    assert clock.suspended_s == 0.0
-
-
-def test_a_stall_far_longer_than_any_step_is_suspended(clock, fake_time):
-    clock.start()
-    for _ in range(5):
-        fake_time.advance(0.2)
-        clock.tick()
-    fake_time.advance(20)
-    clock.tick()
-    clock.stop()
-    assert clock.suspended_s == pytest.approx(19.8)
-
-
-def test_waiting_for_data_is_no_stall(clock, fake_time):
-    clock.start()
-    for _ in range(5):
-        fake_time.advance(0.2)
-        clock.tick()
-    fake_time.advance(20)
-    assert clock.tick(data_wait_s=19.8) == pytest.approx(0.2)
-    clock.stop()
-    assert clock.suspended_s == 0.0
-
-
-def test_slow_steps_are_no_stall(clock, fake_time):
-    clock.start()
-    for seconds in (3.0, 4.0, 9.0, 6.0):
-        fake_time.advance(seconds)
-        clock.tick()
-    clock.stop()
-    assert clock.suspended_s == 0.0
+    assert clock.suspended_s == pytest.approx(suspended_s)

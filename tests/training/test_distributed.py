@@ -1,30 +1,29 @@
 """One race in two processes, end to end through torchrun and the real command line."""
 
+import contextlib
 import os
 import re
 import signal
-import time
 from pathlib import Path
 
 import psutil
 import pytest
-from helpers.command_line import FAST, TINY
-from helpers.process_groups import ROOT, TORCHRUN, kill_all, launch, launched
+from helpers.command_line import FAST, TINY, refused, runs, the_error
+from helpers.process_groups import (
+    ROOT,
+    TORCHRUN,
+    VARIABLES,
+    kill_all,
+    launch,
+    launched,
+    until_logged,
+)
 
-from speedrun.cli import app
 from speedrun.records.schema import load
 
 pytest.importorskip("torch")
 
 RUN = [*TORCHRUN, "2", str(ROOT / "run.py")]
-TWO = {
-    "RANK": "0",
-    "WORLD_SIZE": "2",
-    "LOCAL_RANK": "0",
-    "LOCAL_WORLD_SIZE": "2",
-    "MASTER_ADDR": "localhost",
-    "MASTER_PORT": "1",
-}
 
 
 @pytest.mark.slow
@@ -33,9 +32,8 @@ def test_two_processes_race_and_leave_one_record_a_seed(stories, tmp_path):
     arguments = ["--minutes", "0.04", "--seeds", "2", "--data", str(stories), "--out", str(out)]
     code, output, errors = launched([*RUN, *arguments, *TINY, *FAST])
     assert code == 0, errors
-    folders = sorted(folder for folder in out.iterdir())
-    assert [folder.name[-1] for folder in folders] == ["0", "1"]
-    for folder in folders:
+    assert [folder.name[-1] for folder in runs(out)] == ["0", "1"]
+    for folder in runs(out):
         record = load(folder / "record.json")
         assert record.status == "complete"
         facts = record.train.engine
@@ -49,15 +47,8 @@ def test_two_processes_race_and_leave_one_record_a_seed(stories, tmp_path):
         assert first is not None and last is not None and last < first
     # One process speaks.
     assert len(re.findall("^bits per byte", output, re.MULTILINE)) == 2
-    assert output.count("mean ± sd") == 1
-    assert "2 processes" in output
+    assert output.count("mean ± sd") == 1 and "2 processes" in output
     assert "Traceback" not in errors and "error:" not in errors
-
-
-def one_line(errors: str) -> str:
-    lines = [line for line in errors.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1, errors
-    return lines[0]
 
 
 @pytest.mark.slow
@@ -65,7 +56,7 @@ def test_a_mistake_of_all_processes_is_said_once(stories, tmp_path):
     arguments = ["--data", str(stories), "--out", str(tmp_path / "runs"), *TINY]
     code, _, errors = launched([*RUN, *arguments, "--set", "recipe.batch_rows=9"])
     assert code != 0
-    assert "take a multiple of 2, such as --set recipe.batch_rows=8" in one_line(errors)
+    assert "take a multiple of 2, such as --set recipe.batch_rows=8" in the_error(errors)
     assert set(re.findall(r"exitcode\s*: (-?\d+)", errors)) == {"2"}, errors
     assert not (tmp_path / "runs").exists()
 
@@ -81,56 +72,49 @@ def test_a_mistake_of_all_processes_is_said_once(stories, tmp_path):
         (["--set", "recipe.batch_rows=1"], "--set recipe.batch_rows=2"),
     ],
 )
-def test_what_several_processes_cannot_do_is_one_line(args, says, monkeypatch, capsys):
-    for name, value in TWO.items():
+def test_what_several_processes_cannot_do_is_one_line(args, says, monkeypatch):
+    ranks = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2"}
+    for name, value in (VARIABLES | ranks).items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(SystemExit) as stopped:
-        app.main(args)
-    assert stopped.value.code == 2
-    shown = capsys.readouterr().err
-    assert shown.startswith("error: ") and shown.count("\n") == 1 and says in shown
+    assert says in refused(*args)
 
 
+@contextlib.contextmanager
 def racing(stories: Path, out: Path):
     """A race of two processes whose clock runs: the launcher, and the processes by rank."""
-    process = launch(
-        [*RUN, "--minutes", "5", "--data", str(stories), "--out", str(out), *TINY, *FAST]
-    )
-    deadline = time.monotonic() + 150
-    while time.monotonic() < deadline:
-        logs = list(out.glob(".*partial/log.jsonl"))
-        if logs and logs[0].stat().st_size > 0:
-            children = psutil.Process(process.pid).children(recursive=True)
-            ranks = {child.environ().get("RANK"): child for child in children}
-            return process, {rank: ranks[rank] for rank in ("0", "1")}
-        time.sleep(0.1)
-    kill_all(process)
-    raise AssertionError(process.communicate())
+    where = ["--data", str(stories), "--out", str(out)]
+    process = launch([*RUN, "--minutes", "5", *where, *TINY, *FAST])
+    try:
+        until_logged(out, process)
+        children = psutil.Process(process.pid).children(recursive=True)
+        ranks = {child.environ().get("RANK"): child for child in children}
+        yield process, [ranks["0"], ranks["1"]]
+    finally:
+        kill_all(process)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lost", ["0", "1"])
+@pytest.mark.parametrize("lost", [0, 1])
 def test_a_process_that_dies_ends_the_race_of_all(stories, tmp_path, lost):
-    process, ranks = racing(stories, tmp_path)
-    ranks[lost].kill()
-    _, errors = process.communicate(timeout=90)
+    with racing(stories, tmp_path) as (process, ranks):
+        ranks[lost].kill()
+        _, errors = process.communicate(timeout=90)
+        left = ranks[1 - lost]
+        assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
     assert process.returncode != 0
-    left = ranks["1" if lost == "0" else "0"]
-    assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
-    assert "another process of this race is gone" in one_line(errors)
     assert errors.count("Traceback") == 1, "another one than torchrun's own"
+    assert "another process of this race is gone" in the_error(errors)
     assert not list(tmp_path.glob("*/record.json"))
-    if lost == "1":
+    if lost == 1:
         assert not list(tmp_path.iterdir()), "rank 0 left something behind"
 
 
 @pytest.mark.slow
 def test_a_signal_to_the_launcher_keeps_the_run(stories, tmp_path):
-    process, ranks = racing(stories, tmp_path)
-    os.kill(process.pid, signal.SIGTERM)
-    _, errors = process.communicate(timeout=120)
-    (path,) = tmp_path.glob("*/record.json")
-    record = load(path)
+    with racing(stories, tmp_path) as (process, ranks):
+        os.kill(process.pid, signal.SIGTERM)
+        _, errors = process.communicate(timeout=120)
+        assert not any(child.is_running() for child in ranks)
+    record = load(runs(tmp_path)[0] / "record.json")
     assert record.status == "interrupted" and record.score is not None, errors
     assert record.train.engine["world_size"] == 2
-    assert not any(child.is_running() for child in ranks.values())

@@ -1,5 +1,7 @@
 """Whole races in this process."""
 
+import dataclasses
+
 import pytest
 from helpers import folders
 
@@ -38,7 +40,7 @@ def counted(stories, tmp_path):
         budget_s=3.0,
         data=Data(path=str(stories), vocab=300, eval_docs=20),
         settings=("model.context=32",),
-        out=tmp_path,
+        out=tmp_path / "runs",
     )
 
 
@@ -71,31 +73,20 @@ def test_a_record_is_run_again_with_its_own_settings(counted, tmp_path):
     second = race(again, Silent(), StopFlag(()))
     assert second.record.config == first.record.config and second.record.argv == []
     assert second.record.score == first.record.score
-    other = RunRequest(
-        arch="ngram",
-        budget_s=3.0,
-        data=Data(path=path, vocab=280, eval_docs=20),
-        again=run,
-        out=tmp_path / "other",
-    )
+    fewer = dataclasses.replace(run.data, vocab=280)
+    other = dataclasses.replace(again, data=fewer, out=tmp_path / "other")
     with pytest.raises(ValueError, match="has 280 tokens, the model of the record 300"):
         race(other, Silent(), StopFlag(()))
     assert not list((tmp_path / "other").iterdir())
 
 
 @pytest.mark.slow
-def test_unfair_plugin_is_refused_before_the_clock_starts(stories, tmp_path, monkeypatch):
+def test_unfair_plugin_is_refused_before_the_clock_starts(counted, tmp_path, monkeypatch):
     """A model that reads the token it predicts never gets to train."""
     folder = folders.write(tmp_path / "leaky", folders.looking_ahead())
     monkeypatch.chdir(tmp_path)
-    request = RunRequest(
-        arch=str(folder),
-        params="60K",
-        budget_s=60,
-        data=Data(path=str(stories), vocab=300),
-        settings=("recipe.compile=false", "model.context=32"),
-        out=tmp_path / "runs",
-    )
+    settings = ("recipe.compile=false", *counted.settings)
+    request = dataclasses.replace(counted, arch=str(folder), settings=settings)
     with pytest.raises(UnfairModelError, match="not causal"):
         race(request, Silent(), StopFlag(()))
-    assert not list((tmp_path / "runs").iterdir())
+    assert not list(counted.out.iterdir())

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.fakes import CONTEXT, ROWS, FakeEngine, FakeStream, TableEngine, run_of
-from helpers.process_groups import on_threads
+from helpers.process_groups import code_of, on_threads
 
 from speedrun.backends import common
 from speedrun.config import Data, Recipe
 from speedrun.device import Device
-from speedrun.distributed.group import ProcessGroup, RaceOver
+from speedrun.distributed.group import ProcessGroup
 from speedrun.evaluation.scorer import Scorer, ScoringBatch, take_weights_of_rank_0
 from speedrun.protocols import OutOfMemory
 from speedrun.training import distributed, prepare, race
@@ -24,65 +24,61 @@ from speedrun.training.trainer import TrainingJob, train
 class NoTime:
     """Only the time of rank 0 counts."""
 
-    now_s = 0.0
-
     def __call__(self) -> float:
         return 0.0
 
     def advance(self, seconds: float) -> None: ...
 
 
-class AgreedEngine:
-    """A fake engine whose step runs out of memory on all ranks, as a backend's does."""
-
-    def __init__(self, fake: Any, group: ProcessGroup) -> None:
-        self.fake, self.group = fake, group
-
-    def step(self, rows, lr_scale):
-        common.on_every_rank(self.group, lambda: self.fake.step(rows, lr_scale))
-
-    def __getattr__(self, name):
-        return getattr(self.fake, name)
+@pytest.fixture
+def fakes(fake_time) -> list[Any]:
+    """The engines of two ranks."""
+    return [FakeEngine(fake_time, 1.0), FakeEngine(NoTime(), 1.0)]
 
 
-def trained(fakes, fake_time, **options):
-    """The training of rank 0, where each rank has its engine."""
+@pytest.fixture
+def trained(fakes, fake_time):
+    """`trained()` is the training of rank 0, or the error of both."""
 
-    def work(group):
-        time = fake_time if group.rank == 0 else NoTime()
-        wall = fake_time.wall if group.rank == 0 else NoTime()
-        job = TrainingJob(
-            run=run_of(30.0),
-            clock=BudgetClock(30.0, now=time, wall=wall),
-            stream=FakeStream(fake_time) if group.rank == 0 else None,
-            group=group,
-            **(options if group.rank == 0 else {}),
-        )
-        engine: Any = AgreedEngine(fakes[group.rank], group)
-        return train(engine, job)
+    def training(**options):
+        def work(group):
+            fake, first = fakes[group.rank], group.rank == 0
+            step, now, wall = fake.step, fake.fake_time, fake_time.wall if first else NoTime()
+            # Out of memory on one rank is so on all, as in a backend.
+            fake.step = lambda *args: common.on_every_rank(group, lambda: step(*args))
+            job = TrainingJob(
+                run=run_of(30.0),
+                clock=BudgetClock(30.0, now=now, wall=wall),
+                stream=FakeStream(fake_time) if first else None,
+                group=group,
+                **(options if first else {}),
+            )
+            try:
+                return train(fake, job)
+            except OutOfMemory as error:
+                return error, group.is_broken
 
-    return on_threads(len(fakes), work)[0]
+        return on_threads(2, work)
+
+    return training
 
 
-def test_all_ranks_take_the_steps_that_the_clock_of_rank_0_allows(fake_time):
-    fakes = [FakeEngine(fake_time, 1.0), FakeEngine(NoTime(), 1.0)]
-    training = trained(fakes, fake_time)
+def test_all_ranks_take_the_steps_that_the_clock_of_rank_0_allows(fakes, trained):
+    training = trained()[0]
     assert training.num_steps == fakes[0].num_steps == fakes[1].num_steps > 20
     assert fakes[0].scales == fakes[1].scales
     assert [fake.num_resets for fake in fakes] == [1, 1], "a warm-up step was kept"
 
 
-def test_all_ranks_stop_when_rank_0_is_asked_to(fake_time):
-    fakes = [FakeEngine(fake_time, 1.0), FakeEngine(NoTime(), 1.0)]
-    training = trained(fakes, fake_time, stop_requested=lambda: fakes[0].num_steps >= 5)
+def test_all_ranks_stop_when_rank_0_is_asked_to(fakes, trained):
+    training = trained(stop_requested=lambda: fakes[0].num_steps >= 5)[0]
     assert training.status == "interrupted"
     assert fakes[0].num_steps == fakes[1].num_steps == 5
 
 
-def test_one_rank_without_room_halves_the_pieces_of_all(fake_time):
-    fakes = [FakeEngine(fake_time, 1.0), FakeEngine(NoTime(), 1.0)]
+def test_one_rank_without_room_halves_the_pieces_of_all(fakes, trained):
     fakes[1].fits_rows = 1
-    training = trained(fakes, fake_time)
+    training = trained()[0]
     assert [fake.micro_batch_rows for fake in fakes] == [1, 1]
     assert fakes[1].num_steps == training.num_steps
     assert [event.what for event in training.events] == [
@@ -91,18 +87,10 @@ def test_one_rank_without_room_halves_the_pieces_of_all(fake_time):
     ]
 
 
-def test_memory_that_no_rank_has_is_an_error_of_all_and_breaks_nothing(fake_time):
-    fakes = [FakeEngine(fake_time, 1.0), FakeEngine(NoTime(), 1.0)]
+def test_memory_that_no_rank_has_is_an_error_of_all_and_breaks_nothing(fakes, trained):
     fakes[1].fits_rows = 0
-
-    def work(group):
-        engine: Any = AgreedEngine(fakes[group.rank], group)
-        job = TrainingJob(run=run_of(30.0), clock=BudgetClock(30.0), stream=None, group=group)
-        with pytest.raises(OutOfMemory, match="one row does not fit"):
-            train(engine, job)
-        return group.is_broken
-
-    assert on_threads(2, work) == [False, False]
+    for error, is_broken in trained():
+        assert "one row does not fit" in str(error) and not is_broken
 
 
 # -- scoring
@@ -126,15 +114,6 @@ def test_scores_of_a_group_are_those_of_one_process_to_the_last_bit():
 
 def test_times_and_prefix_belong_to_their_batch():
     calls: list[Any] = [[], []]
-
-    class Recording:
-        def __init__(self, rank: int) -> None:
-            self.calls = calls[rank]
-
-        def nll(self, rows, seed, prefix_length=0, shares=None):
-            self.calls.append((seed, prefix_length, None if shares is None else shares.tolist()))
-            return np.zeros((len(rows), rows.shape[1] - 1))
-
     rows = np.zeros((2, CONTEXT + 1), dtype=np.int32)
     batches = [
         ScoringBatch(rows=rows, seed=5),
@@ -142,8 +121,14 @@ def test_times_and_prefix_belong_to_their_batch():
     ]
 
     def work(group):
-        engine: Any = Recording(group.rank)
-        return list(Scorer(engine, group).nll(batches))
+        def nll(rows, seed, prefix_length=0, shares=None):
+            given = None if shares is None else shares.tolist()
+            calls[group.rank].append((seed, prefix_length, given))
+            return np.zeros((len(rows), rows.shape[1] - 1))
+
+        engine = TableEngine(np.zeros((1, 1)))
+        engine.nll = nll
+        list(Scorer(engine, group).nll(batches))
 
     on_threads(2, work)
     assert calls == [[(5, 0, None)], [(6, 3, [0.25, 1.0])]]
@@ -207,17 +192,13 @@ def test_what_a_rank_cannot_look_up_is_said_by_rank_0():
     """Such as an architecture's folder that is not on the other machine."""
 
     def work(group):
-        if group.rank == 0:
-            with (
-                pytest.raises(ValueError, match="rank 1: unknown architecture"),
-                distributed.dismissing(group),
-            ):
-                group.decide(lambda: 0)
-                prepare.look_up(RunRequest(params="60K"), group)
-            return None
-        with pytest.raises(RaceOver) as over:
-            race.take_part(RunRequest(arch="nowhere"), group)
-        return over.value.code
+        if group.rank > 0:
+            return code_of(race.take_part, RunRequest(arch="nowhere"), group)
+        refused = pytest.raises(ValueError, match="rank 1: unknown architecture")
+        with refused, distributed.dismissing(group):
+            group.decide(lambda: 0)
+            prepare.look_up(RunRequest(params="60K"), group)
+        return None
 
     assert on_threads(2, work) == [None, 2]
 
@@ -226,13 +207,11 @@ def test_data_that_rank_0_cannot_open_ends_all(tmp_path):
     request = RunRequest(params="60K", data=Data(path=str(tmp_path / "none")), out=tmp_path)
 
     def work(group):
-        if group.rank == 0:
-            with pytest.raises(ValueError, match="no such file"), distributed.dismissing(group):
-                race.race(request, prepare.Silent(), StopFlag(()), group=group)
-            return None
-        with pytest.raises(RaceOver) as over:
-            race.take_part(request, group)
-        return over.value.code
+        if group.rank > 0:
+            return code_of(race.take_part, request, group)
+        with pytest.raises(ValueError, match="no such file"), distributed.dismissing(group):
+            race.race(request, prepare.Silent(), StopFlag(()), group=group)
+        return None
 
     assert on_threads(2, work) == [None, 2]
     assert not list(tmp_path.iterdir())
@@ -243,13 +222,11 @@ def test_data_that_rank_0_cannot_open_ends_all(tmp_path):
 )
 def test_the_others_leave_however_rank_0_ends(ends_by, code):
     def work(group):
-        if group.rank == 0:
-            with contextlib.suppress(BaseException), distributed.dismissing(group):
-                if ends_by is not None:
-                    raise ends_by
-            return None
-        with pytest.raises(RaceOver) as over:
-            race.take_part(RunRequest(), group)
-        return over.value.code
+        if group.rank > 0:
+            return code_of(race.take_part, RunRequest(), group)
+        with contextlib.suppress(BaseException), distributed.dismissing(group):
+            if ends_by is not None:
+                raise ends_by
+        return None
 
     assert on_threads(2, work)[1] == code

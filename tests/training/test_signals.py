@@ -9,26 +9,17 @@ from speedrun.training.signals import StopFlag
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_before_there_is_something_to_keep_a_signal_leaves_at_once(number):
-    with StopFlag(), pytest.raises(KeyboardInterrupt):
-        os.kill(os.getpid(), number)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_asks_and_the_second_leaves(number):
+    before = signal.getsignal(number)
+    with StopFlag(), pytest.raises(KeyboardInterrupt):  # before there is something to keep
+        os.kill(os.getpid(), number)
     with StopFlag() as stop:
         stop.arm()
         os.kill(os.getpid(), number)
         assert stop.requested
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), number)
-
-
-def test_the_handlers_before_come_back():
-    before = signal.getsignal(signal.SIGINT)
-    with StopFlag():
-        assert signal.getsignal(signal.SIGINT) != before
-    assert signal.getsignal(signal.SIGINT) == before
+    assert signal.getsignal(number) is before
 
 
 def test_a_signal_that_is_not_asked_for_keeps_its_meaning():

@@ -15,142 +15,120 @@ def clock(fake_time):
     return BudgetClock(60.0, now=fake_time, wall=fake_time.wall)
 
 
-def trained(engine, stream, clock, recipe=None, **job):
-    run = run_of(clock.budget_s, **(recipe or {}))
-    return train(engine, TrainingJob(run=run, clock=clock, stream=stream, **job))
+@pytest.fixture
+def trained(clock, fake_time):
+    """`trained(engine)` trains on a stream; `before(stream)` happens before each of its draws."""
+
+    def training(engine, wait_s=0.0, *, clock=clock, before=None, epoch=None, recipe=None, **job):
+        stream = FakeStream(fake_time, wait_s, batches_per_epoch=epoch)
+        draw = stream.next_rows
+        if before is not None:
+            stream.next_rows = lambda timeout_s=None: (before(stream), draw(timeout_s))[1]
+        run = run_of(clock.budget_s, **(recipe or {}))
+        return train(engine, TrainingJob(run=run, clock=clock, stream=stream, **job))
+
+    return training
 
 
 def kinds(training):
     return [event.kind for event in training.events]
 
 
-def test_warm_up_is_undone_and_off_the_clock(clock, fake_time):
-    engine = FakeEngine(fake_time, step_s=1.0)
-    training = trained(engine, FakeStream(fake_time), clock)
-    assert engine.num_resets == 1
-    assert engine.num_steps == training.num_steps, "a warm-up step was kept: a free step"
-    assert clock.accounts["warmup"] > 0
-    assert clock.ledger()["train_s"] == pytest.approx(training.num_steps * 1.0)
-
-
-def test_compilation_has_its_own_account(clock, fake_time):
+def test_warm_up_is_undone_and_off_the_clock(trained, clock, fake_time):
     engine = FakeEngine(fake_time, step_s=1.0)
     engine.compiled = True
-    trained(engine, FakeStream(fake_time), clock)
-    assert clock.accounts["compile"] == pytest.approx(1.0)
+    training = trained(engine)
+    assert engine.num_resets == 1
+    assert engine.num_steps == training.num_steps, "a warm-up step was kept: a free step"
+    assert clock.accounts["compile"] == pytest.approx(1.0) and clock.accounts["warmup"] > 0
+    assert clock.ledger()["train_s"] == pytest.approx(training.num_steps * 1.0)
+    assert training.num_tokens == training.num_steps * ROWS * CONTEXT
+    assert training.num_steps > 50 and not training.events, "the documents go round"
 
 
 @pytest.mark.parametrize("step_s", [0.001, 0.01, 0.3, 0.7, 7.0])
-def test_budget_is_used_and_never_overshot(fake_time, step_s):
+def test_budget_is_used_and_never_overshot(trained, fake_time, step_s):
     budget_s = min(60.0, 5000 * step_s)
     clock = BudgetClock(budget_s, now=fake_time, wall=fake_time.wall)
-    trained(FakeEngine(fake_time, step_s), FakeStream(fake_time), clock)
+    trained(FakeEngine(fake_time, step_s), clock=clock)
     assert clock.overshoot_s == 0.0
     assert clock.spent_s() > budget_s - 2.2 * step_s
 
 
-def test_overshoot_stays_small_when_steps_slow_down(clock, fake_time):
+def test_overshoot_stays_small_when_steps_slow_down(trained, clock, fake_time):
     engine = FakeEngine(fake_time, step_s=0.2)
 
-    class Slowing(FakeStream):
-        def next_rows(self, timeout_s=None):
-            engine.step_s = 0.2 + 0.1 * clock.share()
-            return super().next_rows(timeout_s)
+    def slow_down(stream):
+        engine.step_s = 0.2 + 0.1 * clock.share()
 
-    trained(engine, Slowing(fake_time), clock)
+    trained(engine, before=slow_down)
     assert clock.overshoot_s < 0.005 * 60
 
 
-def test_data_that_stalls_near_the_end_is_not_waited_for_past_it(clock, fake_time):
-    class Stalling(FakeStream):
-        def next_rows(self, timeout_s=None):
-            self.wait_s = 20.0 if clock.spent_s() > 50 else 0.0
-            return super().next_rows(timeout_s)
-
-    training = trained(FakeEngine(fake_time, 0.5), Stalling(fake_time), clock)
+def test_slow_data_is_noticed_before_many_steps_were_taken(trained, fake_time):
+    """Steps that took nothing in warm-up must not be taken by the thousand between two looks."""
+    clock = BudgetClock(10.0, now=fake_time, wall=fake_time.wall)
+    trained(FakeEngine(fake_time, 1e-5), 0.1, clock=clock)
     assert clock.overshoot_s == 0.0
-    assert clock.spent_s() > 58
+
+
+def test_data_that_stalls_near_the_end_is_not_waited_for_past_it(trained, clock, fake_time):
+    def stall(stream):
+        stream.wait_s = 20.0 if clock.spent_s() > 50 else 0.0
+
+    training = trained(FakeEngine(fake_time, 0.5), before=stall)
+    assert clock.overshoot_s == 0.0 and clock.spent_s() > 58
     assert training.status == "complete"
     assert kinds(training) == ["data_ended"] and "no more of it" in training.events[0].what
 
 
-def test_data_that_never_comes_is_one_clear_line(clock, fake_time):
-    with pytest.raises(ValueError, match="no more of it came"):
-        trained(FakeEngine(fake_time, 0.5), FakeStream(fake_time, 1e6), clock)
-
-
-def test_waiting_for_data_is_on_the_clock_in_its_own_account(clock, fake_time):
-    training = trained(FakeEngine(fake_time, 0.5), FakeStream(fake_time, 0.5), clock)
+def test_waiting_for_data_is_on_the_clock_in_its_own_account(trained, clock, fake_time):
+    training = trained(FakeEngine(fake_time, 0.5), 0.5)
     assert training.num_steps == pytest.approx(60, abs=2)
     assert clock.accounts["data_wait"] == pytest.approx(training.num_steps * 0.5)
     assert clock.suspended_s == 0.0
 
 
-def test_schedules_see_the_share_of_the_budget_not_the_step(fake_time):
-    scales = {}
-    for step_s in (0.5, 1.5):
-        clock = BudgetClock(60.0, now=fake_time, wall=fake_time.wall)
-        engine = FakeEngine(fake_time, step_s)
-        trained(engine, FakeStream(fake_time), clock, {"cooldown": 0.5})
-        scales[step_s] = engine.scales
-    for step_s, seen in scales.items():
-        half = len(seen) // 2
-        assert seen[half - 1] == 1.0
-        assert seen[-1] == pytest.approx(2 * step_s / 60, abs=0.06)
+@pytest.mark.parametrize("step_s", [0.5, 1.5])
+def test_schedules_see_the_share_of_the_budget_not_the_step(trained, fake_time, step_s):
+    engine = FakeEngine(fake_time, step_s)
+    trained(engine, recipe={"cooldown": 0.5})
+    assert engine.scales[len(engine.scales) // 2 - 1] == 1.0
+    assert engine.scales[-1] == pytest.approx(2 * step_s / 60, abs=0.06)
 
 
-def test_fast_steps_are_waited_for_in_groups_but_singly_at_the_end(fake_time):
+def test_fast_steps_are_waited_for_in_groups_but_singly_at_the_end(trained, fake_time):
     engine, waits = FakeEngine(fake_time, step_s=0.01), []
     sync = engine.sync
-
-    def counting():
-        waits.append(engine.pending_s)
-        sync()
-
-    engine.sync = counting
-    clock = BudgetClock(10.0, now=fake_time, wall=fake_time.wall)
-    training = trained(engine, FakeStream(fake_time), clock)
+    engine.sync = lambda: (waits.append(engine.pending_s), sync())
+    training = trained(engine, clock=BudgetClock(10.0, now=fake_time, wall=fake_time.wall))
     waited = [w for w in waits[5:] if w > 0]
     assert len(waited) < training.num_steps / 5
     assert max(waited) == pytest.approx(0.2, abs=0.02)
     assert waited[-1] == pytest.approx(0.01)
 
 
-def test_tokens_are_targets(clock, fake_time):
-    training = trained(FakeEngine(fake_time, 1.0), FakeStream(fake_time), clock)
-    assert training.num_tokens == training.num_steps * ROWS * CONTEXT
-
-
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_a_loss_that_is_not_finite_ends_training(clock, fake_time, bad):
+def test_a_loss_that_is_not_finite_ends_training(trained, fake_time, bad):
     engine = FakeEngine(fake_time, 1.0)
     engine.losses = [9.0, 1.0, 1.0, bad]  # the first is the warm-up's
-    training = trained(engine, FakeStream(fake_time), clock)
-    assert training.status == "diverged"
-    assert training.num_steps == 3
+    training = trained(engine)
+    assert (training.status, training.num_steps) == ("diverged", 3)
     assert kinds(training) == ["diverged"] and str(bad) in training.events[0].what
 
 
-def test_a_stop_request_ends_training_after_the_step(clock, fake_time):
-    training = trained(
-        FakeEngine(fake_time, 1.0),
-        FakeStream(fake_time),
-        clock,
-        stop_requested=lambda: clock.spent_s() >= 10,
-    )
-    assert training.status == "interrupted"
-    assert training.num_steps == 10
+def test_a_stop_request_ends_training_after_the_step(trained, clock, fake_time):
+    training = trained(FakeEngine(fake_time, 1.0), stop_requested=lambda: clock.spent_s() >= 10)
+    assert (training.status, training.num_steps) == ("interrupted", 10)
 
 
-def test_out_of_memory_halves_the_micro_batch_on_the_clock(clock, fake_time):
+def test_out_of_memory_halves_the_micro_batch_on_the_clock(trained, clock, fake_time):
     engine = FakeEngine(fake_time, 1.0)
 
-    class Shrinking(FakeStream):
-        def next_rows(self, timeout_s=None):
-            engine.fits_rows = 1 if clock.share() > 0.5 else ROWS
-            return super().next_rows(timeout_s)
+    def shrink(stream):
+        engine.fits_rows = 1 if clock.share() > 0.5 else ROWS
 
-    training = trained(engine, Shrinking(fake_time), clock)
+    training = trained(engine, before=shrink)
     assert engine.micro_batch_rows == 1
     assert [event.what for event in training.events] == [
         "out of memory (no room); micro-batch now 2 rows",
@@ -159,48 +137,38 @@ def test_out_of_memory_halves_the_micro_batch_on_the_clock(clock, fake_time):
     assert kinds(training) == ["out_of_memory"] * 2
     assert training.status == "complete"
     assert training.num_steps == pytest.approx(57, abs=1), "the failed tries must cost time"
-
-
-def test_one_row_that_does_not_fit_is_an_error(clock, fake_time):
-    engine = FakeEngine(fake_time, 1.0)
     engine.fits_rows = 0
     with pytest.raises(OutOfMemory):
-        trained(engine, FakeStream(fake_time), clock)
+        trained(engine)
 
 
-def test_sleep_is_noted(clock, fake_time):
-    engine = FakeEngine(fake_time, 1.0)
+def test_sleep_is_noted(trained, clock, fake_time):
+    def sleep(stream):
+        fake_time.slept_s = 33.0 if stream.num_drawn >= 5 else 0.0
 
-    class Sleepy(FakeStream):
-        def next_rows(self, timeout_s=None):
-            if self.num_drawn == 5:
-                self.fake_time.slept_s = 33.0
-            return super().next_rows(timeout_s)
-
-    training = trained(engine, Sleepy(fake_time), clock)
+    training = trained(FakeEngine(fake_time, 1.0), before=sleep)
     assert clock.suspended_s == pytest.approx(33)
     assert kinds(training) == ["suspended"]
 
 
-def test_data_that_ends_keeps_what_was_trained(clock, fake_time):
-    class Ending(FakeStream):
-        def next_rows(self, timeout_s=None):
-            if self.num_drawn == 5:
-                raise OSError("disk gone")
-            return super().next_rows(timeout_s)
+def test_data_that_ends_keeps_what_was_trained(trained, fake_time):
+    def end(stream):
+        if stream.num_drawn == 5:
+            raise OSError("disk gone")
 
-    training = trained(FakeEngine(fake_time, 1.0), Ending(fake_time), clock)
+    training = trained(FakeEngine(fake_time, 1.0), before=end)
     assert (training.status, training.num_steps) == ("interrupted", 5)
     assert kinds(training) == ["data_ended"] and "disk gone" in training.events[0].what
 
 
-def test_data_that_never_begins_is_its_own_error(clock, fake_time):
-    class Empty(FakeStream):
-        def next_rows(self, timeout_s=None):
-            raise OSError("disk gone")
+def test_data_that_never_begins_is_its_own_error(trained, fake_time):
+    def end(stream):
+        raise OSError("disk gone")
 
     with pytest.raises(OSError, match="disk gone"):
-        trained(FakeEngine(fake_time, 1.0), Empty(fake_time), clock)
+        trained(FakeEngine(fake_time, 1.0), before=end)
+    with pytest.raises(ValueError, match="no more of it came"):
+        trained(FakeEngine(fake_time, 0.5), 1e6)
 
 
 def test_thinning_keeps_ends_and_means():
@@ -211,10 +179,8 @@ def test_thinning_keeps_ends_and_means():
     assert thinned(curve[:7], 100) == curve[:7]
 
 
-def test_training_ends_when_the_documents_were_read_often_enough(clock, fake_time):
-    engine = FakeEngine(fake_time, 0.01)
-    stream = FakeStream(fake_time, 0.0, batches_per_epoch=70)
-    training = trained(engine, stream, clock, max_epochs=1)
+def test_training_ends_when_the_documents_were_read_often_enough(trained, clock, fake_time):
+    training = trained(FakeEngine(fake_time, 0.01), epoch=70, max_epochs=1)
     assert (training.status, training.num_steps) == ("complete", 70)
     (event,) = training.events
     assert event.kind == "epochs_done" and event.share == pytest.approx(0.0117, abs=1e-3)
@@ -222,25 +188,11 @@ def test_training_ends_when_the_documents_were_read_often_enough(clock, fake_tim
     assert clock.spent_s() == pytest.approx(0.7)
 
 
-def test_without_a_limit_the_documents_go_round(clock, fake_time):
-    stream = FakeStream(fake_time, 0.0, batches_per_epoch=7)
-    training = trained(FakeEngine(fake_time, 1.0), stream, clock)
-    assert training.num_steps > 50
-    assert not training.events
-
-
-def test_what_is_left_after_the_last_step_is_on_the_clock_and_fits(clock, fake_time):
+def test_what_is_left_after_the_last_step_is_on_the_clock_and_fits(trained, clock, fake_time):
     engine = FakeEngine(fake_time, 0.5)
     engine.last_s = 10.0
-    training = trained(engine, FakeStream(fake_time), clock)
+    training = trained(engine, epoch=7)
     assert engine.num_finishes == 1
     assert training.num_steps == pytest.approx(99, abs=1)
     assert clock.spent_s() == pytest.approx(training.num_steps * 0.5 + 10.0)
     assert clock.overshoot_s == 0.0 and clock.suspended_s == 0.0
-
-
-def test_slow_data_is_noticed_before_many_steps_were_taken(fake_time):
-    """Steps that took nothing in warm-up must not be taken by the thousand between two looks."""
-    clock = BudgetClock(10.0, now=fake_time, wall=fake_time.wall)
-    trained(FakeEngine(fake_time, 1e-5), FakeStream(fake_time, 0.1), clock)
-    assert clock.overshoot_s == 0.0

@@ -21,14 +21,12 @@ def shown(record, terminal: bool = False, standing: Standing | None = None) -> s
     return out.getvalue()
 
 
-def test_plain_lines_without_padding_or_control_characters():
+def test_plain_lines_in_a_pipe_and_colours_in_a_terminal():
     text = shown(made())
     assert "bits per byte  " in text and "saved in runs" in text
     assert not [line for line in text.splitlines() if line != line.rstrip()]
     assert not [char for char in text if ord(char) < 32 and char != "\n"]
-
-
-def test_bits_per_byte_stand_out_in_a_terminal():
+    assert f"First run of this track in runs. Next: sample {FOLDER}, or race 3 seeds" in text
     assert "\x1b[1;32mbits per byte" in shown(made(), terminal=True)
 
 
@@ -37,11 +35,6 @@ def test_what_should_not_happen_is_shown_only_where_it_did():
     assert "past the budget" not in calm and "suspended" not in calm
     late = shown(made(changes={"clock.overshoot_s": 1.2, "clock.suspended_s": 0.0}))
     assert "exceptional    past the budget 1.2 s\n" in late
-
-
-def test_a_first_run_is_told_the_next_step():
-    text = shown(made())
-    assert f"First run of this track in runs. Next: sample {FOLDER}, or race 3 seeds" in text
 
 
 @pytest.mark.parametrize(("change", "word"), [(-0.01, "better"), (0.02, "worse")])
