@@ -22,6 +22,7 @@ GUIDES = sorted(
 RECORDS = ROOT / "leaderboard" / "records"
 PICTURED = "e70e9fac92a9f3580bb7a47a4947a197a03c13f287d2e67eca1ab2c49d1c2c5f"
 HISTORY = ("docs/log.md", "CHANGELOG.md")  # commands and files of their time
+CURRENT = [name for name in GUIDES if name not in HISTORY]
 COMMAND = re.compile(
     r"(?:^|`|-- |per-node 2 )(?:\$ )?(?:\S*python |)(run\.py\b(?!  )[^`\n]*)", re.M
 )
@@ -44,7 +45,7 @@ def anchors(name: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in headings}
 
 
-@pytest.mark.parametrize("guide", [name for name in GUIDES if name not in HISTORY])
+@pytest.mark.parametrize("guide", CURRENT)
 def test_every_command_is_one_that_the_command_line_takes(guide):
     for line in commands(guide):
         plain = re.sub(r"[\[\]…]", "", line).replace("\\|", "-").replace("--seed S", "--seed 0")
@@ -57,9 +58,7 @@ def test_every_command_is_one_that_the_command_line_takes(guide):
 
 def test_commands_are_found():
     assert "run.py doctor" in commands("README.md")
-    assert any(
-        line.startswith("run.py sweep --on ray") for line in commands("docs/many-machines.md")
-    )
+    assert "\nrun.py sweep --on ray" in "\n".join(["", *commands("docs/many-machines.md")])
     assert sum(len(commands(guide)) for guide in GUIDES) > 40
 
 
@@ -72,17 +71,17 @@ def test_every_link_leads_somewhere(guide):
             assert anchor[1:] in anchors(name), f"{guide}: {target}{anchor}"
 
 
-@pytest.mark.parametrize("guide", [name for name in GUIDES if name not in HISTORY])
+@pytest.mark.parametrize("guide", CURRENT)
 def test_every_file_that_is_named_is_there(guide):
-    named = re.findall(
-        r"`((?:speedrun|leaderboard|tests|docs|\.ci|\.github)/[\w./*-]+)`", text(guide)
-    )
-    for name in named:
+    folders = r"speedrun|leaderboard|tests|docs|\.ci|\.github"
+    for name in re.findall(rf"`((?:{folders})/[\w./*-]+)`", text(guide)):
         assert list(ROOT.glob(name.rstrip("/"))), f"{guide}: {name}"
+    for dotted in re.findall(r"`((?:speedrun|leaderboard)(?:\.\w+){2,})`", text(guide)):
+        assert pkgutil.resolve_name(dotted), f"{guide}: {dotted}"
 
 
 def test_what_a_folder_may_define_is_what_the_program_reads():
-    """Names in the tables of architectures/README.md, and dotted names in every guide."""
+    """Names in the tables of architectures/README.md."""
     told = text("architectures/README.md").split("## What a folder holds")[1]
     names = set(re.findall(r"^\| `(\w+)", told, re.M)) | set(re.findall(r"`(\w+)\([^`]*\)", told))
     read = "".join(
@@ -91,9 +90,6 @@ def test_what_a_folder_may_define_is_what_the_program_reads():
         for path in (ROOT / "speedrun").glob(part)
     )
     assert len(names) > 15 and {name for name in names if name not in read} == set()
-    for guide in (name for name in GUIDES if name not in HISTORY):
-        for dotted in re.findall(r"`((?:speedrun|leaderboard)(?:\.\w+){2,})`", text(guide)):
-            assert pkgutil.resolve_name(dotted), f"{guide}: {dotted}"
 
 
 def test_the_readme_is_short_and_its_first_commands_are_those_of_ci():
