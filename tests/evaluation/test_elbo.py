@@ -31,7 +31,7 @@ def drawn(docs, engine=None, seed=0, num_bytes=None):
 
 
 def test_the_mean_over_draws_is_the_bound_and_its_error_is_the_real_one():
-    docs = documents(60)
+    docs = documents(20)
     truth = sum(len(doc) - 1 for doc in docs) * math.log(VOCAB)
     runs = [drawn(docs, seed=seed) for seed in range(40)]
     off = np.array([run.nats.sum() - truth for run in runs])
