@@ -3,11 +3,11 @@
 import functools
 import importlib
 import pkgutil
+import platform
 
 from speedrun import backends
 from speedrun.device import Device
 from speedrun.protocols import Architecture, Backend, Engine, EngineSpec
-from speedrun.system import hardware
 from speedrun.text import nearest
 
 
@@ -63,5 +63,8 @@ def engine(spec: EngineSpec) -> Engine:
 
 def versions(driver: Backend) -> dict[str, str]:
     """Versions of Python, the operating system and a backend's libraries."""
-    system = {"python": hardware.python_version(), "os": hardware.operating_system()}
+    system = {
+        "python": platform.python_version(),
+        "os": f"{platform.system()} {platform.release()}",
+    }
     return system | driver.versions()

@@ -173,10 +173,10 @@ def _speaks() -> bool:
 
 def fail(errors: Console, line: str) -> NoReturn:
     """Print one line on standard error and exit with code 2."""
-    if not _speaks():
+    if _speaks():
+        errors.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+    else:
         from speedrun.training.distributed import wait_for_rank_0
 
         wait_for_rank_0()
-        sys.exit(2)
-    errors.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(2)

@@ -69,20 +69,15 @@ def _find(path: Path) -> list[Path]:
     kinds = ", ".join(_READERS)
     if not path.exists():
         raise ValueError(f"--data {path}: no such file or folder; give a folder or {kinds} file")
-    if path.is_file():
-        if path.suffix not in _READERS:
-            raise ValueError(f"--data {path}: allowed are {kinds} files and folders of them")
-        files = [path]
-    else:
-        for folder in (path / "data", path):
-            files = sorted(f for f in folder.glob("[!.]*") if f.suffix in _READERS and f.is_file())
-            if files:
-                break
-        if len({f.suffix for f in files}) > 1:
-            found = ", ".join(sorted({f.suffix for f in files}))
-            raise ValueError(f"--data {path}: files of one kind are allowed, found {found}")
+    if path.is_file() and path.suffix not in _READERS:
+        raise ValueError(f"--data {path}: allowed are {kinds} files and folders of them")
+    listed = [path] if path.is_file() else [*(path / "data").glob("[!.]*"), *path.glob("[!.]*")]
+    readable = [file for file in listed if file.suffix in _READERS and file.is_file()]
+    files = sorted(file for file in readable if file.parent == readable[0].parent)
     if not files:
         raise ValueError(f"--data {path}: nothing to read there; put {kinds} files in it")
+    if len(found := sorted({file.suffix for file in files})) > 1:
+        raise ValueError(f"--data {path}: files of one kind are allowed, found {', '.join(found)}")
     for file in files:
         if file.stat().st_size == 0:
             raise ValueError(f"--data {file}: the file is empty; give one with text")

@@ -79,7 +79,7 @@ def load_untrusted(raw: bytes, where: str, *, vocab: int, fingerprint: str) -> T
     try:
         content = json.loads(raw.decode("utf-8"))
         ids, merges = content["model"]["vocab"], content["model"]["merges"]
-        is_numbered = ids[END_OF_TEXT] == EOT and sorted(ids.values()) == list(range(vocab))
+        is_numbered = ids[END_OF_TEXT] == EOT and sorted(ids.values()) == [*range(vocab)]
         bpe = _byte_level_bpe(ids, merges) if is_numbered else None
     except Exception as error:  # JSON and the library raise what they like
         raise ValueError(f"{where}: no tokenizer of a race ({reason(error)})") from None

@@ -43,11 +43,11 @@ class ScoringConfig:
 
 def encode(heldout: HeldOut, tokenizer: Tokenizer) -> Documents:
     """The held-out documents as `score` takes them."""
-    mark = np.array([EOT], dtype=np.int32)
-    encoded = (tokenizer.encode(d).astype(np.int32) for d in heldout.documents)
+    num_bytes = [len(document.encode("utf-8")) for document in heldout.documents]
+    encoded = (tokenizer.encode(document).astype(np.int32) for document in heldout.documents)
     return Documents(
-        tokens=[np.concatenate((mark, ids, mark)) for ids in encoded],
-        num_bytes=np.array([len(d.encode("utf-8")) for d in heldout.documents], dtype=np.float64),
+        tokens=[np.pad(ids, 1, constant_values=EOT) for ids in encoded],
+        num_bytes=np.array(num_bytes, dtype=np.float64),
     )
 
 

@@ -137,8 +137,7 @@ def _by_width(config: type, target: int, vocab: int, fixed: Mapping[str, Any]) -
         return config(vocab=vocab, width=width, **fixed)
 
     # The narrowest that reaches the target, or the one before.
-    widths = range(1, _WIDEST)
-    reaches = 1 + bisect_left(widths, target, key=lambda width: of(width).num_params)
+    reaches = 1 + bisect_left(range(1, _WIDEST), target, key=lambda width: of(width).num_params)
     nearest_two = of(max(1, reaches - 1)), of(reaches)
     return min(nearest_two, key=lambda c: abs(c.num_params - target))
 

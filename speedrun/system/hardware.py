@@ -64,16 +64,6 @@ def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9_]+", "-", text).strip("-")
 
 
-def operating_system() -> str:
-    """Name and release of the operating system."""
-    return f"{platform.system()} {platform.release()}"
-
-
-def python_version() -> str:
-    """Version of the Python that runs this."""
-    return platform.python_version()
-
-
 def load_per_core() -> float | None:
     """One-minute load average divided by the usable cores; None where there is none."""
     return os.getloadavg()[0] / usable_cores() if hasattr(os, "getloadavg") else None

@@ -49,8 +49,8 @@ class RunRequest:
             "eval-docs": "all" if self.data.eval_docs is None else self.data.eval_docs,
             "tune": self.tune,
         }
-        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        return words + [word for setting in self.settings for word in ("--set", setting)]
+        pairs = [*options.items(), *(("set", setting) for setting in self.settings)]
+        return [word for name, value in pairs for word in (f"--{name}", str(value))]
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,8 @@ def stories(split: str, start: int = 0) -> Iterator[str]:
 
 def fingerprint(split: str) -> str:
     """SHA-256 over the version and the first hundred stories of a split."""
-    digest = hashlib.sha256(f"storybook {VERSION} {split}".encode())
-    for index in range(_NUM_FINGERPRINTED):
-        digest.update(b"\0" + story(index, split).encode())
-    return digest.hexdigest()
+    told = (story(index, split) for index in range(_NUM_FINGERPRINTED))
+    return hashlib.sha256("\0".join((f"storybook {VERSION} {split}", *told)).encode()).hexdigest()
 
 
 def _check(split: str, index: int) -> None:

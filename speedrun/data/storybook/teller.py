@@ -20,12 +20,9 @@ GENDERS = {
 @cache
 def pronouns(genders: str) -> dict[str, str]:
     """Pronouns of the hero ({he}), the friend ({fhe}), the elder ({ehe}), the worker ({whe})."""
-    facts = {}
-    for role, gender in zip(ROLES, genders, strict=True):
-        for word, form in GENDERS[gender].items():
-            key = role + word
-            facts |= {key: form, key.capitalize(): form.capitalize()}
-    return facts
+    roles = zip(ROLES, genders, strict=True)
+    facts = {role + word: form for role, gender in roles for word, form in GENDERS[gender].items()}
+    return facts | {key.capitalize(): form.capitalize() for key, form in facts.items()}
 
 
 class Teller(dict[str, str]):
@@ -84,17 +81,14 @@ class Teller(dict[str, str]):
             self.update(hero=self["pet"], friend=self["pet"], hands="paws")
             self.update(kind=self["pawed"], fkind=self["anybeast"])
         else:
-            self._cast_children(hero, friend)
+            child = {"f": "girl", "m": "boy"}
+            self.update(kind=child[hero], fkind=child[friend], hands="hands")
+            self.update(hero=self[child[hero]], friend=self[child[friend]])
         while self["friend"] == self["hero"]:
             self["friend"] = self["helper"]
         for name in SETTLED:
             self.settle(name)
         return genders
-
-    def _cast_children(self, hero: str, friend: str) -> None:
-        child = {"f": "girl", "m": "boy"}
-        self.update(kind=child[hero], fkind=child[friend], hands="hands")
-        self.update(hero=self[child[hero]], friend=self[child[friend]])
 
 
 def tell(grammar: Grammar, draw: Callable[[], float]) -> tuple[str, Teller]:
