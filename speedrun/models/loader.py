@@ -44,7 +44,7 @@ class LoadedArchitecture:
         """The configuration of a preset: the folder's `for_preset`, or the preset's fields."""
         if hasattr(self.package, "for_preset"):
             return self.package.for_preset(name, vocab, **fixed)
-        return self.Config(vocab=vocab, **{**self.PRESETS[name], **fixed})
+        return self.package.Config(vocab=vocab, **{**self.PRESETS[name], **fixed})
 
     def forward_flops(self, config: ModelConfig, tail_share: float) -> Mapping[str, float] | None:
         """FLOPs of one token's forward pass by part; None where the package counts none."""
