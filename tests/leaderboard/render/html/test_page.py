@@ -85,6 +85,7 @@ def few(tmp_path_factory) -> Path:
     return store
 
 
+@pytest.mark.slow
 def test_nothing_comes_from_outside_and_every_link_leads_somewhere(found):
     assert len(found) == 15
     for one in found:
@@ -101,6 +102,7 @@ def test_nothing_comes_from_outside_and_every_link_leads_somewhere(found):
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", text)
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text_and_nothing_else(found):
     for one in found:
         assert not one.of("img") and all("class" in i for i in one.of("i"))
@@ -112,6 +114,7 @@ def test_hostile_names_are_text_and_nothing_else(found):
         assert name in index.text, name
 
 
+@pytest.mark.slow
 def test_ids_are_unique_in_each_page(found):
     for one in found:
         ids = [attributes["id"] for _, attributes in one.elements if "id" in attributes]
@@ -121,6 +124,7 @@ def test_ids_are_unique_in_each_page(found):
         assert set(uses) <= set(ids)
 
 
+@pytest.mark.slow
 def test_points_have_tooltips_and_links(hostile):
     text = (hostile / "index.html").read_text(encoding="utf-8")
     for name in ("&lt;script&gt;alert(1)&lt;/script&gt;", "$\\frac{1}{0$ \\mathbf{x}"):
