@@ -40,7 +40,7 @@ def engine_with(arch: str = "transformer", device: str = "cpu", **fields: Any) -
 
 @functools.cache
 def plain_losses(arch: str, device: str) -> list[float]:
-    return losses_of(engine_with(arch, device, fused=True, attention="auto"), NUM_STEPS, 0.2)
+    return losses_of(engine_with(arch, device, fused=True, attention="auto"), NUM_STEPS)
 
 
 @pytest.mark.slow
@@ -55,9 +55,9 @@ def test_every_candidate_trains_as_plain_settings_do(arch, device, fields):
     if device == "mlx":
         pytest.importorskip("mlx.core")
     right = plain_losses(arch, device)
-    losses = losses_of(engine_with(arch, device, **fields), NUM_STEPS, 0.2)
+    losses = losses_of(engine_with(arch, device, **fields), NUM_STEPS)
     assert losses == pytest.approx(right, rel=TOLERANCE[fields.get("precision", "fp32")])
-    assert right[-1] < right[0] - 0.1, "and there is something to be wrong about"
+    assert right[-1] < right[0] - 0.05, "and there is something to be wrong about"
 
 
 def test_settings_win_over_what_the_recipe_leaves_open():
