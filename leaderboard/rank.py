@@ -9,6 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from leaderboard.attestations import Submission, Verification
 from speedrun.records.statistics import SIGNIFICANCE, Spread, over_seeds, welch
@@ -137,6 +138,7 @@ def _entry(
 ) -> Entry:
     runs = tuple(sorted(group, key=lambda run: (run.seed, run.created, run.id)))
     authors = [submissions[run.id].author for run in runs if run.id in submissions]
+    spreads: dict[str, Any] = {name: over_seeds(runs, name) for name in SPREADS}
     return Entry(
         id=hashlib.sha256("\0".join(key).encode("utf-8", "surrogatepass")).hexdigest()[:12],
         track=Track.of(runs[0]),
@@ -145,7 +147,7 @@ def _entry(
         runs=runs,
         verifications=tuple(v for run in runs for v in verifications.get(run.id, ())),
         created=max(run.created for run in runs),
-        **{name: over_seeds(runs, name) for name in SPREADS},
+        **spreads,
     )
 
 

@@ -20,18 +20,22 @@ class ModelConfig(Protocol):
     @property
     def vocab(self) -> int:
         """Size of the vocabulary."""
+        ...
 
     @property
     def context(self) -> int:
         """Longest input in tokens."""
+        ...
 
     @property
     def num_params(self) -> int:
         """Number of trainable parameters."""
+        ...
 
     @property
     def num_params_non_embedding(self) -> int:
         """Trainable parameters without embedding and output tables."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

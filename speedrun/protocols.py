@@ -49,6 +49,7 @@ class Reader(Protocol):
 
     def feed(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
         """Logits [vocab] of the token after `tokens` [length], which follow those fed before."""
+        ...
 
 
 class Engine(Protocol):
@@ -62,12 +63,14 @@ class Engine(Protocol):
 
     def finalize_s(self) -> float:
         """Upper estimate of the seconds that `finalize` would take now; 0 where nothing is left."""
+        ...
 
     def finalize(self) -> None:
         """Do the work that training has put off; on the clock, after the last step."""
 
     def train_loss(self) -> float:
         """Mean loss in nats per token over the steps since the last call; synchronises."""
+        ...
 
     def nll(
         self,
@@ -83,6 +86,7 @@ class Engine(Protocol):
         (0, 1] (None: stratified). The first `prefix_length` targets are context: without noise,
         and at no cost.
         """
+        ...
 
     def logits(
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
@@ -92,6 +96,7 @@ class Engine(Protocol):
         Of the next tokens; of a diffusion model, of the clean tokens behind noisy ones at noise
         `steps` [rows].
         """
+        ...
 
     def reader(self) -> Reader:
         """An exact model at the start of a text, for sampling.
@@ -100,9 +105,11 @@ class Engine(Protocol):
         whole text. Of a text longer than the context it sees the last `context` tokens. The
         weights must not change while it reads.
         """
+        ...
 
     def weights(self) -> Weights:
         """Copies of the parameters by name."""
+        ...
 
     def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
         """Set the parameters; ValueError where names or shapes differ."""
@@ -112,12 +119,15 @@ class Engine(Protocol):
 
     def halve_micro_batch(self) -> int:
         """Halve the rows of one forward pass; the new size. OutOfMemory where it is 1 already."""
+        ...
 
     def peak_bytes(self) -> int:
         """Most memory that was in use so far."""
+        ...
 
     def metadata(self) -> dict[str, Any]:
         """Facts for the record: precision, micro-batch, compilation, threads, fallbacks."""
+        ...
 
 
 class Profiled(Protocol):
@@ -125,6 +135,7 @@ class Profiled(Protocol):
 
     def profile(self, batches: Sequence[Rows]) -> Profile:
         """Train on these batches, a step each or a few, and time the parts of a step."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,9 +159,11 @@ class Backend(Protocol):
 
     def devices(self) -> Sequence[Device]:
         """Devices that it drives, with the reason where one is not available."""
+        ...
 
     def engine(self, spec: EngineSpec) -> Engine:
         """A new engine; ValueError where the spec cannot be met on its device."""
+        ...
 
     def join(self, device: Device, timeout_s: float) -> ProcessGroup:
         """The group of the processes that a launcher of this framework started.
@@ -158,6 +171,7 @@ class Backend(Protocol):
         A process that does not answer for `timeout_s` is given up. ValueError where several
         processes cannot train together on this device.
         """
+        ...
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
@@ -167,18 +181,22 @@ class Backend(Protocol):
         The first value of each is the plain one, which works wherever anything does; numbers
         come in an order in which one that loses makes the next not worth trying.
         """
+        ...
 
     def prepare(self, device: Device, execution: ExecutionConfig) -> Mapping[str, Any]:
         """Set what the whole process shares, such as threads; facts for the record.
 
         A new engine does it, too.
         """
+        ...
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         """Measured matrix-product rate in GFLOP/s; None where the precision does not exist."""
+        ...
 
     def versions(self) -> dict[str, str]:
         """Versions of the framework by package name."""
+        ...
 
 
 class Architecture(Protocol):
@@ -195,30 +213,38 @@ class Architecture(Protocol):
 
     def for_params(self, target: int, vocab: int, **fixed: Any) -> ModelConfig:
         """The configuration within 3 % of `target` parameters; at most `target` if counted."""
+        ...
 
     def preset(self, name: str, vocab: int, **fixed: Any) -> ModelConfig:
         """The configuration of a preset; fields in `fixed` win."""
+        ...
 
     def forward_flops(self, config: ModelConfig, tail_share: float) -> Mapping[str, float] | None:
         """FLOP of a forward pass per token, by part; None where the architecture has no count.
 
         `tail_share` of the targets need the tail of a softmax of two levels.
         """
+        ...
 
     def initial(self, config: ModelConfig, seed: int) -> Weights:
         """Initial weights by name, drawn in NumPy so that every framework starts the same."""
+        ...
 
     def backends(self) -> list[str]:
         """Names of the backends that it has a model for."""
+        ...
 
     def model(self, backend: str) -> type:
         """The model class for a backend; ValueError where there is none."""
+        ...
 
     def warnings(self, device: Device) -> tuple[str, ...]:
         """Warnings before a run on this device, such as that a slower path is taken."""
+        ...
 
     def plugin_errors(self) -> contextlib.AbstractContextManager[None]:
         """Inside it errors of code from outside the project are attributed to it, in one line."""
+        ...
 
     # A diffusion model has these too, in NumPy.
 
@@ -235,6 +261,7 @@ class Architecture(Protocol):
         For training; or, with the first `prefix_length` targets as context, for scoring: then the
         architecture may draw some steps more often and weight their terms less.
         """
+        ...
 
     def p_sample(
         self,
@@ -249,3 +276,4 @@ class Architecture(Protocol):
 
         `probs(noisy, step)` are the model's probabilities [length, vocab] of the clean tokens.
         """
+        ...

@@ -18,6 +18,7 @@ class Documents(Protocol):
     def __next__(self) -> str: ...
     def state(self) -> dict[str, Any]:
         """Plain values that `Source.train` resumes from, right after the last document given."""
+        ...
 
     def close(self) -> None:
         """Release files and connections; the iterator is not used afterwards."""
@@ -32,9 +33,11 @@ class Source(Protocol):
 
     def train(self, state: dict[str, Any] | None = None) -> Documents:
         """Training documents from the start, or from after a saved state."""
+        ...
 
     def heldout(self, limit: int | None) -> list[str]:
         """The first `limit` held-out documents (all for None), in their fixed order."""
+        ...
 
 
 class Counted:

@@ -104,7 +104,10 @@ _KINDS: dict[str, EventKind] = {
 
 def _kind_of(event: dict[str, Any]) -> EventKind:
     what = event.get("what", "")
-    return next((kind for start, kind in _KINDS.items() if what.startswith(start)), "other")
+    for start, kind in _KINDS.items():
+        if what.startswith(start):
+            return kind
+    return "other"
 
 
 class Event(Section):

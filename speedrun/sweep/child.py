@@ -109,9 +109,10 @@ def main() -> None:
     from speedrun.training.race import race
     from speedrun.training.signals import StopFlag
 
-    values = dict(parent.receive())
+    values: dict[str, Any] = dict(parent.receive())
     data, out = Data(**values.pop("data")), Path(values.pop("out"))
-    request = RunRequest(**values | {"settings": tuple(values["settings"])}, data=data, out=out)
+    values["settings"] = tuple(values["settings"])
+    request = RunRequest(**values, data=data, out=out)
     try:
         with StopFlag() as stop:
             finished = race(request, _Callbacks(parent), stop, started_s=process_age_s())

@@ -38,7 +38,7 @@ def test_batched_muon_follows_stock_muon():
         {n: mx.array(rng.normal(size=s).astype(np.float32)) for n, s in shapes.items()}
         for _ in range(4)
     )
-    settings = {"learning_rate": 0.02, "momentum": 0.9, "weight_decay": 0.0}
+    settings: dict[str, Any] = {"learning_rate": 0.02, "momentum": 0.9, "weight_decay": 0.0}
     ends = []
     for muon in (stock.Muon(**settings), optimizers.BatchedMuon(**settings, dtype=mx.float32)):
         params = start

@@ -72,6 +72,7 @@ def code_of(work: Callable[..., Any], *args: Any) -> int:
     """Exit code with which a rank above 0 leaves `work` when rank 0 has left."""
     with pytest.raises(RaceOver) as over:
         work(*args)
+    assert isinstance(over.value.code, int)
     return over.value.code
 
 

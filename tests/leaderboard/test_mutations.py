@@ -144,7 +144,7 @@ def test_changed_records_are_refused_or_hold(tmp_path):
     accepted = []
     every = settings(derandomize=True, max_examples=200, database=None, deadline=None)
 
-    @settings(every, suppress_health_check=list(HealthCheck))
+    @settings(every, suppress_health_check=list(HealthCheck))  # type: ignore[arg-type]
     @given(text=changed())
     def tried(text):
         accepted.append(check(text, tmp_path))

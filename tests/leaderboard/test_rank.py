@@ -1,5 +1,7 @@
 """Entries and their standing: seeds together, bounds apart, a record only by a Welch test."""
 
+from typing import Any
+
 import pytest
 from helpers.made_records import BOUND, made, submission, verification
 
@@ -98,8 +100,8 @@ def test_what_is_different_is_another_entry(path, value):
     "path", ["budget_s", "score.num_docs", "data.train_fingerprint", "data.heldout_fingerprint"]
 )
 def test_tracks_stay_apart(path):
-    value = "e" * 64 if "data" in path else 60
-    found = boards([*OLD, *runs(0.1, 0.2, **{path: value})])
+    changes: dict[str, Any] = {path: "e" * 64 if "data" in path else 60}
+    found = boards([*OLD, *runs(0.1, 0.2, **changes)])
     assert sorted(len(board.entries[0].runs) for board in found) == [2, 3]
 
 

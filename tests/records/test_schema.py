@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+from typing import Any
 
 import pytest
 from helpers.made_records import leaves, made, put, resealed
@@ -180,7 +181,8 @@ def test_values_outside_the_schema_are_never_sealed(path, value):
     ],
 )
 def test_what_is_no_record_is_refused(whole, text, says):
-    assert says in refusal(text(whole) if callable(text) else text)
+    given: Any = text(whole) if callable(text) else text
+    assert says in refusal(given)
 
 
 def test_a_file_that_is_not_utf8_is_refused():

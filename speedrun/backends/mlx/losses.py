@@ -78,7 +78,7 @@ class DiffusionLoss(CleanTokens):
     def arrays(self, batch: NoisedBatch) -> Arrays:
         """The batch on the device; shapes depend on the number of rows alone."""
         parts = (batch.noisy, batch.clean, batch.steps, batch.active, batch.weights)
-        return tuple(mx.array(part) for part in parts)
+        return tuple(mx.array(part) for part in parts)  # type: ignore[arg-type]
 
     def loss_sum(self, model: Any, *arrays: mx.array) -> mx.array:
         """Sum of the training loss over its terms, a scalar in fp32."""

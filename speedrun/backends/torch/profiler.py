@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+import torch.utils._pytree as pytree
 from torch import Tensor, nn
 
 from speedrun.backends.timeline import (
@@ -166,7 +167,7 @@ def _nodes_between(inputs: Any, outputs: Any) -> set[Any]:
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    leaves, _ = torch.utils._pytree.tree_flatten(value)
+    leaves, _ = pytree.tree_flatten(value)
     return (leaf for leaf in leaves if isinstance(leaf, Tensor))
 
 

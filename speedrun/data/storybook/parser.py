@@ -49,7 +49,7 @@ class Grammar:
         self.tables: dict[str, list[dict[str, str]]] = {}
         self.plots: list[Plot] = []
         self._choices: dict[str, str] = {}
-        self._facts = set(SETTLED)
+        self._facts: set[str] = set(SETTLED)
         self._take: Callable[[str], None] = self._refuse
         for text in texts:
             for line in _logical_lines(text):
