@@ -46,7 +46,7 @@ def _gains(whole: Smoothed, vocab: int) -> list[Floats]:
 
 
 def _families(level: Level, vocab: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where n-grams with another context begin, and the contexts."""
+    """Indices at which the context of sorted n-grams changes, and the contexts."""
     context = level.keys // vocab
     is_first = np.ones(len(context), dtype=bool)
     is_first[1:] = context[1:] != context[:-1]

@@ -46,8 +46,6 @@ def test_a_race_leaves_whole_run_directories(raced):
         assert {file.name for file in folder.iterdir()} == files
         record = load(folder / "record.json")
         assert record.status == "complete"
-        on_clock_s = record.clock.train_s + record.clock.data_wait_s
-        assert on_clock_s <= record.budget_s + record.clock.overshoot_s + 1e-6
         assert record.score is not None and record.score.bits_per_byte < 6
         log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
         assert log[-1]["num_steps"] == record.train.num_steps
