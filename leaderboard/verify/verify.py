@@ -14,8 +14,6 @@ from speedrun.data import open
 from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source, SourceUnavailable
 from speedrun.data.tokenizer import Tokenizer
-from speedrun.device import Device
-from speedrun.protocols import Architecture
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.system import git, hardware
@@ -35,7 +33,7 @@ def verify(
     """
     record = case.record
     architecture = restore.architecture_of(record, request.arch, case.where)
-    device = _device(record, architecture, request.device)
+    device = restore.own_device(record, architecture, request.device)
     watcher.phase("opening the data")
     source, heldout = _open(record, request, watcher)
     warnings: list[str] = []
@@ -74,16 +72,6 @@ def verify(
 def _code() -> str:
     commit, is_dirty = git.code_version(Path(__file__).resolve().parents[2])
     return f"{commit}{'-dirty' if is_dirty else ''}" if commit else __version__
-
-
-def _device(record: Record, architecture: Architecture, name: str) -> Device:
-    """The requested device; for `auto` the record's own where this machine has it."""
-    if name == "auto":
-        for device in registry.devices():
-            is_same = (device.backend, device.name) == (record.backend, record.device)
-            if is_same and device.available and device.backend in architecture.backends():
-                return device
-    return registry.device(name, architecture)
 
 
 def _open(record: Record, request: Request, watcher: Callbacks) -> tuple[Source, HeldOut]:

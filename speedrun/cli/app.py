@@ -71,6 +71,11 @@ _mount(
     "Continue a prompt with the model of a run.",
 )
 _mount(
+    "speedrun.cli.score:score",
+    "score runs/RUN",
+    "Score a run that was trained, where its scoring failed or was stopped.",
+)
+_mount(
     "speedrun.cli.doctor:doctor",
     "doctor",
     "Show what this machine can do: devices, precision, speed, hub, caches.",
@@ -140,9 +145,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         if os.environ.get("SPEEDRUN_TRACEBACK"):
             raise
         fail(errors, " ".join(str(error).split()) or type(error).__name__)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         if _speaks():
-            errors.print("stopped; nothing was recorded", style="yellow")
+            line = str(stopped) or "stopped; nothing was recorded"
+            errors.print(line, style="yellow", markup=False, soft_wrap=True)
         sys.exit(130)
     sys.exit(0)
 

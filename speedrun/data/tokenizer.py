@@ -52,9 +52,13 @@ class Tokenizer:
         """Text of the ids, end-of-text marks left out."""
         return self._bpe.decode([int(i) for i in ids], skip_special_tokens=True)
 
+    def to_json(self) -> str:
+        """The text of the tokenizer's file."""
+        return self._bpe.to_str()
+
     def save(self, path: Path) -> None:
         """Write the tokenizer as one JSON file."""
-        write_atomic(path, self._bpe.to_str())
+        write_atomic(path, self.to_json())
 
     @classmethod
     def load(cls, path: Path) -> "Tokenizer":

@@ -88,6 +88,13 @@ EventKind = Literal[
     "epochs_done",
     "suspended",
     "diverged",
+    "interrupted",
+    "scored_later",
+    "bad_row",
+    "overfitting",
+    "not_compiled",
+    "cache_unavailable",
+    "limited",
     "other",
 ]
 # How `what` begins in records of schema 1 and 2, whose events have no kind.
@@ -163,12 +170,16 @@ class Sample(Section):
 
 
 class Record(Section):
-    """One run. `score` and `sample` are missing only where training diverged."""
+    """One run. Its score is missing where training diverged, or where it is still to be scored.
+
+    Its sample is missing there, too, and where sampling failed, which an event then says.
+    """
 
     schema_version: Annotated[Literal[1, 2, 3], Field(alias="schema")] = SCHEMA
     id: Fingerprint | Literal[""] = ""
     created: str
-    status: Literal["complete", "interrupted", "diverged"]
+    # trained: the weights are there, the score is not yet.
+    status: Literal["complete", "interrupted", "diverged", "trained"]
     arch: str
     backend: str
     device: str

@@ -1,8 +1,10 @@
 """Strict JSON: one unambiguous object, validated into a frozen section; errors are one line."""
 
 import json
+import math
 from typing import Annotated, Any, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from speedrun.records.sanitize import sanitize
@@ -68,6 +70,22 @@ def strict_json(raw: bytes) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError("not one JSON object")
     return content
+
+
+def plain(value: Any) -> Any:
+    """A value without what JSON in UTF-8 does not take, so that a record always can be written.
+
+    Numbers that are not finite become None, and halves of surrogate pairs, which bytes in a name
+    that are no text stand for, become question marks.
+    """
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, dict):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _refuse(constant: str) -> float:

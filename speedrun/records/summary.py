@@ -81,6 +81,8 @@ def summarize(record: Record) -> Summary:
 
 def unranked_because(record: Record) -> str | None:
     """The reason for which a run does not rank; None if it does."""
+    if record.status == "trained":
+        return "the run is trained, not scored yet: python run.py score RUN"
     if record.status != "complete":
         return f"the run is {record.status}"
     if record.score is None:

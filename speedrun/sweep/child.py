@@ -19,9 +19,9 @@ from typing import Any
 from speedrun.config import Data, Run
 from speedrun.sweep.early_stopping import Curve
 from speedrun.system.subprocesses import Child, ChildEnded, ChildTimeout, Parent
-from speedrun.training import run_dir
 from speedrun.training.clock import process_age_s
 from speedrun.training.request import RunRequest
+from speedrun.training.run_names import settle_abandoned
 
 POLL_S = 0.25
 JUDGE_S = 1.0  # between decisions of early stopping
@@ -68,7 +68,7 @@ def race(request: RunRequest, has_lost: HasLost | None = None) -> Generator[str,
         return Ended(exit_code=child.exit_code, error=str(error))
     finally:
         child.kill()
-        run_dir.remove_abandoned(request.out)
+        settle_abandoned(request.out)
 
 
 def finish(racing: Generator[str, None, Ended], hear: Callable[[str], None]) -> Ended:

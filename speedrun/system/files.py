@@ -29,6 +29,16 @@ def create_atomic(path: Path, content: bytes | str) -> bool:
         return True
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a loss of power, where the system can do that."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 @contextlib.contextmanager
 def _written(path: Path, content: bytes | str) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)

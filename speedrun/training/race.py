@@ -4,19 +4,14 @@ import contextlib
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from speedrun.config import Run
 from speedrun.data.loader import TokenStream
 from speedrun.distributed.group import ProcessGroup
-from speedrun.evaluation import generate
-from speedrun.evaluation import score as evaluate
-from speedrun.evaluation.score import Documents, ScoringConfig
-from speedrun.evaluation.scorer import Scorer, take_weights_of_rank_0
-from speedrun.records.schema import Record, Sample, Score
+from speedrun.records.schema import Record
 from speedrun.system import paths
 from speedrun.text import format_size
-from speedrun.training import prepare, record, trainer
+from speedrun.training import outcome, prepare, record, trainer
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Built, Callbacks, Context, Entry, Prepared
 from speedrun.training.record import Trained
@@ -34,6 +29,10 @@ class Finished:
     record: Record
 
 
+class NotScored(ValueError):
+    """A race trained its model, and could not score it; the model is kept."""
+
+
 def race(
     request: RunRequest,
     callbacks: Callbacks,
@@ -49,11 +48,12 @@ def race(
     """
     group, clock = group or ProcessGroup(), BudgetClock(request.budget_s)
     group.decide(lambda: request.seed)  # to `take_part`
-    clock.accounts["startup"] = started_s
+    clock.accounts["startup"], stop.kept = started_s, ""
     with clock.account("startup"):
         entry = prepare.look_up(request, group)
         name = run_name(entry.architecture.NAME, format_size(entry.num_params), request.seed)
-        directory = RunDirectory(request.out, name, 8 * entry.num_params)
+        room = 8 * entry.num_params
+        directory = RunDirectory(request.out, name, room, callbacks.notice)
     context = Context(
         clock=clock,
         callbacks=callbacks,
@@ -64,9 +64,17 @@ def race(
     try:
         with entry.architecture.plugin_errors():
             return _run(entry, context, directory)
-    except BaseException:
-        directory.discard()
+    except KeyboardInterrupt as error:
+        if stop.kept and not error.args:
+            raise KeyboardInterrupt(f"stopped while scoring; {stop.kept}") from error
         raise
+    except Exception as error:
+        if stop.kept:
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise NotScored(f"{said}; {stop.kept}") from error
+        raise
+    finally:
+        directory.close()
 
 
 def take_part(request: RunRequest, group: ProcessGroup) -> None:
@@ -77,28 +85,18 @@ def take_part(request: RunRequest, group: ProcessGroup) -> None:
         entry = prepare.look_up(dataclasses.replace(request, seed=seed), group)
         with entry.architecture.plugin_errors():
             built = prepare.build(prepare.prepare(entry, context), context)
-            score(train(built, context), context)
+            outcome.score(train(built, context), context)
 
 
 def _run(entry: Entry, context: Context, directory: RunDirectory) -> Finished:
-    clock, prepared = context.clock, prepare.prepare(entry, context)
+    prepared = prepare.prepare(entry, context)
+    record.check_settings(prepared.run)
     trained = train(prepare.build(prepared, context), context)
-    with clock.account("checkpoint"):
-        weights = trained.built.engine.weights()
-        weights_sha256 = directory.save_weights(weights)
-    trained, found = score(trained, context)
-    sample = None if found is None else _sample(trained.built, context)
-    outcome = {
-        "num_params": sum(array.size for array in weights.values()),  # those that are stored
-        "weights_sha256": weights_sha256,
-        "score": found,
-        "sample": sample,
-    }
-    made = record.build(trained, clock, outcome)
-    prepared.opened.tokenizer.save(directory.partial / "tokenizer.json")
-    directory.write("samples.txt", f"{sample.text}\n" if sample else "")
-    directory.write("record.json", made.to_json())
-    return Finished(directory.publish(), made)
+    made = outcome.publish(trained, context, directory)
+    if made.status == "trained":
+        made = outcome.finish(trained, made, context, directory)
+    assert directory.final is not None, "it is published"
+    return Finished(directory.final, made)
 
 
 def train(built: Built, context: Context) -> Trained:
@@ -120,6 +118,8 @@ def train(built: Built, context: Context) -> Trained:
         )
         training = trainer.train(built.engine, job)
     group.decide(lambda: _check_trained(training, run, context.stop))
+    if training.status == "interrupted":
+        training.note(context.clock.share(), "interrupted", _interruption(context))
     if stream is not None and stream.failure is not None:
         training.note(1.0, "documents_ended", f"the documents ended early: {stream.failure}")
         callbacks.notice(f"The documents ended early ({stream.failure}); went round again.")
@@ -149,6 +149,11 @@ def _describe(built: Built, group: ProcessGroup) -> str:
     return f"{where}, {data.machine.cores} cores, {device.backend} on {device.name}{processes}"
 
 
+def _interruption(context: Context) -> str:
+    by = context.stop.signal_name or "a signal" if context.stop.requested else "the end of the data"
+    return f"stopped by {by} at {context.clock.share():.0%} of the budget"
+
+
 def _check_trained(training: Training, run: Run, stop: StopFlag) -> None:
     if training.num_steps == 0 and stop.requested:
         raise KeyboardInterrupt
@@ -157,43 +162,3 @@ def _check_trained(training: Training, run: Run, stop: StopFlag) -> None:
             f"--minutes {run.budget_s / 60:g}: not one step fits into that here; give more, or"
             " a smaller --params or --set recipe.batch_rows"
         )
-
-
-def score(trained: Trained, context: Context) -> tuple[Trained, Score | None]:
-    """Score the held-out documents under the weights of rank 0; None where training diverged.
-
-    The model is checked once more before it is scored.
-    """
-    built, group = trained.built, context.group
-    run, scorer = built.prepared.run, Scorer(built.engine, group)
-    if group.decide(lambda: trained.training.status == "diverged"):
-        return trained, None
-    with context.clock.account("evaluate"):
-        context.callbacks.phase("scoring the held-out documents")
-        if (apart := take_weights_of_rank_0(scorer)) is not None:
-            facts = trained.facts | {"weights_apart": apart}
-            trained = dataclasses.replace(trained, facts=facts)
-        documents = group.decide(lambda: _documents(built))
-        likelihood = built.prepared.entry.architecture.LIKELIHOOD
-        config = ScoringConfig(
-            context=run.model.context, stride=run.data.stride, likelihood=likelihood
-        )
-        with group.lockstep():
-            watch = context.callbacks.scoring
-            return trained, evaluate.score(scorer, Documents(**documents), config, watch)
-
-
-def _documents(built: Built) -> dict[str, Any]:
-    data = built.prepared.opened
-    prepare.check_fairness(built.engine, built.prepared)
-    return vars(evaluate.encode(data.heldout, data.tokenizer))
-
-
-def _sample(built: Built, context: Context) -> Sample:
-    architecture, run = built.prepared.entry.architecture, built.prepared.run
-    tokenizer, prompt = built.prepared.opened.tokenizer, generate.PROMPT
-    with context.clock.account("sample"):
-        context.callbacks.phase("telling a story")
-        sampling = generate.Sampling(seed=run.seed)
-        text = generate.tell(built.engine, architecture, run.model, tokenizer, prompt, sampling)
-    return Sample(prompt=prompt, text=text, temperature=sampling.temperature, seed=run.seed)

@@ -1,15 +1,19 @@
-"""Record builder: the sections of a record from the values of a race."""
+"""Record builder: the sections of a record from the values of a race, and what is added later."""
 
+import json
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from speedrun import __version__
 from speedrun.backends import registry
+from speedrun.config import Run
 from speedrun.records import schema
-from speedrun.records.schema import Record
+from speedrun.records.schema import Event, Record, Sample, Score
+from speedrun.records.strict_json import plain
 from speedrun.system import git, hardware
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Built
@@ -40,28 +44,56 @@ def provenance() -> dict[str, Any]:
     }
 
 
-def build(trained: Trained, clock: BudgetClock, found: dict[str, Any]) -> Record:
-    """The sealed record of a race; `found` are its score, its sample and its weights."""
+def check_settings(run: Run) -> None:
+    """Raise ValueError for a setting that no record can hold, before the clock starts."""
+    for name, value in _leaves("", run.as_dict()):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name} is {value}: a record takes finite numbers only")
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{name} is {value!a}: that is not UTF-8 text; rename it") from None
+        except TypeError:
+            raise ValueError(
+                f"{name} is a {type(value).__name__}: a record takes numbers, text, lists and None"
+            ) from None
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in pairs:
+        path = f"{name}.{key}".removeprefix(".")
+        if isinstance(item, dict | list | tuple):
+            yield from _leaves(path, item)
+        else:
+            yield path, item
+
+
+def build(trained: Trained, clock: BudgetClock, weights: Mapping[str, Any]) -> Record:
+    """The sealed record of a race whose training has ended, without a score.
+
+    `weights` are their number, `num_params`, and their hash, `weights_sha256`.
+    """
     built = trained.built
     device, run, data = built.device, built.prepared.run, built.prepared.opened
     num_embedding = run.model.num_params - run.model.num_params_non_embedding
     content = {
-        "status": trained.training.status,
+        "status": "diverged" if trained.training.status == "diverged" else "trained",
         "arch": run.arch,
         "backend": device.backend,
         "device": device.name,
         "seed": run.seed,
-        "num_params_non_embedding": found["num_params"] - num_embedding,
+        "num_params_non_embedding": weights["num_params"] - num_embedding,
         "budget_s": run.budget_s,
         "config": run.as_dict(),
         "argv": replace(built.prepared.entry.request, backend=device.name).argv(),
-        "data": schema.Data(
-            name=data.source.name,
-            source=data.source.origin,  # type: ignore[arg-type]
-            train_fingerprint=data.source.train_fingerprint,
-            heldout_fingerprint=data.heldout.fingerprint,
-            num_dropped_duplicates=trained.num_dropped,
-        ),
+        "data": {
+            "name": data.source.name,
+            "source": data.source.origin,
+            "train_fingerprint": data.source.train_fingerprint,
+            "heldout_fingerprint": data.heldout.fingerprint,
+            "num_dropped_duplicates": trained.num_dropped,
+        },
         "tokenizer": schema.Tokenizer(
             vocab=data.tokenizer.vocab, fingerprint=data.tokenizer.fingerprint
         ),
@@ -69,8 +101,45 @@ def build(trained: Trained, clock: BudgetClock, found: dict[str, Any]) -> Record
         "versions": registry.versions(registry.backend(device.backend)),
         "clock": schema.Clock(**clock.ledger()),
         "train": _train(trained, clock),
+        "score": None,
+        "sample": None,
     }
-    return schema.seal(provenance() | content | found)
+    return schema.seal(plain(provenance() | content | weights))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The parts of a record that come after training."""
+
+    score: Score | None
+    sample: Sample | None
+    clock: Mapping[str, float]  # seconds by account
+    events: Sequence[Event] = ()  # more of them
+    facts: Mapping[str, Any] = field(default_factory=dict)  # more metadata of the engine
+
+
+def finish(trained: Record, outcome: Outcome) -> Record:
+    """The final record of a run that was trained: its score, its sample and what it took.
+
+    A score that is not finite is none: the model diverged.
+    """
+    content, events, score = trained.content(), list(outcome.events), outcome.score
+    kinds = {event.kind for event in trained.train.events}
+    status = "interrupted" if "interrupted" in kinds else "complete"
+    numbers = [] if score is None else [n for n in vars(score).values() if isinstance(n, float)]
+    if score is not None and not all(map(math.isfinite, numbers)):
+        what = f"the score is not finite: {score.nats:g} nats"
+        status, score = "diverged", None
+        events.append(Event(share=1.0, kind="diverged", what=what))
+    content["train"]["engine"] |= outcome.facts
+    content["train"]["events"] += [event.content() for event in events]
+    changed = {
+        "status": status,
+        "score": score,
+        "sample": outcome.sample,
+        "clock": dict(outcome.clock),
+    }
+    return schema.seal(plain(content | changed))
 
 
 def _hardware(trained: Trained) -> schema.Hardware:

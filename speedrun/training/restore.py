@@ -24,6 +24,7 @@ from speedrun.records import artifacts, schema
 from speedrun.records.schema import Record
 from speedrun.system.timeout import CallTimedOut, call_with_timeout
 from speedrun.text import format_size, reason
+from speedrun.training.run_dir import local_facts
 
 SIZE_TIMEOUT_S = 5.0  # a model's size is computed in milliseconds, unless made to take forever
 _MAX_NUMBER = 1 << 31
@@ -88,6 +89,23 @@ def restore(
         engine = registry.engine(spec)
         engine.load(arrays)
     return Restored(engine, architecture, model, text, record, device)
+
+
+def own_device(record: Record, architecture: Architecture, name: str) -> Device:
+    """The device of this name; for `auto` the record's own where this machine has it."""
+    if name == "auto":
+        for device in registry.devices():
+            is_same = (device.backend, device.name) == (record.backend, record.device)
+            if is_same and device.available and device.backend in architecture.backends():
+                return device
+    return registry.device(name, architecture)
+
+
+def remembered_data(record: Record, folder: Path | None) -> str | None:
+    """The place of a record's data, as `--data` takes it: None for the hub."""
+    facts = {} if folder is None else local_facts(folder)
+    default = "storybook" if record.data.source == "storybook" else None
+    return facts.get("data", default)
 
 
 @contextlib.contextmanager

@@ -1,21 +1,24 @@
-"""Run directory: proven writable before the clock starts, and visible only when complete."""
+"""Run directory: proven writable before the clock starts, and visible only with a whole model."""
 
 import contextlib
-import hashlib
+import errno
 import json
+import math
 import os
 import shutil
+import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-import psutil
-import safetensors.numpy
-from numpy.typing import NDArray
+from speedrun.records.files import WEIGHTS
+from speedrun.system.files import sync_folder, write_atomic
+from speedrun.training.run_names import Notice, claim, partial_of, rename, settle_abandoned
 
+LOG, LOCAL, SAMPLES = "log.jsonl", "local.json", "samples.txt"
 _SPARE_BYTES = 16 << 20  # log, tokenizer, samples and record, generously
-_PARTIAL = ".partial"
+_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 
 
 class RunDirectory:
@@ -24,56 +27,105 @@ class RunDirectory:
     Raises ValueError where it cannot be written or the run would not fit.
     """
 
-    def __init__(self, out: Path, name: str, weights_bytes: int) -> None:
-        self._final = out / name
-        self.partial = out / f".{name}.{os.getpid()}{_PARTIAL}"
+    def __init__(
+        self, out: Path, name: str, weights_bytes: int, notice: Notice = lambda text: None
+    ) -> None:
+        self._out, self._notice = out, notice
+        self.final: Path | None = None  # once it is published
         try:
             out.mkdir(parents=True, exist_ok=True)
-            remove_abandoned(out)
-            free = shutil.disk_usage(out).free
-            if free < weights_bytes + _SPARE_BYTES:
+            settle_abandoned(out, notice)
+            needed, free = weights_bytes + _SPARE_BYTES, shutil.disk_usage(out).free
+            if free < needed:
                 raise ValueError(
-                    f"--out {out}: {free >> 20} MiB are free, the run needs"
-                    f" {(weights_bytes + _SPARE_BYTES) >> 20} MiB; free some or choose another"
+                    f"--out {out}: {free >> 20} MiB are free, the run needs {needed >> 20} MiB;"
+                    " free some or choose another"
                 )
-            self.partial.mkdir()
-            self._log = _open_log(self.partial)
-            # The space of weights and record is allocated, so that it cannot run out meanwhile.
-            self._reserve = self.partial / "reserve"
-            with self._reserve.open("wb") as file, contextlib.suppress(OSError):
-                if hasattr(os, "posix_fallocate"):  # not every file system can
-                    os.posix_fallocate(file.fileno(), 0, weights_bytes + _SPARE_BYTES)
+            self._name, self._lock = claim(out, name)
+            self.partial = partial_of(out, self._name)
+            try:
+                self._log = _open_log(self.partial)
+                _allocate(self._reserve, needed)
+            except OSError:
+                self._discard()
+                raise
         except OSError as error:
             raise ValueError(
                 f"--out {out}: cannot write there ({error.strerror}); choose another folder"
             ) from None
 
+    @property
+    def _reserve(self) -> Path:
+        """Room that is allocated for weights and record, so that it cannot run out meanwhile."""
+        return self.partial / "reserve"
+
     def log(self, entry: Mapping[str, Any]) -> None:
         """Append a line to log.jsonl; on a full disk the log is lost, not the run."""
+        plain = {k: None if _is_odd(value) else value for k, value in entry.items()}
         with contextlib.suppress(OSError):
-            self._log.write(json.dumps(entry) + "\n")
+            self._log.write(json.dumps(plain, allow_nan=False) + "\n")
 
-    def save_weights(self, weights: Mapping[str, NDArray[Any]]) -> str:
-        """Write model.safetensors; return its SHA-256."""
-        self._reserve.unlink(missing_ok=True)
-        path = self.partial / "model.safetensors"
-        safetensors.numpy.save_file(dict(weights), path)
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+    def publish(self, files: Mapping[str, bytes]) -> Path:
+        """Write the files of a run, its weights last, and give the directory its final name.
 
-    def write(self, name: str, text: str) -> None:
-        """Write a text file."""
-        (self.partial / name).write_text(text, encoding="utf-8")
-
-    def publish(self) -> Path:
-        """Rename the directory to its final name, or with a number where that is taken."""
-        self._reserve.unlink(missing_ok=True)
+        Where that fails the run is kept in a temporary folder. Raises ValueError where that
+        fails, too.
+        """
+        files = {LOG: self._logged(), **files}
         self._close_log()
-        return _named(self.partial, self._final)
+        try:
+            self.final = self._publish(self._out, files)
+        except OSError as error:
+            why, rescue = error.strerror, Path(tempfile.gettempdir()) / "speedrun-runs"
+            try:
+                self.final = self._publish(rescue, files)
+            except OSError as second:
+                raise ValueError(
+                    f"--out {self._out}: the trained model cannot be written ({why}),"
+                    f" nor to {rescue} ({second.strerror})"
+                ) from None
+            self._notice(f"{self._out}: {why}; the run is kept in {self.final}.")
+            shutil.rmtree(self.partial, ignore_errors=True)
+        return self.final
 
-    def discard(self) -> None:
-        """Delete the directory of a run that failed."""
+    def _publish(self, out: Path, files: Mapping[str, bytes]) -> Path:
+        partial = partial_of(out, self._name)
+        partial.mkdir(parents=True, exist_ok=True)  # it may be gone: others delete folders
+        _write(partial, files)
+        target = rename(partial, out / self._name)
+        sync_folder(out)
+        return target
+
+    def is_whole(self) -> bool:
+        """Whether the published run still has its model: others delete folders."""
+        return self.final is not None and (self.final / WEIGHTS).exists()
+
+    def replace(self, files: Mapping[str, bytes]) -> None:
+        """Replace files of the published run, each as a whole, in their order; OSError."""
+        assert self.final is not None, "it is published"
+        for name, content in files.items():
+            write_atomic(self.final / name, content)
+        sync_folder(self.final)
+
+    def close(self) -> None:
+        """Delete the directory of a run without a model; release the name of any other."""
         self._close_log()
+        if self.final is None and not (self.partial / WEIGHTS).exists():
+            shutil.rmtree(self.partial, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.release(remove=not self.partial.exists())
+
+    def _discard(self) -> None:
         shutil.rmtree(self.partial, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.release(remove=True)
+
+    def _logged(self) -> bytes:
+        """The log so far, even where others deleted its file."""
+        with contextlib.suppress(OSError, ValueError):
+            self._log.seek(0)
+            return self._log.read().encode()
+        return b""
 
     def _close_log(self) -> None:
         with contextlib.suppress(OSError):
@@ -85,48 +137,67 @@ def run_name(arch: str, size: str, seed: int) -> str:
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{Path(arch).name}-{size}-{seed}"
 
 
+def local_facts(folder: Path) -> dict[str, Any]:
+    """The place of a run's data on this machine; {} where its folder does not tell."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((folder / LOCAL).read_text(encoding="utf-8"))
+        if isinstance(found, dict) and isinstance(found.get("data"), str | None):
+            return found
+    return {}
+
+
 def keep(out: Path, name: str, files: Mapping[str, bytes]) -> Path:
     """Store the files of a run from another machine; all of them or, on OSError, none."""
-    remove_abandoned(out)
-    partial = out / f".{name}.{os.getpid()}{_PARTIAL}"
+    settle_abandoned(out)
+    name, lock = claim(out, name)
+    partial = partial_of(out, name)
     try:
-        partial.mkdir()
-        for file, content in files.items():
-            (partial / file).write_bytes(content)
-        return _named(partial, out / name)
+        _write(partial, files)
+        return rename(partial, out / name)
     except OSError:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-
-
-def _named(partial: Path, final: Path) -> Path:
-    for number in range(1, 1000):
-        target = final if number == 1 else Path(f"{final}.{number}")
-        try:
-            partial.rename(target)
-        except OSError:
-            if not target.exists():
-                raise
-        else:
-            return target
-    raise FileExistsError(final)
+    finally:
+        if lock is not None:
+            lock.release(remove=True)
 
 
 def _open_log(folder: Path) -> TextIO:
     """Open log.jsonl and write to it: a full file system raises OSError before training."""
-    path = folder / "log.jsonl"
-    try:
-        path.write_text("\n", encoding="utf-8")
-        return path.open("w", encoding="utf-8", buffering=1)  # whole lines, for readers
-    except OSError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    path = folder / LOG
+    path.write_text("\n", encoding="utf-8")
+    return path.open("w+", encoding="utf-8", buffering=1)  # whole lines, for readers
 
 
-def remove_abandoned(out: Path) -> None:
-    """Delete the hidden directories of runs whose process has been killed."""
-    alive = {str(pid) for pid in psutil.pids()}
-    for folder in out.glob(f".*{_PARTIAL}"):
-        owner = folder.name.removesuffix(_PARTIAL).rpartition(".")[2]
-        if owner.isdecimal() and owner not in alive:
-            shutil.rmtree(folder, ignore_errors=True)
+def _allocate(path: Path, num_bytes: int) -> None:
+    with path.open("wb") as file:
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, num_bytes)
+        except OSError as error:  # not every file system can
+            if error.errno in _FULL:
+                raise
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files so that they survive a loss of power; the weights last, into the reserve."""
+    reserve, weights = folder / "reserve", files.get(WEIGHTS)
+    if reserve.exists():
+        os.truncate(reserve, len(weights or b""))
+    for name, content in files.items():
+        if name != WEIGHTS:
+            write_atomic(folder / name, content)
+    if weights is not None and reserve.exists():
+        with reserve.open("r+b") as file:
+            file.write(weights)
+            file.flush()
+            os.fsync(file.fileno())
+        reserve.rename(folder / WEIGHTS)
+    elif weights is not None:
+        write_atomic(folder / WEIGHTS, weights)
+    reserve.unlink(missing_ok=True)
+    sync_folder(folder)
+
+
+def _is_odd(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)

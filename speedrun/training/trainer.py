@@ -14,6 +14,7 @@ from speedrun.config import Run
 from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import Engine, OutOfMemory, Rows
 from speedrun.records.schema import Event, EventKind
+from speedrun.records.strict_json import plain
 from speedrun.training.clock import BudgetClock
 
 WARMUP_STEPS = 3
@@ -50,7 +51,7 @@ class Training:
 
     def note(self, share: float, kind: EventKind, what: str) -> None:
         """Add an event of the record at this share of the budget."""
-        self.events.append(Event(share=round(share, 4), kind=kind, what=what))
+        self.events.append(Event(share=round(share, 4), kind=kind, what=plain(what)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,17 @@ from speedrun.training.prepare import Silent
 from speedrun.training.race import race
 from speedrun.training.request import RunRequest
 from speedrun.training.restore import load_run, run_of
+from speedrun.training.run_dir import local_facts
 from speedrun.training.signals import StopFlag
+
+FILES = {
+    "local.json",
+    "log.jsonl",
+    "model.safetensors",
+    "record.json",
+    "samples.txt",
+    "tokenizer.json",
+}
 
 
 class Heard(Silent):
@@ -58,8 +68,9 @@ def test_a_race_leaves_a_run_that_its_record_describes(counted, monkeypatch):
     assert record.clock.startup_s > 7.0 and record.clock.build_s > 0 < record.clock.evaluate_s
     assert record.train.num_steps > 0 and heard.shares == sorted(heard.shares)
     assert heard.phases[0] == "opening the data" and heard.phases[-1] == "telling a story"
-    names = {"log.jsonl", "model.safetensors", "record.json", "samples.txt", "tokenizer.json"}
-    assert {path.name for path in finished.folder.iterdir()} == names
+    assert {path.name for path in finished.folder.iterdir()} == FILES
+    assert local_facts(finished.folder)["data"] == counted.data.path
+    assert list(counted.out.iterdir()) == [finished.folder]
     restored = load_run(finished.folder, "auto")
     assert sum(array.size for array in restored.engine.weights().values()) == record.num_params
 

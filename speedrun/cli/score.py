@@ -1,0 +1,62 @@
+"""The command `score`: finishes a run that was trained and not scored."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from speedrun.cli.options import DeviceName, Json
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions:
+    """Options of `score`.
+
+    Parameters
+    ----------
+    data
+        The data of the run, as for a race. Default: where the run was trained from.
+    device
+        auto, or a device that doctor lists, such as cpu.
+    arch
+        Folder of the architecture, where the run was raced with --arch ./folder.
+    json_
+        Print only the record on standard output, as one line of JSON.
+    """
+
+    data: str | None = None
+    device: DeviceName = "auto"
+    arch: str | None = None
+    json_: Json = False
+
+
+_DEFAULTS = ScoreOptions()
+
+
+def score(
+    run: Annotated[Path, Parameter(help="Folder of the run.")], /, options: ScoreOptions = _DEFAULTS
+) -> None:
+    """Score a run whose training ended and whose scoring failed or was stopped."""
+    from rich.console import Console
+
+    from speedrun.training.score_later import Request, score_later
+    from speedrun.training.signals import StopFlag
+    from speedrun.ui import live, summary
+
+    console = Console(stderr=options.json_)
+    request = Request(data=options.data, device=options.device, arch=options.arch)
+    try:
+        with StopFlag(), live.view(console) as view:
+            record = score_later(run, request, view)
+    except KeyboardInterrupt:
+        kept = f"stopped; {run} is trained as before: the same command scores it"
+        raise KeyboardInterrupt(kept) from None
+    if options.json_:
+        print(json.dumps(json.loads(record.to_json())), flush=True)
+    summary.finished(console, record, run, None)
+    if record.status == "diverged":
+        sys.exit(1)

@@ -1,0 +1,158 @@
+"""After training: the run is published at once, then scored and sampled from.
+
+From `publish` on nothing that fails or is stopped costs the trained model: its record says
+`trained` until `finish` replaces it, in this process or in a later one (`score_later`).
+"""
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors.numpy
+
+from speedrun.config import ModelConfig
+from speedrun.data.tokenizer import Tokenizer
+from speedrun.evaluation import generate
+from speedrun.evaluation import score as evaluate
+from speedrun.evaluation.score import Documents, ScoringConfig
+from speedrun.evaluation.scorer import Scorer, take_weights_of_rank_0
+from speedrun.protocols import Architecture, Engine
+from speedrun.records.files import RECORD, TOKENIZER, WEIGHTS
+from speedrun.records.schema import Event, Record, Sample, Score
+from speedrun.records.strict_json import plain
+from speedrun.text import reason
+from speedrun.training import prepare, record
+from speedrun.training.prepare import Context, Prepared
+from speedrun.training.record import Outcome, Trained
+from speedrun.training.run_dir import LOCAL, SAMPLES, RunDirectory
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """A sample, or the event that says why there is none."""
+
+    sample: Sample | None
+    events: list[Event]
+    stopped: KeyboardInterrupt | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of samples.txt."""
+        return f"{self.sample.text}\n" if self.sample else ""
+
+
+def publish(trained: Trained, context: Context, directory: RunDirectory) -> Record:
+    """Put the trained model under the run's final name, before anything else can fail."""
+    with context.clock.account("checkpoint"):
+        weights = trained.built.engine.weights()
+        num_params = sum(array.size for array in weights.values())  # those that are stored
+        raw = safetensors.numpy.save(dict(weights))
+    found = {"num_params": num_params, "weights_sha256": hashlib.sha256(raw).hexdigest()}
+    files = _files(trained.built.prepared, raw)
+    try:
+        made = record.build(trained, context.clock, found)
+    except Exception as error:  # whatever is wrong with the record, the weights are kept
+        raise ValueError(
+            f"the record of the run cannot be written ({reason(error)}); its weights are kept in"
+            f" {directory.publish(files)}"
+        ) from error
+    with context.clock.account("checkpoint"):
+        directory.publish({RECORD: made.to_json().encode(), **files})
+    return made
+
+
+def _files(prepared: Prepared, weights: bytes) -> dict[str, bytes]:
+    """The files of a run beside its log and its record."""
+    opened, path = prepared.opened, prepared.run.data.path
+    places = {"local": path and str(Path(path).resolve()), "storybook": "storybook"}
+    local = {"data": places.get(opened.source.origin), "text_field": None}
+    return {
+        LOCAL: f"{json.dumps(local)}\n".encode(),
+        SAMPLES: b"",
+        TOKENIZER: opened.tokenizer.to_json().encode(),
+        WEIGHTS: weights,
+    }
+
+
+def finish(trained: Trained, made: Record, context: Context, directory: RunDirectory) -> Record:
+    """Score a published run and sample from it; returns its final record, which is written."""
+    stop, prepared, folder = context.stop, trained.built.prepared, directory.final
+    kept = f"the trained model is in {folder}: python run.py score {folder} finishes it"
+    stop.training_is_over(kept)
+    if stop.requested and trained.training.status == "complete":  # while it was published
+        raise KeyboardInterrupt
+    found, facts = score(trained, context)
+    with context.clock.account("sample"):
+        context.callbacks.phase("telling a story")
+        of_run = (prepared.entry.architecture, prepared.run.model, prepared.opened.tokenizer)
+        told = tell(trained.built.engine, *of_run, made.seed)
+    final = record.finish(
+        made,
+        Outcome(
+            score=found,
+            sample=told.sample,
+            clock=context.clock.ledger(),
+            events=told.events,
+            facts=facts,
+        ),
+    )
+    files = {SAMPLES: told.text.encode(), RECORD: final.to_json().encode()}
+    if directory.is_whole():
+        directory.replace(files)
+    else:  # its folder was deleted meanwhile
+        weights = safetensors.numpy.save(dict(trained.built.engine.weights()))
+        directory.publish(_files(prepared, weights) | files)
+    if told.stopped is not None:
+        kept = f"stopped while sampling; the run is scored and kept in {directory.final}"
+        raise KeyboardInterrupt(kept) from told.stopped
+    for event in told.events:
+        context.callbacks.notice(f"{event.what}.")
+    return final
+
+
+def score(trained: Trained, context: Context) -> tuple[Score | None, dict[str, Any]]:
+    """Score the held-out documents under the weights of rank 0; None where training diverged.
+
+    The model is checked once more before it is scored. Facts for the record come with the score.
+    """
+    built, group, facts = trained.built, context.group, {}
+    run, scorer = built.prepared.run, Scorer(built.engine, group)
+    if group.decide(lambda: trained.training.status == "diverged"):
+        return None, facts
+    with context.clock.account("evaluate"):
+        context.callbacks.phase("scoring the held-out documents")
+        if (apart := take_weights_of_rank_0(scorer)) is not None:
+            facts["weights_apart"] = apart
+        documents = group.decide(lambda: _documents(trained))
+        config = ScoringConfig(
+            context=run.model.context,
+            stride=run.data.stride,
+            likelihood=built.prepared.entry.architecture.LIKELIHOOD,
+        )
+        with group.lockstep():
+            watch = context.callbacks.scoring
+            return evaluate.score(scorer, Documents(**documents), config, watch), facts
+
+
+def _documents(trained: Trained) -> dict[str, Any]:
+    built, data = trained.built, trained.built.prepared.opened
+    prepare.check_fairness(built.engine, built.prepared)
+    return vars(evaluate.encode(data.heldout, data.tokenizer))
+
+
+def tell(
+    engine: Engine, architecture: Architecture, model: ModelConfig, tokenizer: Tokenizer, seed: int
+) -> Told:
+    """A story of the trained model; what goes wrong with it costs the story alone."""
+    prompt, sampling = generate.PROMPT, generate.Sampling(seed=seed)
+    try:
+        text = generate.tell(engine, architecture, model, tokenizer, prompt, sampling)
+    except (Exception, KeyboardInterrupt) as error:
+        is_stop = isinstance(error, KeyboardInterrupt)
+        why = "sampling was stopped" if is_stop else plain(reason(error))
+        event = Event(share=1.0, kind="other", what=f"there is no sample: {why}")
+        return Told(None, [event], error if is_stop else None)
+    sample = {"prompt": prompt, "text": text, "temperature": sampling.temperature, "seed": seed}
+    return Told(Sample(**plain(sample)), [])

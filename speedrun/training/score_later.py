@@ -1,0 +1,123 @@
+"""Score a run that was trained and not scored: what its race would have done, off the clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from speedrun import __version__
+from speedrun.data import heldout, open
+from speedrun.data.heldout import HeldOut
+from speedrun.evaluation import fairness
+from speedrun.evaluation import score as evaluate
+from speedrun.evaluation.score import ScoringConfig
+from speedrun.evaluation.scorer import Scorer
+from speedrun.records import schema
+from speedrun.records.files import RECORD
+from speedrun.records.schema import Event, Record, Score
+from speedrun.system.files import write_atomic
+from speedrun.training import outcome, record, restore
+from speedrun.training.clock import BudgetClock
+from speedrun.training.prepare import Callbacks
+from speedrun.training.record import Outcome
+from speedrun.training.restore import Restored
+from speedrun.training.run_dir import SAMPLES
+from speedrun.training.run_names import lock_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Options of a later score: data, device and architecture."""
+
+    data: str | None = None  # None: where the run remembers its data
+    device: str = "auto"
+    arch: str | None = None  # its folder, of a run that was raced with one
+
+
+def score_later(folder: Path, request: Request, callbacks: Callbacks) -> Record:
+    """Score the trained run in a folder and sample from it; returns its final record.
+
+    Raises ValueError or LookupError, and leaves the run as it is, where that is not possible.
+    """
+    if not (folder / RECORD).is_file():
+        raise ValueError(f"{folder}: no {RECORD} there; give the folder of a trained run")
+    lock = lock_run(folder)
+    try:
+        trained = schema.load(folder / RECORD)
+        if trained.status != "trained":
+            raise ValueError(
+                f"{folder}: the run is {trained.status}, there is nothing left to score;"
+                f" python run.py verify {folder} scores it again"
+            )
+        return _finish(folder, trained, request, callbacks)
+    finally:
+        if lock is not None:
+            lock.release(remove=True)
+
+
+def _finish(folder: Path, trained: Record, request: Request, callbacks: Callbacks) -> Record:
+    clock = BudgetClock(trained.budget_s)
+    with clock.account("evaluate"):
+        architecture = restore.architecture_of(trained, request.arch, str(folder))
+        device = restore.own_device(trained, architecture, request.device).name
+        callbacks.phase("opening the data")
+        pinned = _held_out(folder, trained, request.data, callbacks.notice)
+        callbacks.phase("building the model")
+        found = restore.load_run(folder, device, request.arch)
+        callbacks.phase("scoring the held-out documents")
+        with restore.one_line_errors(found.architecture, str(folder)):
+            score = _score(found, pinned, callbacks.scoring)
+    with clock.account("sample"):
+        callbacks.phase("telling a story")
+        of_run = (found.architecture, found.model, found.tokenizer)
+        told = outcome.tell(found.engine, *of_run, trained.seed)
+    if told.stopped is not None:
+        raise told.stopped
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    what = f"scored later, on {now} with {device} and version {__version__}"
+    seconds = trained.clock.model_dump()
+    for name in ("evaluate", "sample"):
+        seconds[f"{name}_s"] += clock.accounts[name]
+    events = [Event(share=1.0, kind="scored_later", what=what), *told.events]
+    final = record.finish(
+        trained, Outcome(score=score, sample=told.sample, clock=seconds, events=events)
+    )
+    write_atomic(folder / SAMPLES, told.text)
+    write_atomic(folder / RECORD, final.to_json())
+    return final
+
+
+def _score(found: Restored, pinned: HeldOut, watch: Callable[[float], None]) -> Score:
+    """The score of a model that passes the fairness checks; UnfairModelError for any other."""
+    model, likelihood = found.model, found.architecture.LIKELIHOOD
+    fairness.check(found.engine, model.vocab, model.context, likelihood)
+    stride = found.record.config["data"]["stride"]
+    config = ScoringConfig(context=model.context, stride=stride, likelihood=likelihood)
+    documents = evaluate.encode(pinned, found.tokenizer)
+    return evaluate.score(Scorer(found.engine), documents, config, watch)
+
+
+def _held_out(
+    folder: Path, trained: Record, given: str | None, notice: Callable[[str], None]
+) -> HeldOut:
+    """The held-out documents of the run; ValueError where they are not to be had."""
+    place = restore.remembered_data(trained, folder) if given is None else given
+    try:
+        source = open.open_source(place, notice)
+        pinned = heldout.pin(source, trained.config["data"]["eval_docs"])
+    except ValueError as error:
+        if given is not None or place is None:
+            raise
+        raise ValueError(
+            f"{folder}: its data are not where they were ({error}); give them with --data PATH"
+        ) from None
+    is_local = trained.data.source == source.origin == "local"
+    if pinned.fingerprint != trained.data.heldout_fingerprint or (
+        is_local and source.train_fingerprint != trained.data.train_fingerprint
+    ):
+        where = place or source.name
+        raise ValueError(
+            f"{folder}: the data at {where} are not those that the run was trained on; they were"
+            " changed, or are others: give the right ones with --data PATH"
+        )
+    return pinned
