@@ -14,7 +14,7 @@ from leaderboard import index, rank, validate
 from leaderboard.store import Store
 from speedrun.records.schema import Record
 from speedrun.records.statistics import over_seeds, welch, welch_interval
-from speedrun.records.summary import Summary, summarize
+from speedrun.records.summary import Summary, summarize, to_be_scored
 from speedrun.records.track import Track
 from speedrun.system.paths import cache_dir
 from speedrun.text import format_size
@@ -85,7 +85,8 @@ def find(text: str, store: Store) -> Side:
 
 def _side(text: str, record: Record) -> Side:
     if record.score is None:
-        raise ValueError(f"{text}: the run has no score to compare")
+        status = to_be_scored(text) if record.status == "trained" else record.status
+        raise ValueError(f"{text}: there is no score to compare; the run is {status}")
     recipe = record.config.get("recipe_name", "")
     label = f"{record.arch} {format_size(record.num_params)}, {recipe}, seed {record.seed}"
     return Side(label, [record])

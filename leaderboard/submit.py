@@ -27,7 +27,7 @@ from speedrun.records.artifacts import (
 from speedrun.records.files import RECORD
 from speedrun.records.sanitize import brief
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
-from speedrun.records.summary import summarize
+from speedrun.records.summary import summarize, to_be_scored
 
 VERIFICATION = "verification-*.json"
 
@@ -50,6 +50,8 @@ def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
         raise ValueError(f"{run}: no {RECORD} there; give the folder of a finished run")
     folder, raw = file.parent, read_limited(file, MAX_RECORD_BYTES)
     record = parse(raw, str(file))  # these very bytes are added, whatever the file becomes
+    if record.status == "trained":
+        raise ValueError(f"{run}: not accepted: the run is {to_be_scored(str(run))}")
     if problems := validate.problems(record):
         raise ValueError(f"{run}: not accepted: {'; '.join(problems)}")
     notes = [

@@ -12,6 +12,7 @@ from leaderboard.attestations import Verification
 from leaderboard.store import Store
 from speedrun.records import artifacts
 from speedrun.records.schema import Record
+from speedrun.records.summary import to_be_scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,8 @@ def find(run: str, store: Store) -> Case:
         record = index.fetch(store, _full_id(store, run))
         folder, where = None, store / record.id
     if record.score is None:
-        raise ValueError(f"{where}: the run is {record.status} and has no score to verify")
+        status = to_be_scored(run) if record.status == "trained" else record.status
+        raise ValueError(f"{where}: there is no score to verify; the run is {status}")
     if folder is None:
         weights = _read(store, artifacts.weights_name(record), artifacts.max_weights_bytes(record))
         tokenizer = _read(store, artifacts.tokenizer_name(record), artifacts.MAX_TOKENIZER_BYTES)

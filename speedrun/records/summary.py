@@ -82,7 +82,7 @@ def summarize(record: Record) -> Summary:
 def unranked_because(record: Record) -> str | None:
     """The reason for which a run does not rank; None if it does."""
     if record.status == "trained":
-        return "the run is trained, not scored yet: python run.py score RUN"
+        return f"the run is {to_be_scored()}"
     if record.status != "complete":
         return f"the run is {record.status}"
     if record.score is None:
@@ -92,6 +92,11 @@ def unranked_because(record: Record) -> str | None:
     if record.clock.overshoot_s > MAX_OVERSHOOT * record.budget_s:
         return f"it ran {record.clock.overshoot_s:.2f} s past its budget"
     return None
+
+
+def to_be_scored(run: str = "RUN") -> str:
+    """Status of a trained run in words, with the command that finishes it."""
+    return f"trained, not scored yet: python run.py score {run}"
 
 
 def _utc(created: str) -> str:

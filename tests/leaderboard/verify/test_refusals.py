@@ -96,7 +96,7 @@ def test_counts_made_to_come_round_are_one_line(counted, stories):
         ("arch", "lstm", "another architecture"),
         ("config.model", None, "its config has no model"),
         ("config.model.width", 2**63, "error: "),
-        ("score", None, "has no score to verify"),
+        ("score", None, "there is no score to verify"),
         ("score.num_docs", 10**15, "allowed are 2 to"),
         ("score.stride", 0, "with a stride of 0"),
         ("score.stride", 2**52, "error: "),
