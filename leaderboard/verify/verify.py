@@ -70,7 +70,7 @@ def verify(
 
 
 def _code() -> str:
-    commit, is_dirty = git.code_version(Path(__file__).resolve().parents[2])
+    commit, is_dirty, _ = git.code_version(Path(__file__).resolve().parents[2])
     return f"{commit}{'-dirty' if is_dirty else ''}" if commit else __version__
 
 

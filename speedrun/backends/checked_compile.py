@@ -1,19 +1,22 @@
 """A function that is compiled where that works and gives the same results."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from speedrun.backends import common
+from speedrun.system.watchdog import ending_hung_children
 
 # Relative difference in norm that another order of rounding explains.
 _TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2, "fp16": 5e-2}
+_CLASS_NAME = re.compile(r"^([\w.]*(Error|Exception|Failed|Compiler):\s*)+")
 
 
 class CheckedCompile:
     """Calls `eager`, or what it compiles to if that agrees with it at the first call.
 
-    A compiler that fails (there may be no C++ compiler) or is wrong must not end a run. The
-    outcome is written into `facts`: `compiled`, and `compile_error` where it failed.
+    A compiler that fails (there may be no C++ compiler), hangs or is wrong must not end a run.
+    The outcome is written into `facts`: `compiled`, and `compile_error` where it failed.
 
     A subclass has `_compile` and `_difference`.
     """
@@ -27,22 +30,39 @@ class CheckedCompile:
         """The results of the function for these inputs."""
         if self._chosen is None:
             self._chosen = self._choose(inputs)
-        return self._chosen(*inputs)
+        try:
+            return self._chosen(*inputs)
+        except Exception as error:  # inputs of another shape are compiled again
+            if self._chosen is self.eager or common.is_out_of_memory(error):
+                raise
+            self._chosen = self._give_up(self._reason(error))
+            return self.eager(*inputs)
 
     def _choose(self, inputs: tuple[Any, ...]) -> Callable[..., Any]:
-        try:
-            compiled = self._compile()
-            difference = self._difference(compiled, inputs)
-        except Exception as error:  # compilers' errors have no common class
-            if common.is_out_of_memory(error):
-                raise
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        else:
-            if difference <= self._tolerance:
-                return compiled
-            reason = f"compiled values or gradients are off by {difference:.2g}"
+        with ending_hung_children() as ended:
+            try:
+                compiled = self._compile()
+                difference = self._difference(compiled, inputs)
+            except Exception as error:  # compilers' errors have no common class
+                if common.is_out_of_memory(error):
+                    raise
+                return self._give_up(
+                    f"{ended[0]} hung and was ended" if ended else self._reason(error)
+                )
+        if difference <= self._tolerance:
+            return compiled
+        return self._give_up(f"compiled values or gradients are off by {difference:.2g}")
+
+    def _give_up(self, reason: str) -> Callable[..., Any]:
         self._facts |= {"compiled": False, "compile_error": reason}
         return self.eager
+
+    def _reason(self, error: Exception) -> str:
+        """One line: what a compiler printed, or else how the error begins."""
+        before, _, printed = str(error).strip().partition("\nOutput:\n")
+        lines = [line.strip() for line in (printed or before).splitlines() if line.strip()]
+        lines = [line for line in lines if printed and "error" in line] or lines
+        return _CLASS_NAME.sub("", (lines or ["it gives no reason"])[0])[:200]
 
     def _compile(self) -> Callable[..., Any]:
         raise NotImplementedError

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
+import psutil
 from numpy.typing import NDArray
 
 from speedrun.config import Recipe
@@ -163,7 +164,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def peak_resident_bytes() -> int:
     """Largest resident size of this process so far."""
-    import resource  # not on Windows
-
+    try:
+        import resource
+    except ImportError:  # Windows, where the system counts it elsewhere
+        info = psutil.Process().memory_info()
+        return getattr(info, "peak_wset", info.rss)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if platform.system() == "Darwin" else peak * 1024

@@ -17,10 +17,10 @@ from speedrun.bench import workload
 from speedrun.bench.cases import Case
 from speedrun.bench.result import SCHEMA, Bench
 from speedrun.data import heldout, open
-from speedrun.system import hardware
+from speedrun.system import git, hardware
 from speedrun.system.subprocesses import Child, ChildError
 from speedrun.text import parse_minutes
-from speedrun.training import record
+from speedrun.training import prepare, record
 
 DEFAULT_REPEATS = 5
 FEW_REPEATS, SLOW_S = 3, 3.0  # without --repeats: of what takes longer than this
@@ -94,7 +94,7 @@ def measure(
     return Bench.model_validate(
         {
             "schema": SCHEMA,
-            **record.provenance(),
+            **record.provenance(git.code_version(prepare.ROOT)),
             "cpu": machine.cpu,
             "cores": machine.cores,
             "data": _data(cases[0]),

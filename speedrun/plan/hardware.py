@@ -3,11 +3,10 @@
 import dataclasses
 from dataclasses import dataclass
 
-import psutil
-
 from speedrun.backends import registry
 from speedrun.device import Device
 from speedrun.plan.request import PlanRequest
+from speedrun.system import hardware as machine
 from speedrun.text import nearest
 
 # Share of the rate of matrix products that training reaches, where nothing was measured: about
@@ -84,7 +83,7 @@ def choose(request: PlanRequest) -> Hardware:
             spec_flop_s=options.tflops * 1e12,
             effective_flop_s=options.tflops * 1e12,
             dtype=options.dtype or "fp32",
-            memory_bytes=float(psutil.virtual_memory().total),
+            memory_bytes=float(machine.memory_bytes()),
             source="--tflops",
             effective_source="--tflops, taken as reached in training",
             memory_source="of this machine: --tflops gives a rate, not a memory",
@@ -113,16 +112,16 @@ def _this_machine(request: PlanRequest) -> Hardware:
             f"--dtype {dtype} is not supported on {device.name}: allowed are"
             f" {', '.join(device.precisions)}; or plan for another --device"
         )
-    memory = psutil.virtual_memory()
+    free = machine.free_memory_bytes()
     return Hardware(
         title=f"this machine ({device.accelerator or device.name})",
         spec_flop_s=gflops * 1e9,
         effective_flop_s=USUAL_SHARE * gflops * 1e9,
         dtype=dtype,
-        memory_bytes=float(device.memory_bytes or memory.total),
+        memory_bytes=float(device.memory_bytes or machine.memory_bytes()),
         source=f"best matrix products in {dtype}, measured now on {device.name}",
         effective_source=f"{USUAL_SHARE:g} x that, assumed; --measure trains to find out",
-        memory_source=f"of {device.name}; {memory.available / 1e9:.1f} GB of main memory are free",
+        memory_source=f"of {device.name}; {free / 1e9:.1f} GB of main memory are free",
         is_processor=device.accelerator is None,
         here=device,
     )

@@ -42,7 +42,7 @@ class Brought:
 def facts(planned: Plan) -> dict[str, str]:
     """Values that must be the same on every machine that races in a sweep."""
     configs = json.dumps([race.config for race in planned.races], sort_keys=True)
-    commit, is_dirty = git.code_version(_ROOT)
+    commit, is_dirty, _ = git.code_version(_ROOT)
     compared = ("train data", "held-out data", "hardware class")
     return {
         "code": (commit or __version__)[:12] + (" with changes" if is_dirty else ""),

@@ -1,25 +1,89 @@
 """Version of the code, from git."""
 
+import os
+import re
 import subprocess
-from pathlib import Path
+import time
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 _OWN_FILE = "speedrun/system/git.py"
+TIMEOUT_S = 10.0  # for all that is asked of git
+# The program's own files. Results, records and documents in the checkout are none of it.
+_PROGRAM = ("run.py", "pyproject.toml", "speedrun", "architectures", "leaderboard")
+_RECORDS = ":(exclude)leaderboard/records"
+# Files that nobody committed count where Python may import or the program may read them.
+_READ = {".py", ".pyi", ".pyc", ".so", ".pyd", ".json"}
+_SHADOWS = (":(glob)*.py", ":(glob)*.so", ":(glob)*.pyd", ":(glob)*/__init__.py")
 
 
-def code_version(folder: Path) -> tuple[str | None, bool | None]:
-    """Commit of the working tree and whether it has changes; None outside a git checkout."""
-    # A checkout of another project further up the path does not count.
-    if _git(folder, "ls-files", "--error-unmatch", _OWN_FILE) is None:
-        return None, None
-    status = _git(folder, "status", "--porcelain")
-    return _git(folder, "rev-parse", "HEAD"), None if status is None else bool(status)
+class CodeVersion(NamedTuple):
+    """Commit of the code and whether it was changed; None and the `problem` where git fails."""
+
+    commit: str | None
+    dirty: bool | None
+    problem: str | None = None  # for a person, with the remedy
 
 
-def _git(folder: Path, *args: str) -> str | None:
+class _GitFailed(Exception):
+    """Git gave no answer; the text says why and what to do."""
+
+
+def code_version(folder: Path) -> CodeVersion:
+    """The version of the project in `folder`; it has none outside a git checkout of its own.
+
+    Changed is code that git tracks, or an untracked file that could be imported or read.
+    """
+    deadline_s = time.monotonic() + TIMEOUT_S
+    commit = None
+    try:
+        # A checkout of another project further up the path does not count.
+        _git(folder, deadline_s, "ls-files", "--error-unmatch", _OWN_FILE)
+        commit = _git(folder, deadline_s, "rev-parse", "HEAD").strip()
+        states = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+        changed = _git(folder, deadline_s, *states, "--", *_PROGRAM, *_SHADOWS, _RECORDS)
+    except _GitFailed as failed:
+        return CodeVersion(commit, None, str(failed))
+    return CodeVersion(commit, any(map(_counts, filter(None, changed.split("\0")))))
+
+
+def _counts(entry: str) -> bool:
+    """Whether an entry of the status is code: `XY path`, with `??` where it is untracked."""
+    path = PurePosixPath(entry[3:])
+    if entry.startswith("??"):
+        return path.suffix in _READ and "__pycache__" not in path.parts
+    return path.suffix != ".md"
+
+
+def _git(folder: Path, deadline_s: float, *args: str) -> str:
+    # Variables of a hook or of another checkout must not lead git elsewhere.
+    misleading = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
+    inherited = {name: value for name, value in os.environ.items() if name not in misleading}
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *args], capture_output=True, text=True, timeout=10
+            ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *args],
+            env={**inherited, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=max(0.1, deadline_s - time.monotonic()),
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    except subprocess.TimeoutExpired:
+        raise _GitFailed(f"git did not answer within {TIMEOUT_S:g} s: try git status") from None
+    except OSError as error:
+        reason = "is not installed" if isinstance(error, FileNotFoundError) else error.strerror
+        raise _GitFailed(f"git {reason}: install it, or mend its rights") from None
+    if done.returncode == 0:
+        return done.stdout
+    if "dubious ownership" in done.stderr:
+        remedy = f"git config --global --add safe.directory {_quoted(folder)}"
+        raise _GitFailed(f"git refuses a checkout that somebody else owns: {remedy}")
+    if re.search("not a git repository|did not match any file", done.stderr):
+        raise _GitFailed("it is not in a git checkout of the project: clone it with git")
+    said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    raise _GitFailed(f"git fails ({said.removeprefix('fatal: ')[:160]}): try git status")
+
+
+def _quoted(folder: Path) -> str:
+    return f'"{folder}"' if " " in str(folder) else str(folder)

@@ -1,5 +1,6 @@
 """Facts about this machine: processor, memory, operating system, load."""
 
+import math
 import os
 import platform
 import re
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 
 import cpuinfo
 import psutil
+
+from speedrun.system import cgroup
 
 _FEATURES = ("amx", "avx512_bf16", "avx512", "avx2", "sve", "neon")  # the fastest first
 
@@ -30,15 +33,45 @@ def machine() -> Machine:
         cpu=info.get("brand_raw") or platform.processor() or "unknown processor",
         arch=platform.machine().lower().replace("amd64", "x86_64"),
         cores=usable_cores(),
-        memory_bytes=psutil.virtual_memory().total,
+        memory_bytes=memory_bytes(),
         features=tuple(feature for feature in _FEATURES if feature in flags),
     )
 
 
 def usable_cores() -> int:
-    """Number of physical cores, or fewer where this process is confined to some."""
+    """Number of physical cores, or fewer where this process is confined to some or has a quota.
+
+    A quota counts whole cores, rounded up: no machine is faster than its class says.
+    """
+    quota = cgroup.cpu_quota()
+    return _cores() if quota is None else max(1, min(_cores(), math.ceil(quota)))
+
+
+def _cores() -> int:
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return min(allowed or 1, psutil.cpu_count(logical=False) or allowed or 1)
+
+
+def memory_bytes() -> int:
+    """Main memory that this process may use, within the limit of its container."""
+    total, limit = psutil.virtual_memory().total, cgroup.memory_limit()
+    return total if limit is None else min(total, limit)
+
+
+def free_memory_bytes() -> int:
+    """Main memory that this process may still take."""
+    free, allowed = psutil.virtual_memory().available, cgroup.memory_free()
+    return free if allowed is None else min(free, allowed)
+
+
+def limits() -> str | None:
+    """The limits of a container that make this machine smaller, for a person; None without."""
+    parts, total = [], psutil.virtual_memory().total
+    if usable_cores() < _cores():
+        parts.append(f"{cgroup.cpu_quota():.3g} of {_cores()} cores")
+    if memory_bytes() < total:
+        parts.append(f"{memory_bytes() / 2**30:.1f} of {total / 2**30:.1f} GiB of memory")
+    return f"limited to {' and '.join(parts)} by the quota of a control group" if parts else None
 
 
 def hardware_class(

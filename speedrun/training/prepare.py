@@ -6,6 +6,7 @@ rank 0 alone opens the data, while the others wait for its next decision.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -25,12 +26,15 @@ from speedrun.evaluation import fairness
 from speedrun.models import loader
 from speedrun.models.loader import LoadedArchitecture
 from speedrun.protocols import Engine, EngineSpec
-from speedrun.system import hardware, paths
+from speedrun.records.schema import Event, EventKind
+from speedrun.system import git, hardware, paths
 from speedrun.training import request
 from speedrun.training.clock import BudgetClock
 from speedrun.training.request import CheckedRequest, RunRequest
 from speedrun.training.signals import StopFlag
 from speedrun.training.trainer import Tick
+
+ROOT = Path(__file__).resolve().parents[2]  # of the project
 
 
 class Callbacks(Protocol):
@@ -65,6 +69,12 @@ class Context:
     stop: StopFlag = field(default_factory=lambda: StopFlag(()))
     group: ProcessGroup = field(default_factory=ProcessGroup)
     log: Callable[[Tick], None] = lambda tick: None
+    events: list[Event] = field(default_factory=list)  # of the record, before the clock starts
+
+    def note(self, kind: EventKind, what: str) -> None:
+        """Say something that the record keeps, before the clock starts."""
+        self.events.append(Event(share=0.0, kind=kind, what=what))
+        self.callbacks.notice(what)
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,7 @@ class OpenedData:
     heldout: HeldOut
     machine: hardware.Machine
     tokenizer: Tokenizer
+    code: git.CodeVersion  # as the race began
 
 
 @dataclass(frozen=True)
@@ -147,6 +158,7 @@ def prepare(entry: Entry, context: Context) -> Prepared:
 def _open(entry: Entry, context: Context) -> OpenedData:
     callbacks, wanted = context.callbacks, entry.request.data
     with context.clock.account("startup"):
+        code = _surroundings(context)
         callbacks.phase("opening the data")
         source = open.open_source(wanted.path, callbacks.notice)
         pinned = heldout.pin(source, wanted.eval_docs)
@@ -156,7 +168,21 @@ def _open(entry: Entry, context: Context) -> OpenedData:
         cache = paths.cache_dir() / "tokenizers"
         choice = entry.checked.data.tokenizer
         found = tokenizer.for_data(source, pinned, wanted.vocab, choice, cache, callbacks.notice)
-    return OpenedData(source, pinned, machine, found)
+    return OpenedData(source, pinned, machine, found, code)
+
+
+def _surroundings(context: Context) -> git.CodeVersion:
+    """The code's version; says what is the matter with it, the cache and the container."""
+    code = git.code_version(ROOT)
+    if code.problem:
+        context.callbacks.notice(
+            f"the record will not say which code made it, and cannot be submitted: {code.problem}"
+        )
+    if problem := paths.cache_problem():
+        context.note("cache_unavailable", problem)
+    if limits := hardware.limits():
+        context.note("limited", limits)
+    return code
 
 
 def build(prepared: Prepared, context: Context) -> Built:

@@ -115,6 +115,8 @@ def train(built: Built, context: Context) -> Trained:
             max_epochs=built.prepared.entry.architecture.EPOCHS,
             on_tick=lambda tick: (context.log(tick), callbacks.tick(tick)),
             stop_requested=lambda: context.stop.requested,
+            notice=callbacks.notice,
+            events=context.events,
         )
         training = trainer.train(built.engine, job)
     group.decide(lambda: _check_trained(training, run, context.stop))

@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from speedrun import __version__
@@ -18,8 +17,6 @@ from speedrun.system import git, hardware
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Built
 from speedrun.training.trainer import Training
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +32,11 @@ class Trained:
     num_devices: int
 
 
-def provenance() -> dict[str, Any]:
+def provenance(code: git.CodeVersion) -> dict[str, Any]:
     """Date of a record and version of the code that makes it."""
-    commit, dirty = git.code_version(_ROOT)
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "code": {"commit": commit, "dirty": dirty, "version": __version__},
+        "code": {"commit": code.commit, "dirty": code.dirty, "version": __version__},
     }
 
 
@@ -104,7 +100,7 @@ def build(trained: Trained, clock: BudgetClock, weights: Mapping[str, Any]) -> R
         "score": None,
         "sample": None,
     }
-    return schema.seal(plain(provenance() | content | weights))
+    return schema.seal(plain(provenance(data.code) | content | weights))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -78,6 +78,8 @@ class TrainingJob:
     max_epochs: int | None = None  # training is complete after so many passes over the documents
     on_tick: Callable[[Tick], object] = lambda tick: None
     stop_requested: Callable[[], bool] = lambda: False
+    notice: Callable[[str], object] = lambda text: None
+    events: Sequence[Event] = ()  # before training
 
 
 def train(engine: Engine, job: TrainingJob) -> Training:
@@ -92,7 +94,7 @@ def train(engine: Engine, job: TrainingJob) -> Training:
 class _Trainer:
     def __init__(self, engine: Engine, job: TrainingJob) -> None:
         self._engine, self._job, self._clock = engine, job, job.clock
-        self._training = Training()
+        self._training = Training(events=list(job.events))
         self._recent_s: deque[float] = deque(maxlen=_NUM_RECENT)  # seconds of a step
         self._num_steps = 1  # until the next synchronisation
         self._reserve_s = 0.0  # of the budget, for a step and what `finalize` does
@@ -102,6 +104,7 @@ class _Trainer:
         engine, clock, training = self._engine, self._clock, self._training
         with self._job.group.lockstep(agreed=OutOfMemory):
             self._warm_up()
+        self._note_compiler()
         clock.start()
         while num_steps := self._job.group.decide(self._plan):
             self._advance(num_steps)
@@ -130,6 +133,15 @@ class _Trainer:
             engine.train_loss()
             engine.reset()
             engine.sync()
+
+    def _note_compiler(self) -> None:
+        facts, before = self._engine.metadata(), len(self._training.events)
+        if (why := facts.get("compile_cache")) is not None:
+            self._training.note(0.0, "cache_unavailable", why)
+        if (why := facts.get("compile_error")) is not None:
+            self._training.note(0.0, "not_compiled", f"training without compilation: {why}")
+        for event in self._training.events[before:]:
+            self._job.notice(event.what)
 
     def _plan(self) -> int:
         """Number of steps until the next synchronisation; 0 ends the training."""

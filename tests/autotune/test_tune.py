@@ -206,7 +206,7 @@ def test_what_is_dropped_and_what_was_not_reached_is_named(tuned):
     tuned.behaves = lambda s: Candidate(fails="compiler" if s.compile == "default" else "")
     tuned(target_of())
     assert "the defaults were fastest" in tuned.lines[1]
-    assert "Tuning dropped compile=default: InvalidCxxCompiler: no g++ found." in tuned.lines
+    assert "Tuning dropped compile=default: no g++ found." in tuned.lines
     tuned.behaves = lambda s: Candidate(1.0)
     tuned(target_of(lr=0.5))
     assert tuned.lines[-1].startswith("Not tried for lack of time: ")

@@ -1,10 +1,12 @@
 """The NumPy backend: its device, its engine, and what fails when memory does."""
 
+import sys
+
 import numpy as np
 import pytest
 from helpers.engines import assert_same_weights, random_rows, small_engine
 
-from speedrun.backends import registry
+from speedrun.backends import common, registry
 from speedrun.protocols import OutOfMemory
 
 ROWS = random_rows()
@@ -51,3 +53,8 @@ def test_a_step_adds_to_what_is_left_to_do_and_its_loss_is_of_uncounted_rows():
     # Exact models leave the choice of tokens to others.
     given = engine.nll(ROWS, 0, prefix_length=3, timesteps=np.ones(2))
     np.testing.assert_array_equal(given, engine.nll(ROWS, 1))
+
+
+def test_peak_memory_is_read_without_the_module_that_windows_lacks(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert common.peak_resident_bytes() > 1 << 20

@@ -68,7 +68,7 @@ class _FakeWorker:
         taken_s = candidate.step_s * self.slowdown()
         metadata: dict[str, Any] = {"micro_batch_rows": min(rows, self.fits_rows)}
         if candidate.fails == "compiler":
-            metadata |= {"compiled": False, "compile_error": "InvalidCxxCompiler: no g++ found"}
+            metadata |= {"compiled": False, "compile_error": "no g++ found"}
         self._spend(candidate.build_s)
         losses: list[float] = []
         for loss, limit_s in zip(LOSSES, (first_s, None, step_s, None), strict=True):

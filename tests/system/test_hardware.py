@@ -1,8 +1,13 @@
-"""Hardware classes."""
+"""Hardware classes, and the limits of containers."""
 
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
 import pytest
 
-from speedrun.system import hardware
+from speedrun.system import cgroup, hardware
 from speedrun.system.hardware import Machine, hardware_class
 
 PLAIN = {"cpu": "Some CPU", "arch": "x86_64", "cores": 2, "memory_bytes": 1, "features": ()}
@@ -32,3 +37,116 @@ def test_this_machine_has_a_name():
     here = hardware.machine()
     assert here.cores >= 1 and here.memory_bytes > 1 << 28
     assert " " not in hardware_class(here, "cpu")
+
+
+GIB = 1 << 30
+ONE = "1:cpu,cpuacct:/docker/ab\n4:memory:/docker/ab\n0::/\n"
+TWO = "0::/user.slice/job\n"
+# Lines of /proc/self/cgroup, files of the file system of groups, processors' time, bytes.
+GROUPS: dict[str, tuple[str, dict[str, str], float | None, int | None]] = {
+    "none": (TWO, {"user.slice/job/cpu.max": "max 100000", "memory.max": "max"}, None, None),
+    "version 2": (
+        TWO,
+        {"user.slice/job/cpu.max": "150000 100000", "user.slice/job/memory.max": f"{2 * GIB}"},
+        *(1.5, 2 * GIB),
+    ),
+    "the group above is smaller": (
+        TWO,
+        {"user.slice/job/cpu.max": "max 100000", "user.slice/cpu.max": "50000 100000"},
+        *(0.5, None),
+    ),
+    "only the own group is mounted": ("0::/../../ab\n", {"cpu.max": "100000 100000"}, 1.0, None),
+    "throttled before the limit": (
+        TWO,
+        {"user.slice/job/memory.max": f"{2 * GIB}", "user.slice/memory.high": f"{GIB}"},
+        *(None, GIB),
+    ),
+    "version 1": (
+        ONE,
+        {
+            "cpu,cpuacct/docker/ab/cpu.cfs_quota_us": "200000",
+            "cpu,cpuacct/docker/ab/cpu.cfs_period_us": "100000",
+            "memory/docker/ab/memory.limit_in_bytes": f"{GIB}",
+        },
+        *(2.0, GIB),
+    ),
+    "version 1 in a container": (
+        ONE,
+        {
+            "cpu/cpu.cfs_quota_us": "100000",
+            "cpu/cpu.cfs_period_us": "100000",
+            "memory/memory.limit_in_bytes": f"{GIB}",
+        },
+        *(1.0, GIB),
+    ),
+    "version 1 without limits": (
+        ONE,
+        {
+            "cpu/docker/ab/cpu.cfs_quota_us": "-1",
+            "cpu/docker/ab/cpu.cfs_period_us": "100000",
+            "memory/docker/ab/memory.limit_in_bytes": "9223372036854771712",
+        },
+        *(None, None),
+    ),
+    "not to be read": (TWO, {"cpu.max": "nonsense", "memory.max": ""}, None, None),
+}
+
+
+def make_groups(tmp_path: Path, monkeypatch, membership: str, files: dict[str, str]) -> None:
+    root = tmp_path / "fs"
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(f"{text}\n")
+    (tmp_path / "membership").write_text(membership)
+    monkeypatch.setattr(cgroup, "ROOT", root)
+    monkeypatch.setattr(cgroup, "MEMBERSHIP", tmp_path / "membership")
+
+
+@pytest.mark.parametrize("case", GROUPS)
+def test_limits_of_control_groups_are_read(tmp_path, monkeypatch, case):
+    membership, files, quota, limit = GROUPS[case]
+    make_groups(tmp_path, monkeypatch, membership, files)
+    assert (cgroup.cpu_quota(), cgroup.memory_limit()) == (quota, limit)
+
+
+def test_a_limited_machine_is_as_small_as_its_limits(tmp_path, monkeypatch):
+    monkeypatch.setattr(hardware, "_cores", lambda: 4)
+    files = {"user.slice/job/cpu.max": "150000 100000", "user.slice/memory.max": f"{GIB // 2}"}
+    files |= {"user.slice/memory.current": f"{GIB // 4}", "user.slice/memory.stat": "file 9"}
+    files["user.slice/memory.stat"] = f"file 9\ninactive_file {GIB // 8}"
+    make_groups(tmp_path, monkeypatch, TWO, files)
+    here = hardware.machine()
+    assert (here.cores, here.memory_bytes) == (2, GIB // 2)
+    assert hardware.free_memory_bytes() == GIB // 2 - GIB // 4 + GIB // 8
+    total = f"{psutil.virtual_memory().total / GIB:.1f}"
+    assert hardware.limits() == (
+        f"limited to 1.5 of 4 cores and 0.5 of {total} GiB of memory by the quota of a control"
+        " group"
+    )
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    assert "-2c" in hardware_class(here, "cpu")
+
+
+def test_a_machine_without_control_groups_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(cgroup, "MEMBERSHIP", tmp_path / "none")
+    assert hardware.limits() is None and hardware.usable_cores() == hardware._cores()
+    assert hardware.memory_bytes() == psutil.virtual_memory().total
+
+
+def test_threads_follow_the_quota(tmp_path):
+    """In a process of its own: the number is read once."""
+    pytest.importorskip("torch")
+    script = """
+import os
+os.environ.pop("OMP_NUM_THREADS", None)
+import torch
+torch.set_num_threads(4)
+from speedrun.backends import registry
+from speedrun.system import hardware
+hardware.usable_cores = lambda: 1
+print(registry.device("cpu").detail, torch.get_num_threads())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.stdout.startswith("1 threads") and done.stdout.endswith(" 1\n"), done.stderr

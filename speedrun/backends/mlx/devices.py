@@ -6,10 +6,10 @@ from functools import cache
 from typing import Any
 
 import mlx.core as mx
-import psutil
 
 from speedrun.backends import common
 from speedrun.device import Device
+from speedrun.system import hardware
 
 DTYPES = {"fp32": mx.float32, "bf16": mx.bfloat16, "fp16": mx.float16}
 # Shares of what MLX may use: the cache gives way before the limit is reached.
@@ -38,7 +38,7 @@ def _memory_bytes() -> int:
     """Memory that MLX may use: on Apple silicon the GPU's part of the machine's memory."""
     info = mx.device_info()
     keys = ("max_recommended_working_set_size", "memory_size", "total_memory")
-    return next((int(info[key]) for key in keys if key in info), psutil.virtual_memory().total)
+    return next((int(info[key]) for key in keys if key in info), hardware.memory_bytes())
 
 
 @cache

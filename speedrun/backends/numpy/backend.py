@@ -5,7 +5,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-import psutil
 
 from speedrun.backends import common
 from speedrun.backends.numpy.engine import NumpyEngine
@@ -13,6 +12,7 @@ from speedrun.config import Recipe
 from speedrun.device import Device, ExecutionConfig
 from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import Architecture, Engine, EngineSpec
+from speedrun.system import hardware
 
 
 class NumpyBackend:
@@ -26,7 +26,7 @@ class NumpyBackend:
                 backend="numpy",
                 available=True,
                 detail="the processor, for counted models",
-                memory_bytes=psutil.virtual_memory().total,
+                memory_bytes=hardware.memory_bytes(),
                 precisions=("fp32",),
             )
         ]

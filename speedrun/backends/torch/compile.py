@@ -1,12 +1,18 @@
 """A model's method under `torch.compile`, checked in values and gradients."""
 
+import functools
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from speedrun.backends import checked_compile
+from speedrun.system import hardware, paths
+
+_CACHE_VARIABLE, _THREADS_VARIABLE = "TORCHINDUCTOR_CACHE_DIR", "TORCHINDUCTOR_COMPILE_THREADS"
 
 
 class CheckedCompile(checked_compile.CheckedCompile):
@@ -24,6 +30,8 @@ class CheckedCompile(checked_compile.CheckedCompile):
         self._model, self._mode = model, None if mode == "off" else mode
 
     def _compile(self) -> Callable[..., Tensor]:
+        if problem := _prepare_compiler():
+            self._facts["compile_cache"] = problem
         return torch.compile(self.eager, dynamic=False, mode=self._mode)
 
     def _difference(self, compiled: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> float:
@@ -45,3 +53,39 @@ class CheckedCompile(checked_compile.CheckedCompile):
         grads = [p.grad.float().flatten() for p in params if p.grad is not None]
         self._model.zero_grad(set_to_none=True)
         return [values.detach(), torch.cat(grads)]
+
+    def _reason(self, error: Exception) -> str:
+        reason = super()._reason(error)
+        if reason.startswith("No working C++ compiler"):
+            chosen = os.environ.get("CXX")
+            return "no C++ compiler works here" + (f", and CXX is {chosen}" if chosen else "")
+        return reason
+
+
+@functools.cache
+def _prepare_compiler() -> str | None:
+    """Set cache and workers of the compiler; why it has a temporary cache, where it has one."""
+    # By itself it starts a worker for every processor, whatever the quota.
+    os.environ.setdefault(_THREADS_VARIABLE, str(hardware.usable_cores()))
+    from torch._inductor import config
+    from torch._inductor.runtime import cache_dir_utils
+
+    usual = Path(cache_dir_utils.default_cache_dir())
+    if _unfit(usual):  # where headers are kept, whatever the cache
+        config.cpp_cache_precompile_headers = False
+    folder = Path(os.environ.get(_CACHE_VARIABLE) or usual)
+    if (why := _unfit(folder)) is None:
+        return None
+    made = paths.private_dir("speedrun-compiler-")
+    if " " in str(made) and os.name == "posix":
+        made = paths.private_dir("speedrun-compiler-", Path("/tmp"))
+    os.environ[_CACHE_VARIABLE] = str(made)
+    return (
+        f"the compiler's cache {folder} does not serve ({why}): a temporary one is used, set"
+        f" {_CACHE_VARIABLE} to another folder"
+    )
+
+
+def _unfit(folder: Path) -> str | None:
+    """Why a folder cannot be the compiler's: its command lines are cut at spaces."""
+    return "its path has a space" if " " in str(folder) else paths.not_writable(folder)

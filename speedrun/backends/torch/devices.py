@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import psutil
 import torch
 
 from speedrun.backends import common
 from speedrun.device import Device, ExecutionConfig
+from speedrun.system import hardware
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -63,7 +63,7 @@ def _mps_warnings() -> tuple[str, ...]:
 def _cpu_describe() -> tuple[str, str | None, int]:
     capability = torch.backends.cpu.get_cpu_capability()
     detail = f"{torch.get_num_threads()} threads, {capability} kernels"
-    return detail, None, psutil.virtual_memory().total
+    return detail, None, hardware.memory_bytes()
 
 
 @cache
@@ -134,8 +134,9 @@ def row(name: str) -> DeviceRow:
 
 @cache
 def default_threads() -> int:
-    """Threads that PyTorch took by itself, whatever was set later."""
-    return torch.get_num_threads()
+    """Threads that PyTorch took by itself, or fewer under a quota; whatever was set later."""
+    taken = torch.get_num_threads()
+    return taken if "OMP_NUM_THREADS" in os.environ else min(taken, hardware.usable_cores())
 
 
 def prepare(name: str, execution: ExecutionConfig) -> dict[str, Any]:
@@ -148,6 +149,8 @@ def prepare(name: str, execution: ExecutionConfig) -> dict[str, Any]:
 
 def found() -> Sequence[Device]:
     """Every row as the harness sees it, with the reason where it is not available."""
+    if default_threads() < torch.get_num_threads():
+        torch.set_num_threads(default_threads())
     return [_device(row) for row in ROWS]
 
 

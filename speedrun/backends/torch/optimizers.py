@@ -28,23 +28,22 @@ class BatchedMuon(torch.optim.Muon):
     ) -> None:
         super().__init__(params, lr=lr, momentum=momentum, weight_decay=weight_decay)
         self._dtype = dtype
+        self._batches: dict[torch.Size, tuple[list[int], Tensor]] = {}
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update every parameter from its gradient."""
+        """Update every parameter that has a gradient."""
         for group in self.param_groups:
             by_shape: dict[torch.Size, list[Tensor]] = defaultdict(list)
             for param in group["params"]:
-                by_shape[param.shape].append(param)
+                if param.grad is not None:
+                    by_shape[param.shape].append(param)
             for params in by_shape.values():
                 self._update(group, params)
 
     def _update(self, group: dict, params: list[Tensor]) -> None:
         grads_NRC = torch.stack([param.grad for param in params if param.grad is not None])
-        state = self.state[params[0]]  # of the whole batch
-        if "momentum_batch" not in state:
-            state["momentum_batch"] = torch.zeros_like(grads_NRC)
-        momentum_NRC = state["momentum_batch"].lerp_(grads_NRC, 1 - group["momentum"])
+        momentum_NRC = self._momenta(params).lerp_(grads_NRC, 1 - group["momentum"])
         updates_NRC = grads_NRC.lerp_(momentum_NRC, group["momentum"])  # Nesterov
         ortho_NRC = orthogonalized(
             updates_NRC.to(self._dtype), group["ns_coefficients"], group["ns_steps"]
@@ -55,6 +54,19 @@ class BatchedMuon(torch.optim.Muon):
             if group["weight_decay"]:
                 param.mul_(1 - group["lr"] * group["weight_decay"])
             param.add_(ortho_RC, alpha=alpha)
+
+    def _momenta(self, params: list[Tensor]) -> Tensor:
+        """Momenta [N, R, C] in one batch, made anew where other matrices have gradients."""
+        members, batch_NRC = self._batches.get(params[0].shape, ([], None))
+        if batch_NRC is None or members != list(map(id, params)):
+            old = [self.state[param].get("momentum") for param in params]
+            batch_NRC = torch.stack(
+                [torch.zeros_like(p) if m is None else m for p, m in zip(params, old, strict=True)]
+            )
+            self._batches[params[0].shape] = list(map(id, params)), batch_NRC
+            for param, momentum_RC in zip(params, batch_NRC, strict=True):
+                self.state[param]["momentum"] = momentum_RC  # a view
+        return batch_NRC
 
 
 def orthogonalized(
