@@ -62,7 +62,7 @@ class CheckedCompile:
         before, _, printed = str(error).strip().partition("\nOutput:\n")
         lines = [line.strip() for line in (printed or before).splitlines() if line.strip()]
         lines = [line for line in lines if printed and "error" in line] or lines
-        return _CLASS_NAME.sub("", (lines or ["it gives no reason"])[0])[:200]
+        return "the compiler fails: " + _CLASS_NAME.sub("", (lines or ["no reason given"])[0])[:200]
 
     def _compile(self) -> Callable[..., Any]:
         raise NotImplementedError

@@ -70,7 +70,7 @@ def test_compiling_that_fails_falls_back_with_its_reason(framework, device, monk
     engine.step(random_rows(), 1.0)
     facts = engine.metadata()
     assert facts["compiled"] is False
-    assert facts["compile_error"] == "no g++ found"
+    assert facts["compile_error"] == "the compiler fails: no g++ found"
 
 
 def test_compiling_that_is_wrong_falls_back_with_the_number(framework, device, monkeypatch):

@@ -1,5 +1,11 @@
 """What is PyTorch's own: the chunked loss, Muon, parameter groups, a compiler that is right."""
 
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from helpers.engines import random_rows, small_engine
 
@@ -8,6 +14,7 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 
 from speedrun.backends.contract import LMHead  # noqa: E402
+from speedrun.backends.torch import compile as compiler  # noqa: E402
 from speedrun.backends.torch import lm_head, optimizers  # noqa: E402
 
 V, D, N = 40, 12, 1100  # more tokens than one chunk
@@ -72,3 +79,76 @@ def test_compiling_that_is_right_is_kept(monkeypatch):
     engine = small_engine(compile=True)
     engine.step(random_rows(), 1.0)
     assert engine.metadata()["compiled"] is True
+
+
+def test_muon_leaves_a_matrix_without_a_gradient_as_it_is():
+    """Its momentum waits, too: what others do meanwhile changes nothing."""
+    generator = torch.Generator().manual_seed(0)
+    start, *grads = torch.randn(4, 3, 6, 6, generator=generator)
+    settings = {"lr": 0.02, "momentum": 0.9, "weight_decay": 0.1, "dtype": torch.float32}
+    together = [torch.nn.Parameter(matrix.clone()) for matrix in start]
+    alone = [torch.nn.Parameter(matrix.clone()) for matrix in start]
+    optimizer = optimizers.BatchedMuon(together, **settings)
+    ones = [optimizers.BatchedMuon([param], **settings) for param in alone]
+    for step, idle in enumerate((1, 0, None)):
+        for i, (one, param) in enumerate(zip(ones, alone, strict=True)):
+            grad = None if i == idle else grads[step][i]
+            together[i].grad, param.grad = grad, grad
+            one.step()
+        optimizer.step()
+    for mine, right in zip(together, alone, strict=True):
+        torch.testing.assert_close(mine, right)
+
+
+@pytest.mark.parametrize("cause", ["space", "file"])
+def test_a_cache_that_the_compiler_cannot_use_is_replaced(monkeypatch, tmp_path, cause):
+    """Here it does not compile, but says which cache it would use."""
+    (tmp_path / "file").write_text("")
+    chosen = tmp_path / {"space": "a b", "file": "file"}[cause]
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(chosen))
+    monkeypatch.setattr(torch, "compile", lambda f, **_: lambda tokens: f(tokens))
+    compiler._prepare_compiler.cache_clear()
+    engine = small_engine(compile=True)
+    engine.step(random_rows(), 1.0)
+    facts = engine.metadata()
+    assert facts["compiled"] is True
+    assert facts["compile_cache"].startswith(f"the compiler's cache {chosen} does not serve (")
+    used = os.environ["TORCHINDUCTOR_CACHE_DIR"]
+    assert " " not in used and Path(used).is_dir()
+    compiler._prepare_compiler.cache_clear()
+
+
+BROKEN = "case $* in *.cpp*) echo a.cpp: fatal error: no Python.h; exit 1; esac; exec c++ $*"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a compiler to stand before")
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("exit 1", "no C++ compiler works here, and CXX is "),
+        ("sleep 600", "hung and was ended"),
+        (BROKEN, "fatal error: no Python.h"),
+    ],
+)
+def test_a_compiler_that_does_not_work_costs_a_reason(monkeypatch, tmp_path, script, reason):
+    fake = tmp_path / "c++"
+    fake.write_text(f"#!/bin/sh\n{script}\n")
+    fake.chmod(0o755)
+    code = """
+from helpers.engines import random_rows, small_engine
+from speedrun.system import watchdog
+watchdog.ending_hung_children.__wrapped__.__defaults__ = (1.0, 60.0)
+engine = small_engine(compile=True)
+engine.step(random_rows(), 1.0)
+print(engine.metadata()["compiled"], engine.metadata()["compile_error"])
+"""
+    cache = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **cache, "CXX": str(fake)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.startswith("False ") and reason in done.stdout, done.stderr
+    assert done.stdout.count("\n") == 1 and "Error" not in done.stdout

@@ -56,7 +56,7 @@ class CheckedCompile(checked_compile.CheckedCompile):
 
     def _reason(self, error: Exception) -> str:
         reason = super()._reason(error)
-        if reason.startswith("No working C++ compiler"):
+        if "No working C++ compiler" in reason:
             chosen = os.environ.get("CXX")
             return "no C++ compiler works here" + (f", and CXX is {chosen}" if chosen else "")
         return reason
