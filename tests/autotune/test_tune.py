@@ -240,8 +240,6 @@ def test_fixed_fields_stay_the_recipes(tuned):
     assert all(s.precision is None and s.compile is None for s in tuned.workers[0].built)
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_but_the_cache(tuned, monkeypatch):
-    folder = paths.cache_dir()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.write_text("a file where the folder should be")
+def test_a_cache_that_cannot_be_written_costs_nothing_but_the_cache(tuned):
+    (paths.cache_dir() / "tuning").write_text("a file where the folder should be")
     assert tuned(target_of()).settings.fused is False
