@@ -1,6 +1,6 @@
-"""Entry point of a checkout: `python run.py`; see speedrun.cli.app."""
+"""Entry point of a checkout: `python run.py`; see speedrun.cli.door."""
 
-from speedrun.cli.app import main
+from speedrun.cli.door import main
 
 if __name__ == "__main__":
     main()

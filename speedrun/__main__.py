@@ -1,6 +1,6 @@
 """`python -m speedrun`, the same as `python run.py`."""
 
-from speedrun.cli.app import main
+from speedrun.cli.door import main
 
 if __name__ == "__main__":
     main()

@@ -13,7 +13,10 @@ from rich.console import Console
 from speedrun import __version__
 from speedrun.cli.options import RaceOptions
 from speedrun.distributed import launcher
+from speedrun.system import interrupts
+from speedrun.system.interrupts import Stopping
 from speedrun.text import nearest
+from speedrun.ui.console import surviving
 
 _HELP = (
     "What is the strongest language model this machine can train in five minutes?\n\n"
@@ -42,12 +45,14 @@ def _called_as() -> tuple[str, str]:
 
 _NAME, _FILE = _called_as()
 _DEFAULTS = RaceOptions()
+_KEEPERS = ("race", "sweep")  # commands whose output is less than what they keep on disk
 app = App(
     name=_NAME,
     version=__version__,
     help=_HELP,
     help_format="plaintext",
     help_epilogue=_EXAMPLES.format(name=_NAME, file=_FILE),
+    suppress_keyboard_interrupt=False,  # `main` says what became of the command
 )
 
 
@@ -123,8 +128,20 @@ _mount(
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command; a mistake of the caller's is one line on standard error and exit code 2."""
-    errors = Console(stderr=True)
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    code = 0
+    with Stopping(), surviving() as output:
+        try:
+            _run(arguments)
+        except SystemExit as leaving:
+            code = leaving.code
+        if not code and output.failure is not None:
+            code = _undelivered(arguments, output.failure)
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> None:
+    errors = Console(stderr=True)
     if arguments[:1] == ["help"]:
         arguments = [*arguments[1:], "--help"]
     try:
@@ -136,21 +153,35 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         fail(errors, f"{nearest(unknown, known, 'command').args[0]} (see --help)")
     except cyclopts.CycloptsError as error:
         fail(errors, " ".join(str(error).split()) + " (see --help)")
-    except BrokenPipeError:  # the reader of a pipe has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
     except (KeyError, IndexError):
         raise  # a fault of the program, not of the caller
     except (ValueError, LookupError, OSError, MemoryError) as error:
         if os.environ.get("SPEEDRUN_TRACEBACK"):
             raise
         fail(errors, " ".join(str(error).split()) or type(error).__name__)
-    except KeyboardInterrupt as stopped:
-        if _speaks():
-            line = str(stopped) or "stopped; nothing was recorded"
-            errors.print(line, style="yellow", markup=False, soft_wrap=True)
-        sys.exit(130)
-    sys.exit(0)
+    except KeyboardInterrupt:
+        stopping = interrupts.current()
+        if line := stopping.claim():
+            errors.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(stopping.exit_code)
+
+
+def _undelivered(arguments: list[str], failure: OSError) -> int:
+    """Exit code of a command that did its work, but not all of its output could be written."""
+    is_json = "--json" in arguments
+    if isinstance(failure, BrokenPipeError) and not is_json:
+        return 0  # the reader has seen enough
+    print(
+        f"standard output could not be written ({failure.strerror});"
+        " what the command keeps on disk is complete",
+        file=sys.stderr,
+    )
+    return int(is_json or _command(arguments) not in _KEEPERS)
+
+
+def _command(arguments: list[str]) -> str:
+    """The command that is called; options alone are those of a race."""
+    return arguments[0] if arguments and arguments[0] in app else "race"
 
 
 def _check_launched(arguments: list[str]) -> None:
@@ -160,8 +191,8 @@ def _check_launched(arguments: list[str]) -> None:
         return
     if started.rank > 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    command = arguments[0] if arguments else "race"
-    if command != "race" and not command.startswith("-") and command in app:
+    command = _command(arguments)
+    if command != "race" and not command.startswith("-"):
         raise ValueError(
             f"{started.by} started {started.size} processes, and only a race runs in several:"
             f" start {command} without it"

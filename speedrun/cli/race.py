@@ -10,6 +10,7 @@ from speedrun.cli.options import RaceOptions
 from speedrun.distributed import launcher
 from speedrun.distributed.group import ProcessGroup
 from speedrun.records.files import read_runs
+from speedrun.records.schema import Record
 from speedrun.records.summary import summarize
 from speedrun.records.track import standing
 from speedrun.scaling_laws import auto_size
@@ -35,7 +36,7 @@ def race_command(options: RaceOptions) -> None:
         statuses = _race_seeds(request, options, group, console)
         if "diverged" in statuses:
             sys.exit(1)
-        if "interrupted" in statuses:
+        if "interrupted" in statuses:  # by the network or the disk, that is
             sys.exit(130)
 
 
@@ -57,10 +58,12 @@ def _race_seeds(
     with StopFlag(group.stop_signals) as stop:
         for number in range(request.seed, request.seed + options.seeds):
             each = dataclasses.replace(request, seed=number)
+            stop.begin(_so_far(records, request))
             with live.view(console) as view:
                 finished = race(each, view, stop, started_s=started_s, group=group)
             started_s = 0.0
             records.append(finished.record)
+            stop.begin(f"recorded as {finished.record.status} in {finished.folder}")
             if options.json_:
                 print(json.dumps(json.loads(finished.record.to_json())), flush=True)
             others = (summarize(record) for _, record in read_runs(request.out))
@@ -68,6 +71,17 @@ def _race_seeds(
             summary.finished(console, finished.record, finished.folder, place)
             if stop.requested:
                 break
-    if len(records) > 1:
-        summary.seeds(console, records)
+        if len(records) > 1:
+            summary.seeds(console, records)
+        if stop.requested:
+            raise KeyboardInterrupt
     return {record.status for record in records}
+
+
+def _so_far(records: list[Record], request: RunRequest) -> str:
+    """What a signal before the end of the next training leaves."""
+    if not records:
+        return "nothing was recorded"
+    first, last = records[0].seed, records[-1].seed
+    done = f"seed {first} is" if first == last else f"seeds {first} to {last} are"
+    return f"{done} recorded in {request.out}, and nothing of seed {last + 1}"

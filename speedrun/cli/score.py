@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from speedrun.cli.options import DeviceName, Json
+from speedrun.system import interrupts
 
 
 @Parameter(name="*")
@@ -44,17 +45,13 @@ def score(
     from rich.console import Console
 
     from speedrun.training.score_later import Request, score_later
-    from speedrun.training.signals import StopFlag
     from speedrun.ui import live, summary
 
     console = Console(stderr=options.json_)
     request = Request(data=options.data, device=options.device, arch=options.arch)
-    try:
-        with StopFlag(), live.view(console) as view:
-            record = score_later(run, request, view)
-    except KeyboardInterrupt:
-        kept = f"stopped; {run} is trained as before: the same command scores it"
-        raise KeyboardInterrupt(kept) from None
+    interrupts.current().outcome = f"{run} is trained as before: the same command scores it"
+    with live.view(console) as view:
+        record = score_later(run, request, view)
     if options.json_:
         print(json.dumps(json.loads(record.to_json())), flush=True)
     summary.finished(console, record, run, None)

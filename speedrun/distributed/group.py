@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from speedrun.system.interrupts import SIGNALS
+
 Buffer = NDArray[np.uint8]
 T = TypeVar("T")
 
@@ -80,7 +82,7 @@ class ProcessGroup:
     is_broken = False  # an exchange failed: the ranks are no longer at the same point
     warnings: tuple[str, ...] = ()
     # Signals that ask a race to end early; only rank 0 handles them.
-    stop_signals: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+    stop_signals: tuple[signal.Signals, ...] = SIGNALS
     _room = 0
 
     def metadata(self) -> dict[str, Any]:

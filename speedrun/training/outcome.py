@@ -22,6 +22,7 @@ from speedrun.protocols import Architecture, Engine
 from speedrun.records.files import RECORD, TOKENIZER, WEIGHTS
 from speedrun.records.schema import Event, Record, Sample, Score
 from speedrun.records.strict_json import plain
+from speedrun.system import interrupts
 from speedrun.text import reason
 from speedrun.training import prepare, record
 from speedrun.training.prepare import Context, Prepared
@@ -81,8 +82,6 @@ def finish(trained: Trained, made: Record, context: Context, directory: RunDirec
     stop, prepared, folder = context.stop, trained.built.prepared, directory.final
     kept = f"the trained model is in {folder}: python run.py score {folder} finishes it"
     stop.training_is_over(kept)
-    if stop.requested and trained.training.status == "complete":  # while it was published
-        raise KeyboardInterrupt
     found, facts = score(trained, context)
     with context.clock.account("sample"):
         context.callbacks.phase("telling a story")
@@ -105,8 +104,8 @@ def finish(trained: Trained, made: Record, context: Context, directory: RunDirec
         weights = safetensors.numpy.save(dict(trained.built.engine.weights()))
         directory.publish(_files(prepared, weights) | files)
     if told.stopped is not None:
-        kept = f"stopped while sampling; the run is scored and kept in {directory.final}"
-        raise KeyboardInterrupt(kept) from told.stopped
+        interrupts.current().outcome = f"the run is scored and kept in {directory.final}"
+        raise told.stopped
     for event in told.events:
         context.callbacks.notice(f"{event.what}.")
     return final

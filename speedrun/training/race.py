@@ -64,10 +64,6 @@ def race(
     try:
         with entry.architecture.plugin_errors():
             return _run(entry, context, directory)
-    except KeyboardInterrupt as error:
-        if stop.kept and not error.args:
-            raise KeyboardInterrupt(f"stopped while scoring; {stop.kept}") from error
-        raise
     except Exception as error:
         if stop.kept:
             said = " ".join(str(error).split()) or type(error).__name__
@@ -100,26 +96,26 @@ def _run(entry: Entry, context: Context, directory: RunDirectory) -> Finished:
 
 
 def train(built: Built, context: Context) -> Trained:
-    """Train for the budget; ValueError or KeyboardInterrupt where not one step was taken."""
+    """Train for the budget; ValueError where not one step was taken."""
     run, callbacks, group = built.prepared.run, context.callbacks, context.group
     stream = _stream(built.prepared)
     with stream or contextlib.nullcontext():
         callbacks.phase("compiling and warming up")
         callbacks.start(run, _describe(built, group))
-        context.stop.arm()
         job = TrainingJob(
             run=run,
             clock=context.clock,
             stream=stream,
             group=group,
             max_epochs=built.prepared.entry.architecture.EPOCHS,
-            on_tick=lambda tick: (context.log(tick), callbacks.tick(tick)),
-            stop_requested=lambda: context.stop.requested,
+            on_start=lambda: callbacks.phase("training"),
+            on_tick=lambda tick: (context.stop.arm(), context.log(tick), callbacks.tick(tick)),
+            stop_requested=context.stop.take,
             notice=callbacks.notice,
             events=context.events,
         )
         training = trainer.train(built.engine, job)
-    group.decide(lambda: _check_trained(training, run, context.stop))
+    group.decide(lambda: _check_trained(training, run))
     if training.status == "interrupted":
         training.note(context.clock.share(), "interrupted", _interruption(context))
     if stream is not None and stream.failure is not None:
@@ -156,9 +152,7 @@ def _interruption(context: Context) -> str:
     return f"stopped by {by} at {context.clock.share():.0%} of the budget"
 
 
-def _check_trained(training: Training, run: Run, stop: StopFlag) -> None:
-    if training.num_steps == 0 and stop.requested:
-        raise KeyboardInterrupt
+def _check_trained(training: Training, run: Run) -> None:
     if training.num_steps == 0:
         raise ValueError(
             f"--minutes {run.budget_s / 60:g}: not one step fits into that here; give more, or"

@@ -76,6 +76,7 @@ class TrainingJob:
     stream: Stream | None  # None on the other ranks
     group: ProcessGroup = field(default_factory=ProcessGroup)
     max_epochs: int | None = None  # training is complete after so many passes over the documents
+    on_start: Callable[[], object] = lambda: None  # of the clock
     on_tick: Callable[[Tick], object] = lambda tick: None
     stop_requested: Callable[[], bool] = lambda: False
     notice: Callable[[str], object] = lambda text: None
@@ -105,6 +106,7 @@ class _Trainer:
         with self._job.group.lockstep(agreed=OutOfMemory):
             self._warm_up()
         self._note_compiler()
+        self._job.on_start()
         clock.start()
         while num_steps := self._job.group.decide(self._plan):
             self._advance(num_steps)

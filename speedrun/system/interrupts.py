@@ -1,0 +1,140 @@
+"""Signals that end a command: the first is answered within two seconds, a second one at once.
+
+Python runs no handler while the main thread is in native code, which may take minutes. But the
+interpreter writes the number of each signal to a socket at once: a thread reads it there, and ends
+the process where the main thread has not ended it in time.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+from types import FrameType
+from typing import Any, Self
+
+ANSWER_S = 1.6  # until the process ends, in whatever code it is
+SAME_S = 0.25  # shells, `timeout` and launchers send one request twice
+_SHOW_CURSOR = "\x1b[?25h"
+
+
+def _asking() -> tuple[signal.Signals, ...]:
+    """Signals that ask a process to end; not the hang-up that nohup has told it to ignore."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # Windows lacks one, the others another
+    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    hup = getattr(signal, "SIGHUP", None)
+    is_ignored = hup is not None and signal.getsignal(hup) is signal.SIG_IGN
+    return tuple(number for number in known if number != hup or not is_ignored)
+
+
+SIGNALS = _asking()
+
+
+class Stopping:
+    """Context of a command that says in one line what became of it when a signal ends it.
+
+    `outcome` is the second half of that line. A first signal raises KeyboardInterrupt in the main
+    thread, unless another handler is set meanwhile: that one says in `postponed` what the process
+    waits for, and sets `is_answered` when the process has turned to what remains to be done. A
+    context inside another one changes nothing.
+    """
+
+    def __init__(self, *, until_exit: bool = False) -> None:
+        """`until_exit`: the context is that of the whole process, whose end counts, too."""
+        self.outcome, self.postponed = "nothing was recorded", ""
+        self.is_answered = False
+        self.number: int | None = None  # of the first signal
+        self._until_exit = until_exit
+        self._claimed = threading.Lock()
+        self._is_raised = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        global _current
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main or _current is not _INERT:
+            return self
+        _current = self
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._wakeup_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        threading.Thread(target=self._watch, name="signals", daemon=True).start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        global _current
+        if _current is not self:
+            return
+        if self._until_exit:
+            self._is_raised = True  # no handler of ours may fail while the interpreter ends
+            return
+        _current = _INERT
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup_before)
+        self._writer.close()  # ends the thread
+
+    @property
+    def exit_code(self) -> int:
+        """128 and the number of the signal; that of Ctrl-C where there was none."""
+        return 128 + (self.number or signal.SIGINT)
+
+    def claim(self) -> str:
+        """The line to print: empty for all callers but the first."""
+        if not self._claimed.acquire(blocking=False):
+            return ""
+        name = signal.Signals(self.number or signal.SIGINT).name
+        return f"stopped ({name}); {self.outcome}"
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.number = self.number or number
+        if not self._is_raised:  # another one is the thread's
+            self._is_raised = True
+            raise KeyboardInterrupt
+
+    def _watch(self) -> None:
+        first_s, deadline_s = 0.0, None
+        while True:
+            left_s = None if deadline_s is None else max(1e-3, deadline_s - time.monotonic())
+            self._reader.settimeout(left_s)
+            try:
+                received = self._reader.recv(1)
+            except TimeoutError:
+                deadline_s = None
+                if self.postponed and not self.is_answered:
+                    _tell(self.postponed)
+                elif not self.is_answered:
+                    self._leave()
+                continue
+            if not received:
+                self._reader.close()
+                return
+            if received[0] not in SIGNALS:  # such as that of a child that ended
+                continue
+            self.number, now_s = self.number or received[0], time.monotonic()
+            if not first_s:
+                first_s, deadline_s = now_s, now_s + ANSWER_S
+            elif now_s - first_s > SAME_S:
+                self._leave()
+
+    def _leave(self) -> None:
+        _tell(self.claim())
+        os._exit(self.exit_code)
+
+
+def _tell(line: str) -> None:
+    """Write to standard error, past all streams and their locks: the main thread may hold them."""
+    for fd, text in ((1, _SHOW_CURSOR), (2, f"{line}\n")):
+        with contextlib.suppress(OSError):
+            if line and (fd == 2 or os.isatty(fd)):
+                os.write(fd, text.encode("ascii", "backslashreplace"))
+
+
+_current = _INERT = Stopping()
+
+
+def current() -> Stopping:
+    """The context of this process's command; one without effect where there is none."""
+    return _current
