@@ -166,13 +166,16 @@ def racing(stories: Path, out: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_training_early_and_keeps_the_run(stories, tmp_path, number):
     with racing(stories, tmp_path) as process:
         process.send_signal(number)
         _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
-    record = load(runs(tmp_path)[0] / "record.json")
+    assert process.returncode == 128 + number, errors
+    (folder,) = runs(tmp_path)
+    line = f"stopped ({number.name}); recorded as interrupted in {folder}\n"
+    assert errors.decode().splitlines(keepends=True) == [line]
+    record = load(folder / "record.json")
     assert record.status == "interrupted" and record.score is not None
     assert record.clock.train_s < 60
 
