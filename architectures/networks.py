@@ -12,6 +12,8 @@ TOLERANCE = 0.03  # how far from the size asked for a configuration may be
 _CLOSE = 0.01
 _STEP = 8  # of width
 _WIDEST = 8192
+# Larger ones would take hours to count, let alone to train.
+_LIMITS = {"depth": 1024, "width": 1 << 16}
 
 # With normalised queries and keys 1/sqrt(K) leaves attention too flat (modded-nanogpt: 0.12).
 QK_NORM_SCALE = 0.12
@@ -162,7 +164,7 @@ def transformer_depth_for(target: int) -> int:
 
 def heads_for(width: int) -> int:
     """Heads of about 64, the size that attention kernels like best; head sizes are even."""
-    divisors = [n for n in range(1, width // 2 + 1) if width % (2 * n) == 0]
+    divisors = [n for n in range(1, min(width, _LIMITS["width"]) // 2 + 1) if width % (2 * n) == 0]
     return min(divisors or [1], key=lambda n: abs(width / n - 64))
 
 
@@ -181,10 +183,13 @@ def lm_head_flops(width: int, vocab: int, num_common: int, tail_share: float) ->
 
 
 def check_positive(config: Any, *names: str) -> None:
-    """Refuse fields below 1."""
+    """Refuse fields below 1, and depths and widths beyond reason."""
     for name in names:
-        if getattr(config, name) < 1:
-            raise ValueError(f"model.{name}={getattr(config, name)}: must be 1 or more")
+        value, most = getattr(config, name), _LIMITS.get(name, math.inf)
+        if value < 1:
+            raise ValueError(f"model.{name}={value}: must be 1 or more")
+        if value > most:
+            raise ValueError(f"model.{name}={value}: allowed are 1 to {most}")
 
 
 def check_tables(config: Any, name: str) -> None:

@@ -85,7 +85,12 @@ def test_initial_weights_depend_on_the_seed(package):
     assert not np.array_equal(first["embed.weight"], other["embed.weight"])
 
 
-COMMON = [({"depth": 0}, "model.depth=0: must be 1 or more"), ({"num_common": 4096}, "below 4096")]
+COMMON = [
+    ({"depth": 0}, "model.depth=0: must be 1 or more"),
+    ({"depth": 10**9}, "model.depth=1000000000: allowed are 1 to 1024"),
+    ({"width": 10**30}, "model.width=10+: allowed are 1 to 65536"),
+    ({"num_common": 4096}, "below 4096"),
+]
 HEADS = [
     ({"heads": 7, "width": 120}, "must divide"),
     ({"heads": 120, "width": 120}, "even head size"),

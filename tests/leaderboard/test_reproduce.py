@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import threading
 from typing import Any
 
 import pytest
@@ -140,10 +141,17 @@ def test_an_invalid_config_is_refused_in_words(config):
 
 
 @pytest.mark.parametrize(("name", "value"), [("width", 10**30), ("depth", 10**9), ("width", "x")])
-def test_vast_and_wrong_values_end_soon(name, value, monkeypatch):
-    monkeypatch.setattr(reproduce, "_TIMEOUT_S", 0.2)
+def test_vast_and_wrong_values_are_no_command(name, value):
     record = transformer(changes={f"config.model.{name}": value})
     assert not reproduce.command(record).is_checked
+
+
+def test_a_config_that_takes_forever_is_left(monkeypatch):
+    record, done, waited = transformer(), threading.Event(), []
+    monkeypatch.setattr(reproduce, "_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(reproduce, "resolve", lambda *_: waited.append(done.wait(20)))
+    assert not reproduce.command(record).is_checked and not waited
+    done.set()  # a thread cannot be ended
 
 
 def test_commits_are_checked_out_once_and_seeds_run_together():
