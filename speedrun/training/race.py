@@ -10,7 +10,7 @@ from speedrun.data.loader import TokenStream
 from speedrun.distributed.group import ProcessGroup
 from speedrun.records.schema import Record
 from speedrun.system import paths
-from speedrun.text import format_size
+from speedrun.text import format_size, reason
 from speedrun.training import outcome, prepare, record, trainer
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Built, Callbacks, Context, Entry, Prepared
@@ -66,8 +66,9 @@ def race(
             return _run(entry, context, directory)
     except Exception as error:
         if stop.kept:
-            said = " ".join(str(error).split()) or type(error).__name__
-            raise NotScored(f"{said}; {stop.kept}") from error
+            is_message = isinstance(error, (ValueError, OSError)) and str(error)
+            said = " ".join(str(error).split()) if is_message else reason(error)
+            raise NotScored(f"scoring failed ({said}); {stop.kept}") from error
         raise
     finally:
         directory.close()

@@ -141,14 +141,15 @@ def finish(trained: Record, outcome: Outcome) -> Record:
 def _hardware(trained: Trained) -> schema.Hardware:
     device, machine = trained.built.device, trained.built.prepared.opened.machine
     name = hardware.hardware_class(machine, device.name, device.accelerator, trained.num_devices)
-    return schema.Hardware(
-        **{"class": name},
-        cpu=machine.cpu,
-        cores=machine.cores,
-        memory_bytes=machine.memory_bytes,
-        accelerator=device.accelerator,
-        matmul_gflops=schema.MatmulGflops(**trained.built.matmul_gflops),
-    )
+    content = {
+        "class": name,
+        "cpu": machine.cpu,
+        "cores": machine.cores,
+        "memory_bytes": machine.memory_bytes,
+        "accelerator": device.accelerator,
+        "matmul_gflops": trained.built.matmul_gflops,
+    }
+    return schema.Hardware(**plain(content))
 
 
 def _train(trained: Trained, clock: BudgetClock) -> schema.Train:
@@ -166,6 +167,6 @@ def _train(trained: Trained, clock: BudgetClock) -> schema.Train:
         micro_batch_rows=facts.pop("micro_batch_rows"),
         peak_bytes=trained.peak_bytes,
         loss_curve=[(share, loss if math.isfinite(loss) else None) for share, loss in curve],
-        engine=facts,
+        engine=plain(facts),
         events=training.events,
     )

@@ -5,7 +5,6 @@ import dataclasses
 import pytest
 from helpers import folders
 
-from speedrun.config import Data
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.models import loader
 from speedrun.records import schema
@@ -39,19 +38,6 @@ class Heard(Silent):
 
     def tick(self, tick):
         self.shares.append(tick.share)
-
-
-@pytest.fixture
-def counted(stories, tmp_path):
-    """A request for a model that is counted in a fraction of a second."""
-    return RunRequest(
-        arch="ngram",
-        params="60K",
-        budget_s=3.0,
-        data=Data(path=str(stories), vocab=300, eval_docs=20),
-        settings=("model.context=32",),
-        out=tmp_path / "runs",
-    )
 
 
 def test_a_race_leaves_a_run_that_its_record_describes(counted, monkeypatch):
