@@ -123,6 +123,17 @@ def parse_eval_docs(text: str) -> int | None:
     return int(text)
 
 
+def check_utf8(text: str, what: str) -> None:
+    """Raise ValueError for a word of the command line whose bytes are not UTF-8 text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{what} {text!a:.100}: its bytes are not UTF-8 text; type it in a UTF-8 terminal,"
+            " or rename it"
+        ) from None
+
+
 def reason(error: BaseException, most: int = 200) -> str:
     """An error in one line, `TypeError: what it says`, of which at most so many letters."""
     said = error.msg if isinstance(error, SyntaxError) else str(error)

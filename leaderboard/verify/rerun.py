@@ -35,7 +35,8 @@ def race_again(
 ) -> Finished:
     """New run of a record's config and seed. Raises ValueError if it ends without a score."""
     record = case.record
-    run = restore.run_of(architecture, record, request.data, case.where)
+    data = request.data or restore.place_of_data(record, case.folder)
+    run = restore.run_of(architecture, record, data, case.where)
     again = RunRequest(
         arch=request.arch or record.arch,
         budget_s=run.budget_s,

@@ -10,7 +10,6 @@ from leaderboard.verify.case import Case, Request
 from speedrun import __version__
 from speedrun.backends import registry
 from speedrun.data import heldout as splits
-from speedrun.data import open
 from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source, SourceUnavailable
 from speedrun.data.tokenizer import Tokenizer
@@ -35,7 +34,7 @@ def verify(
     architecture = restore.architecture_of(record, request.arch, case.where)
     device = restore.own_device(record, architecture, request.device)
     watcher.phase("opening the data")
-    source, heldout = _open(record, request, watcher)
+    source, heldout = _open(case, request, watcher)
     warnings: list[str] = []
     rescored = leaks = reproduced = None
     if case.files is None:
@@ -74,20 +73,16 @@ def _code() -> str:
     return f"{commit}{'-dirty' if is_dirty else ''}" if commit else __version__
 
 
-def _open(record: Record, request: Request, watcher: Callbacks) -> tuple[Source, HeldOut]:
+def _open(case: Case, request: Request, watcher: Callbacks) -> tuple[Source, HeldOut]:
     """The record's data, or without a rerun other data with the same held-out documents."""
+    record = case.record
     assert record.score is not None
     num_docs = record.score.num_docs
     if not 2 <= num_docs <= _MAX_DOCS:
         raise ValueError(
             f"{num_docs} held-out documents are recorded; allowed are 2 to {_MAX_DOCS}"
         )
-    if request.data is None and record.data.source == "storybook":
-        from speedrun.data.storybook.source import Storybook
-
-        source: Source = Storybook()
-    else:
-        source = open.open_source(request.data, watcher.notice)
+    source = restore.open_data(record, case.folder, request.data, watcher.notice)
     heldout = splits.pin(source, num_docs)
     name, own = sanitize(source.name), sanitize(record.data.name)
     if heldout.fingerprint != record.data.heldout_fingerprint:

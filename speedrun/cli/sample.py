@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from speedrun.cli.options import DeviceName
-from speedrun.text import StrictInt
+from speedrun.text import StrictInt, check_utf8
 
 
 @Parameter(name="*")
@@ -58,6 +58,7 @@ def sample(
     from rich.console import Console
     from rich.text import Text
 
+    check_utf8(options.prompt, "--prompt")
     from speedrun.evaluation import generate
     from speedrun.training.restore import load_run
 

@@ -5,6 +5,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import re
 import sys
 import traceback
@@ -57,7 +58,7 @@ def from_folder(folder: Path) -> ModuleType:
             " __init__.py and torch_model.py or mlx_model.py"
         )
     path = folder.resolve()
-    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
     name = f"speedrun_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', path.name)}_{digest}"
     if name in sys.modules:
         return sys.modules[name]

@@ -1,11 +1,12 @@
 """Record builder: the sections of a record from the values of a race, and what is added later."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from pydantic_core import to_jsonable_python
 
 from speedrun import __version__
 from speedrun.backends import registry
@@ -14,6 +15,7 @@ from speedrun.records import schema
 from speedrun.records.schema import Event, Record, Sample, Score
 from speedrun.records.strict_json import plain
 from speedrun.system import git, hardware
+from speedrun.text import check_utf8
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Built
 from speedrun.training.trainer import Training
@@ -45,11 +47,11 @@ def check_settings(run: Run) -> None:
     for name, value in _leaves("", run.as_dict()):
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name} is {value}: a record takes finite numbers only")
+        if isinstance(value, str):
+            check_utf8(value, name)
         try:
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError:
-            raise ValueError(f"{name} is {value!a}: that is not UTF-8 text; rename it") from None
-        except TypeError:
+            to_jsonable_python(value)
+        except ValueError:
             raise ValueError(
                 f"{name} is a {type(value).__name__}: a record takes numbers, text, lists and None"
             ) from None

@@ -7,7 +7,7 @@ and every failure is one line.
 import contextlib
 import dataclasses
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -16,6 +16,8 @@ import psutil
 
 from speedrun.backends import registry
 from speedrun.config import Data, ModelConfig, Recipe, Run
+from speedrun.data import open
+from speedrun.data.source import Source
 from speedrun.data.tokenizer import Tokenizer, load_untrusted
 from speedrun.device import Device
 from speedrun.models import loader
@@ -101,11 +103,28 @@ def own_device(record: Record, architecture: Architecture, name: str) -> Device:
     return registry.device(name, architecture)
 
 
-def remembered_data(record: Record, folder: Path | None) -> str | None:
-    """The place of a record's data, as `--data` takes it: None for the hub."""
+def place_of_data(record: Record, folder: Path | None) -> str | None:
+    """The place of a run's data, as `--data` takes it: None for the hub."""
     facts = {} if folder is None else local_facts(folder)
-    default = "storybook" if record.data.source == "storybook" else None
-    return facts.get("data", default)
+    return facts.get("data", "storybook" if record.data.source == "storybook" else None)
+
+
+def open_data(
+    record: Record, folder: Path | None, given: str | None, notice: Callable[[str], None]
+) -> Source:
+    """The data of a run: those given, else from where they were; ValueError.
+
+    Whether they are still the same is to be checked.
+    """
+    place = place_of_data(record, folder) if given is None else given
+    try:
+        return open.open_source(place, notice)
+    except ValueError as error:
+        if place == given:
+            raise
+        raise ValueError(
+            f"{folder}: its data are not where they were ({error}); give them with --data PATH"
+        ) from None
 
 
 @contextlib.contextmanager

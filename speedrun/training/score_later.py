@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from speedrun import __version__
-from speedrun.data import heldout, open
+from speedrun.data import heldout
 from speedrun.data.heldout import HeldOut
 from speedrun.evaluation import fairness
 from speedrun.evaluation import score as evaluate
@@ -101,23 +101,14 @@ def _held_out(
     folder: Path, trained: Record, given: str | None, notice: Callable[[str], None]
 ) -> HeldOut:
     """The held-out documents of the run; ValueError where they are not to be had."""
-    place = restore.remembered_data(trained, folder) if given is None else given
-    try:
-        source = open.open_source(place, notice)
-        pinned = heldout.pin(source, trained.config["data"]["eval_docs"])
-    except ValueError as error:
-        if given is not None or place is None:
-            raise
-        raise ValueError(
-            f"{folder}: its data are not where they were ({error}); give them with --data PATH"
-        ) from None
+    source = restore.open_data(trained, folder, given, notice)
+    pinned = heldout.pin(source, trained.config["data"]["eval_docs"])
     is_local = trained.data.source == source.origin == "local"
     if pinned.fingerprint != trained.data.heldout_fingerprint or (
         is_local and source.train_fingerprint != trained.data.train_fingerprint
     ):
-        where = place or source.name
         raise ValueError(
-            f"{folder}: the data at {where} are not those that the run was trained on; they were"
-            " changed, or are others: give the right ones with --data PATH"
+            f"{folder}: the data {source.name!a} are not those that the run was trained on; they"
+            " were changed, or are others: give the right ones with --data PATH"
         )
     return pinned
