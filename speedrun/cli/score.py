@@ -47,11 +47,13 @@ def score(
     from speedrun.training.score_later import Request, score_later
     from speedrun.ui import live, summary
 
+    stopping = interrupts.current()
+    stopping.outcome = f"{run} is as it was: the same command scores it"
     console = Console(stderr=options.json_)
     request = Request(data=options.data, device=options.device, arch=options.arch)
-    interrupts.current().outcome = f"{run} is trained as before: the same command scores it"
     with live.view(console) as view:
         record = score_later(run, request, view)
+    stopping.outcome = f"recorded as {record.status} in {run}"
     if options.json_:
         print(json.dumps(json.loads(record.to_json())), flush=True)
     summary.finished(console, record, run, None)

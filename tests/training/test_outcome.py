@@ -10,6 +10,7 @@ from speedrun.evaluation import fairness, generate
 from speedrun.evaluation import score as evaluate
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.records import schema
+from speedrun.system.interrupts import Stopping
 from speedrun.training import outcome, record, run_dir, run_names
 from speedrun.training.prepare import Silent
 from speedrun.training.race import NotScored, race
@@ -43,12 +44,13 @@ def the_run(request):
 
 
 def trained_run(request, monkeypatch):
-    """The folder of a race whose scoring was stopped, and the stop."""
+    """The folder of a race whose scoring was stopped, and what it says is kept."""
+    stop = StopFlag(())
     with monkeypatch.context() as patched:
         patched.setattr(evaluate, "score", fails(KeyboardInterrupt()))
-        with pytest.raises(KeyboardInterrupt) as stopped:
-            race(request, Silent(), StopFlag(()))
-    return the_run(request), stopped.value
+        with pytest.raises(KeyboardInterrupt):
+            race(request, Silent(), stop)
+    return the_run(request), stop.kept
 
 
 @pytest.mark.parametrize(
@@ -86,11 +88,8 @@ def test_a_model_that_became_unfair_is_kept(counted, monkeypatch):
 
 
 def test_a_stop_while_scoring_says_how_the_run_is_finished(counted, monkeypatch):
-    folder, stopped = trained_run(counted, monkeypatch)
-    assert str(stopped) == (
-        f"stopped while scoring; the trained model is in {folder}:"
-        f" python run.py score {folder} finishes it"
-    )
+    folder, kept = trained_run(counted, monkeypatch)
+    assert kept == f"the trained model is in {folder}: python run.py score {folder} finishes it"
 
 
 def test_a_signal_while_the_model_is_written_waits_until_it_is(counted, monkeypatch):
@@ -98,12 +97,12 @@ def test_a_signal_while_the_model_is_written_waits_until_it_is(counted, monkeypa
 
     def publish(*args):
         published.append(write(*args))
-        stop.requested = True
+        stop.signal_name = "SIGTERM"
         return published[0]
 
     write = outcome.publish
     monkeypatch.setattr(outcome, "publish", publish)
-    with pytest.raises(KeyboardInterrupt, match="stopped while scoring; the trained model is in"):
+    with pytest.raises(KeyboardInterrupt):
         race(counted, Silent(), stop)
     assert schema.load(the_run(counted) / "record.json") == published[0]
 
@@ -122,8 +121,9 @@ def test_a_sample_that_fails_costs_the_sample_alone(counted, monkeypatch):
 
 def test_a_stop_while_sampling_costs_the_sample_alone(counted, monkeypatch):
     monkeypatch.setattr(generate, "tell", fails(KeyboardInterrupt()))
-    with pytest.raises(KeyboardInterrupt, match="the run is scored and kept in"):
+    with Stopping() as stopping, pytest.raises(KeyboardInterrupt):
         race(counted, Silent(), StopFlag(()))
+    assert stopping.outcome == f"the run is scored and kept in {the_run(counted)}"
     found = schema.load(the_run(counted) / "record.json")
     assert found.status == "complete" and found.score is not None and found.sample is None
 
