@@ -117,6 +117,10 @@ def open_data(
     Whether they are still the same is to be checked.
     """
     place = place_of_data(record, folder) if given is None else given
+    if place == "storybook":
+        from speedrun.data.storybook.source import Storybook
+
+        return Storybook()
     try:
         return open.open_source(place, notice)
     except ValueError as error:
