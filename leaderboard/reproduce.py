@@ -23,7 +23,7 @@ from speedrun.training.request import RunRequest, resolve
 Options = list[tuple[str, str]]  # (option, value)
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
-_FROM_ARGV = ("--minutes", "--arch", "--params", "--recipe", "--vocab", "--eval-docs", "--tune")
+_FROM_ARGV = ("minutes", "arch", "params", "recipe", "keep", "vocab", "eval-docs", "tune", "set")
 _TIMEOUT_S = 2.0  # a model gives its size in milliseconds, unless its config is forged
 _LINE = 84  # characters of a command in one line of a page
 _ERRORS = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, CallTimedOut)
@@ -80,7 +80,7 @@ def command(record: Record) -> Command:
 def _from_argv(record: Record) -> Options:
     """The record's own command line, on the device that it ran on; empty before schema 3."""
     pairs = zip(record.argv[::2], record.argv[1::2], strict=False)
-    kept = [(option, value) for option, value in pairs if option in (*_FROM_ARGV, "--set")]
+    kept = [(option, value) for option, value in pairs if option[2:] in _FROM_ARGV]
     return [*kept, ("--backend", record.device)] if kept else []
 
 
@@ -97,6 +97,8 @@ def _from_config(record: Record) -> Iterator[tuple[str, str]]:
     yield "--recipe", str(record.config.get("recipe_name", "default"))
     yield "--vocab", str(record.tokenizer.vocab)
     yield "--eval-docs", "all" if eval_docs is None else str(int(eval_docs))
+    if "keep" in record.config:
+        yield "--keep", str(record.config["keep"])
     read = loader.architecture(record.arch).RECIPE_FIELDS if is_known else None
     for section in ("model", "recipe", "data"):
         for name, value in record.config[section].items():
@@ -126,6 +128,7 @@ def _resolves(options: Options, record: Record) -> bool:
             params=given["--params"],
             budget_s=parse_minutes(given["--minutes"]),
             recipe=given["--recipe"],
+            keep=given.get("--keep", "last"),
             seed=record.seed,
             data=data,
             settings=tuple(value for option, value in options if option == "--set"),

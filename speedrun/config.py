@@ -38,6 +38,9 @@ class ModelConfig(Protocol):
         ...
 
 
+Keep = Literal["last", "best"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Optimizer settings; every field can be set with `--set recipe.<field>=<value>`."""
@@ -120,11 +123,17 @@ class Run:
     model: ModelConfig
     recipe: Recipe
     data: Data = field(default_factory=Data)
+    keep: Keep = "last"  # the weights that are scored: those of the last step, or validated ones
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for the record, without the data path, which belongs to one machine."""
+        """Plain values for the record, without the data path, which belongs to one machine.
+
+        `keep` is one of them where it is not the default, which no record of old has.
+        """
         out = dataclasses.asdict(self)
         del out["data"]["path"]
+        if self.keep == "last":
+            del out["keep"]
         return out
 
 

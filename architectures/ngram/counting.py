@@ -201,8 +201,11 @@ class Counter:
 
 def window_keys(rows: list[NDArray[np.int32]], packing: Packing) -> Keys:
     """The packed windows that begin at every token of the rows, in any order."""
-    flat = [column.ravel() for column in window_columns(np.concatenate(rows), packing.order)]
-    return packing.pack(flat)
+    keys = []
+    for _, alike in itertools.groupby(rows, key=lambda one: one.shape[1]):
+        columns = window_columns(np.concatenate(list(alike)), packing.order)
+        keys.append(packing.pack([column.ravel() for column in columns]))
+    return np.concatenate(keys)
 
 
 def window_columns(rows: NDArray[np.int32], order: int) -> list[NDArray[np.int64]]:

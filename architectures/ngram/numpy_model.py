@@ -76,7 +76,7 @@ class Model:
         for length in range(self._config.order):
             if length:
                 oldest = np.full(tokens[:, 1:].shape, -1)
-                oldest[:, length - 1 :] = tokens[:, : tokens.shape[1] - length]
+                oldest[:, length - 1 :] = tokens[:, : max(0, tokens.shape[1] - length)]
                 is_whole &= oldest.ravel() >= 0
                 history = [np.maximum(oldest.ravel(), 0) + FIRST, *history]
             both = self._counter.count([*history, symbols])

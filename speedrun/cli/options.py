@@ -53,6 +53,8 @@ class RaceOptions:
         Size of the vocabulary; any but 4096 is trained on the data.
     eval_docs
         Number of held-out documents to score, or all. Scores compare only at the same number.
+    keep
+        Weights to score: last, or best on a slice of training text that is not trained on.
     out
         Folder of the run directories.
     json_
@@ -64,6 +66,7 @@ class RaceOptions:
     seeds: Annotated[StrictInt, Parameter(group=_RUN)] = 1
     device: Annotated[DeviceName, Parameter(group=_RUN)] = "auto"
     tune: Annotated[Literal["off", "quick", "full"], Parameter(group=_RUN)] = "quick"
+    keep: Annotated[Literal["last", "best"], Parameter(group=_RUN)] = "last"
     arch: Annotated[str, Parameter(group=_MODEL)] = "transformer"
     params: Annotated[str, Parameter(group=_MODEL)] = "2M"
     recipe: Annotated[str, Parameter(group=_MODEL)] = "default"
@@ -95,5 +98,6 @@ class RaceOptions:
             data=Data(path=self.data, vocab=self.vocab, eval_docs=parse_eval_docs(self.eval_docs)),
             settings=self.set_,
             tune=self.tune,
+            keep=self.keep,
             out=self.out,
         )

@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import queue
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,8 @@ class TokenStream:
 
     The tokens are end-of-text, document, end-of-text, document, … without padding; a row
     begins with the last token of the row before, so that every token is a target once.
-    When the documents end, the stream goes round again and `epochs` says how often.
+    When the documents end, the stream goes round again and `epochs` says how often. With `rounds`
+    it ends after so many: the last batch then has fewer rows, and one shorter row comes after it.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class TokenStream:
     ) -> None:
         self._source, self._heldout, self._tokenizer = source, heldout, tokenizer
         self._context, self._per_batch = context, batch_rows * context
+        self.rounds: int | None = None  # None: for ever; set before it is entered
         parts = (source.train_fingerprint, heldout.fingerprint, tokenizer.fingerprint)
         key = hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
         self._cache = TokenCache(cache / f"{source.name}-{tokenizer.vocab}-{key}")
@@ -78,7 +81,7 @@ class TokenStream:
             return None
         if isinstance(item, Exception):
             raise item
-        self.num_consumed += self._per_batch
+        self.num_consumed += item[:, 1:].size
         return item
 
     @property
@@ -93,13 +96,30 @@ class TokenStream:
 
     def _produce(self) -> None:
         try:
-            for start in itertools.count(0, self._per_batch):
-                tokens = self._tokens(start, start + self._per_batch + 1).astype(np.int32)
-                rows = np.lib.stride_tricks.sliding_window_view(tokens, self._context + 1)
-                if not self._put(np.ascontiguousarray(rows[:: self._context])):
+            for batch in self._batches():
+                if not self._put(batch):
                     return
         except Exception as error:  # handed to the trainer, whatever it is
             self._put(error)
+
+    def _batches(self) -> Iterator[Rows]:
+        context = self._context
+        for start in itertools.count(0, self._per_batch):
+            tokens = self._tokens(start, start + self._per_batch + 1).astype(np.int32)
+            if self._ended and self.rounds is not None:
+                num_left = self.rounds * (self._cache.num_tokens - 1) - start
+                if num_left < self._per_batch:
+                    num_whole = num_left // context * context
+                    if num_whole:
+                        yield self._rows(tokens[: num_whole + 1])
+                    if num_left > num_whole:
+                        yield tokens[None, num_whole : num_left + 1]
+                    return
+            yield self._rows(tokens)
+
+    def _rows(self, tokens: NDArray[np.int32]) -> Rows:
+        rows = np.lib.stride_tricks.sliding_window_view(tokens, self._context + 1)
+        return np.ascontiguousarray(rows[:: self._context])
 
     def _put(self, item: Rows | Exception) -> bool:
         while not self._closing.is_set():

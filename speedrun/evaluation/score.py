@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from speedrun.data.heldout import HeldOut
 from speedrun.data.tokenizer import EOT, Tokenizer
 from speedrun.evaluation import elbo
-from speedrun.evaluation.scorer import Scorer, ScoringBatch
+from speedrun.evaluation.scorer import ScoreNotFinite, Scorer, ScoringBatch
 from speedrun.evaluation.windows import Window, ratio, windows
 from speedrun.protocols import Likelihood
 from speedrun.records.schema import Score
 
+MAX_NATS = 350.0  # a token; above it the square of a perplexity is no float64
 _BATCH_TOKENS = 8192
 _PAD_TO = 32  # row lengths are rounded up, so that few shapes are met
 
@@ -60,6 +61,7 @@ def score(
     """Score every document on its own, from end-of-text to end-of-text.
 
     Every rank of the scorer's group calls this with the same documents, and gets the same score.
+    Raises ScoreNotFinite where it cannot be written down.
     """
     docs, num_bytes = documents.tokens, documents.num_bytes
     num_tokens = np.array([len(doc) - 1 for doc in docs], dtype=np.float64)
@@ -78,8 +80,10 @@ def score(
         }
     per_byte, per_byte_se = ratio(nats, num_bytes)
     per_token, per_token_se = ratio(nats, num_tokens)
-    perplexity = math.exp(per_token) if per_token < 700 else math.inf
-    return Score.model_construct(  # not validated: that of a broken model may be infinite
+    if per_token > MAX_NATS:
+        raise ScoreNotFinite(f"{per_token:,.4g} nats a token are a perplexity beyond any number")
+    perplexity = math.exp(per_token)
+    return Score(
         bits_per_byte=per_byte / math.log(2),
         bits_per_byte_se=per_byte_se / math.log(2),
         perplexity=perplexity,

@@ -21,6 +21,10 @@ class ScoringBatch:
     shares: NDArray[np.float64] | None = None  # [rows]: diffusion times in (0, 1]
 
 
+class ScoreNotFinite(ValueError):
+    """The model gives held-out text a probability of zero, or none at all."""
+
+
 @dataclass(frozen=True)
 class Scorer:
     """An engine that scores, and the ranks that it shares batches with."""
@@ -33,11 +37,15 @@ class Scorer:
 
         Every rank must iterate over the same batches, in `ProcessGroup.lockstep`. Whole batches
         go round the ranks, so that the result is that of a single process to the last bit.
+        Raises ScoreNotFinite at the first that is none.
         """
         rest, group = iter(batches), self.group
         while turn := list(itertools.islice(rest, group.size)):
             own = self._nll(turn[group.rank]) if group.rank < len(turn) else None
-            yield from group.gather(own)[: len(turn)]
+            for nats in group.gather(own)[: len(turn)]:
+                if num_bad := int((~np.isfinite(nats)).sum()):
+                    raise ScoreNotFinite(f"{num_bad} of {nats.size} held-out scores are not finite")
+                yield nats
 
     def _nll(self, batch: ScoringBatch) -> NDArray[np.float64]:
         return self.engine.nll(batch.rows, batch.seed, batch.prefix_length, batch.shares)

@@ -16,15 +16,16 @@ from speedrun.config import ModelConfig
 from speedrun.data.tokenizer import Tokenizer
 from speedrun.evaluation import generate
 from speedrun.evaluation import score as evaluate
+from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.evaluation.score import Documents, ScoringConfig
-from speedrun.evaluation.scorer import Scorer, take_weights_of_rank_0
+from speedrun.evaluation.scorer import ScoreNotFinite, Scorer, take_weights_of_rank_0
 from speedrun.protocols import Architecture, Engine
 from speedrun.records.files import RECORD, TOKENIZER, WEIGHTS
 from speedrun.records.schema import Event, Record, Sample, Score
 from speedrun.records.strict_json import plain
 from speedrun.system import interrupts
 from speedrun.text import reason
-from speedrun.training import prepare, record
+from speedrun.training import divergence, prepare, record
 from speedrun.training.prepare import Context, Prepared
 from speedrun.training.record import Outcome, Trained
 from speedrun.training.run_dir import LOCAL, SAMPLES, RunDirectory
@@ -82,11 +83,14 @@ def finish(trained: Trained, made: Record, context: Context, directory: RunDirec
     stop, prepared, folder = context.stop, trained.built.prepared, directory.final
     kept = f"the trained model is in {folder}: python run.py score {folder} finishes it"
     stop.training_is_over(kept)
-    found, facts = score(trained, context)
-    with context.clock.account("sample"):
-        context.callbacks.phase("telling a story")
-        of_run = (prepared.entry.architecture, prepared.run.model, prepared.opened.tokenizer)
-        told = tell(trained.built.engine, *of_run, made.seed)
+    found, facts, problem = score(trained, context)
+    if problem:
+        told = unscored(problem, made, divergence.advice(prepared.run, prepared.entry.architecture))
+    else:
+        with context.clock.account("sample"):
+            context.callbacks.phase("telling a story")
+            of_run = (prepared.entry.architecture, prepared.run.model, prepared.opened.tokenizer)
+            told = tell(trained.built.engine, *of_run, made.seed)
     final = record.finish(
         made,
         Outcome(
@@ -107,38 +111,59 @@ def finish(trained: Trained, made: Record, context: Context, directory: RunDirec
         interrupts.current().outcome = f"the run is scored and kept in {directory.final}"
         raise told.stopped
     for event in told.events:
-        context.callbacks.notice(f"{event.what}.")
+        said = "training diverged: " if event.kind == "diverged" else ""
+        context.callbacks.notice(f"{said}{event.what}.")
     return final
 
 
-def score(trained: Trained, context: Context) -> tuple[Score | None, dict[str, Any]]:
+def score(trained: Trained, context: Context) -> tuple[Score | None, dict[str, Any], str]:
     """Score the held-out documents under the weights of rank 0; None where training diverged.
 
-    The model is checked once more before it is scored. Facts for the record come with the score.
+    The model is checked once more before it is scored. Facts for the record come with the score,
+    and what is wrong where the checks or the score show that training diverged.
     """
     built, group, facts = trained.built, context.group, {}
     run, scorer = built.prepared.run, Scorer(built.engine, group)
     if group.decide(lambda: trained.training.status == "diverged"):
-        return None, facts
+        return None, facts, ""
     with context.clock.account("evaluate"):
         context.callbacks.phase("scoring the held-out documents")
         if (apart := take_weights_of_rank_0(scorer)) is not None:
             facts["weights_apart"] = apart
         documents = group.decide(lambda: _documents(trained))
+        if problem := documents.get("problem"):
+            return None, facts, problem
         config = ScoringConfig(
             context=run.model.context,
             stride=run.data.stride,
             likelihood=built.prepared.entry.architecture.LIKELIHOOD,
         )
-        with group.lockstep():
-            watch = context.callbacks.scoring
-            return evaluate.score(scorer, Documents(**documents), config, watch), facts
+        watch = context.callbacks.scoring
+        try:
+            with group.lockstep(agreed=ScoreNotFinite):
+                return evaluate.score(scorer, Documents(**documents), config, watch), facts, ""
+        except ScoreNotFinite as error:
+            return None, facts, str(error)
 
 
 def _documents(trained: Trained) -> dict[str, Any]:
-    built, data = trained.built, trained.built.prepared.opened
-    prepare.check_fairness(built.engine, built.prepared)
+    built, data, run = trained.built, trained.built.prepared.opened, trained.built.prepared.run
+    try:
+        prepare.check_fairness(built.engine, built.prepared)
+    except UnfairModelError as error:
+        architecture, losses = built.prepared.entry.architecture, trained.training.loss_curve
+        problem = divergence.of_error(
+            error, built.engine, architecture, run.model, run.seed, losses
+        )
+        if problem is None:
+            raise
+        return {"problem": problem}
     return vars(evaluate.encode(data.heldout, data.tokenizer))
+
+
+def unscored(problem: str, made: Record, advice: str) -> Told:
+    """No sample: the event that makes a record's status `diverged`."""
+    return Told(None, [divergence.event(1.0, problem, made.train.num_steps, advice)])
 
 
 def tell(

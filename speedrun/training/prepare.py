@@ -28,7 +28,7 @@ from speedrun.models.loader import LoadedArchitecture
 from speedrun.protocols import Engine, EngineSpec
 from speedrun.records.schema import Event, EventKind
 from speedrun.system import git, hardware, paths
-from speedrun.training import request
+from speedrun.training import request, validation
 from speedrun.training.clock import BudgetClock
 from speedrun.training.request import CheckedRequest, RunRequest
 from speedrun.training.signals import StopFlag
@@ -97,6 +97,7 @@ class OpenedData:
     machine: hardware.Machine
     tokenizer: Tokenizer
     code: git.CodeVersion  # as the race began
+    validation: HeldOut | None  # of `--keep best`: training documents that are not trained on
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,8 @@ def look_up(asked: RunRequest, group: ProcessGroup) -> Entry:
     """Find architecture and device and check every option; ValueError or LookupError."""
 
     def found() -> Entry:
+        if group.size > 1 and (asked.again or asked).keep == "best":
+            raise ValueError("--keep best: of one process only so far; use --keep last")
         architecture = loader.architecture(asked.arch)
         device = registry.device(asked.backend, architecture)
         architecture.model(device.backend)  # not written for it: said before data is opened
@@ -162,13 +165,15 @@ def _open(entry: Entry, context: Context) -> OpenedData:
         callbacks.phase("opening the data")
         source = open.open_source(wanted.path, callbacks.notice)
         pinned = heldout.pin(source, wanted.eval_docs)
+        keep = (entry.request.again or entry.request).keep
+        kept_back = validation.draw(source, pinned) if keep == "best" else None
         machine = hardware.machine()
     with context.clock.account("tokenizer"):
         callbacks.phase("preparing the tokenizer")
         cache = paths.cache_dir() / "tokenizers"
         choice = entry.checked.data.tokenizer
         found = tokenizer.for_data(source, pinned, wanted.vocab, choice, cache, callbacks.notice)
-    return OpenedData(source, pinned, machine, found, code)
+    return OpenedData(source, pinned, machine, found, code, kept_back)
 
 
 def _surroundings(context: Context) -> git.CodeVersion:

@@ -11,14 +11,15 @@ from speedrun.distributed.group import ProcessGroup
 from speedrun.records.schema import Record
 from speedrun.system import paths
 from speedrun.text import format_size, reason
-from speedrun.training import outcome, prepare, record, trainer
+from speedrun.training import divergence, outcome, prepare, record, trainer
 from speedrun.training.clock import BudgetClock
-from speedrun.training.prepare import Built, Callbacks, Context, Entry, Prepared
+from speedrun.training.prepare import Built, Callbacks, Context, Entry
 from speedrun.training.record import Trained
 from speedrun.training.request import RunRequest
 from speedrun.training.run_dir import RunDirectory, run_name
 from speedrun.training.signals import StopFlag
 from speedrun.training.trainer import Training, TrainingJob
+from speedrun.training.validation import Validation, Without, rows_of
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def race(
         callbacks=callbacks,
         stop=stop,
         group=group,
-        log=lambda tick: directory.log(vars(tick)),
+        log=lambda tick: directory.log(tick.plain()),
     )
     try:
         with entry.architecture.plugin_errors():
@@ -99,7 +100,8 @@ def _run(entry: Entry, context: Context, directory: RunDirectory) -> Finished:
 def train(built: Built, context: Context) -> Trained:
     """Train for the budget; ValueError where not one step was taken."""
     run, callbacks, group = built.prepared.run, context.callbacks, context.group
-    stream = _stream(built.prepared)
+    architecture = built.prepared.entry.architecture
+    stream, validation = _stream(built, group), _validation(built, context)
     with stream or contextlib.nullcontext():
         callbacks.phase("compiling and warming up")
         callbacks.start(run, _describe(built, group))
@@ -108,10 +110,12 @@ def train(built: Built, context: Context) -> Trained:
             clock=context.clock,
             stream=stream,
             group=group,
-            max_epochs=built.prepared.entry.architecture.EPOCHS,
+            max_epochs=architecture.EPOCHS,
             on_start=lambda: callbacks.phase("training"),
             on_tick=lambda tick: (context.stop.arm(), context.log(tick), callbacks.tick(tick)),
             stop_requested=context.stop.take,
+            advice=divergence.advice(run, architecture),
+            validation=validation,
             notice=callbacks.notice,
             events=context.events,
         )
@@ -122,21 +126,40 @@ def train(built: Built, context: Context) -> Trained:
     if stream is not None and stream.failure is not None:
         training.note(1.0, "documents_ended", f"the documents ended early: {stream.failure}")
         callbacks.notice(f"The documents ended early ({stream.failure}); went round again.")
+    facts = built.engine.metadata() | group.metadata()
+    if validation is not None:
+        facts |= validation.facts()
     return Trained(
         built=built,
         training=training,
         peak_bytes=max(group.gather(built.engine.peak_bytes())),
         num_dropped=stream.num_dropped if stream else 0,
         epochs=stream.epochs if stream else None,
-        facts=built.engine.metadata() | group.metadata(),
+        facts=facts,
         num_devices=group.num_devices,
     )
 
 
-def _stream(prepared: Prepared) -> TokenStream | None:
+def _stream(built: Built, group: ProcessGroup) -> TokenStream | None:
+    prepared = built.prepared
     run, data, cache = prepared.run, prepared.data, paths.cache_dir() / "tokens"
     shape = {"context": run.model.context, "batch_rows": run.recipe.batch_rows}
-    return data and TokenStream(data.source, data.heldout, data.tokenizer, cache, **shape)
+    if data is None:
+        return None
+    source = Without(data.source, data.validation) if data.validation else data.source
+    stream = TokenStream(source, data.heldout, data.tokenizer, cache, **shape)
+    # A smaller last batch would be compiled anew, on the clock, or not divide among the ranks.
+    if not built.engine.metadata().get("compiled") and group.size == 1:
+        stream.rounds = prepared.entry.architecture.EPOCHS
+    return stream
+
+
+def _validation(built: Built, context: Context) -> Validation | None:
+    run, data = built.prepared.run, built.prepared.data
+    if data is None or data.validation is None:
+        return None
+    rows = rows_of(data.validation, data.tokenizer, run.model.context)
+    return Validation(built.engine, rows, context.clock)
 
 
 def _describe(built: Built, group: ProcessGroup) -> str:

@@ -117,23 +117,15 @@ class Outcome:
 
 
 def finish(trained: Record, outcome: Outcome) -> Record:
-    """The final record of a run that was trained: its score, its sample and what it took.
-
-    A score that is not finite is none: the model diverged.
-    """
-    content, events, score = trained.content(), list(outcome.events), outcome.score
-    kinds = {event.kind for event in trained.train.events}
+    """The final record of a run that was trained: its score, its sample and what it took."""
+    content = trained.content()
+    kinds = {event.kind for event in (*trained.train.events, *outcome.events)}
     status = "interrupted" if "interrupted" in kinds else "complete"
-    numbers = [] if score is None else [n for n in vars(score).values() if isinstance(n, float)]
-    if score is not None and not all(map(math.isfinite, numbers)):
-        what = f"the score is not finite: {score.nats:g} nats"
-        status, score = "diverged", None
-        events.append(Event(share=1.0, kind="diverged", what=what))
     content["train"]["engine"] |= outcome.facts
-    content["train"]["events"] += [event.content() for event in events]
+    content["train"]["events"] += [event.content() for event in outcome.events]
     changed = {
-        "status": status,
-        "score": score,
+        "status": "diverged" if "diverged" in kinds else status,
+        "score": outcome.score,
         "sample": outcome.sample,
         "clock": dict(outcome.clock),
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from speedrun import config, text
-from speedrun.config import Data, ModelConfig, Recipe, Run
+from speedrun.config import Data, Keep, ModelConfig, Recipe, Run
 from speedrun.models import loader
 from speedrun.protocols import Architecture
 
@@ -25,6 +25,7 @@ class RunRequest:
     settings: tuple[str, ...] = ()  # key=value
     out: Path = Path("runs")
     tune: Literal["off", "quick", "full"] = "off"  # see `speedrun.autotune`
+    keep: Keep = "last"
     again: Run | None = None  # the settings of a record, in place of those above
 
     def argv(self) -> list[str]:
@@ -49,6 +50,8 @@ class RunRequest:
             "eval-docs": "all" if self.data.eval_docs is None else self.data.eval_docs,
             "tune": self.tune,
         }
+        if self.keep != "last":
+            options["keep"] = self.keep
         pairs = [*options.items(), *(("set", setting) for setting in self.settings)]
         return [word for name, value in pairs for word in (f"--{name}", str(value))]
 
@@ -83,6 +86,7 @@ class CheckedRequest:
             model=model,
             recipe=self.recipe,
             data=replace(data, stride=data.stride or model.context // 2),
+            keep=request.keep,
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import psutil
 
 from speedrun.backends import registry
-from speedrun.config import Data, ModelConfig, Recipe, Run
+from speedrun.config import Data, Keep, ModelConfig, Recipe, Run
 from speedrun.data import open
 from speedrun.data.source import Source
 from speedrun.data.tokenizer import Tokenizer, load_untrusted
@@ -209,6 +209,10 @@ def run_of(architecture: Architecture, record: Record, path: str | None, where: 
     budget_s, seed, name = record.budget_s, record.seed, record.config.get("recipe_name")
     if not 0 < budget_s <= _MAX_BUDGET_S or seed < 0 or not isinstance(name, str):
         raise ValueError(f"{where}: no budget, seed and recipe that a race could have")
+    if (keep := record.config.get("keep", "last")) not in get_args(Keep):
+        raise ValueError(
+            f"{where}: config.keep is {keep!a:.60}, allowed are {', '.join(get_args(Keep))}"
+        )
     model = model_of(architecture, record, where)
     data = record.config.get("data")
     with architecture.plugin_errors():
@@ -228,6 +232,7 @@ def run_of(architecture: Architecture, record: Record, path: str | None, where: 
         model=model,
         recipe=recipe,
         data=data,
+        keep=keep,
     )
 
 

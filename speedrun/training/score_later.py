@@ -10,13 +10,14 @@ from speedrun.data import heldout
 from speedrun.data.heldout import HeldOut
 from speedrun.evaluation import fairness
 from speedrun.evaluation import score as evaluate
+from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.evaluation.score import ScoringConfig
-from speedrun.evaluation.scorer import Scorer
+from speedrun.evaluation.scorer import ScoreNotFinite, Scorer
 from speedrun.records import schema
 from speedrun.records.files import RECORD
 from speedrun.records.schema import Event, Record, Score
 from speedrun.system.files import write_atomic
-from speedrun.training import outcome, record, restore
+from speedrun.training import divergence, outcome, record, restore
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Callbacks
 from speedrun.training.record import Outcome
@@ -66,11 +67,15 @@ def _finish(folder: Path, trained: Record, request: Request, callbacks: Callback
         found = restore.load_run(folder, device, request.arch)
         callbacks.phase("scoring the held-out documents")
         with restore.one_line_errors(found.architecture, str(folder)):
-            score = _score(found, pinned, callbacks.scoring)
-    with clock.account("sample"):
-        callbacks.phase("telling a story")
-        of_run = (found.architecture, found.model, found.tokenizer)
-        told = outcome.tell(found.engine, *of_run, trained.seed)
+            score, problem = _score(found, pinned, callbacks.scoring)
+    if problem:
+        run = restore.run_of(found.architecture, trained, None, str(folder))
+        told = outcome.unscored(problem, trained, divergence.advice(run, found.architecture))
+    else:
+        with clock.account("sample"):
+            callbacks.phase("telling a story")
+            of_run = (found.architecture, found.model, found.tokenizer)
+            told = outcome.tell(found.engine, *of_run, trained.seed)
     if told.stopped is not None:
         raise told.stopped
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -87,14 +92,26 @@ def _finish(folder: Path, trained: Record, request: Request, callbacks: Callback
     return final
 
 
-def _score(found: Restored, pinned: HeldOut, watch: Callable[[float], None]) -> Score:
-    """The score of a model that passes the fairness checks; UnfairModelError for any other."""
+def _score(
+    found: Restored, pinned: HeldOut, watch: Callable[[float], None]
+) -> tuple[Score | None, str]:
+    """The score of a model that passes the fairness checks; UnfairModelError for any other.
+
+    In place of a score, what is wrong where training turns out to have diverged.
+    """
     model, likelihood = found.model, found.architecture.LIKELIHOOD
-    fairness.check(found.engine, model.vocab, model.context, likelihood)
     stride = found.record.config["data"]["stride"]
     config = ScoringConfig(context=model.context, stride=stride, likelihood=likelihood)
     documents = evaluate.encode(pinned, found.tokenizer)
-    return evaluate.score(Scorer(found.engine), documents, config, watch)
+    try:
+        fairness.check(found.engine, model.vocab, model.context, likelihood)
+        return evaluate.score(Scorer(found.engine), documents, config, watch), ""
+    except (UnfairModelError, ScoreNotFinite) as error:
+        losses, seed = found.record.train.loss_curve, found.record.seed
+        problem = divergence.of_error(error, found.engine, found.architecture, model, seed, losses)
+        if problem is None:
+            raise
+        return None, problem
 
 
 def _held_out(

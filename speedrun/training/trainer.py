@@ -15,7 +15,10 @@ from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import Engine, OutOfMemory, Rows
 from speedrun.records.schema import Event, EventKind
 from speedrun.records.strict_json import plain
+from speedrun.training import divergence
 from speedrun.training.clock import BudgetClock
+from speedrun.training.divergence import LossWatch
+from speedrun.training.validation import Validation
 
 WARMUP_STEPS = 3
 # Seconds between synchronisations with the device; near the end every step is waited for.
@@ -53,6 +56,11 @@ class Training:
         """Add an event of the record at this share of the budget."""
         self.events.append(Event(share=round(share, 4), kind=kind, what=plain(what)))
 
+    def diverge(self, share: float, problem: str, advice: str = "") -> None:
+        """End as diverged, with the problem, the step and the likely cause as an event."""
+        self.status = "diverged"
+        self.events.append(divergence.event(share, problem, self.num_steps, advice))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
@@ -66,6 +74,10 @@ class Tick:
     spent_s: float
     tokens_per_s: float
 
+    def plain(self) -> dict[str, float | None]:
+        """Its values for strict JSON: None where one is not finite."""
+        return {k: v if math.isfinite(v) else None for k, v in vars(self).items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingJob:
@@ -76,6 +88,8 @@ class TrainingJob:
     stream: Stream | None  # None on the other ranks
     group: ProcessGroup = field(default_factory=ProcessGroup)
     max_epochs: int | None = None  # training is complete after so many passes over the documents
+    advice: str = ""  # what to change where training diverges
+    validation: Validation | None = None  # of `--keep best`; of one process only
     on_start: Callable[[], object] = lambda: None  # of the clock
     on_tick: Callable[[Tick], object] = lambda tick: None
     stop_requested: Callable[[], bool] = lambda: False
@@ -84,7 +98,7 @@ class TrainingJob:
 
 
 def train(engine: Engine, job: TrainingJob) -> Training:
-    """Train until the budget or the data ends, the loss is not finite, or a stop is requested.
+    """Train until the budget or the data ends, the loss diverges, or a stop is requested.
 
     Steps on dummy rows come first and are undone; the clock starts after them. Every rank of the
     group calls this; rank 0 decides on rows, learning rate, number of steps and the end.
@@ -100,9 +114,11 @@ class _Trainer:
         self._num_steps = 1  # until the next synchronisation
         self._reserve_s = 0.0  # of the budget, for a step and what `finalize` does
         self._is_over = False
+        self._losses = LossWatch(job.run.model.vocab, 0.0)
 
     def train(self) -> Training:
         engine, clock, training = self._engine, self._clock, self._training
+        validation = self._job.validation
         with self._job.group.lockstep(agreed=OutOfMemory):
             self._warm_up()
         self._note_compiler()
@@ -112,6 +128,8 @@ class _Trainer:
             self._advance(num_steps)
         engine.finalize()
         engine.sync()
+        if validation is not None and training.status != "diverged":
+            validation.finish(training.num_steps)
         clock.stop()
         self._note_end()
         training.loss_curve = thinned(training.loss_curve, CURVE_POINTS)
@@ -130,9 +148,11 @@ class _Trainer:
 
         with clock.account("compile" if engine.metadata().get("compiled") else "warmup"):
             step_s()
+            self._losses = LossWatch(run.model.vocab, engine.train_loss())
         with clock.account("warmup"):
             self._recent_s.append(min(step_s() for _ in range(WARMUP_STEPS)))
-            engine.train_loss()
+            if self._job.validation is not None:
+                self._job.validation.warm_up()
             engine.reset()
             engine.sync()
 
@@ -152,6 +172,8 @@ class _Trainer:
         if self._is_over:
             return 0
         clock, finalize_s = self._clock, self._engine.finalize_s()
+        if (validation := self._job.validation) is not None:
+            finalize_s += validation.reserve_s()
         predicted_s = MARGIN * max(self._recent_s)
         self._reserve_s = predicted_s + finalize_s
         if not clock.fits(self._reserve_s) or self._has_read_enough():
@@ -183,6 +205,8 @@ class _Trainer:
             step_s = clock.tick(num_taken, waited_s) + waited_s / num_taken
             self._recent_s.append(step_s)
             self._report(self._engine.train_loss(), lr_scale)
+        if job.validation is not None and not self._is_over and job.validation.is_due():
+            job.validation.take(training.num_steps)
 
     def _next_batch(self) -> tuple[Rows, float] | None:
         """Rows and the scale of the learning rate; None where the data ends or comes too late."""
@@ -195,19 +219,26 @@ class _Trainer:
             with clock.account("data_wait"):
                 rows = job.stream.next_rows(timeout_s)
         except (OSError, ValueError) as error:  # network, disk, text that is none
-            self._end_data(error, "interrupted")
+            self._end_data(error, f"the data ended: {error}", "interrupted")
             return None
         if rows is None:  # the budget was spent, if on waiting
-            self._end_data(ValueError("no more of it came within the budget"), "complete")
+            what = self._what_took_the_budget()
+            self._end_data(ValueError(what), what, "complete")
             return None
         return rows, job.run.recipe.lr_scale(clock.share())
 
-    def _end_data(self, cause: OSError | ValueError, status: Status) -> None:
+    def _end_data(self, cause: OSError | ValueError, what: str, status: Status) -> None:
         """End a training that has steps worth scoring; else raise the cause."""
         if self._training.num_steps == 0:
             raise cause
         self._is_over, self._training.status = True, status
-        self._training.note(self._clock.share(), "data_ended", f"the data ended: {cause}")
+        self._training.note(self._clock.share(), "data_ended", what)
+
+    def _what_took_the_budget(self) -> str:
+        parts = [f"{self._clock.accounts['data_wait']:.1f} s went on waiting for data"]
+        if finalize_s := self._engine.finalize_s():
+            parts.append(f"{finalize_s:.1f} s are kept to turn the counts into a model")
+        return f"the budget was spent before the next rows came: {', '.join(parts)}"
 
     def _has_read_enough(self) -> bool:
         stream, most = self._job.stream, self._job.max_epochs
@@ -232,12 +263,19 @@ class _Trainer:
             tokens_per_s=training.num_tokens / max(spent_s, 1e-9),
         )
         self._job.on_tick(tick)
-        if not math.isfinite(loss):
-            self._is_over, training.status = True, "diverged"
-            training.note(share, "diverged", f"loss is {loss}")
+        if (problem := self._losses.problem(share, loss)) is not None:
+            self._is_over = True
+            training.diverge(share, problem, self._job.advice)
 
     def _note_end(self) -> None:
         clock, training, max_epochs = self._clock, self._training, self._job.max_epochs
+        if training.status != "diverged":
+            problem = self._losses.problem_at_end() or divergence.of_weights(self._engine.weights())
+            if problem is not None:
+                training.diverge(clock.share(), problem, self._job.advice)
+        for event in training.events:
+            if event.kind == "diverged":
+                self._job.notice(f"training diverged: {event.what}.")
         if training.status == "complete" and self._has_read_enough():
             times = "once" if max_epochs == 1 else f"{max_epochs} times"
             what = f"every document was read {times}: ended at {clock.share():.1%} of the budget"

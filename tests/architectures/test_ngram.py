@@ -237,3 +237,14 @@ def test_the_running_loss_falls_and_is_of_rows_not_yet_counted(monkeypatch):
     made.count(unseen[:1])  # sorts the rows before it
     running = made.running_nats(unseen)
     assert abs(running - made.nll(unseen).mean()) < 0.15
+
+
+@pytest.mark.parametrize("width", [2, 3, 5])
+def test_the_last_row_of_a_text_may_be_shorter(monkeypatch, width):
+    rows, last = text(20), text(1, width, seed=3)
+    made = model(6, rows)
+    made.count(last)
+    assert made.running_nats(last) == pytest.approx(np.log(VOCAB)), "nothing is sorted in yet"
+    made.finalize()
+    columns = [[c.ravel() for c in window_columns(part, 6)] for part in (rows, last)]
+    assert made.num_entries == len({key for part in columns for key in zip(*part, strict=True)})

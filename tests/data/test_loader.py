@@ -71,6 +71,35 @@ def test_the_stream_goes_round_when_the_documents_end(
     assert stream.failure is None
 
 
+@pytest.mark.parametrize("rounds", [1, 2])
+@pytest.mark.parametrize("num_tokens", [1, 7, 8, 9, 23, 24, 25, 32, 48, 100])
+def test_a_stream_of_some_rounds_gives_every_target_so_often(
+    open_stream, fake_source, tokens_of, rounds, num_tokens
+):
+    """Where rows and batches end at the documents' end, just before it and just after it."""
+    document = "a" * 300
+    expected = tokens_of([document])[: num_tokens + 1]
+
+    class Cut:
+        vocab, fingerprint = 257, "cut"
+
+        def encode(self, text):
+            return expected[1:-1].astype(np.uint16)
+
+    opened = open_stream(fake_source([document]), tokenizer=Cut())
+    opened.rounds = rounds
+    with opened as stream:
+        got: list[int] = []
+        while (stream.epochs or 0.0) < rounds:
+            rows = stream.next_rows(5.0)
+            assert rows is not None and rows.dtype == np.int32
+            assert rows.shape[1] == CONTEXT + 1 or len(rows) == 1
+            got += rows[:, 1:].ravel().tolist()
+        assert stream.next_rows(0.05) is None
+    once = [*expected[1:-1], EOT]
+    assert got == once * rounds and stream.epochs == rounds
+
+
 def test_nothing_is_tokenized_beyond_the_queue(open_stream, fake_source, tokens_of):
     documents = stories(5000)
     lengths = [len(tokens_of([document])) - 1 for document in documents[:500]]

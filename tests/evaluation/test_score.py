@@ -9,8 +9,8 @@ from helpers.fakes import TableEngine, uniform_engine
 from speedrun.data import tokenizer
 from speedrun.data.heldout import HeldOut
 from speedrun.evaluation import score as evaluate
-from speedrun.evaluation.score import ScoringConfig, document_nats
-from speedrun.evaluation.scorer import Scorer
+from speedrun.evaluation.score import Documents, ScoringConfig, document_nats
+from speedrun.evaluation.scorer import ScoreNotFinite, Scorer
 from speedrun.evaluation.windows import ratio, windows
 
 VOCAB = 12
@@ -71,3 +71,18 @@ def test_standard_error_matches_resampling():
     draws = [rng.integers(0, 400, 400) for _ in range(2000)]
     resampled = np.std([nats[d].sum() / num_bytes[d].sum() for d in draws])
     assert se == pytest.approx(resampled, rel=0.08)
+
+
+@pytest.mark.parametrize(
+    ("logit", "says"),
+    [(-np.inf, "scores are not finite"), (-1e4, "nats a token are a perplexity beyond any number")],
+)
+def test_a_score_that_is_no_number_is_its_own_error(logit, says):
+    table = np.zeros((VOCAB, VOCAB))
+    table[:, 3] = logit
+    documents = Documents(
+        tokens=[np.array([0, *[3] * 20, 0], dtype=np.int32)] * 2, num_bytes=np.ones(2) * 20
+    )
+    config = ScoringConfig(context=16, stride=8)
+    with np.errstate(invalid="ignore"), pytest.raises(ScoreNotFinite, match=says):
+        evaluate.score(Scorer(TableEngine(table)), documents, config)

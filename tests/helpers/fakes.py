@@ -86,6 +86,9 @@ class _FakeEngine:
         self.sync()
         return self.losses.pop(0) if self.losses else 1.0
 
+    def weights(self):
+        return {"step": np.array([self.num_steps])}
+
     def reset(self):
         self.num_resets += 1
         self.num_steps = 0

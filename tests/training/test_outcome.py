@@ -128,16 +128,6 @@ def test_a_stop_while_sampling_costs_the_sample_alone(counted, monkeypatch):
     assert found.status == "complete" and found.score is not None and found.sample is None
 
 
-def test_a_score_without_end_is_a_blow_up_with_a_record(counted, monkeypatch):
-    score = evaluate.score
-    worse = {"perplexity": math.inf, "perplexity_se": math.nan}
-    monkeypatch.setattr(evaluate, "score", lambda *args: score(*args).model_copy(update=worse))
-    finished = race(counted, Silent(), StopFlag(()))
-    found = schema.load(finished.folder / "record.json")
-    assert found == finished.record and found.status == "diverged" and found.score is None
-    assert found.train.events[-1].kind == "diverged"
-
-
 def test_numbers_and_names_that_json_does_not_take_cost_no_run(counted, monkeypatch):
     """Metadata of an engine and the name of a folder come from outside."""
     build = record.build

@@ -2,15 +2,18 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from helpers import folders
 
+from architectures.ngram import numpy_model
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.models import loader
 from speedrun.records import schema
+from speedrun.training import divergence, prepare
 from speedrun.training import request as request_
 from speedrun.training.prepare import Silent
-from speedrun.training.race import race
+from speedrun.training.race import NotScored, race
 from speedrun.training.request import RunRequest
 from speedrun.training.restore import load_run, run_of
 from speedrun.training.run_dir import local_facts
@@ -31,7 +34,11 @@ class Heard(Silent):
 
     def __init__(self) -> None:
         self.phases: list[str] = []
+        self.notices: list[str] = []
         self.shares: list[float] = []
+
+    def notice(self, text):
+        self.notices.append(text)
 
     def phase(self, text):
         self.phases.append(text)
@@ -59,6 +66,60 @@ def test_a_race_leaves_a_run_that_its_record_describes(counted, monkeypatch):
     assert list(counted.out.iterdir()) == [finished.folder]
     restored = load_run(finished.folder, "auto")
     assert sum(array.size for array in restored.engine.weights().values()) == record.num_params
+
+
+def test_counted_documents_are_counted_once_however_large_the_batch(counted, tmp_path):
+    records = []
+    for batch_rows in (4, 4096):
+        settings = (*counted.settings, f"recipe.batch_rows={batch_rows}")
+        out = tmp_path / str(batch_rows)
+        request = dataclasses.replace(counted, settings=settings, out=out, budget_s=6.0)
+        records.append(race(request, Silent(), StopFlag(())).record)
+    one, other = records
+    assert one.train.epochs == other.train.epochs == 1.0
+    assert one.train.num_tokens == other.train.num_tokens
+    assert one.score == other.score and one.status == "complete"
+
+
+def fails_after_training(monkeypatch, finding):
+    """Make the fairness checks fail, but not those before the clock."""
+    check, calls = prepare.check_fairness, []
+
+    def checked(*args):
+        calls.append(args)
+        if len(calls) > 1:
+            raise UnfairModelError(finding)
+        check(*args)
+
+    monkeypatch.setattr(prepare, "check_fairness", checked)
+
+
+def test_a_check_that_a_blow_up_fails_ends_as_diverged(counted, monkeypatch):
+    fails_after_training(monkeypatch, "not normalised: 0.002")
+    monkeypatch.setattr(divergence, "of_failed_check", lambda finding, *rest: f"large ({finding})")
+    heard = Heard()
+    record = race(counted, heard, StopFlag(())).record
+    assert (record.status, record.score, record.sample) == ("diverged", None, None)
+    assert record.train.events[-1].kind == "diverged"
+    assert "large (not normalised: 0.002) (step " in record.train.events[-1].what
+    assert heard.notices[-1] == f"training diverged: {record.train.events[-1].what}."
+
+
+def test_a_model_that_has_become_unfair_is_called_so(counted, monkeypatch):
+    fails_after_training(monkeypatch, "not causal: 0.3")
+    with pytest.raises(NotScored, match="not causal"):
+        race(counted, Silent(), StopFlag(()))
+
+
+def test_a_score_that_is_no_number_ends_as_diverged(counted, monkeypatch):
+    def infinite(self, rows):
+        return np.full((len(rows), rows.shape[1] - 1), np.inf)
+
+    monkeypatch.setattr(prepare, "check_fairness", lambda *args: None)
+    monkeypatch.setattr(numpy_model.Model, "nll", infinite)
+    record = race(counted, Silent(), StopFlag(())).record
+    assert (record.status, record.score) == ("diverged", None)
+    assert "held-out scores are not finite" in record.train.events[-1].what
 
 
 @pytest.mark.slow

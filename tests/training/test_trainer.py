@@ -79,7 +79,23 @@ def test_data_that_stalls_near_the_end_is_not_waited_for_past_it(trained, clock,
     training = trained(FakeEngine(fake_time, 0.5), before=stall)
     assert clock.overshoot_s == 0.0 and clock.spent_s() > 58
     assert training.status == "complete"
-    assert kinds(training) == ["data_ended"] and "no more of it" in training.events[0].what
+    (event,) = training.events
+    assert event.kind == "data_ended"
+    assert (
+        event.what
+        == "the budget was spent before the next rows came: 9.0 s went on waiting for data"
+    )
+
+
+def test_time_kept_for_the_last_work_is_said_where_data_come_too_late(trained, clock, fake_time):
+    engine = FakeEngine(fake_time, 0.5)
+    engine.last_s = 40.0
+
+    def stall(stream):
+        stream.wait_s = 9.0 if clock.spent_s() > 15 else 0.0
+
+    (event,) = trained(engine, before=stall).events
+    assert event.what.endswith(" data, 40.0 s are kept to turn the counts into a model")
 
 
 def test_waiting_for_data_is_on_the_clock_in_its_own_account(trained, clock, fake_time):
@@ -167,7 +183,7 @@ def test_data_that_never_begins_is_its_own_error(trained, fake_time):
 
     with pytest.raises(OSError, match="disk gone"):
         trained(FakeEngine(fake_time, 1.0), before=end)
-    with pytest.raises(ValueError, match="no more of it came"):
+    with pytest.raises(ValueError, match="the budget was spent before"):
         trained(FakeEngine(fake_time, 0.5), 1e6)
 
 
