@@ -190,6 +190,10 @@ class Backend(Protocol):
         """
         ...
 
+    def free_bytes(self, device: Device) -> int:
+        """Memory that the device could still give to this process."""
+        ...
+
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         """Measured matrix-product rate in GFLOP/s; None where the precision does not exist."""
         ...

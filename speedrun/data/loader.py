@@ -1,6 +1,5 @@
 """Token stream: documents tokenized and packed into rows by a background worker."""
 
-import contextlib
 import hashlib
 import itertools
 import queue
@@ -66,9 +65,7 @@ class TokenStream:
     def __exit__(self, *exc: object) -> None:
         self._closing.set()
         self._worker.join()
-        # A full disk costs the next run its head start; it must not cost this one its record.
-        with contextlib.suppress(OSError):
-            self._cache.save()
+        self._cache.save()
         self._cache.close()
         if self._documents is not None:
             self._documents.close()
@@ -88,6 +85,11 @@ class TokenStream:
     def num_dropped(self) -> int:
         """Training documents left out because they equal a held-out one."""
         return self._cache.num_dropped
+
+    @property
+    def cache_problem(self) -> str | None:
+        """Why the tokens are not kept for later runs, if the disk does not take them."""
+        return self._cache.problem
 
     @property
     def epochs(self) -> float | None:

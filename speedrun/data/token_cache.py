@@ -5,13 +5,14 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import filelock
 import numpy as np
 from numpy.typing import NDArray
 
+from speedrun.system import locks
 from speedrun.system.files import write_atomic
+from speedrun.system.locks import Lock
 
 _STATE = ("num_tokens", "num_dropped", "exhausted", "source_state")
 
@@ -19,28 +20,50 @@ _STATE = ("num_tokens", "num_dropped", "exhausted", "source_state")
 class TokenCache:
     """Tokens of one data set, held-out split and tokenizer, in stream order.
 
-    One process may append; a second one at the same time works in a private copy that is
-    thrown away. `state.json` is replaced atomically and trails the tokens, so a killed run
-    loses at most what came after its last `save`.
+    One process may append; a second one at the same time, or one where the folder cannot be
+    locked, works in a private copy that is thrown away. `state.json` is replaced atomically and
+    trails the tokens, so a killed run loses at most what came after its last `save`. A disk that
+    takes no more costs later runs their head start: the tokens stay in memory from there.
     """
 
     def __init__(self, folder: Path) -> None:
+        self.problem: str | None = None  # why the tokens are not kept, unless another run does
         self._private: tempfile.TemporaryDirectory[str] | None = None
-        self._lock = filelock.FileLock(folder / "lock", blocking=False)
+        self._lock: Lock | None = None
+        self._file: BinaryIO | None = None  # without a buffer: what is written is there
+        self._tail = bytearray()  # tokens that the disk did not take
+        self._map: NDArray[np.uint16] = np.empty(0, dtype=np.uint16)
+        self._begin(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
-        except (filelock.Timeout, OSError):  # in use, or a disk we may not write on
-            self._private = tempfile.TemporaryDirectory(prefix="speedrun-tokens-")
-            folder = Path(self._private.name)
+            self._lock = locks.acquire(folder / "lock")
+            if self._lock is not None:
+                self._open(folder)
+        except OSError as error:  # no locks, or a disk we may not write on
+            self.problem = _reason(error)
+            self.close()
+        if self._file is None:
+            self._open_private()
+        self._num_on_disk = self.num_tokens
+
+    def _begin(self, folder: Path) -> None:
         self.folder = folder
         self.num_tokens = 0
         self.num_dropped = 0
         self.exhausted = False  # the source has no more documents than these
         self.source_state: dict[str, Any] | None = None
+
+    def _open_private(self) -> None:
+        try:
+            self._private = tempfile.TemporaryDirectory(prefix="speedrun-tokens-")
+            self._open(Path(self._private.name))
+        except OSError as error:  # nor there: all of it stays in memory
+            self.problem = _reason(error)
+
+    def _open(self, folder: Path) -> None:
+        self._begin(folder)
         self._load(folder)
-        self._map: NDArray[np.uint16] = np.empty(0, dtype=np.uint16)
-        self._file = (folder / "tokens.bin").open("ab")
+        self._file = (folder / "tokens.bin").open("ab", buffering=0)
         self._file.truncate(self.num_tokens * 2)
 
     def _load(self, folder: Path) -> None:
@@ -55,30 +78,64 @@ class TokenCache:
 
     def append(self, tokens: NDArray[np.uint16]) -> None:
         """Add tokens [num_tokens] at the end."""
-        self._file.write(tokens.tobytes())
+        rest = memoryview(tokens.tobytes())
+        try:
+            while self._file is not None and rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._stop_writing(error)
+            rest = memoryview(tokens.tobytes())  # of a part nothing is kept
+        self._tail += rest
         self.num_tokens += len(tokens)
+        if self._file is not None:
+            self._num_on_disk = self.num_tokens
+
+    def _stop_writing(self, error: OSError) -> None:
+        """Leave the file at the last whole append, to be read but not written."""
+        self.problem = _reason(error)
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.truncate(self._num_on_disk * 2)
+            self._file.close()
+            self._file = None
 
     def read(self, start: int, stop: int) -> NDArray[np.uint16]:
         """Tokens [start, stop), which must have been appended."""
-        if stop > len(self._map):
-            self._file.flush()
-            self._map = np.memmap(self._file.name, dtype=np.uint16, mode="r")
-        return self._map[start:stop]
+        on_disk = min(stop, self._num_on_disk)
+        if on_disk > len(self._map):
+            self._map_file()
+        if stop == on_disk:
+            return self._map[start:stop]
+        first = max(0, start - self._num_on_disk)
+        piece = bytes(self._tail[2 * first : 2 * (stop - self._num_on_disk)])
+        return np.concatenate((self._map[start:on_disk], np.frombuffer(piece, dtype=np.uint16)))
+
+    def _map_file(self) -> None:
+        path, shape = self.folder / "tokens.bin", (self._num_on_disk,)
+        self._map = np.memmap(path, dtype=np.uint16, mode="r", shape=shape)
 
     def save(self) -> None:
         """Write the state: the next run resumes after what was appended so far."""
-        if self._private is not None:
+        if self._private is not None or self._file is None:
             return
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        state = {name: getattr(self, name) for name in _STATE}
-        write_atomic(self.folder / "state.json", json.dumps(state))
+        try:
+            os.fsync(self._file.fileno())
+            state = {name: getattr(self, name) for name in _STATE}
+            write_atomic(self.folder / "state.json", json.dumps(state))
+        except OSError as error:
+            self._stop_writing(error)
 
     def close(self) -> None:
         """Close the file and release the lock; tokens appended since `save` are lost."""
-        with contextlib.suppress(OSError):  # what could not be written was not saved either
+        if self._file is not None:
             self._file.close()
+            self._file = None
         self._map = np.empty(0, dtype=np.uint16)
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
         if self._private is not None:
             self._private.cleanup()
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -5,6 +5,7 @@ from typing import Any
 
 from speedrun.backends import registry
 from speedrun.models import flops
+from speedrun.models import memory as estimated
 from speedrun.plan import cluster, compute, hardware, hints, memory, probe, request
 from speedrun.plan.compute import Work
 from speedrun.plan.hardware import Hardware
@@ -36,7 +37,14 @@ def make_plan(options: Options) -> Plan:
 def _plan(request: PlanRequest, on: Hardware) -> Plan:
     name = request.preset or count(request.num_params)
     plan = Plan(title=f"{request.architecture.NAME} {name} on {on.title}")
-    held = memory.estimate(request, on)
+    held = estimated.estimate(
+        request.model,
+        request.num_params,
+        request.batch_rows,
+        dtype=on.dtype,
+        optimizer=request.optimizer,
+        is_processor=on.is_processor,
+    )
     of_device, verdict = memory.judge(held, request, on)
     work = _work(request, on, verdict.why if verdict.answer == NO_GO else "")
     plan.verdicts += [verdict, *compute.judge(work)]
@@ -100,7 +108,7 @@ def _model_figures(request: PlanRequest) -> list[Figure]:
 def _notes(request: PlanRequest) -> list[str]:
     """Remarks on what was left out or assumed."""
     found, name, trains_with = [], request.architecture.NAME, request.recipe.optimizer
-    if memory.activations(1, request.model, "fp32") is None:
+    if estimated.activations(1, request.model, "fp32") is None:
         found.append(f"{name} has no model.width or model.depth: its activations are left out.")
     if request.optimizer != trains_with:
         found.append(

@@ -28,7 +28,7 @@ from speedrun.models.loader import LoadedArchitecture
 from speedrun.protocols import Engine, EngineSpec
 from speedrun.records.schema import Event, EventKind
 from speedrun.system import git, hardware, paths
-from speedrun.training import request, validation
+from speedrun.training import memory, request, validation
 from speedrun.training.clock import BudgetClock
 from speedrun.training.request import CheckedRequest, RunRequest
 from speedrun.training.signals import StopFlag
@@ -161,7 +161,7 @@ def prepare(entry: Entry, context: Context) -> Prepared:
 def _open(entry: Entry, context: Context) -> OpenedData:
     callbacks, wanted = context.callbacks, entry.request.data
     with context.clock.account("startup"):
-        code = _surroundings(context)
+        code = _surroundings(entry, context)
         callbacks.phase("opening the data")
         source = open.open_source(wanted.path, callbacks.notice)
         pinned = heldout.pin(source, wanted.eval_docs)
@@ -176,8 +176,11 @@ def _open(entry: Entry, context: Context) -> OpenedData:
     return OpenedData(source, pinned, machine, found, code, kept_back)
 
 
-def _surroundings(context: Context) -> git.CodeVersion:
-    """The code's version; says what is the matter with it, the cache and the container."""
+def _surroundings(entry: Entry, context: Context) -> git.CodeVersion:
+    """The code's version; says what is the matter with it, the cache and the machine.
+
+    Raises ValueError where the memory cannot suffice.
+    """
     code = git.code_version(ROOT)
     if code.problem:
         context.callbacks.notice(
@@ -187,6 +190,8 @@ def _surroundings(context: Context) -> git.CodeVersion:
         context.note("cache_unavailable", problem)
     if limits := hardware.limits():
         context.note("limited", limits)
+    if short := memory.Fit(entry.checked, entry.device, context.group).check():
+        context.callbacks.notice(short)
     return code
 
 

@@ -123,6 +123,10 @@ def train(built: Built, context: Context) -> Trained:
     group.decide(lambda: _check_trained(training, run))
     if training.status == "interrupted":
         training.note(context.clock.share(), "interrupted", _interruption(context))
+    if stream is not None and stream.cache_problem is not None:
+        what = f"the tokens are not kept for later races: {stream.cache_problem}"
+        training.note(1.0, "cache_unavailable", what)
+        callbacks.notice(what)
     if stream is not None and stream.failure is not None:
         training.note(1.0, "documents_ended", f"the documents ended early: {stream.failure}")
         callbacks.notice(f"The documents ended early ({stream.failure}); went round again.")

@@ -257,14 +257,15 @@ def test_the_worker_stops_promptly_and_lets_the_source_go(
     assert "token-stream" not in {thread.name for thread in threading.enumerate()}
 
 
-def test_a_full_disk_at_the_end_does_not_cost_the_run(open_stream, fake_source, monkeypatch):
-    tried = []
-
-    def save(self):
-        tried.append(self)
+def test_a_full_disk_does_not_cost_the_run(open_stream, fake_source, monkeypatch, tmp_path):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
     with open_stream(fake_source(stories(500))) as stream:
-        take(stream, 1)
-        monkeypatch.setattr(module.TokenCache, "save", save)
-    assert tried
+        expected = [stream.next_rows() for _ in range(20)]
+        assert stream.cache_problem is None
+    monkeypatch.setattr("speedrun.data.token_cache.write_atomic", full)
+    monkeypatch.setattr(module, "_SAVE_EVERY_DOCS", 32)
+    with open_stream(fake_source(stories(500)), folder=tmp_path / "full") as stream:
+        assert all((stream.next_rows() == rows).all() for rows in expected)
+    assert stream.cache_problem == "no space left on device"

@@ -1,17 +1,20 @@
 """The token cache: what a killed run leaves behind is cut back to its last saved state."""
 
+import errno
 import json
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from speedrun.data import loader
 from speedrun.data.token_cache import TokenCache
+from speedrun.system import locks
 
 TOKENS = np.arange(1000, dtype=np.uint16)
 STATE = {"num_tokens": 600, "num_dropped": 3, "exhausted": False, "source_state": {"doc": 60}}
@@ -91,10 +94,82 @@ def test_a_cache_in_use_is_left_alone(folder):
         assert third.folder == folder
 
 
-def test_a_folder_that_cannot_be_made_gives_a_private_cache(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with opened(tmp_path / "file" / "cache", 0) as cache:
+@pytest.mark.parametrize("cause", ["folder", "locks", "tokens"])
+def test_a_folder_that_does_not_serve_gives_a_private_cache(folder, monkeypatch, cause):
+    def no_locks(path):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    place = folder
+    if cause == "folder":
+        place = folder / "state.json" / "cache"
+    elif cause == "locks":
+        monkeypatch.setattr(locks, "acquire", no_locks)
+    else:
+        (folder / "tokens.bin").unlink()
+        (folder / "tokens.bin").mkdir()
+    with opened(place, 0) as cache:
         cache.save()
+        assert cache.problem and cache.folder != place
+
+
+class Disk:
+    """A file on a disk with room for so many bytes."""
+
+    def __init__(self, file: Any, room: int) -> None:
+        self.file, self.room = file, room
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def write(self, data: bytes) -> int:
+        done = self.file.write(data[: self.room])
+        self.room -= done
+        if done == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return done
+
+
+@pytest.mark.parametrize("room", [0, 300, 399, 400])
+def test_a_disk_that_is_full_costs_only_the_next_run(folder, room):
+    with closing(TokenCache(folder)) as cache:
+        cache._file = Disk(cache._file, room)
+        for start in range(600, 1000, 100):
+            cache.append(TOKENS[start : start + 100])
+            for first in (0, 550, start, start + 50):
+                assert (cache.read(first, start + 100) == TOKENS[first : start + 100]).all()
+        cache.num_dropped = 99
+        cache.save()
+        assert cache.problem == "no space left on device"
+    with opened(folder, 600):
+        pass
+
+
+def test_a_state_that_cannot_be_written_costs_only_the_next_run(folder, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with closing(TokenCache(folder)) as cache:
+        cache.append(TOKENS[600:])
+        with monkeypatch.context() as patched:
+            patched.setattr("speedrun.data.token_cache.write_atomic", full)
+            cache.save()
+        assert (cache.read(0, 1000) == TOKENS).all() and cache.problem
+    with opened(folder, 600):
+        pass
+
+
+def test_where_no_disk_serves_the_tokens_stay_in_memory(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+
+    def refuse(**_):
+        raise FileNotFoundError(2, "No usable temporary directory found")
+
+    monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
+    with closing(TokenCache(tmp_path / "file" / "cache")) as cache:
+        cache.append(TOKENS[:500])
+        cache.append(TOKENS[500:])
+        cache.save()
+        assert (cache.read(100, 900) == TOKENS[100:900]).all()
 
 
 def test_a_run_killed_at_any_moment_loses_nothing_of_the_stream(

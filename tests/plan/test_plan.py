@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speedrun.models import flops
-from speedrun.plan import hints, memory
+from speedrun.models import flops, memory
+from speedrun.plan import hints
 from speedrun.plan.hardware import DEVICES
 from speedrun.plan.plan import make_plan
 from speedrun.plan.report import Plan

@@ -55,6 +55,12 @@ class MlxBackend:
 
         return MlxProcessGroup()  # no timeout: mlx.launch ends the others when one ends
 
+    def free_bytes(self, device: Device) -> int:
+        """Memory that the device could still give to this process."""
+        from speedrun.backends.mlx import devices
+
+        return devices.free_bytes()
+
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         """Measured rate of matrix products; None where the precision does not exist."""
         from speedrun.backends.mlx import devices

@@ -41,6 +41,13 @@ def _memory_bytes() -> int:
     return next((int(info[key]) for key in keys if key in info), hardware.memory_bytes())
 
 
+def free_bytes() -> int:
+    """Memory that MLX could still take; on Apple silicon GPU and processor share it."""
+    left = _memory_bytes() - mx.get_active_memory()
+    is_shared = platform.system() == "Darwin" or not mx.is_available(mx.gpu)
+    return min(left, hardware.free_memory_bytes()) if is_shared else left
+
+
 @cache
 def prepare() -> dict[str, Any]:
     """Set memory limits once, before the first large allocation; facts for the record, in bytes."""

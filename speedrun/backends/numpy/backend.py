@@ -49,6 +49,10 @@ class NumpyBackend:
         """The group of the processes that a launcher started."""
         raise ValueError("counted models train in one process: start it without a launcher")
 
+    def free_bytes(self, device: Device) -> int:
+        """Memory that the device could still give to this process."""
+        return hardware.free_memory_bytes()
+
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         """Measured rate of matrix products; None where the precision does not exist."""
         return _matmul_gflops() if precision == "fp32" else None

@@ -40,6 +40,10 @@ class TorchBackend:
 
         return TorchProcessGroup(device, timeout_s)
 
+    def free_bytes(self, device: Device) -> int:
+        """Memory that the device could still give to this process."""
+        return devices.row(device.name).free_bytes()
+
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         """Measured rate of matrix products; None where the precision does not exist."""
         return devices.matmul_gflops(device.name, precision)

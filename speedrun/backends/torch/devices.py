@@ -29,6 +29,7 @@ class DeviceRow:
     precisions: Callable[[], tuple[str, ...]]
     synchronize: Callable[[], None]
     peak_bytes: Callable[[], int]
+    free_bytes: Callable[[], int]
     # Called before the first large allocation; returns facts for the record.
     prepare: Callable[[ExecutionConfig], dict[str, bool]]
     warnings: Callable[[], tuple[str, ...]] = tuple
@@ -98,6 +99,7 @@ ROWS = (
         precisions=_cuda_precisions,
         synchronize=lambda: torch.cuda.synchronize(),
         peak_bytes=lambda: torch.cuda.max_memory_reserved(),
+        free_bytes=lambda: torch.cuda.mem_get_info()[0],
         prepare=lambda execution: {},
     ),
     DeviceRow(
@@ -109,6 +111,10 @@ ROWS = (
         precisions=lambda: ("fp32", "bf16", "fp16"),
         synchronize=lambda: torch.mps.synchronize(),
         peak_bytes=lambda: torch.mps.driver_allocated_memory(),
+        free_bytes=lambda: min(
+            torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory(),
+            hardware.free_memory_bytes(),
+        ),
         prepare=lambda execution: {"mps_fallback_to_cpu": bool(_mps_warnings())},
         warnings=_mps_warnings,
         shared="apple-gpu",
@@ -122,6 +128,7 @@ ROWS = (
         precisions=lambda: ("fp32", "bf16"),
         synchronize=lambda: None,
         peak_bytes=common.peak_resident_bytes,
+        free_bytes=hardware.free_memory_bytes,
         prepare=_set_allocator,
     ),
 )

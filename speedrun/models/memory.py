@@ -1,0 +1,130 @@
+"""Memory that training holds, in bytes, before anything is allocated."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from speedrun.config import ModelConfig, Recipe
+
+BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+# Bytes per parameter of optimizer state, the fp32 master copy (4) included: Anthony et al. 2023
+# ("Transformer Math 101") for all but Muon, whose matrices have one moment (Jordan et al. 2024).
+OPTIMIZER_BYTES = {"adamw": 12, "adamw8bit": 6, "sgd": 8, "muon": 8}
+MASTER_BYTES = 4
+# Values kept for the backward pass, per channel of the stream and layer. Measured as peak
+# resident memory against rows, PyTorch on a processor, fp32: 38 (10M, `tiny`) to 50 (250K),
+# compiled 47 to 54. Korthikanti et al. 2022 (equation 1) count 17 for GPT's plain layers.
+ACTIVATION_FACTOR = 46
+# A cross-entropy on an accelerator holds logits, both levels' parts and the gradient, in fp32.
+LOGIT_COPIES = 4
+# The program before the first step: 320 MB with PyTorch alone, and what reads the data in a race.
+PROGRAM_BYTES = 460e6
+
+
+# A race also keeps the initial weights, copies all of them for its checks and its files, and
+# Muon stacks those of one shape: bytes per parameter.
+COPY_BYTES = 12
+COUNT_BYTES = 100  # per number of a counted model, while it is turned into probabilities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Bytes of a training by purpose; `activations` is None where the shape is not known."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    activations: float | None = None
+    logits: float = 0.0
+    program: float = 0.0
+    copies: float = 0.0  # of a race
+    is_mixed: bool  # half-precision weights with an fp32 master copy
+
+    @property
+    def states(self) -> float:
+        """All that does not depend on the batch."""
+        return self.weights + self.gradients + self.optimizer
+
+    @property
+    def least_states(self) -> float:
+        """In mixed precision gradients can be applied at once, and none are kept."""
+        return self.states - (self.gradients if self.is_mixed else 0.0)
+
+    @property
+    def total(self) -> float:
+        """Everything, gradients kept."""
+        return self.states + (self.activations or 0.0) + self.logits + self.program + self.copies
+
+
+def states(num_params: float, num_matrix: float, dtype: str, optimizer: str) -> Memory:
+    """Weights, gradients and optimizer states; Muon trains `num_matrix` of the weights.
+
+    In fp32 the weights are their own master copy: AdamW has 4 + 4 + 8 = 16 bytes per parameter.
+    Mixed precision has 2 + 2 + 12 = 16, or 14 without gradients.
+    """
+    is_mixed = BYTES[dtype] < MASTER_BYTES
+    held = num_params * (OPTIMIZER_BYTES[optimizer] - (0 if is_mixed else MASTER_BYTES))
+    if optimizer == "muon":
+        held += (num_params - num_matrix) * (OPTIMIZER_BYTES["adamw"] - OPTIMIZER_BYTES["muon"])
+    per_copy = num_params * BYTES[dtype]
+    return Memory(weights=per_copy, gradients=per_copy, optimizer=held, is_mixed=is_mixed)
+
+
+def activations(batch_rows: int, model: Any, dtype: str) -> float | None:
+    """batch · context · width · depth · bytes · `ACTIVATION_FACTOR`; None for another shape."""
+    if not (hasattr(model, "width") and hasattr(model, "depth")):
+        return None
+    per_row = model.context * model.width * model.depth
+    return batch_rows * per_row * BYTES[dtype] * ACTIVATION_FACTOR
+
+
+def estimate(
+    model: ModelConfig,
+    num_params: float,
+    num_rows: int,
+    *,
+    dtype: str,
+    optimizer: str,
+    is_processor: bool,
+) -> Memory:
+    """Memory of steps of `num_rows`; accelerators alone make the logits of all targets at once."""
+    logits = num_rows * model.context * model.vocab * 4.0 * LOGIT_COPIES
+    return dataclasses.replace(
+        states(num_params, model.num_params_non_embedding, dtype, optimizer),
+        activations=activations(num_rows, model, dtype),
+        logits=0.0 if is_processor else logits,
+        program=PROGRAM_BYTES if is_processor else 0.0,
+    )
+
+
+def of_race(
+    model: ModelConfig, recipe: Recipe, num_rows: int, precision: str, *, is_processor: bool
+) -> Memory:
+    """Memory of a race that takes `num_rows` at once: the initial weights and copies, too.
+
+    In mixed precision the weights stay in fp32.
+    """
+    in_steps = estimate(
+        model,
+        model.num_params,
+        num_rows,
+        dtype=precision,
+        optimizer=recipe.optimizer,
+        is_processor=is_processor,
+    )
+    held = states(model.num_params, model.num_params_non_embedding, "fp32", recipe.optimizer)
+    return dataclasses.replace(
+        in_steps,
+        weights=held.weights,
+        gradients=held.gradients,
+        optimizer=held.optimizer,
+        copies=COPY_BYTES * model.num_params,
+    )
+
+
+def of_counts(model: ModelConfig) -> Memory:
+    """Memory of a race of a model that is counted."""
+    counts = COUNT_BYTES * model.num_params
+    return Memory(
+        weights=counts, gradients=0.0, optimizer=0.0, program=PROGRAM_BYTES, is_mixed=False
+    )

@@ -1,0 +1,137 @@
+"""The memory of a race is checked against what is free, before anything is built."""
+
+import dataclasses
+import re
+from typing import Any
+
+import psutil
+import pytest
+
+from speedrun.backends import registry
+from speedrun.config import Data
+from speedrun.device import Device
+from speedrun.distributed.group import ProcessGroup
+from speedrun.models import loader
+from speedrun.models import memory as estimated
+from speedrun.training import memory, request
+from speedrun.training.request import RunRequest
+
+GB = 1e9
+# Most resident memory of whole races and of trials of an engine, PyTorch 2.13 on a processor in
+# fp32: architecture, --params, settings, bytes.
+MEASURED: list[tuple[str, str, tuple[str, ...], float]] = [
+    ("transformer", "2M", (), 0.78e9),
+    ("transformer", "10M", (), 1.55e9),
+    ("transformer", "10M", ("recipe.batch_rows=2",), 0.77e9),
+    ("transformer", "10M", ("recipe.batch_rows=6",), 0.92e9),
+    ("transformer", "medium", ("recipe.batch_rows=1",), 3.57e9),
+    ("lstm", "2M", (), 0.71e9),
+    ("lstm", "10M", ("recipe.batch_rows=2",), 0.81e9),
+    ("lstm", "10M", ("recipe.batch_rows=6",), 0.88e9),
+]
+
+
+@pytest.fixture
+def on(monkeypatch):
+    """`on(free, arch, params, *settings)` is the check of a race on a machine in fp32."""
+
+    def made(free: float, arch: str, params: str, *settings: str, **device: Any) -> memory.Fit:
+        driver = registry.backend("numpy" if arch == "ngram" else "torch")
+        own = psutil.Process().memory_info().rss
+        shared = device.get("accelerator") is None or device.get("shared") is not None
+        monkeypatch.setattr(
+            type(driver), "free_bytes", lambda self, device: free - (own if shared else 0)
+        )
+        architecture = loader.architecture(arch)
+        if arch != "ngram":
+            settings = ("recipe.precision=fp32", *settings)
+        asked = RunRequest(arch=arch, params=params, settings=settings, data=Data(vocab=4096))
+        row = Device(name="cpu", backend="torch", available=True, detail="", precisions=("fp32",))
+        if arch == "ngram":
+            row = registry.device("numpy")
+        checked = request.check(architecture, asked)
+        return memory.Fit(checked, dataclasses.replace(row, **device), ProcessGroup())
+
+    return made
+
+
+@pytest.mark.parametrize(("arch", "params", "settings", "peak"), MEASURED)
+def test_the_estimate_is_about_what_races_took(on, arch, params, settings, peak):
+    fit = on(1e12, arch, params, *settings)
+    needed = fit._needs(fit.checked.run(4096).model, fit._rows)
+    assert memory.LEAST < peak / needed < memory.MOST, f"{peak / needed:.2f}"
+
+
+@pytest.mark.parametrize(("arch", "params", "settings", "peak"), MEASURED)
+def test_a_race_that_fits_is_not_refused(on, arch, params, settings, peak):
+    on(1.02 * peak, arch, params, *settings).check()
+
+
+def test_plenty_is_silent_and_little_is_a_remark(on):
+    assert on(64 * GB, "transformer", "2M").check() is None
+    short = on(0.75 * GB, "transformer", "2M").check()
+    pattern = r"about 0\.\d+ GB of memory are needed, 0\.75 GB are free: it may run out"
+    assert short and re.fullmatch(pattern, short)
+
+
+def test_a_refusal_names_the_rows_and_the_size_that_fit(on):
+    with pytest.raises(ValueError) as refused:
+        on(12 * GB, "transformer", "medium").check()
+    found = re.fullmatch(
+        r"--params medium: about (\d+\.\d) GB of memory are needed, 12 GB are free; what fits:"
+        r" --set recipe\.micro_batch_rows=(\d+) or --params (\d+)M",
+        str(refused.value),
+    )
+    assert found, str(refused.value)
+    rows, size = int(found[2]), int(found[3])
+    assert 16 % rows == 0
+    fits = ("medium", f"recipe.micro_batch_rows={rows}"), (f"{size}M",)
+    larger = ("medium", f"recipe.micro_batch_rows={2 * rows}"), (f"{int(size * 1.1)}M",)
+    for accepted, not_quite in zip(fits, larger, strict=True):
+        assert on(12 * GB, "transformer", *accepted).check() is None
+        fit = on(12 * GB, "transformer", *not_quite)
+        assert memory.MOST * fit._needs(fit.checked.run(4096).model, fit._rows) > 12 * GB, not_quite
+
+
+def test_where_no_row_fits_only_a_size_is_named(on):
+    with pytest.raises(ValueError, match=r"what fits: --params [\d.]+M$"):
+        on(4 * GB, "transformer", "2B").check()
+
+
+def test_nothing_that_fits_is_said(on):
+    with pytest.raises(ValueError, match=r"what fits: another --arch$"):
+        on(0.1 * GB, "lstm", "2M").check()
+
+
+def test_counts_are_estimated_too(on):
+    with pytest.raises(ValueError, match=r"--params 1B: about .* what fits: --params \d+M$"):
+        on(8 * GB, "ngram", "1B").check()
+
+
+def test_an_accelerator_of_its_own_takes_smaller_pieces_by_itself(on):
+    """It refuses memory and the step is taken in halves: only one row must fit."""
+    card = {"name": "cuda", "accelerator": "NVIDIA H200"}
+    assert on(12 * GB, "transformer", "medium", **card).check() is None
+    with pytest.raises(ValueError, match="--params 2B"):
+        on(12 * GB, "transformer", "2B", **card).check()
+    with pytest.raises(ValueError, match="--params medium"):
+        on(12 * GB, "transformer", "medium", accelerator="Apple M2", shared="apple-gpu").check()
+
+
+def test_ranks_of_one_machine_share_its_memory(on):
+    fit = on(20 * GB, "transformer", "medium", "recipe.batch_rows=4")
+    group = ProcessGroup()
+    group.size = 4
+    assert fit.check() is None
+    with pytest.raises(ValueError, match="are free"):
+        dataclasses.replace(on(6 * GB, "transformer", "medium"), group=group).check()
+
+
+def test_half_precision_keeps_fp32_weights():
+    model: Any = request.resolve(loader.architecture("transformer"), RunRequest(), 4096).model
+    recipe = request.resolve(loader.architecture("transformer"), RunRequest(), 4096).recipe
+    full, half = (
+        estimated.of_race(model, recipe, 16, precision, is_processor=True)
+        for precision in ("fp32", "bf16")
+    )
+    assert half.activations == full.activations / 2 and half.states == full.states
