@@ -1,5 +1,6 @@
 """Facts about this machine: processor, memory, operating system, load."""
 
+import functools
 import math
 import os
 import platform
@@ -27,7 +28,7 @@ class Machine:
 
 def machine() -> Machine:
     """Read the facts of this machine."""
-    info = cpuinfo.get_cpu_info()
+    info = _cpu_info()
     flags = " ".join(info.get("flags", []))
     return Machine(
         cpu=info.get("brand_raw") or platform.processor() or "unknown processor",
@@ -36,6 +37,9 @@ def machine() -> Machine:
         memory_bytes=memory_bytes(),
         features=tuple(feature for feature in _FEATURES if feature in flags),
     )
+
+
+_cpu_info = functools.cache(cpuinfo.get_cpu_info)  # asks in a process of its own each time
 
 
 def usable_cores() -> int:

@@ -18,24 +18,23 @@ CHILD = str(ROOT / "tests" / "helpers" / "rank_child.py")
 # Exchanges of gradients, clipped as a whole; pieces of two rows, of which the last is smaller
 # where two share the eight; both optimizers.
 PIECES = ["recipe.batch_rows=6", "recipe.micro_batch_rows=2", "recipe.grad_clip=0.5"]
-CASES = [("transformer", PIECES), ("d3pm", ["recipe.batch_rows=6"])]
+CASES = {"transformer": PIECES, "d3pm": ["recipe.batch_rows=6"]}
 
 
-def two_processes(launcher: list[str], tmp_path: Path, arch: str, settings: list[str]) -> dict:
-    out = tmp_path / "found.json"
+def two_processes(launcher: list[str], tmp_path: Path, *archs: str) -> dict:
+    """The findings of two processes, by architecture."""
+    out, cases = tmp_path / "found.json", json.dumps({arch: CASES[arch] for arch in archs})
     code, output, errors = launched(
-        [*launcher, CHILD, str(out), arch, *settings], env={"PYTHONPATH": str(ROOT)}
+        [*launcher, CHILD, str(out), cases], env={"PYTHONPATH": str(ROOT)}
     )
     assert code == 0, output + errors
     return json.loads(out.read_text())
 
 
-def alone(arch: str, settings: list[str], backend: str) -> dict:
-    """The findings of a single process."""
-    return rank_child.findings(rank_child.request_of(arch, settings, backend), ProcessGroup())
-
-
-def assert_same(found: dict, expected: dict) -> None:
+def assert_same(found: dict, arch: str, backend: str) -> None:
+    """Two processes found what one finds."""
+    request = rank_child.request_of(arch, CASES[arch], backend)
+    expected = rank_child.findings(request, ProcessGroup())
     losses = expected["losses"]
     assert np.ptp(losses) > 0.2, "nothing moved, so that nothing is shown"
     np.testing.assert_allclose(found["losses"], losses, rtol=1e-5)
@@ -45,22 +44,20 @@ def assert_same(found: dict, expected: dict) -> None:
     assert (found["facts"]["world_size"], found["apart"]) == (2, 0.0)
 
 
-@pytest.mark.parametrize(("arch", "settings"), CASES, ids=["transformer", "d3pm"])
-def test_two_gloo_processes_learn_and_score_as_one(arch, settings, tmp_path):
+def test_two_gloo_processes_learn_and_score_as_one(tmp_path):
     pytest.importorskip("torch")
-    found = two_processes([*TORCHRUN, "2"], tmp_path, arch, settings)
-    assert_same(found, alone(arch, settings, "cpu"))
-    assert found["facts"]["exchange"] == "gloo"
+    for arch, found in two_processes([*TORCHRUN, "2"], tmp_path, *CASES).items():
+        assert_same(found, arch, "cpu")
+        assert found["facts"]["exchange"] == "gloo"
 
 
 @pytest.mark.mlx
-@pytest.mark.parametrize(("arch", "settings"), CASES[1:], ids=["d3pm"])
-def test_two_mlx_processes_learn_and_score_as_one(arch, settings, tmp_path):
+def test_two_mlx_processes_learn_and_score_as_one(tmp_path):
     if importlib.util.find_spec("mlx") is None:
         pytest.skip("MLX is not installed")
     command = [str(Path(sys.executable).with_name("mlx.launch")), "-n", "2", "--backend", "ring"]
     launcher = [*command, "--starting-port", str(free_port()), "--", sys.executable]
-    assert_same(two_processes(launcher, tmp_path, arch, settings), alone(arch, settings, "mlx"))
+    assert_same(two_processes(launcher, tmp_path, "d3pm")["d3pm"], "d3pm", "mlx")
 
 
 def free_port() -> int:

@@ -1,8 +1,9 @@
 """A few steps and scores of one engine; as a script, on every rank that a launcher started.
 
-Arguments: a file for the findings of rank 0, an architecture, settings.
+Arguments: a file for the findings of rank 0, and the settings of each architecture as JSON.
 """
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -61,7 +62,7 @@ def findings(request: RunRequest, group: ProcessGroup) -> dict[str, Any]:
     apart, trained = take_weights_of_rank_0(scorer), engine.weights()
     drawn = architecture.initial(run.model, 11)
     engine.load({name: rng.normal(0, 0.1, array.shape) for name, array in drawn.items()})
-    num_docs = 500 if architecture.LIKELIHOOD == "exact" else 40
+    num_docs = 300 if architecture.LIKELIHOOD == "exact" else 12
     lengths = rng.integers(2, 90, num_docs)
     docs = [rng.integers(0, VOCAB, length).astype(np.int32) for length in lengths]
     if architecture.LIKELIHOOD == "exact":
@@ -79,9 +80,13 @@ def findings(request: RunRequest, group: ProcessGroup) -> dict[str, Any]:
     }
 
 
-def main(out: str, arch: str, *settings: str) -> None:
-    request, group = distributed.join(request_of(arch, list(settings)))
-    found = findings(request, group)
+def main(out: str, cases: str) -> None:
+    requests = [request_of(arch, settings) for arch, settings in json.loads(cases).items()]
+    joined, group = distributed.join(requests[0])
+    found = {
+        request.arch: findings(dataclasses.replace(request, backend=joined.backend), group)
+        for request in requests
+    }
     if group.rank == 0:
         Path(out).write_text(json.dumps(found))
     group.leave()
