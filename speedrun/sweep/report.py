@@ -3,11 +3,12 @@
 The text of the page is in `report.md.jinja`.
 """
 
+import functools
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from rich.console import Console
 from rich.markdown import Markdown
 
@@ -72,15 +73,7 @@ def _markdown(found: Results, names: Sequence[str]) -> str:
         leader, _ = min(best, key=lambda one: (one[0].is_bound, one[1].bits_per_byte.mean))
         return [(arch, cell, arch is leader) for arch, cell in best]
 
-    jinja = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    jinja.filters.update(size=format_size, sanitize=sanitize, f=format)
-    return jinja.get_template("report.md.jinja").render(
+    return _template().render(
         archs=found.archs,
         left_out=found.left_out,
         failures=found.failures,
@@ -95,3 +88,16 @@ def _markdown(found: Results, names: Sequence[str]) -> str:
         ratio_size=law.ratio_size,
         time_loss=law.time_loss,
     )
+
+
+@functools.cache
+def _template() -> Template:
+    jinja = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    jinja.filters.update(size=format_size, sanitize=sanitize, f=format)
+    return jinja.get_template("report.md.jinja")

@@ -1,5 +1,6 @@
 """Records of sweeps that were never raced: scores by a known law, and a race that writes them."""
 
+import dataclasses
 import functools
 import json
 import math
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from speedrun.records.schema import Record, seal
-from speedrun.scaling_laws.law import LossLaw, SpeedLaw
+from speedrun.scaling_laws import fit
+from speedrun.scaling_laws.law import Laws, LossLaw, Points, SpeedLaw
 from speedrun.sweep.child import Ended
 from speedrun.sweep.grid import Plan, PlannedRace
 from speedrun.sweep.sweep_dir import Key
@@ -70,6 +72,20 @@ def fill(
             for seed in range(seeds):
                 write(folder, record(size, budget, seed, **changes))
     return folder
+
+
+_fits: dict[tuple, Laws] = {}
+_fit = fit.fit
+
+
+def fit_once(points: Points, **options: Any) -> Laws:
+    """`fit.fit`, once for the same runs in whatever order: most sweeps of tests are the same."""
+    columns = [getattr(points, field.name) for field in dataclasses.fields(points)]
+    rows = sorted(zip(*columns, strict=True))
+    key = (*rows, *options.items())
+    if key not in _fits:
+        _fits[key] = _fit(Points.of(*zip(*rows, strict=True)), **options)
+    return _fits[key]
 
 
 def moved(plan: Plan, out: Path) -> Plan:

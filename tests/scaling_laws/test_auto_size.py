@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from helpers.sweeps import LOSS, SIZES, SPEED, fill
+from helpers.sweeps import LOSS, SIZES, SPEED, fill, fit_once
 from rich.console import Console
 
 from speedrun.cli import app
@@ -28,6 +28,7 @@ def apart(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(auto_size, "SHIPPED", tmp_path / "docs")
     monkeypatch.setattr(fit, "NUM_RESAMPLES", 2)
+    monkeypatch.setattr(fit, "fit", fit_once)
     monkeypatch.setattr("speedrun.sweep.figures.draw", lambda *_: [])
 
 
@@ -102,7 +103,7 @@ def test_the_same_data_comes_first_then_more_runs(asked, stories):
 
 def test_without_a_law_a_few_steps_give_a_guess(asked, monkeypatch):
     monkeypatch.setattr(auto_size, "PROBED", (20_000, 40_000, 80_000))
-    settings = ("model.context=32",)
+    settings = ("model.context=32", "recipe.compile=false")
     data = dataclasses.replace(asked.data, vocab=300)
     picked, told = chosen(dataclasses.replace(asked, settings=settings, data=data, budget_s=6))
     assert 5_000 <= parse_size(picked.params) <= 320_000

@@ -93,6 +93,7 @@ def test_the_minimum_of_a_known_law_is_found(minutes):
     assert loss == pytest.approx(true_loss, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_interval_covers_and_is_narrow_enough():
     true, inside = true_minimum(1)[0], 0
     assert SIZES[0] < true < SIZES[-1]

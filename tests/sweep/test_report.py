@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers.sweeps import LOSS, SIZES, SPEED, fill, record, write
+from helpers.sweeps import LOSS, SIZES, SPEED, fill, fit_once, record, write
 from rich.console import Console
 
 from speedrun.scaling_laws import fit, law, laws_file
@@ -20,9 +20,10 @@ MINIMUM, _ = law.minimum(LOSS, SPEED, 60, 1e5, 1e8)
 
 @pytest.fixture(autouse=True)
 def quick(request, monkeypatch):
-    """Few resamples, and no figures but where a test is marked slow."""
+    """Few resamples, each sweep fitted once, and no figures but where a test is marked slow."""
     if request.node.get_closest_marker("slow") is None:
         monkeypatch.setattr(fit, "NUM_RESAMPLES", 3)
+        monkeypatch.setattr(fit, "fit", fit_once)
         monkeypatch.setattr(figures, "draw", lambda *_: [])
 
 
