@@ -13,6 +13,7 @@ from speedrun.data import heldout as splits
 from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source, SourceUnavailable
 from speedrun.data.tokenizer import Tokenizer
+from speedrun.evaluation import score
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.system import git, hardware
@@ -44,7 +45,7 @@ def verify(
         restored = restore.restore(
             record, *case.files, case.where, backend=device.name, arch=request.arch
         )
-        watcher.phase("scoring the held-out documents")
+        watcher.phase(score.title(architecture.LIKELIHOOD))
         rescored = rescore.rescore(restored, heldout, case.where, watcher.scoring)
         leaks, warning = _search(record, source, heldout, restored.tokenizer, watcher)
         warnings += [warning] if warning else []

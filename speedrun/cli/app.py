@@ -1,6 +1,7 @@
 """Command line of the project: its commands, their help, errors as one line."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -146,6 +147,9 @@ def _run(arguments: list[str]) -> None:
         arguments = [*arguments[1:], "--help"]
     try:
         _check_launched(arguments)
+        if _command(arguments) == "sweep":
+            again = f"{_NAME} {shlex.join(arguments)}"
+            interrupts.current().outcome = f"run the same command to resume: {again}"
         app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except cyclopts.UnusedCliTokensError as error:
         unknown = (error.unused_tokens or [""])[0]

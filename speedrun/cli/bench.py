@@ -92,33 +92,22 @@ def bench(
 
 
 def _measure(console: "Console", options: Options, before: "Bench | None") -> "Bench":
-    from rich.text import Text
-
     from speedrun.bench import compare, runner
     from speedrun.bench.cases import cases
     from speedrun.data import open
-
-    def notice(text: str) -> None:
-        console.print(f"notice: {text}", style="yellow", markup=False, soft_wrap=True)
+    from speedrun.ui import live
 
     effort = runner.Effort.parse(options.repeats, options.minutes, with_profile=options.profile)
-    chosen, left_out = cases(options.arch, options.params, options.device, options.data)
-    if before is not None:
-        compare.expect_common(before, chosen)
-    for line in left_out:
-        notice(line)
-    if options.data is not None:
-        open.open_source(options.data, notice)  # unreadable data is reported before building
-    # Drawn twice a second, by a process that has nothing else to do.
-    with console.status("", refresh_per_second=2) as status:
-
-        def phase(text: str) -> None:
-            if console.is_terminal:
-                status.update(Text(f"{text} …"))
-            else:
-                console.print(f"{text} …", markup=False, highlight=False, soft_wrap=True)
-
-        return runner.measure(chosen, effort, phase=phase, notice=notice)
+    with live.view(console) as view:
+        view.phase("choosing the cases")
+        chosen, left_out = cases(options.arch, options.params, options.device, options.data)
+        if before is not None:
+            compare.expect_common(before, chosen)
+        for line in left_out:
+            view.notice(line)
+        if options.data is not None:
+            open.open_source(options.data, view.notice)  # unreadable data: reported at once
+        return runner.measure(chosen, effort, phase=view.phase, notice=view.notice)
 
 
 def _expect_new(path: Path) -> None:

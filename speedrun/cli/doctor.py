@@ -29,7 +29,8 @@ def doctor(*, json_: Json = False) -> None:
     json_
         Print the findings as JSON.
     """
-    findings = examine()
+    with live.waiting("examining this machine"):
+        findings = examine()
     if json_:
         print(json.dumps(findings, indent=1, ensure_ascii=False))
     else:

@@ -23,5 +23,8 @@ def plan(
     """
     from speedrun.plan import report
     from speedrun.plan.plan import make_plan
+    from speedrun.ui.live import waiting
 
-    report.show(make_plan(options), as_json=json_)
+    with waiting("planning"):
+        found = make_plan(options)
+    report.show(found, as_json=json_)

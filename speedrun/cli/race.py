@@ -3,23 +3,27 @@
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 
 from rich.console import Console
 
 from speedrun.cli.options import RaceOptions
 from speedrun.distributed import launcher
 from speedrun.distributed.group import ProcessGroup
-from speedrun.records.files import read_runs
-from speedrun.records.schema import Record
+from speedrun.records.files import read_runs, record_paths
+from speedrun.records.schema import OFF_CLOCK, Record, load
 from speedrun.records.summary import summarize
 from speedrun.records.track import standing
 from speedrun.scaling_laws import auto_size
+from speedrun.text import clock
 from speedrun.training import distributed
 from speedrun.training.clock import process_age_s
 from speedrun.training.race import race
 from speedrun.training.request import RunRequest
 from speedrun.training.signals import StopFlag
 from speedrun.ui import live, summary
+
+_MAX_READ = 50  # records, of the newest, in search of a race of the same kind
 
 
 def race_command(options: RaceOptions) -> None:
@@ -60,6 +64,8 @@ def _race_seeds(
             each = dataclasses.replace(request, seed=number)
             stop.begin(_so_far(records, request))
             with live.view(console) as view:
+                if not records and (line := _expectation(request)):
+                    view.notice(line)
                 finished = race(each, view, stop, started_s=started_s, group=group)
             started_s = 0.0
             records.append(finished.record)
@@ -76,6 +82,32 @@ def _race_seeds(
         if stop.requested:
             raise KeyboardInterrupt
     return {record.status for record in records}
+
+
+def _expectation(request: RunRequest) -> str:
+    """How long the last such race in the same folder took; empty where there was none."""
+    for path in list(reversed(record_paths(request.out)))[:_MAX_READ]:
+        try:
+            record = load(path)
+        except (ValueError, OSError):
+            continue
+        if record.status == "complete" and _kind(record.argv) == _kind(request.argv()):
+            accounts = record.clock.model_dump()
+            after = ("checkpoint_s", "evaluate_s", "sample_s")
+            after_s = sum(accounts[name] for name in after)
+            before_s = sum(accounts[name] for name in OFF_CLOCK if name not in after)
+            return (
+                f"The last such race took {clock(before_s + record.budget_s + after_s)}:"
+                f" {clock(before_s)} before training, {clock(record.budget_s)} of training,"
+                f" {clock(after_s)} of scoring and sampling."
+            )
+    return ""
+
+
+def _kind(argv: Sequence[str]) -> list[tuple[str, str]]:
+    """The options that decide how long a race takes."""
+    pairs = zip(argv[::2], argv[1::2], strict=False)
+    return [(name, value) for name, value in pairs if name not in ("--seed", "--backend")]
 
 
 def _so_far(records: list[Record], request: RunRequest) -> str:

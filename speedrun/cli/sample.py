@@ -61,11 +61,13 @@ def sample(
     check_utf8(options.prompt, "--prompt")
     from speedrun.evaluation import generate
     from speedrun.training.restore import load_run
+    from speedrun.ui.live import waiting
 
     names = ("temperature", "top_p", "seed", "max_tokens", "steps")
     sampling = generate.Sampling(**{name: getattr(options, name) for name in names})
-    loaded = load_run(run, options.device, options.arch)
-    with loaded.architecture.plugin_errors():
+    with waiting("loading the model"):
+        loaded = load_run(run, options.device, options.arch)
+    with waiting("telling a story"), loaded.architecture.plugin_errors():
         of_run = (loaded.engine, loaded.architecture, loaded.model, loaded.tokenizer)
         text = generate.tell(*of_run, options.prompt, sampling)
     Console().print(Text(text), soft_wrap=not sys.stdout.isatty())

@@ -137,7 +137,7 @@ def sweep(
 
 
 def _race_all(grid: "Grid", early_stop: bool, on: str, address: str | None) -> int:
-    """Run the races that are left; returns the number that failed. Exit code 130 when stopped."""
+    """Run the races that are left; returns the number that failed."""
     from rich.console import Console
 
     from speedrun.sweep.executor import run_all
@@ -153,14 +153,10 @@ def _race_all(grid: "Grid", early_stop: bool, on: str, address: str | None) -> i
 
             race_all = opened.enter_context(connected(address))
         watcher = opened.enter_context(view(console))
+        watcher.phase("opening the data and planning the races")
         planned = plan(grid, watcher.notice)
         with locked(grid.base.out):
-            try:
-                state = race_all(planned, watcher, early_stop=early_stop)
-            except KeyboardInterrupt:
-                line = "stopped; run the same command to resume"
-                Console(stderr=True).print(line, style="yellow", soft_wrap=True)
-                sys.exit(130)
+            state = race_all(planned, watcher, early_stop=early_stop)
     if console.is_terminal:  # what was drawn is gone; plain lines have said it
         console.print(outlook(state), soft_wrap=True, highlight=False)
     return len(state.failed)

@@ -14,6 +14,8 @@ from speedrun.evaluation.windows import Window, ratio
 
 _BATCH_TOKENS = 8192
 STRATA = 4  # draws in one replicate, one in each quarter of the noise process
+# The most is a number of replicates and not of seconds: a rule that reads a clock would make the
+# score a property of the machine, and whoever is slower would be scored with fewer draws.
 MIN_REPLICATES, MAX_REPLICATES = 2, 32
 # Replicates are added until the draws' error is below this share of the documents'.
 ERROR_SHARE = 1 / 3
@@ -42,9 +44,10 @@ def draw(
     strata are not, and their spread would overstate it.
     """
     replicates: list[NDArray[np.float64]] = []
+    expected = 2 * MIN_REPLICATES  # a guess, until the first ones show their spread
 
     def advance(share: float) -> None:
-        watch((len(replicates) + share) / max(MIN_REPLICATES, len(replicates) + 1))
+        watch((len(replicates) + share) / max(expected, len(replicates) + 1))
 
     while True:
         replicates.append(_replicate(scorer, docs, todo, [seed, len(replicates)], advance))
@@ -55,7 +58,16 @@ def draw(
         mc_se = math.sqrt(float(stacked_RD.var(axis=0, ddof=1).sum()) / len(stacked_RD))
         document_se = ratio(mean_D, num_bytes)[1] * float(num_bytes.sum())
         if mc_se <= ERROR_SHARE * document_se or len(replicates) == MAX_REPLICATES:
+            watch(1.0)
             return Drawn(mean_D, mc_se, STRATA * len(replicates))
+        expected = _expected(len(replicates), mc_se, ERROR_SHARE * document_se)
+
+
+def _expected(done: int, error: float, wanted: float) -> int:
+    """Replicates that will be needed in all: their error falls with the root of their number."""
+    if not (math.isfinite(error) and wanted > error / math.sqrt(MAX_REPLICATES)):
+        return MAX_REPLICATES
+    return min(MAX_REPLICATES, math.ceil(done * (error / wanted) ** 2))
 
 
 def _replicate(

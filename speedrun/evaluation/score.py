@@ -42,6 +42,13 @@ class ScoringConfig:
     seed: int = 0
 
 
+def title(likelihood: Likelihood) -> str:
+    """The stage of scoring, with the most that a bound may cost."""
+    most = elbo.STRATA * elbo.MAX_REPLICATES
+    at_most = "" if likelihood == "exact" else f", with at most {most} noise draws each"
+    return f"scoring the held-out documents{at_most}"
+
+
 def encode(heldout: HeldOut, tokenizer: Tokenizer) -> Documents:
     """The held-out documents as `score` takes them."""
     num_bytes = [len(document.encode("utf-8")) for document in heldout.documents]

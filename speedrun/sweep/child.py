@@ -24,6 +24,7 @@ from speedrun.training.request import RunRequest
 from speedrun.training.run_names import settle_abandoned
 
 POLL_S = 0.25
+SILENT_S = 2.0  # after which a line says how old it is
 JUDGE_S = 1.0  # between decisions of early stopping
 
 HasLost = Callable[[Curve], bool]
@@ -47,10 +48,12 @@ def race(request: RunRequest, has_lost: HasLost | None = None) -> Generator[str,
     child = Child("speedrun.sweep.child")
     curve: list[tuple[float, float | None]] = []
     line, judged_s = "starting", time.monotonic()
+    heard_s = judged_s
     try:
         child.send(dataclasses.asdict(request) | {"out": str(request.out)})
         while True:
-            yield line
+            silent_s = time.monotonic() - heard_s
+            yield line if silent_s < SILENT_S else f"{line} ({silent_s:.0f} s)"
             if has_lost is not None and curve and time.monotonic() - judged_s > JUDGE_S:
                 judged_s = time.monotonic()
                 if has_lost(curve):
@@ -63,7 +66,7 @@ def race(request: RunRequest, has_lost: HasLost | None = None) -> Generator[str,
                     return Ended(exit_code=2, error=message["text"])
                 if message["kind"] == "tick":
                     curve.append((message["share"], message["loss_nats"]))
-                line = message["text"]
+                line, heard_s = message["text"], time.monotonic()
     except ChildEnded as error:
         return Ended(exit_code=child.exit_code, error=str(error))
     finally:

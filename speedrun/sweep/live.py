@@ -14,6 +14,7 @@ from speedrun.text import clock
 from speedrun.ui.live import PlainLines, Redrawn
 
 REFRESH_S = 1.0
+PLAIN_EVERY_S = 30.0
 
 
 def outlook(state: State) -> str:
@@ -48,15 +49,23 @@ class PlainSweepView(PlainLines):
     def __init__(self, console: Console) -> None:
         super().__init__(console)
         self._running: list[Running] = []
+        self._said_s = 0.0
 
     def state(self, state: State) -> None:
-        """Print the races that are new."""
+        """Print the races that are new, and now and then how far those are that run."""
+        self.stage.end()  # of planning
         running = list(state.running.values())
         for one in running:
             if not any(one is known for known in self._running):
                 self._print(f"racing {_named(one)}; {outlook(state)}")
         if not running:
             self._print(outlook(state))
+        if running != self._running:
+            self._said_s = time.monotonic()
+        elif running and time.monotonic() - self._said_s >= PLAIN_EVERY_S:
+            self._said_s = time.monotonic()
+            for one in running:
+                self._print(f"{_named(one)}: {one.line}")
         self._running = running
 
     def ended(self, race: PlannedRace, result: Record | Failure) -> None:
@@ -73,6 +82,7 @@ class LiveSweepView(Redrawn):
 
     def state(self, state: State) -> None:
         """Draw it, at most once per `REFRESH_S` while races run."""
+        self.stage.end()  # of planning
         if not state.running or time.monotonic() - self._drawn_s > REFRESH_S:
             self._drawn_s = time.monotonic()
             running = (f"{_named(one)}: {one.line}" for one in state.running.values())

@@ -127,16 +127,15 @@ def score(trained: Trained, context: Context) -> tuple[Score | None, dict[str, A
     if group.decide(lambda: trained.training.status == "diverged"):
         return None, facts, ""
     with context.clock.account("evaluate"):
-        context.callbacks.phase("scoring the held-out documents")
+        likelihood = built.prepared.entry.architecture.LIKELIHOOD
+        context.callbacks.phase(evaluate.title(likelihood))
         if (apart := take_weights_of_rank_0(scorer)) is not None:
             facts["weights_apart"] = apart
         documents = group.decide(lambda: _documents(trained))
         if problem := documents.get("problem"):
             return None, facts, problem
         config = ScoringConfig(
-            context=run.model.context,
-            stride=run.data.stride,
-            likelihood=built.prepared.entry.architecture.LIKELIHOOD,
+            context=run.model.context, stride=run.data.stride, likelihood=likelihood
         )
         watch = context.callbacks.scoring
         try:

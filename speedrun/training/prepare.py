@@ -266,6 +266,8 @@ def _tune(prepared: Prepared, device: Device, context: Context) -> Tuned:
         machine=data.machine,
         chosen={setting.partition("=")[0] for setting in entry.request.settings},
     )
+    if entry.request.tune != "off":
+        context.callbacks.phase("choosing the settings of a step")
     return tune.tune(entry.request.tune, target, context.callbacks.notice)
 
 

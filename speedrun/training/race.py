@@ -51,6 +51,7 @@ def race(
     group.decide(lambda: request.seed)  # to `take_part`
     clock.accounts["startup"], stop.kept = started_s, ""
     with clock.account("startup"):
+        callbacks.phase("loading the architecture")
         entry = prepare.look_up(request, group)
         name = run_name(entry.architecture.NAME, format_size(entry.num_params), request.seed)
         room = 8 * entry.num_params
@@ -90,6 +91,7 @@ def _run(entry: Entry, context: Context, directory: RunDirectory) -> Finished:
     prepared = prepare.prepare(entry, context)
     record.check_settings(prepared.run)
     trained = train(prepare.build(prepared, context), context)
+    context.callbacks.phase("saving the model")
     made = outcome.publish(trained, context, directory)
     if made.status == "trained":
         made = outcome.finish(trained, made, context, directory)
@@ -104,14 +106,13 @@ def train(built: Built, context: Context) -> Trained:
     stream, validation = _stream(built, group), _validation(built, context)
     with stream or contextlib.nullcontext():
         callbacks.phase("compiling and warming up")
-        callbacks.start(run, _describe(built, group))
         job = TrainingJob(
             run=run,
             clock=context.clock,
             stream=stream,
             group=group,
             max_epochs=architecture.EPOCHS,
-            on_start=lambda: callbacks.phase("training"),
+            on_start=lambda: callbacks.start(run, _describe(built, group)),
             on_tick=lambda tick: (context.stop.arm(), context.log(tick), callbacks.tick(tick)),
             stop_requested=context.stop.take,
             advice=divergence.advice(run, architecture),

@@ -65,7 +65,7 @@ def _finish(folder: Path, trained: Record, request: Request, callbacks: Callback
         pinned = _held_out(folder, trained, request.data, callbacks.notice)
         callbacks.phase("building the model")
         found = restore.load_run(folder, device, request.arch)
-        callbacks.phase("scoring the held-out documents")
+        callbacks.phase(evaluate.title(architecture.LIKELIHOOD))
         with restore.one_line_errors(found.architecture, str(folder)):
             score, problem = _score(found, pinned, callbacks.scoring)
     if problem:

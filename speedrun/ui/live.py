@@ -1,10 +1,13 @@
 """Live view of a race: a panel in a terminal, plain lines in a pipe."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from typing import Self
 
 import numpy as np
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -14,10 +17,16 @@ from rich.text import Text
 from speedrun.config import Run
 from speedrun.text import clock, format_size
 from speedrun.training.trainer import Tick
+from speedrun.ui.stage import Stage
 
 REFRESH_S = 0.5  # drawing is on the clock: a few milliseconds each time
+STAGE_REFRESH_S = 1.0
 PLAIN_EVERY_SHARE = 0.1
+PLAIN_EVERY_S = 10.0  # where no share of the budget is spent
 MAX_WIDTH = 100
+# The terminal itself shows ^C, twice perhaps: on a full line the cursor would leave it, and what
+# is drawn next would not cover what was drawn before.
+_SPARE_COLUMNS = 4
 _BARS = "▁▂▃▄▅▆▇█"
 _CURVE_WIDTH = 60
 
@@ -27,15 +36,31 @@ class PlainLines:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self.stage = Stage(
+            lambda stage: self._print(f"{stage.text}: {stage.spent()}"), PLAIN_EVERY_S
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None: ...
+    def __exit__(self, *exc: object) -> None:
+        self.stage.end()
+
+    def phase(self, text: str) -> None:
+        """Print the phase that begins, and now and then how long it has taken."""
+        self._print(f"{text} …")
+        self.stage.begin(text)
+
+    def scoring(self, share: float) -> None:
+        """Note how far scoring is: for the next line of its phase."""
+        self.stage.share = share
 
     def notice(self, text: str) -> None:
         """Print a notice."""
         self._print(f"notice: {text}")
+
+    def _print_stage(self, stage: Stage) -> None:
+        self._print(f"{stage.text}: {stage.spent()}")
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -47,20 +72,38 @@ class Redrawn:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, auto_refresh=False, transient=True)
+        self.stage = Stage(self._draw_stage, STAGE_REFRESH_S)
 
     def __enter__(self) -> Self:
         self._live.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.stage.end()
         self._live.stop()
+
+    def phase(self, text: str) -> None:
+        """Show the phase that begins, and from then on how long it has taken."""
+        self._draw(Text(f"{text} …", style="dim"))
+        self.stage.begin(text)
+
+    def scoring(self, share: float) -> None:
+        """Note how far scoring is: for the next drawing."""
+        self.stage.share = share
 
     def notice(self, text: str) -> None:
         """Print a notice above what is drawn."""
         self._console.print(Text(text, style="yellow"))
 
     def _draw(self, what: RenderableType) -> None:
-        self._live.update(what, refresh=True)
+        width = self._console.width - _SPARE_COLUMNS
+        self._live.update(Constrain(what, min(width, MAX_WIDTH)), refresh=True)
+
+    def _draw_stage(self, stage: Stage) -> None:
+        if stage.share is None:
+            self._draw(Text(f"{stage.text} … {stage.spent()}", style="dim"))
+        else:
+            self._draw(Group(Text(stage.text, style="dim"), _bar("", stage.share, stage.spent())))
 
 
 class PlainView(PlainLines):
@@ -70,12 +113,9 @@ class PlainView(PlainLines):
         super().__init__(console)
         self._next_share = self._budget_s = 0.0
 
-    def phase(self, text: str) -> None:
-        """Print the phase that begins."""
-        self._print(f"{text} …")
-
     def start(self, run: Run, machine: str) -> None:
-        """Print the run and the machine it trains on."""
+        """Print the run and the machine it trains on; from here on no thread does anything."""
+        self.stage.end()
         self._next_share, self._budget_s = PLAIN_EVERY_SHARE, run.budget_s
         self._print(f"{describe(run)} on {machine}")
 
@@ -91,30 +131,25 @@ class PlainView(PlainLines):
             f"  lr x {tick.lr_scale:.2f}"
         )
 
-    def scoring(self, share: float) -> None:
-        """Print nothing: scoring is announced as a phase."""
-
 
 class LiveView(Redrawn):
     """Progress of a race as a panel that is redrawn in place."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._title = self._machine = ""
+        self._title = self._recipe = self._machine = ""
         self._peaks: list[tuple[str, float]] = []
         self._losses: list[float] = []
         self._budget_s = self._last_drawn_s = 0.0
 
-    def phase(self, text: str) -> None:
-        """Show the phase that begins."""
-        self._draw(Text(f"{text} …", style="dim"))
-
     def start(self, run: Run, machine: str) -> None:
-        """Take the run's name, budget and peak learning rates; nothing has trained yet."""
-        self._title, self._machine, self._budget_s = describe(run), machine, run.budget_s
+        """Take the run's name, budget and peak learning rates: its clock starts now."""
+        self.stage.end()
+        self._title, self._machine, self._budget_s = _title(run), machine, run.budget_s
+        self._recipe = f"{run.recipe_name}, {_sizes(run)}"
         muon = [("Muon", run.recipe.lr_matrix)] if run.recipe.optimizer == "muon" else []
         self._peaks, self._losses = [*muon, ("AdamW", run.recipe.lr)], []
-        self._draw(Text(f"{self._title}: compiling and warming up …", style="dim"))
+        self._draw(Text(f"{self._title}: the first step is under way …", style="dim"))
 
     def tick(self, tick: Tick) -> None:
         """Draw the state of training, at most twice a second."""
@@ -122,10 +157,6 @@ class LiveView(Redrawn):
         if time.monotonic() - self._last_drawn_s >= REFRESH_S:
             self._last_drawn_s = time.monotonic()
             self._draw(self._panel(tick))
-
-    def scoring(self, share: float) -> None:
-        """Draw how far scoring is."""
-        self._draw(_bar("scoring", share, f"{share:.0%}"))
 
     def _panel(self, tick: Tick) -> Panel:
         left = clock(max(0.0, self._budget_s - tick.spent_s))
@@ -136,11 +167,11 @@ class LiveView(Redrawn):
             ("tokens", f"{tick.num_tokens:,} in {tick.num_steps:,} steps"),
             ("speed", f"{tick.tokens_per_s:,.0f} tokens/s"),
             ("learning rate", rates),
+            ("recipe", self._recipe),
             ("machine", self._machine),
         )
         bar = _bar("budget", tick.share, f"{min(1.0, tick.share):.0%}, {left} left")
-        title = Text(self._title, style="bold")
-        return Panel(Group(bar, facts), title=title, width=min(self._console.width, MAX_WIDTH))
+        return Panel(Group(bar, facts), title=Text(self._title, style="bold"))
 
 
 def view(console: Console) -> PlainView | LiveView:
@@ -148,13 +179,27 @@ def view(console: Console) -> PlainView | LiveView:
     return LiveView(console) if console.is_terminal else PlainView(console)
 
 
+@contextlib.contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Show on standard error how long the block takes, if it takes long."""
+    console = Console(stderr=True)
+    with Redrawn(console) if console.is_terminal else PlainLines(console) as shown:
+        shown.stage.begin(text)
+        yield
+
+
 def describe(run: Run) -> str:
-    """The run in one line: architecture, size, recipe, seed and budget."""
-    return (
-        f"{run.arch} {format_size(run.model.num_params)}"
-        f" ({format_size(run.model.num_params_non_embedding)} without embeddings),"
-        f" recipe {run.recipe_name}, seed {run.seed}, {run.budget_s / 60:g} min"
-    )
+    """The run in one line: architecture, size, seed, budget and recipe."""
+    return f"{_title(run)}, recipe {run.recipe_name}, {_sizes(run)}"
+
+
+def _title(run: Run) -> str:
+    size = format_size(run.model.num_params)
+    return f"{run.arch} {size}, seed {run.seed}, {run.budget_s / 60:g} min"
+
+
+def _sizes(run: Run) -> str:
+    return f"{format_size(run.model.num_params_non_embedding)} without embeddings"
 
 
 def grid(*rows: tuple[str, str]) -> Table:

@@ -23,11 +23,11 @@ def documents(num: int, seed: int = 0):
     return [np.concatenate(([0], rng.integers(1, VOCAB, n), [0])).astype(np.int32) for n in lengths]
 
 
-def drawn(docs, engine=None, seed=0, num_bytes=None):
+def drawn(docs, engine=None, seed=0, num_bytes=None, watch=lambda share: None):
     todo = windows([len(doc) for doc in docs], 16, 8)
     num_bytes = np.array([4.0 * len(doc) for doc in docs]) if num_bytes is None else num_bytes
     scorer = Scorer(engine or BoundEngine(VOCAB))
-    return elbo.draw(scorer, docs, todo, num_bytes, seed, lambda share: None)
+    return elbo.draw(scorer, docs, todo, num_bytes, seed, watch)
 
 
 def test_the_mean_over_draws_is_the_bound_and_its_error_is_the_real_one():
@@ -47,6 +47,20 @@ def test_replicates_are_added_until_the_draws_matter_little():
     differing = np.random.default_rng(0).uniform(10, 1000, 200)  # bytes, whatever the tokens
     mixed = drawn(documents(200), num_bytes=differing)
     assert mixed.num_draws < many.num_draws
+
+
+def test_the_share_that_is_done_knows_how_many_replicates_will_come():
+    docs, shares = documents(200), []
+    differing = np.random.default_rng(0).uniform(0.8, 1.2, 200)
+    found = drawn(docs, num_bytes=differing * [4.0 * len(d) for d in docs], watch=shares.append)
+    num_replicates = found.num_draws // elbo.STRATA
+    assert elbo.MIN_REPLICATES + 2 < num_replicates < elbo.MAX_REPLICATES
+    per_replicate = len(shares) // num_replicates
+    third = shares[2 * per_replicate : 3 * per_replicate]
+    assert 3 / num_replicates / 2 < max(third) < 0.6
+    assert shares[-1] == 1.0 == max(shares)
+    assert elbo._expected(2, 1.0, 0.5) == 8
+    assert elbo._expected(2, 1.0, 0.0) == elbo._expected(2, math.nan, 1.0) == elbo.MAX_REPLICATES
 
 
 def test_context_is_given_and_rows_are_never_padded():

@@ -60,7 +60,7 @@ def test_a_race_leaves_a_run_that_its_record_describes(counted, monkeypatch):
     assert record.argv[record.argv.index("--backend") + 1] == record.device
     assert record.clock.startup_s > 7.0 and record.clock.build_s > 0 < record.clock.evaluate_s
     assert record.train.num_steps > 0 and heard.shares == sorted(heard.shares)
-    assert heard.phases[0] == "opening the data" and heard.phases[-1] == "telling a story"
+    assert "opening the data" in heard.phases and heard.phases[-1] == "telling a story"
     assert {path.name for path in finished.folder.iterdir()} == FILES
     assert local_facts(finished.folder)["data"] == counted.data.path
     assert list(counted.out.iterdir()) == [finished.folder]

@@ -1,6 +1,9 @@
 """Live view: plain lines in a pipe, a panel in a terminal."""
 
 import io
+import re
+import threading
+import time
 
 import pytest
 from helpers.fakes import run_of
@@ -9,6 +12,7 @@ from rich.console import Console
 from speedrun.training.trainer import Tick
 from speedrun.ui import live
 from speedrun.ui.live import LiveView, PlainView, sparkline
+from speedrun.ui.stage import Stage
 
 
 def tick(share: float, num_steps: int = 10**6, spent_s: float | None = None, **change) -> Tick:
@@ -48,9 +52,8 @@ def test_the_panel_shows_what_a_racer_looks_for(width, monkeypatch):
         view.start(run_of(60.0), "a machine")
         for one in ticks(20):
             view.tick(one)
-        view.scoring(0.5)
     text = out.getvalue()
-    for word in ("50%, 0:30 left", "1,234 tokens/s", "nats/token", "a machine", "Muon", "scoring"):
+    for word in ("50%, 0:30 left", "1,234 tokens/s", "nats/token", "a machine", "Muon"):
         assert word in text
 
 
@@ -96,11 +99,53 @@ def test_an_overshoot_and_a_loss_that_is_not_finite_are_shown(terminal, monkeypa
     assert "0:00 left" in out.getvalue() and "nan" in out.getvalue()
 
 
-@pytest.mark.parametrize("width", [60, 120])
-def test_the_panel_is_no_wider_than_the_terminal(width):
-    console = Console(file=io.StringIO(), force_terminal=True, width=width)
-    view = LiveView(console)
-    view.start(run_of(60.0), "a machine with a name that is rather longer than any terminal " * 3)
-    view._losses = [1.0] * 1000
-    lines = console.render_lines(view._panel(tick(1.0, tokens_per_s=1e7)), pad=False)
-    assert max(sum(segment.cell_length for segment in line) for line in lines) <= min(width, 100)
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_what_is_drawn_leaves_room_for_what_the_terminal_echoes(width, monkeypatch):
+    """A ^C on a full line would move the cursor out of what is redrawn."""
+    monkeypatch.setattr(live, "REFRESH_S", 0.0)
+    out = io.StringIO()
+    with live.view(Console(file=out, force_terminal=True, width=width, color_system=None)) as view:
+        view.phase("a phase with a name that is rather longer than any terminal " * 3)
+        view.start(run_of(60.0), "a machine with a name that is longer than any terminal " * 3)
+        for one in ticks(200):
+            view.tick(one)
+    lines = [re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", line) for line in out.getvalue().splitlines()]
+    assert 50 < max(map(len, lines)) <= min(width - 4, 100)
+    assert "seed 0, 1 min ─" in out.getvalue(), "the title is whole"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_long_phase_shows_that_it_lives_and_training_has_no_thread(terminal, monkeypatch):
+    monkeypatch.setattr(live, "PLAIN_EVERY_S", 0.05)
+    monkeypatch.setattr(live, "STAGE_REFRESH_S", 0.05)
+    out, threads = io.StringIO(), threading.active_count()
+    with live.view(Console(file=out, force_terminal=terminal, width=80)) as view:
+        view.phase("opening the data")
+        time.sleep(0.3)
+        assert "0 s so far" in out.getvalue() and threading.active_count() == threads + 1
+        view.start(run_of(60.0), "a machine")
+        assert threading.active_count() == threads
+        view.phase("scoring")
+        view.scoring(0.42)
+        time.sleep(0.3)
+        assert "42%" in out.getvalue()
+    assert threading.active_count() == threads
+
+
+def test_the_time_left_follows_from_the_share(monkeypatch):
+    stage = Stage(lambda stage: None, every_s=60.0)
+    stage.begin("scoring")
+    began_s = time.monotonic()
+    stage.share = 0.4
+    assert stage.spent() == "40%", "nothing is guessed from an instant"
+    monkeypatch.setattr(time, "monotonic", lambda: began_s + 20)
+    assert stage.spent() == "40%, about 30 s left"
+    stage.share = 0.05
+    assert stage.spent() == "5%, about 6:20 left"
+    stage.end()
+
+
+def test_waiting_is_silent_where_it_is_short(capsys):
+    with live.waiting("planning"):
+        pass
+    assert capsys.readouterr() == ("", "")
