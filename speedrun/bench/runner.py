@@ -213,7 +213,7 @@ def _times(pids: Iterable[int]) -> dict[str, float]:
 
 def _data(case: Case) -> dict[str, str]:
     request = case.request.data
-    source = open.open_source(request.path, lambda text: None)
+    source = open.open_source(request, lambda text: None)
     return {
         "name": source.name,
         "train_fingerprint": source.train_fingerprint,

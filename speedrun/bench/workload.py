@@ -55,7 +55,7 @@ class Workload:
         self._device = registry.device(case.device, self._architecture)
         self._backend = registry.backend(self._device.backend)
         data = case.request.data
-        source = open.open_source(data.path, notice)
+        source = open.open_source(data, notice)
         pinned = heldout.pin(source, data.eval_docs)
         self._docs = HeldOut(pinned.documents[:NUM_DOCS])
         self._tokenizer = tokenizer.for_data(

@@ -94,6 +94,7 @@ def bench(
 def _measure(console: "Console", options: Options, before: "Bench | None") -> "Bench":
     from speedrun.bench import compare, runner
     from speedrun.bench.cases import cases
+    from speedrun.config import Data
     from speedrun.data import open
     from speedrun.ui import live
 
@@ -106,7 +107,8 @@ def _measure(console: "Console", options: Options, before: "Bench | None") -> "B
         for line in left_out:
             view.notice(line)
         if options.data is not None:
-            open.open_source(options.data, view.notice)  # unreadable data: reported at once
+            # Unreadable data is reported at once.
+            open.open_source(Data(path=options.data), view.notice)
         return runner.measure(chosen, effort, phase=view.phase, notice=view.notice)
 
 

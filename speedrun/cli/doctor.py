@@ -14,7 +14,7 @@ from rich.text import Text
 
 from speedrun.backends import registry
 from speedrun.cli.options import Json
-from speedrun.data import hub
+from speedrun.data.hub import client
 from speedrun.device import Device
 from speedrun.models import loader
 from speedrun.system import hardware, paths
@@ -44,7 +44,8 @@ def examine() -> dict[str, Any]:
     devices = registry.devices()
     # Devices on one accelerator: a race times a few steps on each.
     candidates = [d.name for d in devices if d.available and d.shared and d.shared == chosen.shared]
-    unreachable = hub.unreachable()
+    hub_notices: list[str] = []
+    unreachable = client.unreachable(hub_notices.append)
     hub_cache = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
     return {
         "machine": {
@@ -65,7 +66,9 @@ def examine() -> dict[str, Any]:
         },
         "architectures": loader.architecture_names(),
         "warnings": list(_warnings()),
-        "hub": "answers" if unreachable is None else f"does not answer: {unreachable}",
+        "hub": " ".join(
+            [f"cannot be read: {unreachable}" if unreachable else "answers", *hub_notices]
+        ),
         "caches": [_cache(paths.cache_dir()), _cache(Path(hub_cache))],
     }
 

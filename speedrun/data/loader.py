@@ -64,6 +64,8 @@ class TokenStream:
 
     def __exit__(self, *exc: object) -> None:
         self._closing.set()
+        if self._documents is not None:
+            self._documents.interrupt()
         self._worker.join()
         self._cache.save()
         self._cache.close()
@@ -151,7 +153,7 @@ class TokenStream:
             documents = list(itertools.islice(self._documents, _CHUNK_DOCS))
         except (SourceUnavailable, ValueError, OSError) as error:
             # Goes round again over what is there; the race says so and the record keeps it.
-            self.failure, self._ended = str(error), True
+            self.failure, self._ended = None if self._closing.is_set() else str(error), True
             return
         kept = list(filter(str.strip, documents))
         fresh = [document for document in kept if not self._heldout.has(document)]

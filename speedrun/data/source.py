@@ -20,6 +20,9 @@ class Documents(Protocol):
         """Plain values that `Source.train` resumes from, right after the last document given."""
         ...
 
+    def interrupt(self) -> None:
+        """Have a long wait in another thread end with SourceUnavailable."""
+
     def close(self) -> None:
         """Release files and connections; the iterator is not used afterwards."""
 
@@ -57,6 +60,9 @@ class Counted:
     def state(self) -> dict[str, Any]:
         """The number of documents given so far."""
         return {"doc": self._doc}
+
+    def interrupt(self) -> None:
+        """No document takes long."""
 
     def close(self) -> None:
         """Drop the iterator, which closes its files."""

@@ -139,3 +139,12 @@ class TokenCache:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
+
+
+def has_tokens(cache: Path, name: str) -> bool:
+    """Whether an earlier race left tokens of a data set of this name, under any tokenizer."""
+    for file in cache.glob(f"{name}-*/state.json"):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            if json.loads(file.read_text())["num_tokens"]:
+                return True
+    return False

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
-from speedrun.data import hub
+from speedrun.data.hub import tinystories
 from speedrun.plan.compute import Work
 from speedrun.plan.hints import BYTES_PER_TOKEN, TINYSTORIES_BYTES
 from speedrun.plan.report import Figure, Plan, Verdict, plain
@@ -89,7 +89,7 @@ class Cluster:
 
 def streamed_bytes(text_bytes: float) -> float:
     """Bytes that a race reads which needs `text_bytes` of the training text."""
-    return min(TRAIN_BYTES, text_bytes + hub.BLOCK_BYTES)
+    return min(TRAIN_BYTES, text_bytes + tinystories.BLOCK_BYTES)
 
 
 def add(plan: Plan, work: Work) -> None:
@@ -154,7 +154,7 @@ def _add_hub(plan: Plan, cluster: Cluster, num_tokens: float) -> None:
     resolve = RESOLVE_FIRST + math.ceil(streamed / BYTES_PER_RESOLVE)
     ahead = (
         f"{count(num_tokens)} tokens · {BYTES_PER_TOKEN} bytes · {parquet:.3f} (parquet),"
-        f" {size(hub.BLOCK_BYTES)} ahead; once per machine with a cache"
+        f" {size(tinystories.BLOCK_BYTES)} ahead; once per machine with a cache"
     )
     asked = f"{API_FIRST} to the API, {resolve:,.0f} for files; {API_LATER} in a later race"
     own = "2 bytes per token; a folder serves one race at a time: one per machine (SPEEDRUN_CACHE)"

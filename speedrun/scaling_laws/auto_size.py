@@ -40,7 +40,7 @@ def resolve_auto(request: RunRequest, notice: Notice) -> RunRequest:
     """The request with every `auto` replaced; each choice is announced in one line."""
     if AUTO not in (request.arch, request.params):
         return request
-    fingerprint = open.open_source(request.data.path, lambda text: None).train_fingerprint
+    fingerprint = open.open_source(request.data, lambda text: None).train_fingerprint
     if request.arch == AUTO:
         request = replace(request, arch=_arch(request, fingerprint, notice))
     if request.params == AUTO:

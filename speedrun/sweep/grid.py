@@ -130,7 +130,7 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
     hardware_class = _hardware_class(grid, architectures.values())
     for (arch, architecture), params in itertools.product(architectures.items(), grid.params):
         _resolve(architecture, grid.request(arch, params, 1.0, 0), base.data.vocab)
-    source = open.open_source(base.data.path, notice)
+    source = open.open_source(base.data, notice)
     heldout = heldout_split.pin(source, base.data.eval_docs)
     races = []
     for arch, architecture in architectures.items():

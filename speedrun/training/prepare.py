@@ -163,7 +163,7 @@ def _open(entry: Entry, context: Context) -> OpenedData:
     with context.clock.account("startup"):
         code = _surroundings(entry, context)
         callbacks.phase("opening the data")
-        source = open.open_source(wanted.path, callbacks.notice)
+        source = open.open_source(wanted, callbacks.notice)
         pinned = heldout.pin(source, wanted.eval_docs)
         keep = (entry.request.again or entry.request).keep
         kept_back = validation.draw(source, pinned) if keep == "best" else None

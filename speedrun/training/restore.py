@@ -106,7 +106,7 @@ def own_device(record: Record, architecture: Architecture, name: str) -> Device:
 def place_of_data(record: Record, folder: Path | None) -> str | None:
     """The place of a run's data, as `--data` takes it: None for the hub."""
     facts = {} if folder is None else local_facts(folder)
-    return facts.get("data", "storybook" if record.data.source == "storybook" else None)
+    return facts.get("data", open.STORYBOOK if record.data.source == "storybook" else None)
 
 
 def open_data(
@@ -117,12 +117,11 @@ def open_data(
     Whether they are still the same is to be checked.
     """
     place = place_of_data(record, folder) if given is None else given
-    if place == "storybook":
-        from speedrun.data.storybook.source import Storybook
-
-        return Storybook()
+    asked = record.config["data"].get("eval_docs", Data.eval_docs)
+    num_docs = record.score.num_docs if record.score else asked
     try:
-        return open.open_source(place, notice)
+        wanted = Data(path=place, eval_docs=num_docs)
+        return open.open_source(wanted, notice, to_train=False)
     except ValueError as error:
         if place == given:
             raise

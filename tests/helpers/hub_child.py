@@ -17,7 +17,8 @@ from typing import Any
 
 from helpers.fake_hub import FakeHub, tinystories
 
-from speedrun.data import hub
+from speedrun.data.hub import client
+from speedrun.data.hub import tinystories as hub
 
 TRAIN = [[f"Shard {shard}, story {i}." for i in range(100)] for shard in range(3)]
 VALIDATION = ["Held out 0.", " \n", *(f"Held out {i}." for i in range(1, 40))]
@@ -44,7 +45,7 @@ def small(cache: Path) -> dict[str, Any]:
     """Three training shards: what is given, and from where it goes on."""
     with running(tinystories(TRAIN, VALIDATION)) as fake:
         stories = hub.TinyStories(cache)
-        found: dict[str, Any] = {"why": hub.unreachable(), "heldout": stories.heldout(20)}
+        found: dict[str, Any] = {"why": client.unreachable(), "heldout": stories.heldout(20)}
         with closing(stories.train()) as train:
             found["few"] = list(itertools.islice(train, 10))
         found["downloads"] = fake.downloads()
@@ -59,21 +60,18 @@ def small(cache: Path) -> dict[str, Any]:
         next(again)
         found["resumed twice"] = list(stories.train(again.state()))
         found["another version"] = refusal(stories.train, {"stream": None, "given": 3})
-        hub._parquet.cache_clear()
-        hub.PATIENCE_S, fake.trouble = 1.0, "silent"
-        found["silent"] = refusal(hub.TinyStories(cache / "other").heldout, 5)
     return found
 
 
 def large(cache: Path) -> dict[str, Any]:
-    """One training shard of 19 MB: what is asked for, and how its hub dies."""
+    """One training shard of 19 MB: what is asked for."""
     texts = [f"{i}: {os.urandom(400).hex()}" for i in range(NUM_LARGE)]
     files = tinystories([texts], VALIDATION, rows_per_group=NUM_LARGE // NUM_GROUPS)
     found: dict[str, Any] = {"size": max(map(len, files.values()))}
     with running(files) as fake:
         stories = hub.TinyStories(cache)
         for race in ("first", "later"):
-            assert hub.unreachable() is None and len(stories.heldout(20)) == 20
+            assert client.unreachable() is None and len(stories.heldout(20)) == 20
             if race == "first":
                 with closing(stories.train()) as train:
                     next(itertools.islice(train, NUM_LARGE // 2 - 1, None))
@@ -86,26 +84,7 @@ def large(cache: Path) -> dict[str, Any]:
             state, found["read"] = train.state(), sum(r.num_bytes for r in fake.requests)
         with closing(stories.train(state)) as train:
             found["next"] = next(train)
-        hub.PATIENCE_S, fake.headers = 1.0, {"Retry-After": "3600"}
-        found["deaths"] = [
-            _death(fake, stories, trouble) for trouble in (429, 503, "drop", "silent")
-        ]
     return found
-
-
-def _death(fake: FakeHub, stories: hub.TinyStories, trouble: int | str) -> list[Any]:
-    """Documents that were given, the reason of the end, and how long it took to give up."""
-    fake.trouble = None
-    hub._settle()  # what was given up before has ended
-    hub._parquet.cache_clear()
-    with closing(stories.train()) as train:
-        num_given, started_s = 0, 0.0
-        try:
-            for _ in train:
-                num_given, started_s, fake.trouble = num_given + 1, time.monotonic(), trouble
-        except hub.SourceUnavailable as error:
-            return [num_given, str(error), time.monotonic() - started_s]
-    raise AssertionError("read to the end")
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def test_a_law_of_other_settings_does_not_count(asked):
 def test_the_same_data_comes_first_then_more_runs(asked, stories):
     from speedrun.data.open import open_source
 
-    same = open_source(str(stories), print).train_fingerprint
+    same = open_source(Data(path=str(stories)), print).train_fingerprint
     sweep(asked.out / "other data", seeds=3)
     assert "18 runs" in chosen(asked)[1]
     sweep(asked.out / "same data", data__train_fingerprint=same)
