@@ -13,7 +13,7 @@ from typing import Protocol
 from speedrun.plan.cluster import USUAL_OFF_S
 from speedrun.records.files import RECORD
 from speedrun.records.schema import OFF_CLOCK, Record, load
-from speedrun.sweep import child, early_stopping
+from speedrun.sweep import child, early_stopping, unscored
 from speedrun.sweep.child import Ended, HasLost
 from speedrun.sweep.grid import Plan, PlannedRace
 from speedrun.sweep.sweep_dir import Failure, Key, failures, records, save_failures, save_manifest
@@ -101,6 +101,7 @@ def run_all(
 def begin(plan: Plan, watcher: Watcher, *, early_stop: bool) -> State:
     """The races that are left; ValueError if the directory's runs have other settings."""
     save_manifest(plan.out, plan.shared, plan.grid.manifest())
+    unscored.finish(plan, watcher.notice)
     state = State(plan, plan.done(records(plan.out)[0]), early_stop)
     known = {key: one for key, one in failures(plan.out).items() if key not in state.done}
     save_failures(plan.out, known)

@@ -8,6 +8,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +87,20 @@ class Plan:
 
     def done(self, records: Iterable[Record]) -> dict[Key, Record]:
         """The records that complete a race: same config, seed, data and hardware class."""
-        by_config = {_canonical(race.config): race for race in self.races}
         done: dict[Key, Record] = {}
         for record in records:
-            race = by_config.get(_canonical(record.config))
+            race = self.race_of(record)
             if race is not None and self.problem(record) is None:
                 done.setdefault(race.key, record)
         return done
+
+    @cached_property
+    def _by_config(self) -> dict[str, PlannedRace]:
+        return {_canonical(race.config): race for race in self.races}
+
+    def race_of(self, record: Record) -> PlannedRace | None:
+        """The race with a record's config and seed, if the sweep has one."""
+        return self._by_config.get(_canonical(record.config))
 
     def problem(self, record: Record) -> str | None:
         """The reason why a race with this record has to be run again; None for a result.

@@ -87,8 +87,12 @@ def _finish(folder: Path, trained: Record, request: Request, callbacks: Callback
     final = record.finish(
         trained, Outcome(score=score, sample=told.sample, clock=seconds, events=events)
     )
-    write_atomic(folder / SAMPLES, told.text)
-    write_atomic(folder / RECORD, final.to_json())
+    try:
+        write_atomic(folder / SAMPLES, told.text)
+        write_atomic(folder / RECORD, final.to_json())
+    except OSError as error:
+        why = f"its record cannot be written ({error.strerror})"
+        raise ValueError(f"{folder}: {why}; the run is trained as before") from None
     return final
 
 

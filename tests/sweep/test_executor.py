@@ -4,11 +4,12 @@ import io
 from dataclasses import replace
 
 import pytest
-from helpers.sweeps import FakeRace
+from helpers.sweeps import FakeRace, record
 from rich.console import Console
 
+from speedrun.records.schema import load, seal
 from speedrun.scaling_laws.laws_file import MANIFEST, read_manifest
-from speedrun.sweep import sweep_dir
+from speedrun.sweep import sweep_dir, unscored
 from speedrun.sweep.executor import Running, State, run_all
 from speedrun.sweep.grid import plan
 from speedrun.sweep.live import LiveSweepView, PlainSweepView, outlook
@@ -33,6 +34,42 @@ def test_a_stopped_sweep_resumes_and_repeats_nothing(planned):
         folder.rename(folder.with_name(f"renamed {number}"))
     run(planned, third)
     assert not third.raced, "runs are known by their records, not by their names"
+
+
+class Heard(PlainSweepView):
+    """A view that keeps its notices."""
+
+    def __init__(self) -> None:
+        super().__init__(Console(quiet=True))
+        self.notices: list[str] = []
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+
+
+def test_a_race_that_was_trained_is_scored_and_not_raced_again(planned, monkeypatch):
+    first, again, heard = (
+        FakeRace(planned, status="trained", score=None),
+        FakeRace(planned),
+        Heard(),
+    )
+    first.stops_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        run(planned, first)
+    lost = planned.races[1].key
+
+    def score_later(folder, request, callbacks):
+        trained = load(folder / "record.json")
+        if planned.race_of(trained).key == lost:
+            raise ValueError("its data were changed")
+        content = trained.content() | {"status": "complete", "score": record(10, 1, 0).score}
+        (folder / "record.json").write_text(seal(content).to_json())
+
+    monkeypatch.setattr(unscored, "score_later", score_later)
+    state = run_all(planned, heard, again)
+    assert len(state.done) == 6 and state.done[first.keys[0]].score == record(10, 1, 0).score
+    assert again.keys == [race.key for race in planned.races[1:]]
+    assert any("is raced again: its data were changed" in text for text in heard.notices)
 
 
 def test_a_record_that_is_rejected_is_a_failure_and_raced_again(planned):
