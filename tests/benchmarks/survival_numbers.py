@@ -1,6 +1,6 @@
 """Races stopped at random moments: what is torn, lost or left behind, and what is not said.
 
-    python tests/benchmarks/survival_numbers.py --data PATH [--signal KILL] [--times 200]
+    python tests/benchmarks/survival_numbers.py --data PATH [--arch ngram] [--signal KILL] [--times 200]
 
 A race of seconds is stopped between its start and its end: at even moments, while its model is
 written, and while it is scored. The next race in the same folder cleans up; then every file is
@@ -25,8 +25,8 @@ from common import ROOT, heading, line
 
 from speedrun.records import artifacts, schema
 
-RACE = ["--arch", "transformer", "--params", "250K", "--tune", "off", "--minutes", "0.03"]
-RACE += ["--set", "recipe.compile=false", "--eval-docs", "100", "--device", "cpu"]
+RACE = ["--params", "250K", "--tune", "off", "--minutes", "0.03", "--eval-docs", "100"]
+NET = ["--set", "recipe.compile=false", "--device", "cpu"]
 PHASES = {  # how the last line of a race begins: where it is
     "telling": "sampling",
     "scoring": "scoring",
@@ -39,9 +39,10 @@ PHASES = {  # how the last line of a race begins: where it is
 COLUMNS = ("torn", "lost", "silent", "traceback")
 
 
-def start(data: Path, out: Path, log: Path) -> subprocess.Popen[bytes]:
+def start(args: argparse.Namespace, out: Path, log: Path) -> subprocess.Popen[bytes]:
     """A race in a process of its own, whose output goes to a file."""
-    words = [sys.executable, str(ROOT / "run.py"), *RACE, "--data", str(data), "--out", str(out)]
+    words = [sys.executable, str(ROOT / "run.py"), *RACE, "--arch", args.arch]
+    words += ["--data", str(args.data), "--out", str(out)] + (NET if args.arch != "ngram" else [])
     env = {**os.environ, "SPEEDRUN_CACHE": str(out.parent / "cache"), "PYTHONUNBUFFERED": "1"}
     with log.open("wb") as file:
         return subprocess.Popen(words, stdout=file, stderr=subprocess.STDOUT, env=env)
@@ -83,6 +84,7 @@ def main() -> None:
     """Stop races, check what they left, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--arch", default="transformer")
     parser.add_argument("--signal", default="KILL")
     parser.add_argument("--times", type=int, default=200)
     args = parser.parse_args()
@@ -92,11 +94,13 @@ def main() -> None:
     problems: dict[str, list[str]] = defaultdict(list)
     for _ in range(2):  # the second one finds warm caches
         begun_s = time.monotonic()
-        start(args.data, out, log).wait()
+        start(args, out, log).wait()
         duration_s = time.monotonic() - begun_s
+    if len(set(out.glob("2*"))) < 2:
+        sys.exit(f"a race that nobody stops fails here: {log.read_text()}")
     for _ in range(args.times):
         before = set(out.glob("2*"))
-        race = start(args.data, out, log)
+        race = start(args, out, log)
         wait_for_moment(race, out, duration_s)
         race.send_signal(number)
         code = race.wait(120)
@@ -111,7 +115,7 @@ def main() -> None:
             problems["silent"].append(f"{phase}: ended with {code} and said {said[-1:]}")
         if phase in ("scoring", "sampling") and not set(out.glob("2*")) - before:
             problems["lost"].append(f"{phase}: the trained run is not there")
-    start(args.data, out, log).wait()
+    start(args, out, log).wait()
     problems["torn"] = [text for run in sorted(out.glob("2*")) for text in torn(run)]
     problems["left"] = [str(path) for path in out.glob(".*")]
     statuses = Counter(schema.load(path).status for path in out.glob("2*/record.json"))
