@@ -4,6 +4,7 @@ import functools
 import importlib
 import pkgutil
 import platform
+from collections.abc import Container
 
 from speedrun import backends
 from speedrun.device import Device
@@ -22,20 +23,22 @@ def backend_names() -> list[str]:
     return sorted(m.name for m in pkgutil.iter_modules(backends.__path__) if m.ispkg)
 
 
-def devices() -> list[Device]:
-    """Every device of every backend, the one `auto` prefers first."""
-    rows = [row for name in backend_names() for row in backend(name).devices()]
+def devices(of: Container[str] | None = None) -> list[Device]:
+    """Every device of these backends or of all, the one `auto` prefers first."""
+    names = [name for name in backend_names() if of is None or name in of]
+    rows = [row for name in names for row in backend(name).devices()]
     return sorted(rows, key=lambda row: (-row.available, -row.priority))
 
 
 def device(choice: str, architecture: Architecture | None = None) -> Device:
     """The device `--device` asks for; `auto` is the best that the architecture runs on."""
-    rows = devices()
     written = backend_names() if architecture is None else architecture.backends()
-    if choice == "auto":
-        here = [row for row in rows if row.available and row.backend in written]
-        if here or architecture is None:
-            return here[0]
+    # To import a framework takes seconds: only what the architecture is written for may be enough.
+    for row in devices(written):
+        if row.available and choice in ("auto", row.name, row.backend):
+            return row
+    rows = devices()
+    if choice == "auto" and architecture is not None:
         raise ValueError(
             f"architecture {architecture.NAME!r} runs on {', '.join(written) or 'nothing yet'},"
             f" and there is only: {', '.join(row.name for row in rows if row.available)}"
@@ -50,10 +53,8 @@ def device(choice: str, architecture: Architecture | None = None) -> Device:
             f" {named[0].backend}_model.py, only {' and '.join(f'{w}_model.py' for w in written)};"
             f" it runs here on: {fitting or 'nothing'}"
         )
-    if not named[0].available:
-        there = ", ".join(row.name for row in rows if row.available)
-        raise ValueError(f"--device {choice} is not here: {named[0].detail}; there is: {there}")
-    return named[0]
+    there = ", ".join(row.name for row in rows if row.available)
+    raise ValueError(f"--device {choice} is not here: {named[0].detail}; there is: {there}")
 
 
 def engine(spec: EngineSpec) -> Engine:

@@ -14,7 +14,6 @@ from speedrun.records.files import read_runs, record_paths
 from speedrun.records.schema import OFF_CLOCK, Record, load
 from speedrun.records.summary import summarize
 from speedrun.records.track import standing
-from speedrun.scaling_laws import auto_size
 from speedrun.text import clock
 from speedrun.training import distributed
 from speedrun.training.clock import process_age_s
@@ -30,7 +29,7 @@ def race_command(options: RaceOptions) -> None:
     """Race one seed after another and show how each ended."""
     request = options.request()
     console = Console(stderr=options.json_)  # --json: standard output carries the record alone
-    if auto_size.AUTO in (request.arch, request.params):
+    if "auto" in (request.arch, request.params):
         request = _picked(request, console)
     request, group = distributed.join(request)
     if group.rank > 0:
@@ -45,6 +44,8 @@ def race_command(options: RaceOptions) -> None:
 
 
 def _picked(request: RunRequest, console: Console) -> RunRequest:
+    from speedrun.scaling_laws import auto_size  # SciPy takes seconds to load
+
     if (started := launcher.launched()) is not None:
         raise ValueError(
             f"auto knows one device, and {started.by} started {started.size} processes:"

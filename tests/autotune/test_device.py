@@ -57,7 +57,7 @@ def test_candidates_share_an_accelerator_and_can_run(monkeypatch):
         device("gone", available=False),
         device("cuda", shared="another"),
     ]
-    monkeypatch.setattr(registry, "devices", lambda: here)
+    monkeypatch.setattr(registry, "devices", lambda *_: here)
     assert [d.name for d in devices.candidates(here[0], ARCHITECTURE)] == ["mlx", "mps"]
     assert [d.name for d in devices.candidates(here[2], ARCHITECTURE)] == ["cpu"]
 
@@ -100,7 +100,7 @@ def test_a_race_records_the_times(tmp_path, monkeypatch):
     """As on Apple silicon, with the processor as what two frameworks share."""
     pytest.importorskip("mlx.core")
     pair = [dataclasses.replace(registry.device(n), shared="here") for n in ("cpu", "mlx")]
-    monkeypatch.setattr(registry, "devices", lambda: pair)
+    monkeypatch.setattr(registry, "devices", lambda *_: pair)
     data = write_stories(tmp_path / "stories.jsonl")
     done = command(
         *("--json", "--params", "60K", "--minutes", "0.01", "--data", data, "--vocab", "300"),

@@ -1,5 +1,6 @@
 """Commands, their help, and mistakes that end in one line."""
 
+import os
 import re
 import subprocess
 import sys
@@ -125,6 +126,19 @@ def test_help_loads_nothing_heavy_and_python_m_works():
     loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     heavy = {"torch", "mlx", "datasets", "pydantic", "scipy", "matplotlib", "numpy"}
     assert "speedrun.cli.app" in loaded and not heavy & loaded
+
+
+@pytest.mark.slow
+def test_a_counted_race_loads_no_framework_of_networks(stories, tmp_path):
+    words = ["--arch", "ngram", "--minutes", "0.02", "--data", str(stories), "--out", str(tmp_path)]
+    code = (
+        "import sys; from helpers.command_line import command\n"
+        f"code = command(*{words + TINY}).code\n"
+        "print(code, {'torch', 'mlx', 'scipy', 'matplotlib'} & sys.modules.keys())"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    shown = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT, env=env)
+    assert shown == "0 set()\n"
 
 
 @pytest.mark.slow
