@@ -104,8 +104,10 @@ def boards(
     submissions, verifications = submissions or {}, verifications or {}
     groups: dict[tuple[str, ...], list[Summary]] = defaultdict(list)
     tracks: dict[Track, list[Summary]] = defaultdict(list)  # with the runs that do not rank
+    named: dict[Track, Track] = {}  # equal ones may have different names
     for run in runs:
-        unranked = tracks[track := Track.of(run)]
+        track = named.setdefault(Track.of(run), Track.of(run))
+        unranked = tracks[track]
         if run.unranked_because is not None:
             unranked.append(run)
             continue

@@ -94,6 +94,7 @@ class Data:
     """Settings of training data, tokenizer and scoring."""
 
     path: str | None = None  # None: TinyStories from the hub, or the storybook
+    text_field: str | None = None  # of local files; None: text, or the only one of strings
     vocab: int = 4096
     tokenizer: Literal["auto", "shipped", "trained"] = "auto"  # auto: shipped where it fits
     eval_docs: int | None = 2000  # None: every held-out document
@@ -126,12 +127,12 @@ class Run:
     keep: Keep = "last"  # the weights that are scored: those of the last step, or validated ones
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for the record, without the data path, which belongs to one machine.
+        """Plain values for the record, without where the data are: they are known by content.
 
         `keep` is one of them where it is not the default, which no record of old has.
         """
         out = dataclasses.asdict(self)
-        del out["data"]["path"]
+        del out["data"]["path"], out["data"]["text_field"]
         if self.keep == "last":
             del out["keep"]
         return out

@@ -23,6 +23,8 @@ class Request:
     ----------
     data
         The data of the run, as for a race: a folder or a file. Default: the hub.
+    text_field
+        As for a race.
     device
         Device that scores the documents: auto, cuda, mlx, mps, cpu or numpy.
     arch
@@ -32,6 +34,7 @@ class Request:
     """
 
     data: str | None = None
+    text_field: str | None = None
     device: Annotated[str, Parameter(alias="--backend")] = "auto"
     arch: str | None = None
     rerun: Annotated[bool, Parameter(negative="")] = False

@@ -6,6 +6,7 @@ noise is known only from the runs of one entry: a t prediction interval around t
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -42,7 +43,7 @@ def race_again(
         budget_s=run.budget_s,
         backend=device.name,
         seed=run.seed,
-        data=run.data,
+        data=replace(run.data, text_field=request.text_field),
         out=Path("runs"),
         tune=tune_mode(record),
         again=run,

@@ -83,7 +83,9 @@ def _open(case: Case, request: Request, watcher: Callbacks) -> tuple[Source, Hel
         raise ValueError(
             f"{num_docs} held-out documents are recorded; allowed are 2 to {_MAX_DOCS}"
         )
-    source = restore.open_data(record, case.folder, request.data, watcher.notice)
+    source = restore.open_data(
+        record, case.folder, request.data, watcher.notice, request.text_field
+    )
     heldout = splits.pin(source, num_docs)
     name, own = sanitize(source.name), sanitize(record.data.name)
     if heldout.fingerprint != record.data.heldout_fingerprint:

@@ -24,6 +24,7 @@ class Case:
     params: int
     device: str
     data: str | None
+    text_field: str | None = None
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -38,13 +39,12 @@ class Case:
     @property
     def request(self) -> RunRequest:
         """The race that the case measures."""
-        return RunRequest(
-            arch=self.arch, params=str(self.params), backend=self.device, data=Data(path=self.data)
-        )
+        data = Data(path=self.data, text_field=self.text_field)
+        return RunRequest(arch=self.arch, params=str(self.params), backend=self.device, data=data)
 
 
 def cases(
-    archs: str | None, params: str, devices: str, data: str | None
+    archs: str | None, params: str, devices: str, data: str | None, text_field: str | None = None
 ) -> tuple[list[Case], list[str]]:
     """The cases of the options, and a line for each architecture that they leave out.
 
@@ -68,7 +68,9 @@ def cases(
         for device in chosen:
             architecture.model(device.backend)  # broken files are found before anything is timed
             for size in sizes:
-                case = Case(arch=arch, params=size, device=device.name, data=data)
+                case = Case(
+                    arch=arch, params=size, device=device.name, data=data, text_field=text_field
+                )
                 resolve(architecture, case.request, _VOCAB)
                 found.append(case)
     if not found:

@@ -34,6 +34,8 @@ class Options:
         Measure for this time instead, not counting building and compiling.
     data
         Data set, as for a race.
+    text_field
+        As for a race.
     profile
         Profile a training step, too.
     """
@@ -44,6 +46,7 @@ class Options:
     repeats: StrictInt | None = None
     minutes: str | None = None
     data: str | None = None
+    text_field: str | None = None
     profile: Annotated[bool, Parameter(negative="")] = False
 
 
@@ -101,14 +104,17 @@ def _measure(console: "Console", options: Options, before: "Bench | None") -> "B
     effort = runner.Effort.parse(options.repeats, options.minutes, with_profile=options.profile)
     with live.view(console) as view:
         view.phase("choosing the cases")
-        chosen, left_out = cases(options.arch, options.params, options.device, options.data)
+        chosen, left_out = cases(
+            options.arch, options.params, options.device, options.data, options.text_field
+        )
         if before is not None:
             compare.expect_common(before, chosen)
         for line in left_out:
             view.notice(line)
         if options.data is not None:
             # Unreadable data is reported at once.
-            open.open_source(Data(path=options.data), view.notice)
+            wanted = Data(path=options.data, text_field=options.text_field)
+            open.open_source(wanted, view.notice)
         return runner.measure(chosen, effort, phase=view.phase, notice=view.notice)
 
 

@@ -47,8 +47,11 @@ class RaceOptions:
     set_
         Change one setting, such as recipe.lr=0.002 or model.depth=4. Repeatable.
     data
-        A folder in the hub's layout, or a .parquet, .jsonl or .txt file. Default: TinyStories,
-        streamed from the hub; where the hub does not answer, the built-in storybook.
+        A folder in the hub's layout, or a parquet, arrow, jsonl, json, csv or txt file. Default:
+        TinyStories, streamed from the hub; where the hub does not answer, the built-in storybook.
+    text_field
+        Column or key of --data that holds the documents, nested ones with dots (meta.story).
+        Default: text, or the only one of strings.
     vocab
         Size of the vocabulary; any but 4096 is trained on the data.
     eval_docs
@@ -74,6 +77,7 @@ class RaceOptions:
         tuple[str, ...], Parameter(name="--set", negative="", show_default=False, group=_MODEL)
     ] = ()
     data: Annotated[str | None, Parameter(group=_DATA)] = None
+    text_field: Annotated[str | None, Parameter(group=_DATA)] = None
     vocab: Annotated[StrictInt, Parameter(group=_DATA)] = 4096
     eval_docs: Annotated[str, Parameter(group=_DATA)] = "2000"
     out: Annotated[Path, Parameter(group=_OUTPUT)] = Path("runs")
@@ -95,7 +99,12 @@ class RaceOptions:
             backend=self.device,
             recipe=self.recipe,
             seed=self.seed,
-            data=Data(path=self.data, vocab=self.vocab, eval_docs=parse_eval_docs(self.eval_docs)),
+            data=Data(
+                path=self.data,
+                text_field=self.text_field,
+                vocab=self.vocab,
+                eval_docs=parse_eval_docs(self.eval_docs),
+            ),
             settings=self.set_,
             tune=self.tune,
             keep=self.keep,

@@ -38,6 +38,8 @@ class Races:
         As for a race.
     data
         As for a race.
+    text_field
+        As for a race.
     vocab
         As for a race.
     eval_docs
@@ -59,6 +61,7 @@ class Races:
     device: DeviceName = "auto"
     recipe: str = "default"
     data: str | None = None
+    text_field: str | None = None
     vocab: StrictInt = 4096
     eval_docs: str = "2000"
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="", show_default=False)] = ()
@@ -79,7 +82,12 @@ class Races:
         archs = tuple(name.strip() for name in self.arch.split(",") if name.strip())
         if not archs or len(set(archs)) < len(archs):
             raise ValueError(f"--arch {self.arch}: give different architectures, comma-separated")
-        data = Data(path=self.data, vocab=self.vocab, eval_docs=parse_eval_docs(self.eval_docs))
+        data = Data(
+            path=self.data,
+            text_field=self.text_field,
+            vocab=self.vocab,
+            eval_docs=parse_eval_docs(self.eval_docs),
+        )
         base = RunRequest(
             backend=self.device,
             recipe=self.recipe,

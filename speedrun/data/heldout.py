@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from speedrun.data.source import Source
 
 # Data without a held-out split of its own: this share of documents is held out by hash.
-_HELD_OUT_ONE_IN = 20
+ONE_IN = 20
 
 
 def is_held_out_by_hash(document: str) -> bool:
     """Whether a document of a data set without splits is held out: decided by its text alone."""
-    return int.from_bytes(_digest(document)[:8], "big") % _HELD_OUT_ONE_IN == 0
+    return int.from_bytes(_digest(document)[:8], "big") % ONE_IN == 0
 
 
 def _digest(document: str) -> bytes:
@@ -44,4 +44,12 @@ def pin(source: Source, limit: int | None) -> HeldOut:
             f"data {source.name!r} has {len(documents)} held-out document(s): scoring needs at"
             " least 2; give more documents or a validation file"
         )
-    return HeldOut(documents)
+    pinned = HeldOut(documents)
+    if source.origin == "local" and all(
+        not text.strip() or pinned.has(text) for text in source.train()
+    ):
+        raise ValueError(
+            f"data {source.name!r} has no training document that is not a held-out one, too:"
+            " give other documents for training"
+        )
+    return pinned

@@ -47,10 +47,13 @@ class TokenStream:
         self.rounds: int | None = None  # None: for ever; set before it is entered
         parts = (source.train_fingerprint, heldout.fingerprint, tokenizer.fingerprint)
         key = hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
-        self._cache = TokenCache(cache / f"{source.name}-{tokenizer.vocab}-{key}")
+        # Local data are known by content: the same tokens serve them under any name.
+        name = "local" if source.origin == "local" else source.name
+        self._cache = TokenCache(cache / f"{name}-{tokenizer.vocab}-{key}")
         self.num_cached_at_start = self._cache.num_tokens
         self.num_consumed = 0  # target tokens handed out
         self.failure: str | None = None  # why the source stopped early, if it did
+        self.has_bad_row = False  # and it is the documents' fault, not the network's
         self._documents: Documents | None = None
         self._ended = self._cache.exhausted
         self._num_unsaved = 0  # documents tokenized since the cache state was saved
@@ -154,6 +157,7 @@ class TokenStream:
         except (SourceUnavailable, ValueError, OSError) as error:
             # Goes round again over what is there; the race says so and the record keeps it.
             self.failure, self._ended = None if self._closing.is_set() else str(error), True
+            self.has_bad_row = not isinstance(error, SourceUnavailable)
             return
         kept = list(filter(str.strip, documents))
         fresh = [document for document in kept if not self._heldout.has(document)]

@@ -18,12 +18,16 @@ def open_source(wanted: Data, notice: Callable[[str], None], *, to_train: bool =
     Where neither has it, the storybook, unless the data is not to be trained on: then, and where
     other settings would help, SourceUnavailable.
     """
+    if wanted.path not in (None, STORYBOOK):
+        from speedrun.data.local.source import LocalFiles
+
+        source = LocalFiles(Path(wanted.path), wanted.text_field)
+        source.announce(notice)
+        return source
+    if wanted.text_field is not None:
+        raise ValueError(f"--text-field {wanted.text_field}: goes with --data PATH; leave it out")
     if wanted.path == STORYBOOK:
         return _storybook()
-    if wanted.path is not None:
-        from speedrun.data.local import LocalFiles
-
-        return LocalFiles(Path(wanted.path))
     from speedrun.data.hub import client, tinystories
 
     cache = cache_dir() / "hub"

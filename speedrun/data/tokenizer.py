@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from importlib import resources
 from itertools import islice
@@ -22,6 +23,12 @@ END_OF_TEXT = "<|endoftext|>"
 EOT = 0  # its id
 SHIPPED_VOCAB = 4096
 TRAINING_BYTES = 16_000_000  # the bounded prefix of the training text a vocabulary is learnt on
+_PIECE_CHARS = 1 << 20  # of a document that are looked at in one go
+_WORD_CHARS = 256  # longer runs are parted for training
+_WORDS_CHARS = 3_000_000  # of different words: about three times those of TRAINING_BYTES of English
+_CLASSES = (r"[^\W\d_]", r"\d", r"[^\w\s]|_", r"\s")  # that the byte-level BPE parts text into
+_LONG_SPACE = re.compile(rf"\s{{{_WORD_CHARS + 1}}}")
+_LONG_RUN = re.compile("|".join(f"(?:{c}){{{_WORD_CHARS + 1},}}" for c in _CLASSES))
 # The shipped vocabulary reaches 3.98 bytes a token on TinyStories; text on which it falls below
 # this is other text, and deserves a vocabulary of its own.
 _FITS_BYTES_PER_TOKEN = 3.7
@@ -40,6 +47,8 @@ class Tokenizer:
     def encode(self, text: str) -> NDArray[np.uint16]:
         """Ids [num_tokens] of one document, without end-of-text."""
         # One document a call: encode_batch would start threads and take cores from training.
+        if len(text) > _PIECE_CHARS:  # the library takes a hundred bytes for a character
+            return np.concatenate([self.encode(piece) for piece in _pieces(text)])
         return np.array(self._bpe.encode(text, add_special_tokens=False).ids, dtype=np.uint16)
 
     def num_tokens(self, texts: list[str]) -> list[int]:
@@ -64,6 +73,15 @@ class Tokenizer:
     def load(cls, path: Path) -> "Tokenizer":
         """Read a file that `save` wrote on this machine; of others, see `load_untrusted`."""
         return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Parts of a long text, cut before a space where there is one: words stay whole."""
+    begin = 0
+    while begin < len(text):
+        limit = begin + _PIECE_CHARS
+        end = text.rfind(" ", begin + 1, limit) if limit < len(text) else len(text)
+        yield text[begin : (begin := end if end > 0 else limit)]
 
 
 def shipped() -> Tokenizer:
@@ -127,9 +145,35 @@ def train(documents: Iterator[str], vocab: int) -> Tokenizer:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    texts = list(documents)  # bounded: TRAINING_BYTES
+    texts = list(_bounded(documents))
     bpe.train_from_iterator(texts, trainer)
     return _by_frequency(Tokenizer(bpe), texts)
+
+
+def _bounded(documents: Iterator[str]) -> Iterator[str]:
+    """The documents until they hold so much text in different words that learning takes long.
+
+    Learning merges goes through every different word, over and over: text without spaces, or
+    random letters, would take hours. Ordinary text is left as it is.
+    """
+    words: set[str] = set()
+    num_chars = 0
+    for document in documents:
+        for begin in range(0, len(document), _PIECE_CHARS):
+            piece = document[begin : begin + _PIECE_CHARS]
+            if _LONG_SPACE.search(piece) or max(map(len, piece.split()), default=0) > _WORD_CHARS:
+                piece = _LONG_RUN.sub(_parted, piece)
+            fresh = set(piece.split()) - words
+            words |= fresh
+            num_chars += sum(map(len, fresh))
+            yield piece
+            if num_chars > _WORDS_CHARS:
+                return
+
+
+def _parted(long: re.Match[str]) -> str:
+    run = long[0]
+    return "\n".join(run[at : at + _WORD_CHARS] for at in range(0, len(run), _WORD_CHARS))
 
 
 def _by_frequency(learnt: Tokenizer, texts: list[str]) -> Tokenizer:
@@ -166,7 +210,7 @@ def for_data(
         if choice == "shipped" or source.origin == "hub" or _fits(tokenizer, source, heldout):
             return tokenizer
     key = hashlib.sha256(f"{source.train_fingerprint}{heldout.fingerprint}{vocab}".encode())
-    kept = cache / f"{source.name}-{vocab}-{key.hexdigest()[:16]}.json"
+    kept = cache / f"{vocab}-{key.hexdigest()[:16]}.json"
     if kept.is_file():
         return Tokenizer.load(kept)
     tokenizer = train(_prefix(source, heldout, TRAINING_BYTES), vocab)

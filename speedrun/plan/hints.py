@@ -4,7 +4,7 @@ import math
 import time
 from pathlib import Path
 
-from speedrun.data.local import LocalFiles
+from speedrun.data.local.source import LocalFiles
 from speedrun.models import flops
 from speedrun.plan.compute import Work
 from speedrun.plan.report import Figure, plain
@@ -50,7 +50,7 @@ def data_figures(work: Work) -> list[Figure]:
     N, path, budget_s = request.num_params, request.options.data, request.budget_s
     num_bytes, what = TINYSTORIES_BYTES, "TinyStories, 1.92 GB"
     if path is not None:
-        num_bytes, is_all = _num_bytes(path)
+        num_bytes, is_all = _num_bytes(path, request.options.text_field)
         what = f"{'' if is_all else 'at least '}{num_bytes / 1e6:,.1f} MB of {path.name}"
     at_hand = num_bytes / BYTES_PER_TOKEN
     by_ratio = flops.params_by_ratio(speed, budget_s)
@@ -66,10 +66,10 @@ def data_figures(work: Work) -> list[Figure]:
     ]
 
 
-def _num_bytes(path: Path) -> tuple[int, bool]:
+def _num_bytes(path: Path, text_field: str | None) -> tuple[int, bool]:
     """UTF-8 bytes of the training documents, and whether all were read in the time."""
     num_bytes, deadline_s = 0, time.monotonic() + READ_S
-    for text in LocalFiles(path).train():
+    for text in LocalFiles(path, text_field).train():
         num_bytes += len(text.encode())
         if time.monotonic() > deadline_s:
             return num_bytes, False

@@ -85,6 +85,8 @@ class Options:
         laws.json of a sweep, used in place of the published loss law.
     data
         Training text, as for a race, to count epochs. Default: TinyStories.
+    text_field
+        As for a race.
     cluster
         Plan a sweep on this many machines, too: time, idle tail, limits of hub and records.
     races
@@ -111,6 +113,7 @@ class Options:
     measure: Annotated[bool, Parameter(negative="")] = False
     law: Path | None = None
     data: Path | None = None
+    text_field: str | None = None
     cluster: StrictInt | None = None
     races: StrictInt | None = None
     price: float | None = None

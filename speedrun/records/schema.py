@@ -85,6 +85,7 @@ EventKind = Literal[
     "out_of_memory",
     "data_ended",
     "documents_ended",
+    "bad_row",
     "epochs_done",
     "suspended",
     "diverged",

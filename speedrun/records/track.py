@@ -9,12 +9,19 @@ from speedrun.records.summary import Summary
 class Track(NamedTuple):
     """Data, held-out documents, budget and hardware class; results compare only inside one."""
 
-    data_name: str
+    data_name: str  # for people: a local copy is named after its folder
     train_fingerprint: str
     heldout_fingerprint: str
     num_docs: int
     budget_s: float
     hardware_class: str
+
+    def __eq__(self, other: object) -> bool:
+        """Whether data, by their content, and all else are the same; names have no part in it."""
+        return isinstance(other, Track) and self[1:] == other[1:]
+
+    def __hash__(self) -> int:
+        return hash(self[1:])
 
     @classmethod
     def of(cls, run: Summary) -> "Track":

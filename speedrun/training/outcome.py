@@ -69,7 +69,10 @@ def _files(prepared: Prepared, weights: bytes) -> dict[str, bytes]:
     """The files of a run beside its log and its record."""
     opened, path = prepared.opened, prepared.run.data.path
     places = {"local": path and str(Path(path).resolve()), "storybook": "storybook"}
-    local = {"data": places.get(opened.source.origin), "text_field": None}
+    local = {
+        "data": places.get(opened.source.origin),
+        "text_field": prepared.entry.request.data.text_field,
+    }
     return {
         LOCAL: f"{json.dumps(local)}\n".encode(),
         SAMPLES: b"",

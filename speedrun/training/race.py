@@ -129,7 +129,8 @@ def train(built: Built, context: Context) -> Trained:
         training.note(1.0, "cache_unavailable", what)
         callbacks.notice(what)
     if stream is not None and stream.failure is not None:
-        training.note(1.0, "documents_ended", f"the documents ended early: {stream.failure}")
+        kind = "bad_row" if stream.has_bad_row else "documents_ended"
+        training.note(1.0, kind, f"the documents ended early: {stream.failure}")
         callbacks.notice(f"The documents ended early ({stream.failure}); went round again.")
     facts = built.engine.metadata() | group.metadata()
     if validation is not None:

@@ -110,17 +110,23 @@ def place_of_data(record: Record, folder: Path | None) -> str | None:
 
 
 def open_data(
-    record: Record, folder: Path | None, given: str | None, notice: Callable[[str], None]
+    record: Record,
+    folder: Path | None,
+    given: str | None,
+    notice: Callable[[str], None],
+    text_field: str | None = None,
 ) -> Source:
     """The data of a run: those given, else from where they were; ValueError.
 
     Whether they are still the same is to be checked.
     """
     place = place_of_data(record, folder) if given is None else given
+    if given is None and folder is not None and text_field is None:
+        text_field = local_facts(folder).get("text_field")
     asked = record.config["data"].get("eval_docs", Data.eval_docs)
     num_docs = record.score.num_docs if record.score else asked
     try:
-        wanted = Data(path=place, eval_docs=num_docs)
+        wanted = Data(path=place, text_field=text_field, eval_docs=num_docs)
         return open.open_source(wanted, notice, to_train=False)
     except ValueError as error:
         if place == given:
@@ -215,7 +221,11 @@ def run_of(architecture: Architecture, record: Record, path: str | None, where: 
     model = model_of(architecture, record, where)
     data = record.config.get("data")
     with architecture.plugin_errors():
-        data = _section(Data, data | {"path": path} if isinstance(data, dict) else data, "data")
+        data = _section(
+            Data,
+            data | {"path": path, "text_field": None} if isinstance(data, dict) else data,
+            "data",
+        )
         recipe = _section(Recipe, record.config.get("recipe"), "recipe")
     if not 0 < data.stride <= model.context:
         raise ValueError(f"{where}: config.data.stride must be 1 to the context, {model.context}")

@@ -141,7 +141,9 @@ def local_facts(folder: Path) -> dict[str, Any]:
     """The place of a run's data on this machine; {} where its folder does not tell."""
     with contextlib.suppress(OSError, ValueError):
         found = json.loads((folder / LOCAL).read_text(encoding="utf-8"))
-        if isinstance(found, dict) and isinstance(found.get("data"), str | None):
+        if isinstance(found, dict) and all(
+            isinstance(found.get(name), str | None) for name in ("data", "text_field")
+        ):
             return found
     return {}
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from speedrun.data.local import LocalFiles
+from speedrun.data.local.source import LocalFiles
 
 SHARDS = [
     [f"shard {shard} story {i}:\nünïcode 🦊 and a second line." for i in range(size)]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from speedrun.data.local import LocalFiles
+from speedrun.data.local.source import LocalFiles
 
 GOOD = b'{"text": "a story"}\n'
 BLOCK = 1 << 20  # that a text file is read in

@@ -10,7 +10,7 @@ from helpers.command_line import command, done_well, refused
 from helpers.forged import note_in
 
 from speedrun.backends import registry
-from speedrun.data.local import LocalFiles
+from speedrun.data.local.source import LocalFiles
 from speedrun.data.source import SourceUnavailable
 from speedrun.data.tokenizer import Tokenizer
 from speedrun.models import loader
