@@ -49,6 +49,6 @@ def test_held_out_by_hash_is_a_property_of_the_folded_text():
 
 
 def test_pin_takes_the_first_documents_and_at_least_two(fake_source):
-    assert list(pin(fake_source([]), 2).documents) == fake_source([]).heldout(2)
+    assert list(pin(fake_source(["a story"]), 2).documents) == fake_source(["a story"]).heldout(2)
     with pytest.raises(ValueError, match=r"data 'fake' has 1 held-out document.*give more"):
-        pin(fake_source([]), 1)
+        pin(fake_source(["a story"]), 1)

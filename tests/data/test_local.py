@@ -110,7 +110,7 @@ def test_held_out_files_are_told_by_their_names(write_file, tmp_path, name):
         (
             "blank lines.txt",
             "\n\nA title\r\nand a line\r\n \t\r\n\r\nNext\n\nLast",
-            ["A title\r\nand a line", "Next", "Last"],
+            ["A title\nand a line", "Next", "Last"],
         ),
         ("a.jsonl", '"one"\n\n{"text": "two", "source": "x"}\n', ["one", "two"]),
         ("a.jsonl", json.dumps({"text": "\U0001f98a"}), ["\U0001f98a"]),  # as \ud83e\udd8a

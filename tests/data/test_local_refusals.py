@@ -33,20 +33,20 @@ FILES = {  # name, content, what is said
     "empty jsonl": ("stories.jsonl", b"", "the file is empty; give one with text"),
     "empty txt": ("stories.txt", b"", "the file is empty; give one with text"),
     "white space": ("stories.txt", b"\n \n\t\n", "no documents in it; give a file with text"),
-    "extension": ("stories.csv", b"a story", "allowed are .parquet, .jsonl, .txt files"),
+    "extension": ("stories.docx", b"a story", "allowed are .parquet, .arrow, .jsonl, "),
     "latin jsonl": ("stories.jsonl", "naïve".encode("latin-1"), "not UTF-8 text (byte 2)"),
     "latin txt": ("stories.txt", "naïve".encode("latin-1"), "(byte 2); convert it to UTF-8 first"),
-    "utf-16": ("stories.txt", "a story".encode("utf-16"), "not UTF-8 text (byte 0)"),
+    "utf-16": ("stories.txt", "a story".encode("utf-16-le"), "NUL at byte 1: a binary file, or"),
     "cut character": ("stories.txt", "ü".encode()[:1], "not UTF-8 text (byte 0)"),
     "far byte": ("stories.txt", ACROSS + b"and on \xff and on", f"byte {len(ACROSS) + 7}"),
     "columns": (
         "stories.parquet",
         parquet({"id": [1], "title": ["a"], "story": ["b"]}),
-        "no text column (columns: id, title, story); name the column",
+        "no field 'text', and text in 'title', 'story': name the one with the documents: --text-f",
     ),
     "null 1": ("s.parquet", texts(None, "a"), "row 1: null in column 'text'; drop such rows"),
     "null 3": ("s.parquet", texts("a", "b", None, "c"), "row 3: null in column 'text'"),
-    "a pointer": ("s.parquet", b"version https://git-lfs\n", "not a whole parquet file"),
+    "a pointer": ("s.parquet", b"version https://git-lfs\n", "a pointer of Git LFS, no data"),
     "damaged": (
         "s.parquet",
         STORIES[:4] + bytes(1996) + STORIES[2000:],
@@ -77,17 +77,18 @@ def test_a_file_that_cannot_be_used(tmp_path, case):
 @pytest.mark.parametrize(
     ("names", "says"),
     [
-        (None, "no such file or folder; give a folder or .parquet, .jsonl, .txt file"),
-        ([], "put .parquet, .jsonl, .txt files in it"),
+        (None, "no such file or folder; allowed are folders and .parquet, .arrow, "),
+        ([], "nothing to read there; put .parquet, "),
         (["photo.png"], "nothing to read there"),
         (["a.txt", "b.jsonl"], "files of one kind are allowed, found .jsonl, .txt"),
+        (["a.jsonl", "a.jsonl.gz"], "a.jsonl and a.jsonl.gz look like the same documents"),
         (["validation-00000-of-00001.jsonl"], "only held-out files there; add a train file"),
     ],
 )
 def test_a_folder_that_cannot_be_used(tmp_path, names, says):
     folder = tmp_path / "stories"
     if names is not None:
-        (folder / "deeper.txt").mkdir(parents=True)  # not looked into
+        (folder / "deeper.txt").mkdir(parents=True)  # an empty folder, no file
     for name in names or []:
         (folder / name).write_bytes(GOOD)
     assert says in refusal(folder)

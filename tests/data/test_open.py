@@ -40,8 +40,12 @@ def cached():
 def test_a_path_is_opened_without_asking_the_hub(write_file, tmp_path, monkeypatch):
     monkeypatch.setattr(client, "unreachable", lambda notice: pytest.fail("asked"))
     path = write_file("jsonl", tmp_path / "stories", ["a", "b"])
-    source = open_source(Data(path=str(path)), pytest.fail)
+    said: list[str] = []
+    source = open_source(Data(path=str(path)), said.append)
     assert (source.origin, source.name) == ("local", "stories")
+    assert len(said) == 1 and "2 documents in stories.jsonl" in said[0]
+    assert (source.origin, source.name) == ("local", "stories")
+    assert len(said) == 1 and "2 documents in stories.jsonl" in said[0]
 
 
 def test_the_storybook_is_raced_on_purpose_and_a_folder_of_its_name_by_its_path(

@@ -24,7 +24,7 @@ _TEXTS: dict[str, type[Reader]] = {
 }
 _PACKED = {kind + packing: reader for kind, reader in _TEXTS.items() for packing in PACKED}
 READERS = _TABLES | _TEXTS | _PACKED
-KINDS = f"{', '.join(_TABLES | _TEXTS)} file (text also {', '.join(PACKED)})"
+KINDS = f"{', '.join(_TABLES | _TEXTS)} files (text also packed: {', '.join(PACKED)})"
 
 _DEPTH = 3  # of folders, such as config/split/shards
 # validation-00000-of-00001.parquet, TinyStories-valid.txt, val.jsonl, but not testament.txt
@@ -79,19 +79,19 @@ def find(path: Path) -> Found:
 
 def _one(path: Path) -> Found:
     if kind_of(path) not in READERS:
-        raise ValueError(f"--data {path}: allowed are a {KINDS} and folders of them")
+        raise ValueError(f"--data {path}: allowed are {KINDS} and folders of them")
     # A single file is trained on, whatever its name.
     return Found([path], [], [], _beside(path))
 
 
 def _many(path: Path) -> Found:
     if not path.exists():
-        raise ValueError(f"--data {path}: no such file or folder; give a folder or a {KINDS}")
+        raise ValueError(f"--data {path}: no such file or folder; allowed are folders and {KINDS}")
     if not path.is_dir():
-        raise ValueError(f"--data {path}: neither a file nor a folder; give a {KINDS}")
+        raise ValueError(f"--data {path}: neither a file nor a folder; allowed are {KINDS}")
     files = list(_below(path / "data", _DEPTH)) or list(_below(path, _DEPTH))
     if not files:
-        raise ValueError(f"--data {path}: nothing to read there; give a folder with {KINDS}s")
+        raise ValueError(f"--data {path}: nothing to read there; put {KINDS} in it")
     readers = {READERS[kind_of(file)] for file in files}
     if len(readers) > 1:
         kinds = ", ".join(sorted({kind_of(file) for file in files}))

@@ -23,7 +23,7 @@ class Survey:
     partings: list[str]  # the different ways in which documents are parted
 
 
-def survey(readers: Sequence[Reader], field: str | None, *, by_hash: bool) -> Survey:
+def survey(readers: Sequence[Reader], *, by_hash: bool) -> Survey:
     """Read all files, or remember what was found in them. Raises ValueError for a bad row.
 
     The fingerprint is the SHA-256 of the documents in order, each as UTF-8 and followed by the
@@ -44,4 +44,4 @@ def survey(readers: Sequence[Reader], field: str | None, *, by_hash: bool) -> Su
         return asdict(Survey(digest.hexdigest(), num_docs, list(dict.fromkeys(partings))))
 
     files = [reader.file for reader in readers]
-    return Survey(**remembered.of(files, f"documents {by_hash} {field}", read))
+    return Survey(**remembered.of(files, f"documents {by_hash} {readers[0].way}", read))

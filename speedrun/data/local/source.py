@@ -11,7 +11,7 @@ from speedrun.data.local import identity
 from speedrun.data.local.files import READERS, find, kind_of, stem_of
 from speedrun.data.local.identity import Survey
 from speedrun.data.local.readers.reader import Reader
-from speedrun.data.local.readers.txt import Txt
+from speedrun.data.local.readers.txt import Txt, part_alike
 from speedrun.data.source import Counted, Documents
 
 _SLOW_BYTES = 1 << 28  # files that take more than a second to read
@@ -26,27 +26,28 @@ class LocalFiles:
         self.path, self._found = path, find(path)
         self.by_hash = not self._found.heldout
         self.name = stem_of(path.resolve()).lower().encode("utf-8", "replace").decode()
-        first = self._reader(self._found.train[0], text_field)
-        if text_field is not None and isinstance(first, Txt):
-            raise ValueError(
-                f"--text-field {text_field}: {first.file.name} is plain text without fields;"
-                " leave it out"
-            )
-        self._train = [first]
+        self._train, self._heldout = (
+            [READERS[kind_of(file)](file, text_field) for file in files]
+            for files in (self._found.train, self._found.heldout)
+        )
+        first, *others = readers = [*self._train, *self._heldout]
+        if texts := [reader for reader in readers if isinstance(reader, Txt)]:
+            if text_field is not None:
+                raise ValueError(
+                    f"--text-field {text_field}: {first.file.name} is plain text without fields;"
+                    " leave it out"
+                )
+            part_alike(texts)
         _expect_text(first)
-        self._train += [self._reader(file, first.field) for file in self._found.train[1:]]
-        self._heldout = [self._reader(file, first.field) for file in self._found.heldout]
+        for reader in others:  # of one data set: the field is chosen once
+            reader.field = first.field
         for reader in self._heldout[:1]:
             _expect_text(reader)
-
-    @staticmethod
-    def _reader(file: Path, field: str | None) -> Reader:
-        return READERS[kind_of(file)](file, field)
 
     @cached_property
     def survey(self) -> Survey:
         """What a reading of all training files tells. Raises ValueError for a bad row."""
-        return identity.survey(self._train, self._train[0].field, by_hash=self.by_hash)
+        return identity.survey(self._train, by_hash=self.by_hash)
 
     @property
     def train_fingerprint(self) -> str:

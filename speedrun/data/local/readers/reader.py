@@ -18,6 +18,11 @@ class Reader(ABC):
     def __init__(self, file: Path, field: str | None = None) -> None:
         self.file, self.field = file, field
 
+    @property
+    def way(self) -> str:
+        """Choices beyond the file's content that decide which documents it holds."""
+        return f"field {self.field}"
+
     @abstractmethod
     def rows(self) -> Iterator[str]:
         """Texts of the file in order, empty ones too. Raises ValueError for what is no text."""

@@ -1,15 +1,17 @@
 """Reader of plain text, which is parted at marks, at blank lines, at lines or at spaces."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 
 from speedrun.data.local import encoding, remembered
 from speedrun.data.local.readers.reader import DOCUMENT_END, Reader
 
 MARK = "<|endoftext|>"  # between stories in TinyStories' own .txt files
 _BLANK = re.compile(r"\n\s*\n")
-_LINES_PER_BLANK = 200  # fewer blank lines than one in so many are slips, not partings
+_LINES_PER_BLANK = 50  # fewer blank lines than one in so many are slips, not partings
 _LINE_CHARS = 1 << 14  # lines that are longer than this on average are no documents
 _PIECE_CHARS = 1 << 12  # of text without partings: a few stories' length
 _LONGEST = 1 << 20  # characters of a document; a block of text has no more
@@ -18,9 +20,19 @@ _SAID = {
     "marks": f"parted at {MARK}",
     "blank": "parted at blank lines",
     "lines": "one document a line",
-    "long lines": "one document a line",
     "pieces": "neither marks nor lines part it",
 }
+
+
+@dataclass
+class Look:
+    """Counts over a text file; where there is a mark, of what precedes it."""
+
+    has_mark: bool = False
+    num_chars: int = 0
+    num_lines: int = 1
+    num_blank: int = 0  # partings at blank lines
+    longest_line: int = 0  # exact above the size of a block
 
 
 class Txt(Reader):
@@ -34,40 +46,27 @@ class Txt(Reader):
     _has_cut = False
 
     @cached_property
-    def _parted_by(self) -> str:
-        return remembered.of([self.file], "parting", self._look)
+    def look(self) -> "Look":
+        """The counts that tell how the text is parted; reads it to its end, or its first mark."""
+        return Look(**remembered.of([self.file], "parting", lambda: asdict(_look(self.file))))
+
+    @cached_property
+    def by(self) -> str:
+        """The kind of parting, unless `part_alike` has set it."""
+        return _kind([self.look])
+
+    @property
+    def way(self) -> str:
+        """The kind of parting."""
+        return self.by
 
     @property
     def _longest(self) -> int:
-        return _PIECE_CHARS if self._parted_by == "pieces" else _LONGEST
-
-    def _look(self) -> str:
-        """The kind of parting; reads the file to its end, or to the first mark."""
-        last = tail = ""  # the end of the text so far, and white space that may go on
-        num_chars = num_blank = run = longest = 0
-        num_lines = 1
-        for block in encoding.text_blocks(self.file):
-            text = tail + block
-            if MARK in last + text:
-                return "marks"
-            body = text.rstrip()
-            num_chars += len(body)
-            num_lines += body.count("\n")
-            num_blank += len(_BLANK.findall(body))
-            last, tail = (last + body)[-len(MARK) :], "\n" * min(2, text.count("\n", len(body)))
-            if (first := block.find("\n")) < 0:
-                run += len(block)
-            else:
-                longest, run = max(longest, run + first), len(block) - 1 - block.rfind("\n")
-        if num_blank * _LINES_PER_BLANK >= num_lines:
-            return "blank"
-        if num_chars > num_lines * _LINE_CHARS:
-            return "pieces"
-        return "long lines" if max(longest, run) > _LONGEST else "lines"
+        return _PIECE_CHARS if self.by == "pieces" else _LONGEST
 
     def rows(self) -> Iterator[str]:
         """Texts between the partings."""
-        by, rest = self._parted_by, ""
+        by, rest = self.by, ""
         for block in encoding.text_blocks(self.file):
             text = rest + block
             body = text.rstrip() if by == "blank" else text  # a blank line may go on
@@ -89,7 +88,7 @@ class Txt(Reader):
 
     def canonical(self) -> Iterator[bytes]:
         """As the base; of one document a line in one go, which is many times as fast."""
-        if self._parted_by != "lines":
+        if self.by != "lines" or self.look.longest_line > _LONGEST:
             yield from super().canonical()
             return
         rest = "\n"
@@ -103,10 +102,56 @@ class Txt(Reader):
 
     def parting(self) -> str:
         """How documents are parted, in a few words."""
-        said = _SAID[self._parted_by]
+        said = _SAID[self.by]
         if self._has_cut:
             said += f", cut at spaces into pieces of at most {self._longest:,} characters"
         return said
+
+
+def part_alike(readers: Sequence[Txt]) -> None:
+    """Part the files of one data set in one way: a shard may hold one document."""
+    looks = []
+    for reader in readers:
+        looks.append(reader.look)
+        if reader.look.has_mark:
+            break
+    by = _kind(looks)
+    for reader in readers:
+        reader.by = by
+
+
+def _kind(looks: Sequence[Look]) -> str:
+    if any(look.has_mark for look in looks):
+        return "marks"
+    num_lines = sum(look.num_lines for look in looks)
+    num_blank = sum(look.num_blank for look in looks)
+    if num_blank and num_blank * _LINES_PER_BLANK >= num_lines:
+        return "blank"
+    is_endless = sum(look.num_chars for look in looks) > num_lines * _LINE_CHARS
+    return "pieces" if is_endless else "lines"
+
+
+def _look(file: Path) -> Look:
+    found = Look()
+    last = tail = ""  # the end of the text so far, and white space that may go on
+    run = 0  # characters since the last line end
+    for block in encoding.text_blocks(file):
+        text = tail + block
+        if MARK in last + text:
+            found.has_mark = True
+            return found
+        body = text.rstrip()
+        found.num_chars += len(body)
+        found.num_lines += body.count("\n")
+        found.num_blank += len(_BLANK.findall(body))
+        last, tail = (last + body)[-len(MARK) :], "\n" * min(2, text.count("\n", len(body)))
+        if (first := block.find("\n")) < 0:
+            run += len(block)
+        else:
+            found.longest_line = max(found.longest_line, run + first)
+            run = len(block) - 1 - block.rfind("\n")
+    found.longest_line = max(found.longest_line, run)
+    return found
 
 
 def _split(by: str, text: str) -> list[str]:
