@@ -46,7 +46,7 @@ class LocalFiles:
 
     @cached_property
     def survey(self) -> Survey:
-        """What a reading of all training files tells. Raises ValueError for a bad row."""
+        """Facts that a reading of all training files tells. Raises ValueError for a bad row."""
         return identity.survey(self._train, by_hash=self.by_hash)
 
     @property

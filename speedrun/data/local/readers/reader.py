@@ -38,5 +38,5 @@ class Reader(ABC):
             yield DOCUMENT_END.join([*(text.encode() for text in block), b""])
 
     def parting(self) -> str:
-        """How documents are parted, in a few words."""
+        """The way in which documents are parted, in a few words."""
         return self.unit if self.field is None else f"{self.unit}, text in {self.field[:60]!r}"

@@ -101,7 +101,7 @@ class Txt(Reader):
             yield rest[1:].encode() + DOCUMENT_END
 
     def parting(self) -> str:
-        """How documents are parted, in a few words."""
+        """The way in which documents are parted, in a few words."""
         said = _SAID[self.by]
         if self._has_cut:
             said += f", cut at spaces into pieces of at most {self._longest:,} characters"
