@@ -53,6 +53,8 @@ def submit(
 ) -> None:
     """Check finished runs and add their records to a leaderboard.
 
+    Runs that are not accepted are left out, each with the reason; the exit code is then 1.
+
     Parameters
     ----------
     runs
@@ -75,20 +77,17 @@ def submit(
     if not runs:
         raise ValueError("submit: give the folder of at least one finished run")
     name, author = _line("--name", name), _line("--author", author)
-    found = [submitting.candidate(run, with_weights=with_weights) for run in runs]
     store = open_store(to)
-    known = index.known_data(store)
-    opens = []
-    for one in found:  # all are checked before the first is added
-        submitting.check_store(one, store)
-        opens.append(data := submitting.opened_data(one, known, new_data=new_data))
-        known += [data] if data is not None else []
+    found, refused = submitting.check(runs, store, with_weights=with_weights, new_data=new_data)
     console = Console(stderr=json_)
-    for one, data in zip(found, opens, strict=True):
+    for one, data in found:
         done = submitting.submit(one, store, name=name, author=author, opens=data)
         if json_:
             print(json.dumps(done), flush=True)
         console.print(Text(_submitted(done, store)), soft_wrap=True)
+    if refused:
+        _report(refused, len(found), check=True)
+        sys.exit(1)
 
 
 def _line(option: str, text: str | None) -> str | None:
@@ -129,7 +128,8 @@ def verify(
     Parameters
     ----------
     run
-        Folder of a finished run, or the first digits of a record's id.
+        Folder of a finished run, or the first digits of the id of a record, or of an entry, whose
+        best run is taken.
     from_
         Leaderboard of the record. Default: the project's own leaderboard/records.
     by

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from speedrun.config import Data
+from speedrun.data import open
 from speedrun.models import loader
 from speedrun.records.schema import Record
 from speedrun.system.timeout import CallTimedOut, call_with_timeout
@@ -34,7 +35,7 @@ class Command:
     """The options of a run; `is_checked`: with this code they resolve to the record's config."""
 
     options: Options
-    data: str | None  # a placeholder for the path of a local copy
+    data: str | None  # as --data takes it: a placeholder for the path of a local copy
     is_checked: bool
 
     def script(self, runs: Sequence[tuple[str | None, int]]) -> str:
@@ -66,7 +67,8 @@ class Command:
 
 def command(record: Record) -> Command:
     """The command of a record; ValueError for a config that no command line has."""
-    data = f"path/to/{record.data.name}" if record.data.source == "local" else None
+    places = {"local": f"path/to/{record.data.name}", "storybook": open.STORYBOOK, "hub": None}
+    data = places[record.data.source]
     try:
         spelled_out = list(_from_config(record))
     except _ERRORS as error:

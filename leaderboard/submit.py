@@ -1,7 +1,7 @@
 """Submission of a finished run: checked first, then added to a leaderboard, never changed."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from leaderboard.attestations import (
     one_line,
 )
 from leaderboard.store import Store
+from speedrun.data.hub import tinystories
 from speedrun.records.artifacts import (
     read_limited,
     read_tokenizer,
@@ -70,9 +71,12 @@ def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
 def opened_data(run: Candidate, known: Sequence[DataSet], *, new_data: bool) -> DataSet | None:
     """The data set that this run would be the first of, None where the store knows it.
 
-    Raises ValueError for data that the store does not know, unless `new_data` is set.
+    Raises ValueError for data that the store does not know, unless `new_data` is set. The hub's
+    is known by its name and revision: the first run of a number of held-out documents opens it.
     """
     found = summarize(run.record)
+    if is_pinned := found.train_fingerprint == tinystories.FINGERPRINT:
+        found = found._replace(data_name=tinystories.TinyStories.name)
     if not (problems := validate.data_problems(found, known)):
         return None
     try:
@@ -88,10 +92,38 @@ def opened_data(run: Candidate, known: Sequence[DataSet], *, new_data: bool) -> 
         num_bytes=found.num_bytes,
     )
     is_contradicted = opened.heldout in {data.heldout for data in known}
-    if new_data and not is_contradicted:
+    if is_pinned:  # the first n documents of one split are one text
+        is_contradicted |= opened.num_docs in {
+            d.num_docs for d in known if d.train_fingerprint == opened.train_fingerprint
+        }
+    if (new_data or is_pinned) and not is_contradicted:
         return opened
     hint = "" if is_contradicted else "; --new-data opens a track for it"
     raise ValueError(f"{run.folder}: not accepted: {'; '.join(problems)}{hint}")
+
+
+def check(
+    runs: Iterable[Path], store: Store, *, with_weights: bool, new_data: bool
+) -> tuple[list[tuple[Candidate, DataSet | None]], list[str]]:
+    """Runs that may be submitted, with the data that each opens, and why the others may not.
+
+    Called before the first is added. Raises ValueError where none may, or where what the store
+    has of a run was changed.
+    """
+    known, found, refused = index.known_data(store), [], []
+    for run in runs:
+        try:
+            one = candidate(run, with_weights=with_weights)
+            opens = opened_data(one, known, new_data=new_data)
+        except ValueError as error:
+            refused.append(str(error))
+            continue
+        check_store(one, store)
+        found.append((one, opens))
+        known += [opens] if opens is not None else []
+    if not found:
+        raise ValueError("; ".join(refused))
+    return found, refused
 
 
 def check_store(run: Candidate, store: Store) -> None:

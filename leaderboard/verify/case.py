@@ -7,12 +7,15 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from leaderboard import index
+from leaderboard import index, rank
 from leaderboard.attestations import Verification
 from leaderboard.store import Store
 from speedrun.records import artifacts
 from speedrun.records.schema import Record
 from speedrun.records.summary import to_be_scored
+from speedrun.system.paths import cache_dir
+
+_MAX_LISTED = 5  # ids that begin alike
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,11 +76,26 @@ def find(run: str, store: Store) -> Case:
 
 
 def _full_id(store: Store, prefix: str) -> str:
+    """The id of the one record, or of the best run of the one entry, that begins with these."""
     ids = [name[:64] for name in store.names() if re.fullmatch(r"[0-9a-f]{64}\.json", name)]
     found = [id for id in ids if id.startswith(prefix)]
-    if len(found) != 1:
-        what = f"{len(found)} records begin" if found else "no record begins"
-        raise LookupError(f"{store.url}: {what} with {prefix}; give more digits of the id")
+    if not found:
+        stored = index.read(store, cache_dir())
+        boards = rank.boards(stored.runs, stored.submissions, stored.verifications)
+        entries = [e for board in boards for e in board.entries if e.id.startswith(prefix)]
+        if len(entries) == 1:
+            return min(entries[0].runs, key=lambda run: run.bits_per_byte).id
+        if not entries:
+            raise LookupError(
+                f"{store.url}: no record and no entry begins with {prefix}; `leaderboard` shows"
+                " the ids of entries"
+            )
+        found = [entry.id for entry in entries]
+    if len(found) > 1:
+        listed = ", ".join(id[: len(prefix) + 4] for id in sorted(found)[:_MAX_LISTED])
+        raise LookupError(
+            f"{store.url}: {len(found)} ids begin with {prefix} ({listed}); give more digits"
+        )
     return found[0]
 
 

@@ -16,6 +16,7 @@ from speedrun.data.tokenizer import Tokenizer
 from speedrun.evaluation import score
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
+from speedrun.records.summary import data_id
 from speedrun.system import git, hardware
 from speedrun.system.paths import cache_dir
 from speedrun.training import restore
@@ -91,17 +92,21 @@ def _open(case: Case, request: Request, watcher: Callbacks) -> tuple[Source, Hel
     if heldout.fingerprint != record.data.heldout_fingerprint:
         those = f"those of the record ({own}, {num_docs} documents)"
         raise ValueError(f"{name}: its held-out documents are not {those}; give --data PATH")
-    if request.rerun and source.train_fingerprint != record.data.train_fingerprint:
+    if request.rerun and not _is_trained_on(source, record):
         those = f"the training data of the record ({own})"
         raise ValueError(f"--rerun: {name} is not {those}; give that with --data PATH")
     return source, heldout
+
+
+def _is_trained_on(source: Source, record: Record) -> bool:
+    return data_id(source.train_fingerprint) == data_id(record.data.train_fingerprint)
 
 
 def _search(
     record: Record, source: Source, heldout: HeldOut, tokenizer: Tokenizer, watcher: Callbacks
 ) -> tuple[Leaks | None, str]:
     """Held-out text in the training documents, or the reason why they were not searched."""
-    if source.train_fingerprint != record.data.train_fingerprint:
+    if not _is_trained_on(source, record):
         other = "the training documents differ from the record's, the held-out ones do not"
         return None, f"{other}: not searched for held-out text"
     watcher.phase("searching the training documents for held-out text")

@@ -10,6 +10,13 @@ from speedrun.records.schema import Record
 # A race whose last step ran this share of the budget past its end does not rank.
 MAX_OVERSHOOT = 0.005
 
+# Training data that was identified by its files once and by its documents now: one data set.
+_SAME_DATA = {
+    "c923fd3eed95dc0ddad6678453e2afa0c72a9820fdd0232cd3a864c6e4fc5dd3": (  # tinystories, a slice
+        "ff162777879ac30bc67d8a7838bb9c795315452fd08522734319b4c0e8f5927b"
+    )
+}
+
 
 class Summary(NamedTuple):
     """One run; the names are those of its record. Numbers are 0 where it has no score."""
@@ -27,7 +34,7 @@ class Summary(NamedTuple):
     commit: str | None
     dirty: bool | None
     data_name: str
-    train_fingerprint: str
+    train_fingerprint: str  # one for one data set, see `data_id`
     heldout_fingerprint: str
     vocab: int
     tokenizer_fingerprint: str
@@ -56,6 +63,11 @@ _OF_SCORE = [
 ]
 
 
+def data_id(train_fingerprint: str) -> str:
+    """The fingerprint that stands for all fingerprints of one data set."""
+    return _SAME_DATA.get(train_fingerprint, train_fingerprint)
+
+
 def summarize(record: Record) -> Summary:
     """The summary of a record."""
     score = {} if record.score is None else {k: getattr(record.score, k) for k in _OF_SCORE}
@@ -66,7 +78,7 @@ def summarize(record: Record) -> Summary:
         commit=record.code.commit,
         dirty=record.code.dirty,
         data_name=record.data.name,
-        train_fingerprint=record.data.train_fingerprint,
+        train_fingerprint=data_id(record.data.train_fingerprint),
         heldout_fingerprint=record.data.heldout_fingerprint,
         vocab=record.tokenizer.vocab,
         tokenizer_fingerprint=record.tokenizer.fingerprint,

@@ -19,6 +19,7 @@ from speedrun.config import Data
 from speedrun.data import open
 from speedrun.models import loader
 from speedrun.protocols import Architecture
+from speedrun.records.summary import data_id
 from speedrun.scaling_laws import fit, law, laws_file
 from speedrun.scaling_laws.law import SpeedLaw
 from speedrun.scaling_laws.laws_file import LawsFile
@@ -40,7 +41,8 @@ def resolve_auto(request: RunRequest, notice: Notice) -> RunRequest:
     """The request with every `auto` replaced; each choice is announced in one line."""
     if AUTO not in (request.arch, request.params):
         return request
-    fingerprint = open.open_source(request.data, lambda text: None).train_fingerprint
+    source = open.open_source(request.data, lambda text: None)
+    fingerprint = data_id(source.train_fingerprint)
     if request.arch == AUTO:
         request = replace(request, arch=_arch(request, fingerprint, notice))
     if request.params == AUTO:

@@ -18,7 +18,7 @@ from speedrun.data import open, tokenizer
 from speedrun.models import loader
 from speedrun.protocols import Architecture
 from speedrun.records.schema import Record
-from speedrun.records.summary import unranked_because
+from speedrun.records.summary import data_id, unranked_because
 from speedrun.sweep.sweep_dir import Key, plain
 from speedrun.system import hardware, paths
 from speedrun.text import format_size
@@ -108,7 +108,7 @@ class Plan:
         A loss that diverged is a result: it would diverge again.
         """
         found = {
-            "train data": record.data.train_fingerprint,
+            "train data": data_id(record.data.train_fingerprint),
             "held-out data": record.data.heldout_fingerprint,
             "hardware class": record.hardware.hardware_class,
         }
@@ -158,7 +158,7 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
         "vocabulary": base.data.vocab,
         "held-out documents": len(heldout.documents),
         "data": source.name,
-        "train data": source.train_fingerprint,
+        "train data": data_id(source.train_fingerprint),
         "held-out data": heldout.fingerprint,
         "hardware class": hardware_class,
         "backend": base.backend,

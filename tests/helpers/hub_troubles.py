@@ -172,7 +172,7 @@ def race_on(folder: Path) -> dict[str, Any]:
     with ExitStack() as stack:
         fake = _arrange({"trouble": 503, "trouble_after": 48}, folder, stack)
         request = RunRequest(
-            arch="ngram", params="200K", budget_s=1.0, data=WANTED, out=folder, tune="off"
+            arch="ngram", params="200K", budget_s=6.0, data=WANTED, out=folder, tune="off"
         )
         found = race.race(request, Kept(), StopFlag(()))
         requests = [request.path for request in fake.requests]

@@ -105,6 +105,13 @@ def test_tracks_stay_apart(path):
     assert sorted(len(board.entries[0].runs) for board in found) == [2, 3]
 
 
+def test_one_data_set_under_two_names_is_one_track():
+    (board,) = boards([*OLD, *runs(0.7, first_seed=9, **{"data.name": "my-copy"})])
+    assert board.track.data_name == OLD[0].data_name
+    assert {run.seed for entry in board.entries for run in entry.runs} >= {9}
+    assert all(entry.track == board.track for entry in board.entries)
+
+
 def test_runs_that_do_not_rank_are_no_part_of_an_entry():
     stopped = runs(0.1, first_seed=5, status="interrupted")
     board = only([*OLD, *stopped])

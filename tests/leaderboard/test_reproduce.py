@@ -71,6 +71,12 @@ def test_older_records_of_the_project_are_spelled_out(record, typed):
     assert_same(record, typed)
 
 
+def test_the_storybook_is_raced_again_on_purpose(typed):
+    record = transformer(changes={"data.source": "storybook", "data.name": "storybook"})
+    line = reproduce.command(record).script([(None, record.seed)])
+    assert typed(line).data.path == "storybook"
+
+
 @pytest.mark.parametrize(
     "options",
     [

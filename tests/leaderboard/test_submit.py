@@ -8,6 +8,7 @@ from helpers.made_records import NUM_BYTES, WEIGHTS, made, snapshot, verificatio
 
 from leaderboard import index
 from leaderboard.store import Store
+from speedrun.data.hub.tinystories import FINGERPRINT
 
 RECORD = made()
 NEW_DATA = {"data.train_fingerprint": "e" * 64, "data.name": "fables"}
@@ -98,12 +99,34 @@ def test_weights_that_are_not_the_records_are_refused(refused, run, store, file,
     refused(says, "submit", run, "--to", store, "--with-weights")
 
 
-def test_one_bad_run_among_many_adds_nothing(refused, run, tmp_path, store):
+def test_bad_runs_are_left_out_with_their_reasons_and_the_others_submitted(
+    command, refused, run, tmp_path, store
+):
     bad = write_run(tmp_path / "bad", made(changes={"score.bits_per_byte": 0.1}))
     strange = write_run(tmp_path / "strange", made(changes=NEW_DATA))
-    refused("its parts give", "submit", run, bad, "--to", store)
-    refused("is not known there", "submit", run, strange, "--to", store)
-    refused("no record.json", "submit", run, tmp_path / "none", "--to", store)
+    none = tmp_path / "none"
+    says = ("its parts give", "is not known there", "no record.json there")
+    refused("its parts give", "submit", bad, strange, none, "--to", store)
+    done = command("submit", bad, run, strange, none, "--to", store)
+    assert done.code == 1 and [one.id for one in read(store).runs] == [made().id]
+    left_out = [line for line in done.err.splitlines() if line.startswith("left out: ")]
+    assert len(left_out) == 3 and "added record" in done.out
+    for line, folder, reason in zip(left_out, (bad, strange, none), says, strict=True):
+        assert str(folder) in line and reason in line
+
+
+def test_the_data_of_the_hub_is_known_by_its_name_and_revision(submitted, refused, tmp_path, store):
+    """The first run of so many held-out documents opens their track; other documents do not."""
+    pinned = {"data.train_fingerprint": FINGERPRINT, "data.source": "hub", "data.name": "other"}
+    first, second = (write_run(tmp_path / str(n), made(0.5, n, pinned)) for n in range(2))
+    submitted(runs=[first])
+    submitted(runs=[second])
+    assert [run.data_name for run in read(store).runs] == ["tinystories"] * 2
+    other = pinned | {"data.heldout_fingerprint": "e" * 64}
+    easy = write_run(tmp_path / "easy", made(0.1, 2, other))
+    refused("held-out documents are not those known", "submit", easy, "--to", store, "--new-data")
+    more = other | {"score.num_docs": 3}
+    submitted(runs=[write_run(tmp_path / "more", made(0.5, 3, more))])
 
 
 def test_new_data_open_a_track_only_if_asked(submitted, refused, tmp_path, store):
@@ -115,14 +138,15 @@ def test_new_data_open_a_track_only_if_asked(submitted, refused, tmp_path, store
     assert [run.data_name for run in read(store).runs] == ["fables", "fables"]
 
 
-def test_other_bytes_of_the_same_documents_are_no_new_data(refused, tmp_path, store):
+def test_other_bytes_of_the_same_documents_are_no_new_data(command, refused, tmp_path, store):
     """A score that divides the same nats by more bytes."""
     more = {"score.num_bytes": 2 * NUM_BYTES, "score.bits_per_byte": 0.375}
     records = (made(changes=more), made(changes=NEW_DATA), made(changes=NEW_DATA | more))
     known, *pair = (write_run(tmp_path / str(n), record) for n, record in enumerate(records))
     says = f"it divides by {2 * NUM_BYTES} bytes"
     refused(says, "submit", known, "--to", store, "--new-data")
-    refused("it divides by", "submit", *pair, "--to", store, "--new-data")
+    done = command("submit", *pair, "--to", store, "--new-data")
+    assert done.code == 1 and "it divides by" in done.err and len(read(store).runs) == 1
 
 
 @pytest.mark.parametrize("name", ["a\x1b[31m", "x" * 101, " "])

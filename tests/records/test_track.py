@@ -6,6 +6,9 @@ from helpers.made_records import BOUND, made
 from speedrun.records.summary import MAX_OVERSHOOT, summarize, unranked_because
 from speedrun.records.track import Track, standing
 
+# The train fingerprint of the tinystories of made records, by documents instead of by files.
+BY_CONTENT = "c923fd3eed95dc0ddad6678453e2afa0c72a9820fdd0232cd3a864c6e4fc5dd3"
+
 
 def scored(bits_per_byte=0.75, seed=0, **changes):
     """The summary of a record of this score, with changes by path."""
@@ -41,6 +44,8 @@ def test_bounds_stand_behind_exact_scores():
         ("data.heldout_fingerprint", "e" * 64, False),
         ("budget_s", 60.0, False),
         ("hardware.class", "cuda-h100", False),
+        ("data.name", "the name of another folder", True),
+        ("data.train_fingerprint", BY_CONTENT, True),
         ("arch", "lstm", True),
         ("num_params", 1, True),
         ("tokenizer.vocab", 257, True),

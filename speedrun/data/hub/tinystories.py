@@ -21,6 +21,7 @@ _CHUNK_DOCS = 64
 _PIECE_GROUPS = 16  # row groups that a resumed stream reads again, at most
 BLOCK_BYTES = 4 << 20  # of one request, and so read ahead
 
+FINGERPRINT = hashlib.sha256(f"{REPO}@{REVISION}".encode()).hexdigest()  # of the training split
 _KEPT = f"heldout-{REVISION[:8]}-{{}}.json"  # so many held-out documents, or all
 
 
@@ -124,10 +125,9 @@ class _Streamed:
 class TinyStories:
     """Data source of `roneneldan/TinyStories`, of which only what the run needs is read."""
 
-    name, origin = "tinystories", "hub"
+    name, origin, train_fingerprint = "tinystories", "hub", FINGERPRINT
 
     def __init__(self, cache: Path, offline: str | None = None) -> None:
-        self.train_fingerprint = hashlib.sha256(f"{REPO}@{REVISION}".encode()).hexdigest()
         self._cache, self._offline = cache, offline
         self._heldout: dict[int | None, list[str]] = {}
 
