@@ -168,11 +168,11 @@ def race_on(folder: Path) -> dict[str, Any]:
         def notice(self, text: str) -> None:
             said.append(text)
 
-    hub.BLOCK_BYTES = 1 << 10
+    hub.BLOCK_BYTES, hub.PATIENCE_S = 1 << 10, 3.0
     with ExitStack() as stack:
         fake = _arrange({"trouble": 503, "trouble_after": 48}, folder, stack)
         request = RunRequest(
-            arch="ngram", params="200K", budget_s=6.0, data=WANTED, out=folder, tune="off"
+            arch="ngram", params="200K", budget_s=9.0, data=WANTED, out=folder, tune="off"
         )
         found = race.race(request, Kept(), StopFlag(()))
         requests = [request.path for request in fake.requests]
