@@ -130,7 +130,7 @@ def _facts(side: Side) -> dict[str, Any]:
 
 
 def _caveats(a: Side, b: Side) -> list[str]:
-    """Reasons why the two scores are not comparable."""
+    """Reasons why the two scores are not comparable, or compare code rather than settings."""
     out = [
         f"{letter} would be rejected: {'; '.join(problems)}"
         for letter, side in (("A", a), ("B", b))
@@ -143,6 +143,13 @@ def _caveats(a: Side, b: Side) -> list[str]:
         pairs = zip(Track._fields, x, y, strict=True)
         differ = [f"{name} {str(p)[:24]} vs {str(q)[:24]}" for name, p, q in pairs if p != q]
         out.append(f"different tracks: {', '.join(differ)}")
+    codes = [
+        {str(r.train.engine.get("code_digest", r.code.commit))[:12] for r in side.records}
+        for side in (a, b)
+    ]
+    if a.first.arch == b.first.arch and (codes[0] != codes[1] or len(codes[0]) > 1):
+        shown = " vs ".join(" and ".join(sorted(found)) for found in codes)
+        out.append(f"different code: {shown}")
     if a.runs[0].likelihood != b.runs[0].likelihood:
         out.append("one score is exact, the other an upper bound")
     return out

@@ -25,6 +25,7 @@ class LoadedArchitecture:
         contract.check(name, package)
         self.NAME = name
         self.package = package
+        self.folder = Path(str(package.__file__)).parent
         self.Config: type[ModelConfig] = package.Config
         self.LIKELIHOOD: Likelihood = package.LIKELIHOOD
         self.RECIPES: Mapping[str, Mapping[str, Mapping[str, Any]]] = contract.recipes(package)

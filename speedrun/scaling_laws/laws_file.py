@@ -110,6 +110,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         content = strict_json(path.read_bytes())
         if not isinstance(content["shared"], dict) or not isinstance(content["grids"], list):
             raise ValueError("'shared' must be an object and 'grids' a list")
+        if not isinstance(content.get("code", {}), dict):
+            raise ValueError("'code' must be an object")
     except (KeyError, ValueError) as error:
         raise ValueError(
             f"{path}: is not the manifest of a sweep ({error}); choose another directory"

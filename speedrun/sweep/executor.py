@@ -100,7 +100,7 @@ def run_all(
 
 def begin(plan: Plan, watcher: Watcher, *, early_stop: bool) -> State:
     """The races that are left; ValueError if the directory's runs have other settings."""
-    save_manifest(plan.out, plan.shared, plan.grid.manifest())
+    save_manifest(plan.out, plan.shared, plan.grid.manifest(), plan.code)
     unscored.finish(plan, watcher.notice)
     state = State(plan, plan.done(records(plan.out)[0]), early_stop)
     known = {key: one for key, one in failures(plan.out).items() if key not in state.done}

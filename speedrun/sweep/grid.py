@@ -16,6 +16,7 @@ from speedrun.backends import registry
 from speedrun.data import heldout as heldout_split
 from speedrun.data import open, tokenizer
 from speedrun.models import loader
+from speedrun.models.code import code_digest
 from speedrun.protocols import Architecture
 from speedrun.records.schema import Record
 from speedrun.records.summary import data_id, unranked_because
@@ -79,6 +80,7 @@ class Plan:
     grid: Grid
     races: tuple[PlannedRace, ...]
     shared: dict[str, Any]
+    code: dict[str, str]  # by architecture: the digest of the code that races it
 
     @property
     def out(self) -> Path:
@@ -86,7 +88,7 @@ class Plan:
         return self.grid.base.out
 
     def done(self, records: Iterable[Record]) -> dict[Key, Record]:
-        """The records that complete a race: same config, seed, data and hardware class."""
+        """The records that complete a race: same config, seed, code, data and hardware class."""
         done: dict[Key, Record] = {}
         for record in records:
             race = self.race_of(record)
@@ -111,8 +113,9 @@ class Plan:
             "train data": data_id(record.data.train_fingerprint),
             "held-out data": record.data.heldout_fingerprint,
             "hardware class": record.hardware.hardware_class,
+            "code": record.train.engine.get("code_digest", "unknown"),
         }
-        return differing(found, self.shared) or (
+        return differing(found, self.shared | {"code": self.code.get(record.arch)}) or (
             None if record.status == "diverged" else unranked_because(record)
         )
 
@@ -163,7 +166,8 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
         "hardware class": hardware_class,
         "backend": base.backend,
     }
-    return Plan(grid, tuple(races), shared)
+    code = {one.NAME: code_digest(one) for one in architectures.values()}
+    return Plan(grid, tuple(races), shared, code)
 
 
 def _hardware_class(grid: Grid, architectures: Iterable[Architecture]) -> str:

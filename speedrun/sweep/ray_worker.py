@@ -9,18 +9,14 @@ import platform
 import shutil
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psutil
 
-from speedrun import __version__
 from speedrun.sweep import child
 from speedrun.sweep.child import Ended, HasLost
 from speedrun.sweep.grid import Grid, Plan, plan
-from speedrun.system import git, paths
+from speedrun.system import paths
 from speedrun.training.request import RunRequest
-
-_ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +38,10 @@ class Brought:
 def facts(planned: Plan) -> dict[str, str]:
     """Values that must be the same on every machine that races in a sweep."""
     configs = json.dumps([race.config for race in planned.races], sort_keys=True)
-    commit, is_dirty, _ = git.code_version(_ROOT)
+    code = json.dumps(planned.code, sort_keys=True)
     compared = ("train data", "held-out data", "hardware class")
     return {
-        "code": (commit or __version__)[:12] + (" with changes" if is_dirty else ""),
+        "code": hashlib.sha256(code.encode()).hexdigest(),
         "settings": hashlib.sha256(configs.encode()).hexdigest(),
         **{key: planned.shared[key] for key in compared},
     }

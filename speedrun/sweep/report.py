@@ -76,6 +76,7 @@ def _markdown(found: Results, names: Sequence[str]) -> str:
     return _template().render(
         archs=found.archs,
         left_out=found.left_out,
+        notes=found.notes,
         failures=found.failures,
         figures=names,
         cells=results.cells,

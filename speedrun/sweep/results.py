@@ -20,7 +20,7 @@ from speedrun.scaling_laws import fit, law, laws_file
 from speedrun.scaling_laws.law import Array, Laws, LossLaw, Optimum, Points
 from speedrun.scaling_laws.laws_file import FittedLaws, LawsFile
 from speedrun.sweep import sweep_dir
-from speedrun.sweep.sweep_dir import Failure
+from speedrun.sweep.sweep_dir import Failure, plain
 
 PREDICTED_MINUTES = (2.0, 5.0, 10.0, 30.0)
 
@@ -155,6 +155,7 @@ class Results:
     archs: tuple[ArchResults, ...]
     left_out: tuple[str, ...]  # one line each
     failures: tuple[Failure, ...]
+    notes: tuple[str, ...] = ()  # what to know about the runs, one line each
 
 
 def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
@@ -169,9 +170,11 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
         for _, run in runs
         if run.unranked_because is not None
     ]
-    archs = []
+    archs, notes = [], []
     for arch in sorted({run.arch for _, run in ranked}):
-        _require_one_recipe(arch, [record for record, _ in ranked if record.arch == arch])
+        its = [record for record, _ in ranked if record.arch == arch]
+        _require_one_recipe(arch, its)
+        notes += _require_one_code(arch, its, folder)
         parts: dict[bool, list[Summary]] = {False: [], True: []}
         for _, run in ranked:
             if run.arch == arch:
@@ -184,7 +187,7 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
         detail = f" ({'; '.join(reasons[:3])})" if reasons else ""
         outside = " outside the held-out budgets" if ranked else ""
         raise ValueError(f"{folder}: no ranked run there{outside}{detail}; sweep first")
-    return Results(tuple(archs), tuple(left_out), failures)
+    return Results(tuple(archs), tuple(left_out), failures, tuple(notes))
 
 
 def _require_one_track(runs: Sequence[Summary], folder: Path) -> None:
@@ -211,3 +214,25 @@ def _require_one_recipe(arch: str, records: Sequence[Record]) -> None:
             f"{arch} was raced with {len(kinds)} different recipes there, which one law cannot"
             " describe; give each a directory of its own"
         )
+
+
+def _require_one_code(arch: str, records: Sequence[Record], folder: Path) -> list[str]:
+    """ValueError for runs of different code; a line where old records cannot tell.
+
+    Since a record has the digest of its code, equal commits with changes are told apart, and
+    commits that changed nothing of it are not.
+    """
+    digests = collections.Counter(r.train.engine.get("code_digest", "unknown") for r in records)
+    if len(digests) > 1:
+        parts = ", ".join(f"{plain(sanitize(str(one)))}: {n} runs" for one, n in digests.items())
+        raise ValueError(
+            f"{folder}: {arch} was raced with {len(digests)} versions of the code ({parts}), whose"
+            " scores do not compare; give each a directory of its own"
+        )
+    commits = collections.Counter(plain(r.code.commit or "unknown")[:10] for r in records)
+    if "unknown" not in digests or len(commits) == 1:
+        return []
+    parts = ", ".join(f"{sanitize(commit)}: {n} runs" for commit, n in commits.items())
+    return [
+        f"{sanitize(arch)}: runs of {len(commits)} commits, perhaps of different code ({parts})"
+    ]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import filelock
@@ -88,30 +89,45 @@ def records(folder: Path) -> tuple[list[Record], list[str]]:
     return list(found.values()), problems
 
 
-def save_manifest(folder: Path, shared: Mapping[str, Any], grid: Mapping[str, Any]) -> None:
+def save_manifest(
+    folder: Path,
+    shared: Mapping[str, Any],
+    grid: Mapping[str, Any],
+    code: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Add a grid to `sweep.json`; ValueError if the runs there have other shared settings.
 
     Sizes, budgets, seeds and architectures may be added by any later command. What all runs share
-    may not differ: their scores would not compare, or their laws would mix two recipes.
+    may not differ: their scores would not compare, or their laws would mix two recipes. Nor may
+    the code that races an architecture; before it was kept here, it is taken to be another.
     """
     path = folder / MANIFEST
     grids: list[Any] = []
+    raced: dict[str, str] = {}
     if path.exists():
         manifest = read_manifest(path)
         grids, before = manifest["grids"], manifest["shared"]
+        archs = {Path(arch).name for one in grids for arch in one.get("archs", ())}
+        raced = manifest.get("code") or dict.fromkeys(archs & code.keys(), "unknown")
         changes = [
             f"{key} was {plain(before.get(key))}, is {plain(value)}"
             for key, value in shared.items()
             if before.get(key) != value
         ]
+        changes += [
+            f"the code of {arch} was {plain(raced[arch])}, is {plain(digest)} (it was edited, or"
+            " another commit is checked out)"
+            for arch, digest in code.items()
+            if raced.get(arch, digest) != digest
+        ]
         if changes:
             raise ValueError(
                 f"--out {folder}: the runs there have other settings: {'; '.join(changes)};"
-                " choose another directory"
+                " choose another directory, or race with what the runs there were raced with"
             )
     if grid not in grids:
         grids.append(grid)
-    content = {"schema": 1, "shared": shared, "grids": grids}
+    content = {"schema": 1, "shared": shared, "code": {**raced, **code}, "grids": grids}
     write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -25,7 +25,7 @@ from speedrun.records.schema import Event, Record, Sample, Score
 from speedrun.records.strict_json import plain
 from speedrun.system import interrupts
 from speedrun.text import reason
-from speedrun.training import divergence, prepare, record
+from speedrun.training import divergence, overfitting, prepare, record
 from speedrun.training.prepare import Context, Prepared
 from speedrun.training.record import Outcome, Trained
 from speedrun.training.run_dir import LOCAL, SAMPLES, RunDirectory
@@ -94,6 +94,8 @@ def finish(trained: Trained, made: Record, context: Context, directory: RunDirec
             context.callbacks.phase("telling a story")
             of_run = (prepared.entry.architecture, prepared.run.model, prepared.opened.tokenizer)
             told = tell(trained.built.engine, *of_run, made.seed)
+    if found is not None and (learned := overfitting.of_score(made, found)) is not None:
+        told.events.append(learned)
     final = record.finish(
         made,
         Outcome(

@@ -24,6 +24,7 @@ from speedrun.device import DEFAULT_EXECUTION, Device
 from speedrun.distributed.group import ProcessGroup
 from speedrun.evaluation import fairness
 from speedrun.models import loader
+from speedrun.models.code import code_digest
 from speedrun.models.loader import LoadedArchitecture
 from speedrun.protocols import Engine, EngineSpec
 from speedrun.records.schema import Event, EventKind
@@ -97,6 +98,7 @@ class OpenedData:
     machine: hardware.Machine
     tokenizer: Tokenizer
     code: git.CodeVersion  # as the race began
+    code_digest: str
     validation: HeldOut | None  # of `--keep best`: training documents that are not trained on
 
 
@@ -161,7 +163,7 @@ def prepare(entry: Entry, context: Context) -> Prepared:
 def _open(entry: Entry, context: Context) -> OpenedData:
     callbacks, wanted = context.callbacks, entry.request.data
     with context.clock.account("startup"):
-        code = _surroundings(entry, context)
+        code, digest = _surroundings(entry, context), code_digest(entry.architecture)
         callbacks.phase("opening the data")
         source = open.open_source(wanted, callbacks.notice)
         pinned = heldout.pin(source, wanted.eval_docs)
@@ -173,7 +175,7 @@ def _open(entry: Entry, context: Context) -> OpenedData:
         cache = paths.cache_dir() / "tokenizers"
         choice = entry.checked.data.tokenizer
         found = tokenizer.for_data(source, pinned, wanted.vocab, choice, cache, callbacks.notice)
-    return OpenedData(source, pinned, machine, found, code, kept_back)
+    return OpenedData(source, pinned, machine, found, code, digest, kept_back)
 
 
 def _surroundings(entry: Entry, context: Context) -> git.CodeVersion:

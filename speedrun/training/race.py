@@ -11,7 +11,7 @@ from speedrun.distributed.group import ProcessGroup
 from speedrun.records.schema import Record
 from speedrun.system import paths
 from speedrun.text import format_size, reason
-from speedrun.training import divergence, outcome, prepare, record, trainer
+from speedrun.training import divergence, outcome, overfitting, prepare, record, trainer
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Built, Callbacks, Context, Entry
 from speedrun.training.record import Trained
@@ -132,6 +132,12 @@ def train(built: Built, context: Context) -> Trained:
         kind = "bad_row" if stream.has_bad_row else "documents_ended"
         training.note(1.0, kind, f"the documents ended early: {stream.failure}")
         callbacks.notice(f"The documents ended early ({stream.failure}); went round again.")
+    epochs = stream.epochs if stream else None
+    kept_share = validation.facts()["kept_share"] if validation else None
+    repeated = overfitting.of_epochs(epochs, kept_share)
+    if repeated is not None and training.status != "diverged":
+        training.note(1.0, "overfitting", repeated)
+        callbacks.notice(f"{repeated}.")
     facts = built.engine.metadata() | group.metadata()
     if validation is not None:
         facts |= validation.facts()
@@ -140,7 +146,7 @@ def train(built: Built, context: Context) -> Trained:
         training=training,
         peak_bytes=max(group.gather(built.engine.peak_bytes())),
         num_dropped=stream.num_dropped if stream else 0,
-        epochs=stream.epochs if stream else None,
+        epochs=epochs,
         facts=facts,
         num_devices=group.num_devices,
     )

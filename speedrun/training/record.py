@@ -150,6 +150,7 @@ def _train(trained: Trained, clock: BudgetClock) -> schema.Train:
     training, built = trained.training, trained.built
     warnings = built.prepared.entry.architecture.warnings(built.device)
     facts = trained.facts | {"tuning": built.tuned.facts, "remarks": warnings}
+    facts["code_digest"] = built.prepared.opened.code_digest
     if built.step_s:
         facts["auto_step_s"] = built.step_s
     curve = training.loss_curve

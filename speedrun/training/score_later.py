@@ -17,7 +17,7 @@ from speedrun.records import schema
 from speedrun.records.files import RECORD
 from speedrun.records.schema import Event, Record, Score
 from speedrun.system.files import write_atomic
-from speedrun.training import divergence, outcome, record, restore
+from speedrun.training import divergence, outcome, overfitting, record, restore
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Callbacks
 from speedrun.training.record import Outcome
@@ -83,6 +83,8 @@ def _finish(folder: Path, trained: Record, request: Request, callbacks: Callback
     seconds = trained.clock.model_dump()
     for name in ("evaluate", "sample"):
         seconds[f"{name}_s"] += clock.accounts[name]
+    if score is not None and (learned := overfitting.of_score(trained, score)) is not None:
+        told.events.append(learned)
     events = [Event(share=1.0, kind="scored_later", what=what), *told.events]
     final = record.finish(
         trained, Outcome(score=score, sample=told.sample, clock=seconds, events=events)

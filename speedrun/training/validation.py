@@ -51,14 +51,14 @@ class Without:
     """A source without the documents of a slice; see `speedrun.data.source.Source`."""
 
     def __init__(self, source: Source, left_out: HeldOut) -> None:
-        self._source, self._left_out = source, left_out
+        self._source, self.left_out = source, left_out
         self.name, self.origin = source.name, source.origin
         both = source.train_fingerprint + left_out.fingerprint
         self.train_fingerprint = hashlib.sha256(both.encode()).hexdigest()
 
     def train(self, state: dict[str, Any] | None = None) -> Documents:
         """Training documents from the start, or from after a saved state."""
-        return _Without(self._source.train(state), self._left_out)
+        return _Without(self._source.train(state), self.left_out)
 
     def heldout(self, limit: int | None) -> list[str]:
         """The held-out documents of the source."""
@@ -68,7 +68,8 @@ class Without:
 class _Without:
     def __init__(self, documents: Documents, left_out: HeldOut) -> None:
         self._documents, self._left_out = documents, left_out
-        self.state, self.close = documents.state, documents.close
+        self.state, self.interrupt = documents.state, documents.interrupt
+        self.close = documents.close
 
     def __iter__(self) -> Iterator[str]:
         return self

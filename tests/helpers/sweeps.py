@@ -142,6 +142,7 @@ class FakeRace:
             "data__train_fingerprint": shared["train data"],
             "data__heldout_fingerprint": shared["held-out data"],
             "hardware__class": shared["hardware class"],
+            "train__engine__code_digest": self.plan.code[race.key.arch],
         }
         if curve is not None:
             changes |= {"train__loss_curve": curve, "score__bits_per_byte": curve[-1][1] / 3}

@@ -97,6 +97,7 @@ def test_losses_that_do_not_compare_have_no_curves(changes, says):
         ({"score.nats": 1.0}, "B would be rejected: nats_per_token is"),
         ({"status": "interrupted"}, "B would be rejected: "),
         ({"data.name": "a local copy"}, None),
+        ({"code.commit": "1" * 40}, "different code: 000000000000 vs 111111111111"),
     ],
 )
 def test_what_keeps_scores_apart_is_said(changes, says):
@@ -179,5 +180,5 @@ def test_digits_that_several_have_are_refused(refused, store, monkeypatch):
 
 def test_a_run_without_score_is_refused(refused, tmp_path):
     run = write_run(tmp_path / "run", made(changes={"score": None, "status": "diverged"}))
-    refused("has no score", "compare", run, run)
+    refused("no score to compare", "compare", run, run)
     refused("no record.json in it", "compare", tmp_path, tmp_path)

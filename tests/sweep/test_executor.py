@@ -1,6 +1,7 @@
 """A sweep resumes where it stopped, survives races that fail, and shows its progress."""
 
 import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -181,3 +182,33 @@ def test_a_manifest_that_is_none_is_refused(planned):
     (planned.grid.base.out / MANIFEST).write_text("{}")
     with pytest.raises(ValueError, match="is not the manifest of a sweep"):
         run(planned, FakeRace(planned))
+
+
+def test_a_sweep_goes_on_with_the_code_that_it_began_with(planned):
+    first = FakeRace(planned)
+    first.stops_after = 2
+    with pytest.raises(KeyboardInterrupt):
+        run_all(planned, QUIET, first)
+    edited = replace(planned, code={"transformer": "e" * 64})
+    second = FakeRace(edited)
+    with pytest.raises(ValueError, match=r"the code of transformer was .*, is e{12} \(it"):
+        run_all(edited, QUIET, second)
+    assert not second.raced and len(run_all(planned, QUIET, FakeRace(planned)).done) == 6
+
+
+def test_another_architecture_may_join_and_unknown_code_may_not(planned):
+    run_all(planned, QUIET, FakeRace(planned))
+    joined = {**planned.code, "lstm": "1" * 64}
+    sweep_dir.save_manifest(planned.out, planned.shared, planned.grid.manifest(), joined)
+    manifest = json.loads((planned.out / "sweep.json").read_text())
+    assert manifest["code"] == joined
+    del manifest["code"]  # as an older version left it
+    (planned.out / "sweep.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match="the code of transformer was unknown"):
+        run_all(planned, QUIET, FakeRace(planned))
+
+
+def test_a_race_of_code_that_was_edited_meanwhile_is_a_failure(planned):
+    state = run_all(planned, QUIET, FakeRace(planned, train__engine__code_digest="e" * 64))
+    assert not state.done and len(state.failed) == 6
+    assert all("code is eeeeeeeeeeee, the sweep's" in one.error for one in state.failed.values())

@@ -169,3 +169,20 @@ def test_a_file_that_holds_no_laws_is_one_line(tmp_path, text):
     with pytest.raises(ValueError, match=r"is not the laws\.json of a sweep") as refused:
         laws_file.load(tmp_path / "laws.json")
     assert "\n" not in str(refused.value)
+
+
+def test_runs_of_different_code_are_refused(tmp_path):
+    fill(tmp_path, seeds=1, train__engine__code_digest="a" * 64)
+    assert reported(tmp_path)
+    write(tmp_path, record(1_000_000, 1.0, 1, train__engine__code_digest="b" * 64))
+    with pytest.raises(
+        ValueError, match=r"2 versions of the code \(a{12}: 6 runs, b{12}: 1 runs\)"
+    ):
+        read(tmp_path)
+
+
+def test_runs_of_several_commits_that_cannot_be_told_apart_are_said(tmp_path):
+    assert not read(fill(tmp_path, seeds=1)).notes
+    write(tmp_path, record(1_000_000, 1.0, 1, code__commit="c" * 40))
+    text = reported(tmp_path)
+    assert "runs of 2 commits, perhaps of different code" in text and "cccccccccc: 1 runs" in text

@@ -7,10 +7,13 @@ import pytest
 from helpers import folders
 
 from architectures.ngram import numpy_model
+from speedrun.data.loader import TokenStream as stream
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.models import loader
 from speedrun.records import schema
-from speedrun.training import divergence, prepare
+from speedrun.records.summary import config_key
+from speedrun.training import divergence, overfitting, prepare
+from speedrun.training import race as race_
 from speedrun.training import request as request_
 from speedrun.training.prepare import Silent
 from speedrun.training.race import NotScored, race
@@ -79,6 +82,34 @@ def test_counted_documents_are_counted_once_however_large_the_batch(counted, tmp
     assert one.train.epochs == other.train.epochs == 1.0
     assert one.train.num_tokens == other.train.num_tokens
     assert one.score == other.score and one.status == "complete"
+
+
+def test_the_best_weights_are_scored_and_part_the_entry(counted, monkeypatch):
+    """The documents of a small text are read many times within its budget."""
+    settings = (*counted.settings, "recipe.compile=false", "recipe.batch_rows=8")
+    network = {"arch": "transformer", "params": "20K", "backend": "cpu", "settings": settings}
+    request = dataclasses.replace(counted, keep="best", budget_s=6.0, **network)
+    monkeypatch.setattr(overfitting, "MANY_EPOCHS", 0.0)
+    heard, streams = Heard(), []
+    monkeypatch.setattr(race_, "TokenStream", lambda *a, **k: streams.append(a) or stream(*a, **k))
+    finished = race(request, heard, StopFlag(()))
+    engine, record = finished.record.train.engine, finished.record
+    assert record.status == "complete" and record.config["keep"] == "best"
+    assert record.argv[record.argv.index("--keep") + 1] == "best"
+    assert engine["keep"] == "best" and 0 < engine["kept_step"] <= record.train.num_steps
+    best = min(nats for _, nats in engine["validation_curve"])
+    assert engine["kept_nats"] == best and engine["validation_s"] < 0.05 * 6.0
+    left_out = set(streams[0][0].left_out.documents)
+    assert left_out and not left_out & set(streams[0][1].documents), "none of it is held out"
+    run = run_of(loader.architecture("transformer"), record, request.data.path, "there")
+    assert run.keep == "best" and run.as_dict() == record.config
+    config = {key: value for key, value in record.config.items() if key != "keep"}
+    last = record.model_copy(update={"config": config})
+    assert config_key(record) != config_key(last) != ""
+    assert run_of(loader.architecture("transformer"), last, None, "there").keep == "last"
+    if record.train.epochs is not None:
+        assert "overfitting" in [event.kind for event in record.train.events]
+        assert any("the training text was read" in one for one in heard.notices)
 
 
 def fails_after_training(monkeypatch, finding):

@@ -1,0 +1,34 @@
+"""Digest of the code that trains and scores an architecture: its folder and the harness below."""
+
+import hashlib
+from pathlib import Path
+
+import architectures
+from speedrun.models.loader import LoadedArchitecture
+
+_HARNESS = Path(__file__).resolve().parents[1]
+_PACKAGES = ("autotune", "backends", "data", "distributed", "evaluation", "models", "training")
+_SUFFIXES = {".py", ".cpp", ".cu", ".h", ".metal"}
+
+
+def code_digest(architecture: LoadedArchitecture) -> str:
+    """SHA-256 of the files; the same wherever they lie, and with the line ends of any system.
+
+    Not among them is code that no score depends on: the command line, views, reports.
+    """
+    shared = Path(architectures.__file__).parent
+    found = [(f"speedrun/{path.name}", path) for path in _HARNESS.glob("*.py")]
+    found += [(f"architectures/{path.name}", path) for path in shared.glob("*.py")]
+    for name in _PACKAGES:
+        found += _inside(f"speedrun/{name}", _HARNESS / name)
+    found += _inside("architecture", architecture.folder)
+    digest = hashlib.sha256()
+    for name, path in sorted(found):
+        content = path.read_bytes().replace(b"\r\n", b"\n")
+        digest.update(f"{name}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
+    return digest.hexdigest()
+
+
+def _inside(name: str, folder: Path) -> list[tuple[str, Path]]:
+    files = (path for path in folder.rglob("*") if path.suffix in _SUFFIXES and path.is_file())
+    return [(f"{name}/{path.relative_to(folder).as_posix()}", path) for path in files]

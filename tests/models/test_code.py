@@ -1,0 +1,53 @@
+"""The digest of the code changes with what a score depends on, and with nothing else."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from helpers import folders
+
+from speedrun.models import code, loader
+
+
+@pytest.fixture
+def digest(tmp_path, monkeypatch):
+    """`digest()` of a plug-in beside a copy of the harness; both may be edited."""
+    harness = Path(shutil.copytree(code._HARNESS, tmp_path / "speedrun"))
+    folder = folders.write(tmp_path / "mine", folders.looking_ahead())
+    monkeypatch.setattr(code, "_HARNESS", harness)
+    return lambda: code.code_digest(loader.architecture(str(folder)))
+
+
+def edit(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n# another line\n")
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["speedrun/training/trainer.py", "speedrun/config.py", "speedrun/backends/torch/losses.py"],
+)
+def test_an_edit_of_the_harness_is_another_digest(digest, tmp_path, file):
+    before = digest()
+    edit(tmp_path / file)
+    assert digest() != before
+
+
+def test_an_edit_of_the_architecture_is_another_digest(digest, tmp_path):
+    before = digest()
+    edit(tmp_path / "mine" / "torch_model.py")
+    assert digest() != before
+
+
+def test_what_no_score_depends_on_changes_nothing(digest, tmp_path):
+    before = digest()
+    for file in ("speedrun/cli/app.py", "speedrun/ui/live.py", "speedrun/sweep/report.py"):
+        edit(tmp_path / file)
+    (tmp_path / "mine" / "README.md").write_text("Words.")
+    model = tmp_path / "mine" / "torch_model.py"
+    model.write_bytes(model.read_bytes().replace(b"\n", b"\r\n"))
+    assert digest() == before
+
+
+def test_architectures_have_digests_of_their_own():
+    digests = {code.code_digest(loader.architecture(n)) for n in loader.architecture_names()}
+    assert len(digests) == len(loader.architecture_names())
