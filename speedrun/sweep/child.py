@@ -8,7 +8,6 @@ error.
 
 import contextlib
 import dataclasses
-import signal
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -25,6 +24,7 @@ from speedrun.training.run_names import settle_abandoned
 
 POLL_S = 0.25
 SILENT_S = 2.0  # after which a line says how old it is
+KILLED = -9  # what SIGKILL gives where there are signals
 JUDGE_S = 1.0  # between decisions of early stopping
 
 HasLost = Callable[[Curve], bool]
@@ -57,7 +57,7 @@ def race(request: RunRequest, has_lost: HasLost | None = None) -> Generator[str,
             if has_lost is not None and curve and time.monotonic() - judged_s > JUDGE_S:
                 judged_s = time.monotonic()
                 if has_lost(curve):
-                    return Ended(exit_code=-signal.SIGKILL, stopped_at=curve[-1][0])
+                    return Ended(exit_code=KILLED, stopped_at=curve[-1][0])
             with contextlib.suppress(ChildTimeout):
                 message = child.receive(POLL_S)
                 if message["kind"] == "finished":
