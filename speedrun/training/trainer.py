@@ -245,8 +245,11 @@ class _Trainer:
         return most is not None and stream is not None and (stream.epochs or 0.0) >= most
 
     def _step(self, rows: Rows, lr_scale: float) -> None:
-        for retry in common.step_with_retry(self._engine, rows, lr_scale):
+        retries = common.step_with_retry(self._engine, rows, lr_scale)
+        if retries:  # smaller pieces are compiled again, which is no stall
+            self._engine.sync()
             self._clock.excuse()
+        for retry in retries:
             what = f"out of memory ({retry.reason}); micro-batch now {retry.micro_batch_rows} rows"
             self._training.note(self._clock.share(), "out_of_memory", what)
 

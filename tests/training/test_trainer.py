@@ -138,6 +138,25 @@ def test_a_stop_request_ends_training_after_the_step(trained, clock, fake_time):
     assert (training.status, training.num_steps) == ("interrupted", 10)
 
 
+def test_compiling_again_after_out_of_memory_is_no_stall(trained, clock, fake_time):
+    """Smaller pieces have another shape: the step that is taken again compiles for seconds."""
+
+    class Compiled(FakeEngine):
+        def halve_micro_batch(self):
+            self.pending_s += 20.0
+            fake_time.advance(20.0)
+            return super().halve_micro_batch()
+
+    engine = Compiled(fake_time, step_s=0.2)
+
+    def shrink(_):
+        engine.fits_rows = 2 if clock.share() > 0.3 else ROWS
+
+    training = trained(engine, before=shrink)
+    assert kinds(training) == ["out_of_memory"] and training.status == "complete"
+    assert clock.suspended_s == 0.0 and clock.accounts["train"] > 50
+
+
 def test_out_of_memory_halves_the_micro_batch_on_the_clock(trained, clock, fake_time):
     engine = FakeEngine(fake_time, 1.0)
 
