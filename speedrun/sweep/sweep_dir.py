@@ -15,11 +15,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import filelock
-
 from speedrun.records.files import record_paths
 from speedrun.records.schema import Record, load
 from speedrun.scaling_laws.laws_file import MANIFEST, read_manifest
+from speedrun.system import locks
 from speedrun.system.files import write_atomic
 
 FAILURES = "failures.jsonl"
@@ -55,21 +54,27 @@ class Failure:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the directory's lock; ValueError where another sweep does, or nothing can be written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / ".sweep.lock")
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise ValueError(
-            f"--out {folder}: another sweep is running there; wait for it or choose another"
-            " directory"
-        ) from None
-    except OSError as error:
-        raise ValueError(
-            f"--out {folder}: cannot write there ({error.strerror}); choose another directory"
-        ) from None
-    with lock:
+    """Hold the directory's lock; ValueError where another sweep does, or nothing can be written.
+
+    On a file system without locks there is none to hold.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = locks.acquire(folder / ".sweep.lock")
+        except OSError as error:
+            if error.errno not in locks.UNSUPPORTED:
+                raise ValueError(
+                    f"--out {folder}: cannot write there ({error.strerror}); choose another"
+                    " directory"
+                ) from None
+        else:
+            if lock is None:
+                raise ValueError(
+                    f"--out {folder}: another sweep is running there; wait for it or choose"
+                    " another directory"
+                )
+            held.callback(lock.release)
         yield
 
 

@@ -1,5 +1,6 @@
 """A sweep resumes where it stopped, survives races that fail, and shows its progress."""
 
+import errno
 import io
 import json
 from dataclasses import replace
@@ -151,6 +152,15 @@ def test_both_views_tell_starts_results_and_failures(planned, capsys):
     assert start.startswith("racing transformer 20K, 0.02 min, seed 0; 5 of 6 done, 1 left, until")
     assert end.startswith("transformer 20K, 0.02 min, seed 0: ") and end.endswith(" tokens/s")
     assert after == "6 of 6 done"
+
+
+def test_a_file_system_without_locks_is_no_reason_to_refuse(tmp_path, monkeypatch):
+    def no_locks(path):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("speedrun.system.locks.acquire", no_locks)
+    with sweep_dir.locked(tmp_path / "new"):
+        assert (tmp_path / "new").is_dir()
 
 
 def test_two_sweeps_do_not_work_in_one_directory(tmp_path):
