@@ -24,7 +24,6 @@ PROGRAM_BYTES = 460e6
 # A race also keeps the initial weights, copies all of them for its checks and its files, and
 # Muon stacks those of one shape: bytes per parameter.
 COPY_BYTES = 12
-COUNT_BYTES = 100  # per number of a counted model, while it is turned into probabilities
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,12 +118,4 @@ def of_race(
         gradients=held.gradients,
         optimizer=held.optimizer,
         copies=COPY_BYTES * model.num_params,
-    )
-
-
-def of_counts(model: ModelConfig) -> Memory:
-    """Memory of a race of a model that is counted."""
-    counts = COUNT_BYTES * model.num_params
-    return Memory(
-        weights=counts, gradients=0.0, optimizer=0.0, program=PROGRAM_BYTES, is_mixed=False
     )

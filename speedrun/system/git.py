@@ -72,8 +72,9 @@ def _git(folder: Path, deadline_s: float, *args: str) -> str:
     except subprocess.TimeoutExpired:
         raise _GitFailed(f"git did not answer within {TIMEOUT_S:g} s: try git status") from None
     except OSError as error:
-        reason = "is not installed" if isinstance(error, FileNotFoundError) else error.strerror
-        raise _GitFailed(f"git {reason}: install it, or mend its rights") from None
+        if isinstance(error, FileNotFoundError):
+            raise _GitFailed("git is not installed: install it") from None
+        raise _GitFailed(f"git does not start ({error.strerror}): mend its rights") from None
     if done.returncode == 0:
         return done.stdout
     if "dubious ownership" in done.stderr:

@@ -24,7 +24,9 @@ MEASURED: list[tuple[str, str, tuple[str, ...], float]] = [
     ("transformer", "10M", (), 1.55e9),
     ("transformer", "10M", ("recipe.batch_rows=2",), 0.77e9),
     ("transformer", "10M", ("recipe.batch_rows=6",), 0.92e9),
+    ("transformer", "10M", ("recipe.batch_rows=6", "recipe.compile=true"), 1.04e9),
     ("transformer", "medium", ("recipe.batch_rows=1",), 3.57e9),
+    ("transformer", "medium", ("recipe.batch_rows=3",), 5.33e9),
     ("lstm", "2M", (), 0.71e9),
     ("lstm", "10M", ("recipe.batch_rows=2",), 0.81e9),
     ("lstm", "10M", ("recipe.batch_rows=6",), 0.88e9),
@@ -70,28 +72,31 @@ def test_a_race_that_fits_is_not_refused(on, arch, params, settings, peak):
 def test_plenty_is_silent_and_little_is_a_remark(on):
     assert on(64 * GB, "transformer", "2M").check() is None
     short = on(0.75 * GB, "transformer", "2M").check()
-    pattern = r"about 0\.\d+ GB of memory are needed, 0\.75 GB are free: it may run out"
+    pattern = (
+        r"--params 2M: about 0\.\d+ GB of memory are needed, 0\.75 GB are free, it may run out;"
+        r" what fits: --set recipe\.micro_batch_rows=\d+ or --params [\d.]+[KM]"
+    )
     assert short and re.fullmatch(pattern, short)
 
 
 def test_a_refusal_names_the_rows_and_the_size_that_fit(on):
     def needs(*asked: str) -> float:
-        fit = on(12 * GB, "transformer", *asked)
+        fit = on(5 * GB, "transformer", *asked)
         return memory.MOST * fit._needs(fit.checked.run(4096).model, fit._rows)
 
     with pytest.raises(ValueError) as refused:
-        on(12 * GB, "transformer", "400M").check()
+        on(5 * GB, "transformer", "150M").check()
     found = re.fullmatch(
-        r"--params 400M: about (\d+\.\d) GB of memory are needed, 12 GB are free; what fits:"
+        r"--params 150M: about ([\d.]+) GB of memory are needed, 5\.00 GB are free; what fits:"
         r" --set recipe\.micro_batch_rows=(\d+) or --params (\d+)M",
         str(refused.value),
     )
     assert found, str(refused.value)
     rows, size = int(found[2]), int(found[3])
     assert 16 % rows == 0
-    assert needs("400M", f"recipe.micro_batch_rows={rows}") <= 12 * GB
-    assert needs("400M", f"recipe.micro_batch_rows={2 * rows}") > 12 * GB
-    assert needs(f"{size}M") <= 12 * GB < needs(f"{size * 1.1:.0f}M")
+    assert needs("150M", f"recipe.micro_batch_rows={rows}") <= 5 * GB
+    assert needs("150M", f"recipe.micro_batch_rows={2 * rows}") > 5 * GB
+    assert needs(f"{size}M") <= 5 * GB < needs(f"{size * 1.1:.0f}M")
 
 
 def test_where_no_row_fits_only_a_size_is_named(on):
@@ -104,9 +109,8 @@ def test_nothing_that_fits_is_said(on):
         on(0.1 * GB, "lstm", "2M").check()
 
 
-def test_counts_are_estimated_too(on):
-    with pytest.raises(ValueError, match=r"--params 1B: about .* what fits: --params \d+M$"):
-        on(8 * GB, "ngram", "1B").check()
+def test_counts_have_no_check(on):
+    assert on(8 * GB, "ngram", "1B").check() is None
 
 
 def test_an_accelerator_of_its_own_takes_smaller_pieces_by_itself(on):
