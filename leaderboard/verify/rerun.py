@@ -13,6 +13,7 @@ from typing import get_args
 from leaderboard.attestations import Rerun
 from leaderboard.verify.case import Case, Request
 from speedrun.autotune import tune
+from speedrun.config import Data
 from speedrun.device import Device
 from speedrun.protocols import Architecture
 from speedrun.records.schema import Record
@@ -36,14 +37,15 @@ def race_again(
 ) -> Finished:
     """New run of a record's config and seed. Raises ValueError if it ends without a score."""
     record = case.record
-    data = request.data or restore.place_of_data(record, case.folder)
-    run = restore.run_of(architecture, record, data, case.where)
+    data = Data(path=request.data, text_field=request.text_field)
+    data = restore.data_of(record, case.folder, data)
+    run = restore.run_of(architecture, record, data.path, case.where)
     again = RunRequest(
         arch=request.arch or record.arch,
         budget_s=run.budget_s,
         backend=device.name,
         seed=run.seed,
-        data=replace(run.data, text_field=request.text_field),
+        data=replace(run.data, text_field=data.text_field),
         out=Path("runs"),
         tune=tune_mode(record),
         again=run,

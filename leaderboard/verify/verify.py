@@ -9,6 +9,7 @@ from leaderboard.verify import contamination, rerun, rescore
 from leaderboard.verify.case import Case, Request
 from speedrun import __version__
 from speedrun.backends import registry
+from speedrun.config import Data
 from speedrun.data import heldout as splits
 from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source, SourceUnavailable
@@ -84,9 +85,8 @@ def _open(case: Case, request: Request, watcher: Callbacks) -> tuple[Source, Hel
         raise ValueError(
             f"{num_docs} held-out documents are recorded; allowed are 2 to {_MAX_DOCS}"
         )
-    source = restore.open_data(
-        record, case.folder, request.data, watcher.notice, request.text_field
-    )
+    wanted = Data(path=request.data, text_field=request.text_field, eval_docs=num_docs)
+    source = restore.open_data(record, case.folder, wanted, watcher.notice)
     heldout = splits.pin(source, num_docs)
     name, own = sanitize(source.name), sanitize(record.data.name)
     if heldout.fingerprint != record.data.heldout_fingerprint:

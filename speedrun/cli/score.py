@@ -21,6 +21,8 @@ class ScoreOptions:
     ----------
     data
         The data of the run, as for a race. Default: where the run was trained from.
+    text_field
+        As for a race.
     device
         auto, or a device that doctor lists, such as cpu.
     arch
@@ -30,6 +32,7 @@ class ScoreOptions:
     """
 
     data: str | None = None
+    text_field: str | None = None
     device: DeviceName = "auto"
     arch: str | None = None
     json_: Json = False
@@ -50,7 +53,8 @@ def score(
     stopping = interrupts.current()
     stopping.outcome = f"{run} is as it was: the same command scores it"
     console = Console(stderr=options.json_)
-    request = Request(data=options.data, device=options.device, arch=options.arch)
+    names = ("data", "text_field", "device", "arch")
+    request = Request(**{name: getattr(options, name) for name in names})
     with live.view(console) as view:
         record = score_later(run, request, view)
     stopping.outcome = f"recorded as {record.status} in {run}"

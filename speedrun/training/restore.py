@@ -103,33 +103,25 @@ def own_device(record: Record, architecture: Architecture, name: str) -> Device:
     return registry.device(name, architecture)
 
 
-def place_of_data(record: Record, folder: Path | None) -> str | None:
-    """The place of a run's data, as `--data` takes it: None for the hub."""
+def data_of(record: Record, folder: Path | None, wanted: Data) -> Data:
+    """The data wanted, or without a path those that the run's folder remembers."""
+    if wanted.path is not None:
+        return wanted
     facts = {} if folder is None else local_facts(folder)
-    return facts.get("data", open.STORYBOOK if record.data.source == "storybook" else None)
+    path = facts.get("data", open.STORYBOOK if record.data.source == "storybook" else None)
+    text_field = wanted.text_field or facts.get("text_field")
+    return dataclasses.replace(wanted, path=path, text_field=text_field)
 
 
 def open_data(
-    record: Record,
-    folder: Path | None,
-    given: str | None,
-    notice: Callable[[str], None],
-    text_field: str | None = None,
+    record: Record, folder: Path | None, wanted: Data, notice: Callable[[str], None]
 ) -> Source:
-    """The data of a run: those given, else from where they were; ValueError.
-
-    Whether they are still the same is to be checked.
-    """
-    place = place_of_data(record, folder) if given is None else given
-    if given is None and folder is not None and text_field is None:
-        text_field = local_facts(folder).get("text_field")
-    asked = record.config["data"].get("eval_docs", Data.eval_docs)
-    num_docs = record.score.num_docs if record.score else asked
+    """Open `data_of` a run; ValueError. Whether they are still the same is to be checked."""
+    found = data_of(record, folder, wanted)
     try:
-        wanted = Data(path=place, text_field=text_field, eval_docs=num_docs)
-        return open.open_source(wanted, notice, to_train=False)
+        return open.open_source(found, notice, to_train=False)
     except ValueError as error:
-        if place == given:
+        if found.path == wanted.path:
             raise
         raise ValueError(
             f"{folder}: its data are not where they were ({error}); give them with --data PATH"

@@ -1,13 +1,15 @@
 """Score a run that was trained and not scored: what its race would have done, off the clock."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from speedrun import __version__
+from speedrun.config import Run
 from speedrun.data import heldout
 from speedrun.data.heldout import HeldOut
+from speedrun.data.source import Source
 from speedrun.evaluation import fairness
 from speedrun.evaluation import score as evaluate
 from speedrun.evaluation.fairness import UnfairModelError
@@ -31,6 +33,7 @@ class Request:
     """Options of a later score: data, device and architecture."""
 
     data: str | None = None  # None: where the run remembers its data
+    text_field: str | None = None
     device: str = "auto"
     arch: str | None = None  # its folder, of a run that was raced with one
 
@@ -62,14 +65,16 @@ def _finish(folder: Path, trained: Record, request: Request, callbacks: Callback
         architecture = restore.architecture_of(trained, request.arch, str(folder))
         device = restore.own_device(trained, architecture, request.device).name
         callbacks.phase("opening the data")
-        pinned = _held_out(folder, trained, request.data, callbacks.notice)
+        run = restore.run_of(architecture, trained, None, str(folder))
+        data = replace(run.data, path=request.data, text_field=request.text_field)
+        source = restore.open_data(trained, folder, data, callbacks.notice)
+        pinned = _held_out(folder, trained, source, data.eval_docs)
         callbacks.phase("building the model")
         found = restore.load_run(folder, device, request.arch)
         callbacks.phase(evaluate.title(architecture.LIKELIHOOD))
         with restore.one_line_errors(found.architecture, str(folder)):
-            score, problem = _score(found, pinned, callbacks.scoring)
+            score, problem = _score(found, run, pinned, callbacks.scoring)
     if problem:
-        run = restore.run_of(found.architecture, trained, None, str(folder))
         told = outcome.unscored(problem, trained, divergence.advice(run, found.architecture))
     else:
         with clock.account("sample"):
@@ -99,15 +104,14 @@ def _finish(folder: Path, trained: Record, request: Request, callbacks: Callback
 
 
 def _score(
-    found: Restored, pinned: HeldOut, watch: Callable[[float], None]
+    found: Restored, run: Run, pinned: HeldOut, watch: Callable[[float], None]
 ) -> tuple[Score | None, str]:
     """The score of a model that passes the fairness checks; UnfairModelError for any other.
 
     In place of a score, what is wrong where training turns out to have diverged.
     """
     model, likelihood = found.model, found.architecture.LIKELIHOOD
-    stride = found.record.config["data"]["stride"]
-    config = ScoringConfig(context=model.context, stride=stride, likelihood=likelihood)
+    config = ScoringConfig(context=model.context, stride=run.data.stride, likelihood=likelihood)
     documents = evaluate.encode(pinned, found.tokenizer)
     try:
         fairness.check(found.engine, model.vocab, model.context, likelihood)
@@ -120,12 +124,9 @@ def _score(
         return None, problem
 
 
-def _held_out(
-    folder: Path, trained: Record, given: str | None, notice: Callable[[str], None]
-) -> HeldOut:
-    """The held-out documents of the run; ValueError where they are not to be had."""
-    source = restore.open_data(trained, folder, given, notice)
-    pinned = heldout.pin(source, trained.config["data"]["eval_docs"])
+def _held_out(folder: Path, trained: Record, source: Source, num_docs: int | None) -> HeldOut:
+    """The held-out documents of the run; ValueError where the data are not its own."""
+    pinned = heldout.pin(source, num_docs)
     is_local = trained.data.source == source.origin == "local"
     if pinned.fingerprint != trained.data.heldout_fingerprint or (
         is_local and source.train_fingerprint != trained.data.train_fingerprint

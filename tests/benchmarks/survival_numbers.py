@@ -1,6 +1,6 @@
 """Races stopped at random moments: what is torn, lost or left behind, and what is not said.
 
-    python tests/benchmarks/survival_numbers.py --data PATH [--arch ngram] [--signal KILL] [--times 200]
+    python tests/benchmarks/survival_numbers.py --data PATH [--arch ngram] [--signal KILL]
 
 A race of seconds is stopped between its start and its end: at even moments, while its model is
 written, and while it is scored. The next race in the same folder cleans up; then every file is
