@@ -42,6 +42,7 @@ def test_a_race_leaves_whole_run_directories(raced):
     shown, folders = raced
     assert [f.name[-1] for f in folders] == ["0", "1"]
     files = {"record.json", "model.safetensors", "tokenizer.json", "log.jsonl", "samples.txt"}
+    files |= {"local.json"}
     for folder in folders:
         assert {file.name for file in folder.iterdir()} == files
         record = load(folder / "record.json")
