@@ -17,6 +17,7 @@ def finish(plan: Plan, notice: Notice) -> None:
             continue
         request = Request(
             data=race.request.data.path,
+            text_field=race.request.data.text_field,
             device=record.device,
             arch=race.request.arch if loader.is_path(race.request.arch) else None,
         )

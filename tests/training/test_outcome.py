@@ -212,7 +212,7 @@ def test_a_run_that_cannot_be_scored_later_says_why_and_stays(counted, stories, 
 
     whole = stories.read_text()
     try:
-        stories.write_text(whole + '{"text": "One more story."}\n')
+        stories.write_text(f'{whole.rstrip()}\n{{"text": "One more story."}}\n')
         assert "they were changed, or are others: give the right ones" in refused()
         stories.unlink()
         assert "its data are not where they were" in refused()
