@@ -4,11 +4,13 @@ import contextlib
 import os
 import re
 import signal
+import threading
+import time
 from pathlib import Path
 
 import psutil
 import pytest
-from helpers.command_line import FAST, TINY, refused, runs, the_error
+from helpers.command_line import FAST, TINY, command, refused, runs, the_error
 from helpers.process_groups import (
     ROOT,
     TORCHRUN,
@@ -20,6 +22,7 @@ from helpers.process_groups import (
 )
 
 from speedrun.records.schema import load
+from speedrun.training import distributed
 
 pytest.importorskip("torch")
 
@@ -51,16 +54,6 @@ def test_two_processes_race_and_leave_one_record_a_seed(stories, tmp_path):
     assert "Traceback" not in errors and "error:" not in errors
 
 
-@pytest.mark.slow
-def test_a_mistake_of_all_processes_is_said_once(stories, tmp_path):
-    arguments = ["--data", str(stories), "--out", str(tmp_path / "runs"), *TINY]
-    code, _, errors = launched([*RUN, *arguments, "--set", "recipe.batch_rows=9"])
-    assert code != 0
-    assert "take a multiple of 2, such as --set recipe.batch_rows=8" in the_error(errors)
-    assert set(re.findall(r"exitcode\s*: (-?\d+)", errors)) == {"2"}, errors
-    assert not (tmp_path / "runs").exists()
-
-
 @pytest.mark.parametrize(
     ("args", "says"),
     [
@@ -72,11 +65,40 @@ def test_a_mistake_of_all_processes_is_said_once(stories, tmp_path):
         (["--set", "recipe.batch_rows=1"], "--set recipe.batch_rows=2"),
     ],
 )
-def test_what_several_processes_cannot_do_is_one_line(args, says, monkeypatch):
-    ranks = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "2"}
-    for name, value in (VARIABLES | ranks).items():
-        monkeypatch.setenv(name, value)
+def test_what_several_processes_cannot_do_is_one_line(args, says, as_rank):
+    as_rank(0)
     assert says in refused(*args)
+
+
+@pytest.fixture
+def as_rank(monkeypatch):
+    """`as_rank(1)`: this process is the second of two."""
+
+    def be(rank: int) -> None:
+        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2}
+        for name, value in (VARIABLES | place).items():
+            monkeypatch.setenv(name, str(value))
+
+    return be
+
+
+def test_a_mistake_of_all_processes_is_said_once(as_rank):
+    """The others wait silently until the launcher, whose rank 0 has ended, asks them to end."""
+    as_rank(1)
+    over, before = threading.Event(), signal.signal(signal.SIGTERM, lambda *_: None)
+
+    def ask() -> None:
+        while not over.wait(0.2):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    since_s = time.monotonic()
+    threading.Thread(target=ask).start()
+    try:
+        assert command("--set", "recipe.batch_rows=9") == (2, "", "")
+        assert 0.2 <= time.monotonic() - since_s < distributed._MAX_GRACE_S
+    finally:
+        over.set()
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager
