@@ -33,8 +33,8 @@ def devices(of: Container[str] | None = None) -> list[Device]:
 def device(choice: str, architecture: Architecture | None = None) -> Device:
     """The device `--device` asks for; `auto` is the best that the architecture runs on."""
     written = backend_names() if architecture is None else architecture.backends()
-    # To import a framework takes seconds: only what the architecture is written for may be enough.
-    for row in devices(written):
+    # To import a framework takes seconds: only those that may be asked for are.
+    for row in devices([choice] if choice in written else written):
         if row.available and choice in ("auto", row.name, row.backend):
             return row
     rows = devices()
