@@ -82,11 +82,7 @@ def of_weights(weights: Weights) -> str | None:
 
 
 def of_failed_check(
-    finding: str,
-    weights: Weights,
-    initial: Weights,
-    vocab: int,
-    losses: Sequence[tuple[float, float | None]],
+    weights: Weights, initial: Weights, vocab: int, losses: Sequence[tuple[float, float | None]]
 ) -> str | None:
     """The finding where a blow-up explains a failed fairness check; None where nothing does.
 
@@ -95,14 +91,16 @@ def of_failed_check(
     if not initial:  # counts do not blow up
         return None
     largest, before = _largest(weights), max(1.0, _largest(initial))
-    last_nats, chance = (losses[-1][1] or math.inf) if losses else 0.0, math.log(vocab)
-    if last_nats > chance:
-        shown = f"the loss is {last_nats:,.4g} nats a token where chance is {chance:.3g}"
+    last_nats, chance = losses[-1][1] if losses else 0.0, math.log(vocab)
+    if last_nats is None or last_nats > chance:
+        shown = (
+            f"the loss is {last_nats or math.nan:,.4g} nats a token where chance is {chance:.3g}"
+        )
     elif largest > GROWTH * before:
         shown = f"the largest weight is {largest:,.3g}, of the initial ones {before:,.3g}"
     else:
         return None
-    return f"{shown}: numbers so large are rounded too coarsely to be scored ({finding})"
+    return f"{shown}: numbers so large are rounded too coarsely to be scored"
 
 
 def of_error(
@@ -117,7 +115,7 @@ def of_error(
     if isinstance(error, ScoreNotFinite):
         return str(error)
     initial = architecture.initial(model, seed)
-    return of_failed_check(str(error), engine.weights(), initial, model.vocab, losses)
+    return of_failed_check(engine.weights(), initial, model.vocab, losses)
 
 
 def _largest(weights: Mapping[str, NDArray[Any]]) -> float:
