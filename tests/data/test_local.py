@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import sys
 
 import pytest
 
@@ -22,6 +24,14 @@ def folder(write_file, kind, tmp_path):
         write_file(kind, tmp_path / "data" / f"train-{number:05d}-of-00003", documents)
     write_file(kind, tmp_path / "data" / "validation-00000-of-00001", HELD_OUT)
     return tmp_path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text on other systems")
+def test_names_that_are_no_text_are_read(folder):
+    odd = folder / os.fsdecode(b"donn\xe9es")
+    odd.mkdir()
+    (folder / "data").rename(odd / "data")
+    assert list(LocalFiles(odd).train()) == TRAIN and LocalFiles(odd).heldout(None) == HELD_OUT
 
 
 def resumes_anywhere(path, expected: list[str]) -> bool:

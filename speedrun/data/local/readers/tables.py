@@ -3,6 +3,7 @@
 import bisect
 import contextlib
 import itertools
+import os
 from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
@@ -93,7 +94,9 @@ class Parquet(Table):
         import pyarrow.parquet
 
         with self.said_in_one_line():
-            return pyarrow.parquet.ParquetFile(self.file, buffer_size=_BUFFER_BYTES)
+            # As bytes: a name may be no text.
+            opened = pyarrow.OSFile(os.fsencode(self.file))
+            return pyarrow.parquet.ParquetFile(opened, buffer_size=_BUFFER_BYTES)
 
     def schema(self) -> Any:
         """The schema in the footer."""
@@ -123,7 +126,7 @@ class Arrow(Table):
         import pyarrow
         import pyarrow.ipc
 
-        with pyarrow.memory_map(str(self.file)) as stream:
+        with pyarrow.memory_map(os.fsencode(self.file)) as stream:
             if stream.read(6) == b"ARROW1":
                 reader = pyarrow.ipc.open_file(stream)
                 yield reader.schema, map(reader.get_batch, range(reader.num_record_batches))
