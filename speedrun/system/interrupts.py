@@ -9,12 +9,13 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from types import FrameType
 from typing import Any, Self
 
-ANSWER_S = 1.6  # until the process ends, in whatever code it is
+ANSWER_S = 1.2  # until the process ends, in whatever code it is
 SAME_S = 0.25  # shells, `timeout` and launchers send one request twice
 _SHOW_CURSOR = "\x1b[?25h"
 
@@ -63,12 +64,14 @@ class Stopping:
         threading.Thread(target=self._watch, name="signals", daemon=True).start()
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         global _current
         if _current is not self:
             return
         if self._until_exit:
             self._is_raised = True  # no handler of ours may fail while the interpreter ends
+            if self.number is not None and isinstance(error, SystemExit):
+                _exit_at_once(error.code)  # the interpreter with its libraries may take seconds
             return
         _current = _INERT
         for number, handler in self._before.items():
@@ -122,6 +125,13 @@ class Stopping:
     def _leave(self) -> None:
         _tell(self.claim())
         os._exit(self.exit_code)
+
+
+def _exit_at_once(code: str | int | None) -> None:
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 def _tell(line: str) -> None:

@@ -90,6 +90,20 @@ def test_an_end_that_hangs_is_cut_short():
     assert process.returncode == 130
 
 
+def test_a_stopped_command_does_not_wait_for_the_interpreter_to_end():
+    body = """import atexit; atexit.register(time.sleep, 60)
+    try: time.sleep(60)
+    except KeyboardInterrupt: print("said", file=sys.stderr); sys.exit(stopping.exit_code)
+"""
+    with child(body) as process:
+        time.sleep(0.3)
+        started_s = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (143, "said\n")
+    assert time.monotonic() - started_s < 10
+
+
 @pytest.mark.parametrize("launcher", [["nohup"], []])
 def test_a_hang_up_that_nohup_ignores_stays_ignored(launcher):
     code = CHILD.format(body="time.sleep(0.4); print('on')", answer_s=ANSWER_S)
