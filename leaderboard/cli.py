@@ -31,7 +31,7 @@ from speedrun.records.sanitize import brief, sanitize
 from speedrun.records.summary import summarize
 from speedrun.system.files import write_atomic
 from speedrun.system.paths import cache_dir
-from speedrun.text import StrictInt
+from speedrun.text import StrictInt, counted
 
 MAX_PROBLEMS = 10  # printed without --check
 WIDE = 240  # columns of a table that is not printed to a terminal
@@ -220,7 +220,7 @@ def leaderboard(
         text = json.dumps(plain.boards(boards, problems), indent=1, ensure_ascii=True)
         _write(to, "leaderboard.json", f"{text}\n")
     if check and problems:
-        raise ValueError(f"{store.url}: {len(problems)} problem(s), see above")
+        raise ValueError(f"{store.url}: {counted(len(problems), 'problem')}, see above")
 
 
 def _console() -> Console:

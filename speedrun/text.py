@@ -73,6 +73,11 @@ def count(number: float) -> str:
     return f"{number / 1e12:.3g}T" if number >= 1e12 else format_size(number)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 step`, `2,000 steps`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def format_size(number: float) -> str:
     """A number of parameters or tokens with three digits: 2_031_616 as `2.03M`."""
     for unit, scale in (("B", 10**9), ("M", 10**6), ("K", 10**3)):

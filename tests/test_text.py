@@ -67,3 +67,7 @@ def test_nearest_offers_close_names():
     many = [f"recipe.{letter}" for letter in "abcdefghijklmnopqrs"]
     assert str(nearest("c", many, "key")) == "unknown key 'c': did you mean recipe.c?"
     assert "recipe.s" in str(nearest("model", many, "key"))
+
+
+def test_one_thing_is_none_of_several():
+    assert [text.counted(n, "step") for n in (0, 1, 2000)] == ["0 steps", "1 step", "2,000 steps"]

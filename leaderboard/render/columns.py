@@ -61,6 +61,11 @@ def machine(run: Summary) -> str:
     return run.backend if run.backend == run.device else f"{run.backend} {run.device}"
 
 
+def _tokens(mean: float) -> str:
+    """Tokens in millions, which compare at a glance; fewer than 0.1M in full."""
+    return f"{mean / 1e6:,.2f}M" if mean >= 1e5 else f"{mean:,.0f}"
+
+
 class Column(NamedTuple):
     """Column of the table: title, alignment, and the cell of an entry."""
 
@@ -75,7 +80,7 @@ COLUMNS: Sequence[Column] = (
     Column("n", True, lambda entry: str(entry.bits_per_byte.n), 10),
     Column("perplexity (vocab)", True, _perplexity, 7),
     Column("parameters", True, lambda entry: format_size(entry.first.num_params), 9),
-    Column("tokens", True, lambda entry: f"{entry.num_tokens.mean / 1e6:,.2f}M", 8),
+    Column("tokens", True, lambda entry: _tokens(entry.num_tokens.mean), 8),
     Column("tokens/s", True, lambda entry: f"{entry.tokens_per_s.mean:,.0f}", 5),
     Column("architecture", False, lambda entry: entry.first.arch, 6),
     Column("backend", False, lambda entry: machine(entry.first), 3),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from leaderboard.rank import Board
 from leaderboard.render import columns
 from speedrun.records.sanitize import markdown
+from speedrun.text import counted
 
 FILE = "LEADERBOARD.md"
 COMMAND = "python run.py leaderboard --format markdown --to ."
@@ -22,7 +23,7 @@ def render(boards: Sequence[Board]) -> str:
         lines += ["", f"## {markdown(board.track.label)}", "", markdown(columns.record_line(board))]
         lines += ["", *_table(board)]
         if board.unranked:
-            lines += ["", f"{len(board.unranked)} more run(s) are not ranked."]
+            lines += ["", f"Not ranked: {counted(len(board.unranked), 'more run')}."]
     legend = columns.LEGEND.replace("*", "\\*")
     lines += ["", f"{legend}." if boards else "There are no records yet."]
     return "\n".join(lines) + "\n"

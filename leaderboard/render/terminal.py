@@ -25,11 +25,12 @@ def show(console: Console, boards: Sequence[Board], top: int) -> None:
         dropped |= dict.fromkeys(c.title for c in COLUMNS if c not in columns)
         console.print(Text(sanitize(board.track.label), style="bold"))
         console.print(Text(sanitize(shared.record_line(board))), soft_wrap=True)
-        console.print(_table(entries, columns))
+        if entries:
+            console.print(_table(entries, columns))
         if left := len(board.entries) - len(entries):
             console.print(Text(f"and {left:,} more: --top 0 shows all", style="dim"))
         for run in board.unranked[: top or None]:
-            what = f"not ranked: {run.arch}, seed {run.seed} ({run.unranked_because})"
+            what = f"not ranked: {run.id[:8]}, {run.arch}, seed {run.seed} ({run.unranked_because})"
             console.print(Text(sanitize(what), style="dim"))
         console.print()
     if dropped:

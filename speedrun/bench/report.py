@@ -110,7 +110,8 @@ def _rate(row: Row, kind: Kind, *, is_busy: bool) -> str:
     samples = row.samples(kind)
     if is_busy and len(samples) > 1:
         return f"{format_size(min(samples))}-{format_size(max(samples))}"
-    return f"{format_size(row.median(kind))} ±{row.spread(kind):.0%}"
+    spread = f" ±{row.spread(kind):.0%}" if len(samples) > 1 else ""
+    return f"{format_size(row.median(kind))}{spread}"
 
 
 def _profile(row: Row, parts_s: dict[str, float]) -> Table:

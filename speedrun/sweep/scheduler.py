@@ -17,6 +17,7 @@ from speedrun.sweep.executor import Running, State, Watcher, begin, conclude, ju
 from speedrun.sweep.grid import Plan, PlannedRace, differing
 from speedrun.sweep.ray_worker import Brought, Facts, facts, plan_here, race_here
 from speedrun.sweep.sweep_dir import Key
+from speedrun.text import counted
 from speedrun.training import run_dir
 
 POLL_S = 1.0
@@ -161,7 +162,9 @@ class _Scheduler:
         if problem:
             self._watcher.notice(f"{name} is left out: {problem}")
         else:
-            self._watcher.notice(f"{name} takes part: {machine.node.num_devices} race(s) at a time")
+            self._watcher.notice(
+                f"{name} takes part: {counted(machine.node.num_devices, 'race')} at a time"
+            )
 
     def _retry(self, race: PlannedRace, machine: _Machine, error: str) -> None:
         """Queue a lost race again, and check its machine before it gets another."""
@@ -190,7 +193,7 @@ class _Scheduler:
     def _no_machine(self) -> str:
         reasons = [f"{m.node.address}: {m.left_out}" for m in self._machines.values() if m.left_out]
         return (
-            f"no machine of the cluster can run the {len(self._state.left)} race(s) that are left"
+            f"no machine of the cluster can run the {counted(len(self._state.left), 'race')} left"
             f" ({'; '.join(reasons) or 'none has a device for them'}); the same command resumes"
             " later"
         )

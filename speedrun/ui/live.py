@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from speedrun.config import Run
-from speedrun.text import clock, format_size
+from speedrun.text import clock, counted, format_size
 from speedrun.training.trainer import Tick
 from speedrun.ui.stage import Stage
 
@@ -164,7 +164,7 @@ class LiveView(Redrawn):
         facts = grid(
             ("loss", f"{tick.loss_nats:.3f} nats/token"),
             ("", sparkline(self._losses)),
-            ("tokens", f"{tick.num_tokens:,} in {tick.num_steps:,} steps"),
+            ("tokens", f"{tick.num_tokens:,} in {counted(tick.num_steps, 'step')}"),
             ("speed", f"{tick.tokens_per_s:,.0f} tokens/s"),
             ("learning rate", rates),
             ("recipe", self._recipe),

@@ -14,7 +14,7 @@ from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK, Record, Score
 from speedrun.records.summary import unranked_because
 from speedrun.records.track import Standing
-from speedrun.text import format_size
+from speedrun.text import counted, format_size
 from speedrun.ui.live import MAX_WIDTH, grid, sparkline
 
 _SHOWN_FROM_S = 0.05  # a shorter account is not shown
@@ -71,7 +71,7 @@ def _rows(record: Record) -> Iterable[tuple[str, str]]:
     epochs = "" if train.epochs is None else f", {train.epochs:.2f} epochs"
     losses = [math.nan if nats is None else nats for _, nats in train.loss_curve]
     yield "loss", sparkline(losses)
-    yield "tokens", f"{train.num_tokens:,} in {train.num_steps:,} steps{epochs}"
+    yield "tokens", f"{train.num_tokens:,} in {counted(train.num_steps, 'step')}{epochs}"
     yield "speed", f"{train.tokens_per_s:,.0f} tokens/s"
     yield "data", f"{record.data.name} ({record.data.source})"
     yield from _accounts(record)

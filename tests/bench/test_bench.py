@@ -469,3 +469,8 @@ def test_a_bench_is_saved_and_compared(stories, tmp_path, monkeypatch):
     assert set(row.profile.parts_s) == {"waiting for data", "counting"}
     found = json.loads(done_well(*request, "--repeats", 1, "--against", path, "--json"))
     assert [c["kind"] for c in found["comparison"]["changes"]] == ["train", "score", "sample"]
+
+
+def test_one_repeat_has_no_spread():
+    alone = bench_of(rows=[row_of(train=[100.0], score=[200.0], sample=[50.0])])
+    assert "100 ±" not in printed(alone) and "100 ±1%" in printed(bench_of())

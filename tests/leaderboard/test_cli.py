@@ -96,7 +96,7 @@ def test_check_fails_for_unexpected_and_changed_files(command, store):
     (store / "stranger\x1b").write_text("")
     before = snapshot(store)
     done = command("leaderboard", "--from", store, "--check")
-    assert done.code == 2 and "5 problem(s)" in done.err and "\x1b" not in done.err
+    assert done.code == 2 and "5 problems" in done.err and "\x1b" not in done.err
     assert f"{'0' * 64}.safetensors: does not match its name" in done.err
     for name in (f"weights/{'1' * 64}.safetensors", "weights/model.pkl", "tokenizers"):
         assert f"{store / name}: not a file of a leaderboard" in done.err

@@ -67,7 +67,7 @@ def test_markdown_shows_every_entry_of_every_track():
     assert text.count("\n## ") == 2 and "· 1 min ·" in text and "· 5 min ·" in text
     assert "**transformer, default**" in text
     assert "not ranked" not in text
-    assert "1 more run(s) are not ranked" in markdown.render(board(*three(), STOPPED))
+    assert "Not ranked: 1 more run." in markdown.render(board(*three(), STOPPED))
     reordered = markdown.render(board(*LATER, *three()[::-1]))
     assert reordered == markdown.render(board(*three(), *LATER))
     assert "There are no records yet" in markdown.render([])
@@ -96,6 +96,18 @@ def test_the_terminal_shows_place_score_and_standing():
     names = ["transformer, default", "transformer, default", "lstm, default"]
     assert [line.split("  ")[1] for line in lines] == names
     assert "unconfirmed" in lines[0] and lines[1].rstrip().endswith("record")
+
+
+def test_a_track_without_ranked_runs_has_no_empty_table_and_names_the_runs():
+    stopped = board(STOPPED)
+    text = shown(stopped, 120)
+    assert "bits per byte" not in text.replace("No record yet", "")
+    assert f"not ranked: {stopped[0].unranked[0].id[:8]}, " in text
+
+
+@pytest.mark.parametrize(("mean", "cell"), [(4096, "4,096"), (7.9e6, "7.90M"), (1.2e5, "0.12M")])
+def test_few_tokens_are_not_rounded_to_none(mean, cell):
+    assert columns._tokens(mean) == cell
 
 
 @pytest.mark.parametrize("width", [72, 80, 120, 200])
