@@ -25,7 +25,8 @@ class Request:
     Parameters
     ----------
     data
-        The data of the run, as for a race: a folder or a file. Default: the hub.
+        The data of the run, as for a race. Default: where a run's folder says that they were, else
+        the hub, or the storybook for a run on it.
     text_field
         As for a race.
     device

@@ -47,8 +47,9 @@ class RaceOptions:
     set_
         Change one setting, such as recipe.lr=0.002 or model.depth=4. Repeatable.
     data
-        A folder in the hub's layout, or a parquet, arrow, jsonl, json, csv or txt file. Default:
-        TinyStories, streamed from the hub; where the hub does not answer, the built-in storybook.
+        A folder in the hub's layout, or a parquet, arrow, jsonl, json, csv or txt file, or
+        storybook for the built-in stories (a folder of that name is ./storybook). Default:
+        TinyStories, streamed from the hub; where it cannot be read, the storybook.
     text_field
         Column or key of --data that holds the documents, nested ones with dots (meta.story).
         Default: text, or the only one of strings.

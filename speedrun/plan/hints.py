@@ -4,7 +4,8 @@ import math
 import time
 from pathlib import Path
 
-from speedrun.data.local.source import LocalFiles
+from speedrun.config import Data
+from speedrun.data import open
 from speedrun.models import flops
 from speedrun.plan.compute import Work
 from speedrun.plan.report import Figure, plain
@@ -51,7 +52,7 @@ def data_figures(work: Work) -> list[Figure]:
     num_bytes, what = TINYSTORIES_BYTES, "TinyStories, 1.92 GB"
     if path is not None:
         num_bytes, is_all = _num_bytes(path, request.options.text_field)
-        what = f"{'' if is_all else 'at least '}{num_bytes / 1e6:,.1f} MB of {path.name}"
+        what = f"{'' if is_all else 'at least '}{num_bytes / 1e6:,.1f} MB of {Path(path).name}"
     at_hand = num_bytes / BYTES_PER_TOKEN
     by_ratio = flops.params_by_ratio(speed, budget_s)
     optimum = f"D / N; {flops.RATIO:g} at the optimum (Hoffmann et al. 2022); {KNOWN}"
@@ -66,10 +67,11 @@ def data_figures(work: Work) -> list[Figure]:
     ]
 
 
-def _num_bytes(path: Path, text_field: str | None) -> tuple[int, bool]:
+def _num_bytes(path: str, text_field: str | None) -> tuple[int, bool]:
     """UTF-8 bytes of the training documents, and whether all were read in the time."""
     num_bytes, deadline_s = 0, time.monotonic() + READ_S
-    for text in LocalFiles(path, text_field).train():
+    wanted = Data(path=path, text_field=text_field)
+    for text in open.open_source(wanted, lambda text: None).train():
         num_bytes += len(text.encode())
         if time.monotonic() > deadline_s:
             return num_bytes, False

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from speedrun import text
 from speedrun.config import Data, ModelConfig, Recipe
+from speedrun.data import open
 from speedrun.models import flops, loader
 from speedrun.protocols import Architecture
 from speedrun.scaling_laws import laws_file
@@ -112,7 +113,7 @@ class Options:
     backend: str | None = None
     measure: Annotated[bool, Parameter(negative="")] = False
     law: Path | None = None
-    data: Path | None = None
+    data: str | None = None
     text_field: str | None = None
     cluster: StrictInt | None = None
     races: StrictInt | None = None
@@ -183,7 +184,8 @@ def _check(options: Options) -> None:
             f"--measure with --optimizer {options.optimizer}: races train with"
             f" {' or '.join(MEASURABLE)}; plan the others without --measure"
         )
-    if options.data is not None and not options.data.exists():
+    is_path = options.data not in (None, open.STORYBOOK)
+    if is_path and not Path(options.data or "").exists():
         raise ValueError(f"--data {options.data}: no such file or folder")
     Data(vocab=options.vocab)
 

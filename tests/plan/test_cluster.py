@@ -100,7 +100,7 @@ def test_short_races_ask_more_often():
 def test_with_a_copy_the_hub_is_not_asked(twenty_off, tmp_path):
     path = tmp_path / "text.jsonl"
     path.write_text("\n".join(json.dumps({"text": f"Once {i}."}) for i in range(100)))
-    found = plan(data=path)
+    found = plan(data=str(path))
     assert "hub" not in {v.what for v in found.verdicts}
     assert not [f for f in found.sections["shared"] if f.key.startswith("hub")]
     assert any("not asked" in note for note in found.notes)

@@ -274,10 +274,18 @@ def test_minutes_hold_tokens_and_are_judged_by_the_optimum():
 def test_data_at_hand_is_counted(tmp_path):
     path = tmp_path / "text.jsonl"
     path.write_text("\n".join(json.dumps({"text": "x" * 395}) for _ in range(100)))
-    found = plan(params="1M", tokens="1M", data=path)
+    found = plan(params="1M", tokens="1M", data=str(path))
     at_hand = found.value("data", "tokens_at_hand")
     assert 85 < at_hand / 100 <= 100  # all documents are equal, so that all or none are held out
     assert found.value("data", "epochs") == pytest.approx(1e6 / at_hand)
+
+
+def test_the_storybook_is_counted_for_a_while(monkeypatch):
+    """It has no end."""
+    monkeypatch.setattr(hints, "READ_S", 0.1)
+    found = plan(params="1M", tokens="1M", data="storybook")
+    (how,) = (one.formula for one in found.sections["data"] if one.key == "tokens_at_hand")
+    assert how.startswith("at least") and "MB of storybook" in how
 
 
 def test_hints_are_the_published_formulas():
