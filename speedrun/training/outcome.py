@@ -108,7 +108,10 @@ def finish(trained: Trained, made: Record, context: Context, directory: RunDirec
     )
     files = {SAMPLES: told.text.encode(), RECORD: final.to_json().encode()}
     if directory.is_whole():
-        directory.replace(files)
+        try:
+            directory.replace(files)
+        except OSError as error:
+            raise ValueError(f"its record cannot be written ({error.strerror})") from error
     else:  # its folder was deleted meanwhile
         weights = safetensors.numpy.save(dict(trained.built.engine.weights()))
         directory.publish(_files(prepared, weights) | files)

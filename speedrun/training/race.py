@@ -70,7 +70,7 @@ def race(
         if stop.kept:
             is_message = isinstance(error, (ValueError, OSError)) and str(error)
             said = " ".join(str(error).split()) if is_message else reason(error)
-            raise NotScored(f"scoring failed ({said}); {stop.kept}") from error
+            raise NotScored(f"not scored ({said}); {stop.kept}") from error
         raise
     finally:
         directory.close()

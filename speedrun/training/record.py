@@ -102,7 +102,7 @@ def build(trained: Trained, clock: BudgetClock, weights: Mapping[str, Any]) -> R
         "score": None,
         "sample": None,
     }
-    return schema.seal(plain(provenance(data.code) | content | weights))
+    return schema.seal(plain({**provenance(data.code), **content, **weights}))
 
 
 @dataclass(frozen=True, kw_only=True)

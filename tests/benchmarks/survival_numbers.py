@@ -92,6 +92,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="survival-"))
     out, log, stopped = folder / "runs", folder / "log", Counter[str]()
     problems: dict[str, list[str]] = defaultdict(list)
+    duration_s = 0.0
     for _ in range(2):  # the second one finds warm caches
         begun_s = time.monotonic()
         start(args, out, log).wait()

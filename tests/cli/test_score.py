@@ -28,7 +28,7 @@ def trained(stories, tmp_path, monkeypatch):
 def test_every_command_says_how_a_trained_run_is_finished(trained, tmp_path):
     folder, line = trained
     how = f"python run.py score {folder}"
-    assert line.startswith("error: scoring failed (") and f"{how} finishes it" in line
+    assert line.startswith("error: not scored (") and f"{how} finishes it" in line
     for words in (
         ["verify", folder],
         ["submit", folder, "--to", tmp_path],

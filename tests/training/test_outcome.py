@@ -172,7 +172,7 @@ def test_weights_are_kept_where_no_record_can_be_made(counted, monkeypatch):
 
 def test_a_disk_that_is_full_at_the_end_leaves_the_trained_run(counted, monkeypatch):
     monkeypatch.setattr(run_dir.RunDirectory, "replace", fails(OSError(28, "No space left")))
-    with pytest.raises(NotScored, match=r"No space left\); the trained model is in"):
+    with pytest.raises(NotScored, match=r"cannot be written \(No space left\)\); the trained"):
         race(counted, Silent(), StopFlag(()))
     assert schema.load(the_run(counted) / "record.json").status == "trained"
 
@@ -220,6 +220,7 @@ def test_a_run_that_cannot_be_scored_later_says_why_and_stays(counted, stories, 
     finally:
         stories.write_text(whole)
     held = run_names.lock_run(folder)
+    assert held is not None
     assert "a race or a command is at work on it" in refused()
     held.release(remove=True)
     score_later(folder, Request(), Silent())
