@@ -136,7 +136,7 @@ def _look(file: Path) -> Look:
     last = tail = ""  # the end of the text so far, and white space that may go on
     run = 0  # characters since the last line end
     for block in encoding.text_blocks(file):
-        text = tail + block
+        text = tail + block if found.num_chars else block.lstrip()
         if MARK in last + text:
             found.has_mark = True
             return found
