@@ -131,3 +131,69 @@ def test_text_parts_into_documents(tmp_path, name, content, documents):
     path.write_bytes(content.encode())
     path.with_stem("valid").write_text('"held out"\n')
     assert list(LocalFiles(tmp_path).train()) == documents
+
+
+def put(folder, *names: str) -> None:
+    """Files of two documents each, which name the file."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f'"{name}"\n"{name} again"\n')
+
+
+LAYOUTS = {  # files; those trained on, those held out ("": by hash)
+    "split folders": (("train/0.jsonl", "validation/0.jsonl"), "train/0", "validation/0"),
+    "validation before test": (("train.json", "test.json", "val.json"), "train", "val"),
+    "only test": (("train/0.jsonl", "test/0.jsonl"), "train/0", "test/0"),
+    "dev": (("a.jsonl", "stories-dev.jsonl"), "a", "stories-dev"),
+    "eval": (("Train.jsonl", "EVAL.jsonl"), "Train", "EVAL"),
+    "config": (("en/train-0.jsonl", "en/valid-0.jsonl"), "en/train-0", "en/valid-0"),
+    "hub": (("data/train-0.jsonl", "data/test-0.jsonl", "x.csv"), "data/train-0", "data/test-0"),
+    "no split": (("a.jsonl", "b/c.jsonl"), "a b/c", ""),
+    "beside": (("a.jsonl", "README.txt", "dataset_infos.json", ".x.jsonl", ".git/y.txt"), "a", ""),
+    "numbers": (("s-10.jsonl", "s-9.jsonl", "test.jsonl"), "s-9 s-10", "test"),
+}
+
+
+@pytest.mark.parametrize("case", LAYOUTS)
+def test_a_layout_that_people_have_is_read(tmp_path, case):
+    names, train, held_out = LAYOUTS[case]
+    put(tmp_path, *names)
+    source, said = LocalFiles(tmp_path), []
+    source.announce(said.append)
+    assert source.by_hash == (held_out == "")
+    by_hash, source.by_hash = source.by_hash, False
+    of_files = [text.partition(".")[0] for text in source.train() if "again" not in text]
+    assert " ".join(of_files) == train
+    if not by_hash:
+        assert source.heldout(1)[0].startswith(f"{held_out}.") and held_out in said[0]
+    assert ("Not used: test.json" in said[0]) == (case == "validation before test")
+
+
+@pytest.mark.parametrize(("one", "other"), [("train", "validation"), ("train.json", "dev.json")])
+def test_a_held_out_split_beside_the_path_is_mentioned(tmp_path, one, other):
+    for name in (one, other):
+        put(tmp_path, name if "." in name else f"{name}/0.jsonl")
+    said: list[str] = []
+    LocalFiles(tmp_path / one).announce(said.append)
+    assert f"Not used: the held-out split beside it, {tmp_path / other}." in said[0]
+
+
+@pytest.mark.slow  # imports datasets
+def test_a_data_set_that_the_library_saved_is_read(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    parts = {name: datasets.Dataset.from_dict({"text": TRAIN}) for name in ("train", "test")}
+    datasets.DatasetDict(parts).save_to_disk(tmp_path / "saved")
+    source = LocalFiles(tmp_path / "saved")
+    assert list(source.train()) == TRAIN == source.heldout(None)
+    assert resumes_anywhere(tmp_path / "saved", TRAIN)
+
+
+def test_links_are_followed_and_broken_ones_named(tmp_path):
+    put(tmp_path, "store/blob.jsonl")
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "train.jsonl").symlink_to(tmp_path / "store" / "blob.jsonl")
+    (tmp_path / "s" / "loop").symlink_to(tmp_path / "s")
+    assert len(list(LocalFiles(tmp_path / "s").train())) == 2
+    (tmp_path / "s" / "lost.jsonl").symlink_to(tmp_path / "nothing")
+    with pytest.raises(ValueError, match=r"lost.jsonl: a link to nothing"):
+        LocalFiles(tmp_path / "s")

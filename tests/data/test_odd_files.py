@@ -125,6 +125,7 @@ REFUSED = {  # name of the file, content, --text-field, said
     "pretty": ("s.json", b'{\n "text": "a"\n}', None, "write one object a line, or an array"),
     "array cut": ("s.json", b'[{"text": "a"},\n{"text": "b', None, "element 2: not JSON"),
     "no comma": ("s.json", b'["a" "b"]', None, "element 1: not JSON (no comma after it)"),
+    "two arrays": ("s.json", b'["a"]\n["b"]', None, "element 1: more after the array"),
     "array number": ("s.json", b'["a", 3]', None, "element 2: expected"),
     "gz cut": ("s.jsonl.gz", gzip.compress(JSONL)[:-9], None, "cannot be unpacked"),
     "no gz": ("s.txt.gz", MARKED.encode(), None, "cannot be unpacked"),

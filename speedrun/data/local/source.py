@@ -24,6 +24,7 @@ class LocalFiles:
 
     def __init__(self, path: Path, text_field: str | None = None) -> None:
         self.path, self._found = path, find(path)
+        self._notice: Callable[[str], None] = lambda text: None
         self.by_hash = not self._found.heldout
         self.name = stem_of(path.resolve()).lower().encode("utf-8", "replace").decode()
         self._train, self._heldout = (
@@ -47,7 +48,15 @@ class LocalFiles:
     @cached_property
     def survey(self) -> Survey:
         """Facts that a reading of all training files tells. Raises ValueError for a bad row."""
-        return identity.survey(self._train, by_hash=self.by_hash)
+        return identity.survey(self._train, by_hash=self.by_hash, reading=self._say_size)
+
+    def _say_size(self) -> None:
+        num_bytes = sum(file.stat().st_size for file in self._found.train)
+        if num_bytes > _SLOW_BYTES:
+            self._notice(
+                f"Reading {num_bytes / 1e9:.1f} GB of {self.path} whole, to check and to identify"
+                " it; later races on these files need not."
+            )
 
     @property
     def train_fingerprint(self) -> str:
@@ -56,14 +65,8 @@ class LocalFiles:
 
     def announce(self, notice: Callable[[str], None]) -> None:
         """Read all training files, and say in one line what was found in them."""
-        files = self._found.train
-        num_bytes = sum(file.stat().st_size for file in files)
-        if num_bytes > _SLOW_BYTES:
-            notice(
-                f"Reading {num_bytes / 1e9:.1f} GB of {self.path} whole, to check and to identify"
-                " it; later races on these files need not."
-            )
-        survey, found = self.survey, self._found
+        self._notice = notice
+        survey, found, files = self.survey, self._found, self._found.train
         what = files[0].name if len(files) == 1 else f"{len(files)} training files"
         by = f"one in {ONE_IN} by hash"
         if found.heldout:

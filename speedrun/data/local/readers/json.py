@@ -65,15 +65,21 @@ class Json(Reader):
             else:
                 why = "the file ends early"
             if after is None:  # in the middle of the element, as far as is known
-                block = next(blocks, "") if len(text) - at < _LONGEST else ""
-                if not block:
+                num_chars, more = len(text) - at, []  # twice as much, so that few tries are made
+                while num_chars < _LONGEST and sum(map(len, more)) < len(text) - at + 1:
+                    if not (block := next(blocks, "")):
+                        break
+                    more.append(block)
+                if not more:
                     raise ValueError(
                         f"{where}: not JSON ({why}); mend it, or write one value a line"
                     )
-                text, at = text[at:] + block, 0
+                text, at = "".join([text[at:], *more]), 0
                 continue
             yield self._text(where, value)
             if after[1] == "]":
+                if text[after.end() :].strip() or any(map(str.strip, blocks)):
+                    raise ValueError(f"{where}: more after the array; write one value a line")
                 return
             number, at = number + 1, after.end()
 

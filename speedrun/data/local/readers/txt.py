@@ -14,6 +14,7 @@ _BLANK = re.compile(r"\n\s*\n")
 _LINES_PER_BLANK = 50  # fewer blank lines than one in so many are slips, not partings
 _LINE_CHARS = 1 << 14  # lines that are longer than this on average are no documents
 _PIECE_CHARS = 1 << 12  # of text without partings: a few stories' length
+_COUNTED_CHARS = 1 << 25  # of a file, whose lines are counted; marks are looked for in all of it
 _LONGEST = 1 << 20  # characters of a document; a block of text has no more
 
 _SAID = {
@@ -26,7 +27,7 @@ _SAID = {
 
 @dataclass
 class Look:
-    """Counts over a text file; where there is a mark, of what precedes it."""
+    """Counts over the beginning of a text file, and facts of all of it up to the first mark."""
 
     has_mark: bool = False
     num_chars: int = 0
@@ -137,14 +138,15 @@ def _look(file: Path) -> Look:
     run = 0  # characters since the last line end
     for block in encoding.text_blocks(file):
         text = tail + block if found.num_chars else block.lstrip()
-        if MARK in last + text:
+        if MARK in text or MARK in last + text[: len(MARK)]:
             found.has_mark = True
             return found
         body = text.rstrip()
-        found.num_chars += len(body)
-        found.num_lines += body.count("\n")
-        found.num_blank += len(_BLANK.findall(body))
         last, tail = (last + body)[-len(MARK) :], "\n" * min(2, text.count("\n", len(body)))
+        if found.num_chars < _COUNTED_CHARS:
+            found.num_chars += len(body)
+            found.num_lines += body.count("\n")
+            found.num_blank += len(_BLANK.findall(body))
         if (first := block.find("\n")) < 0:
             run += len(block)
         else:
