@@ -24,6 +24,8 @@ PROGRAM_BYTES = 460e6
 # A race also keeps the initial weights, copies all of them for its checks and its files, and
 # Muon stacks those of one shape: bytes per parameter.
 COPY_BYTES = 12
+# The fairness checks hold the logits of four rows several times, in fp32 and fp64: 60 bytes each.
+CHECK_BYTES = 4 * 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,7 @@ class Memory:
     logits: float = 0.0
     program: float = 0.0
     copies: float = 0.0  # of a race
+    checks: float = 0.0  # of a race, before its first step
     is_mixed: bool  # half-precision weights with an fp32 master copy
 
     @property
@@ -52,7 +55,8 @@ class Memory:
     @property
     def total(self) -> float:
         """Everything, gradients kept."""
-        return self.states + (self.activations or 0.0) + self.logits + self.program + self.copies
+        in_turn = max((self.activations or 0.0) + self.logits, self.checks)
+        return self.states + in_turn + self.program + self.copies
 
 
 def states(num_params: float, num_matrix: float, dtype: str, optimizer: str) -> Memory:
@@ -118,4 +122,5 @@ def of_race(
         gradients=held.gradients,
         optimizer=held.optimizer,
         copies=COPY_BYTES * model.num_params,
+        checks=CHECK_BYTES * model.context * model.vocab if is_processor else 0.0,
     )

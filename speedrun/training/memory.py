@@ -48,7 +48,9 @@ class Fit:
             fitting = "give it a machine with more, or close other programs"
         else:
             options = (self._largest_rows(model), self._largest_size(model.num_params))
-            fitting = f"what fits: {' or '.join(filter(None, options)) or 'another --arch'}"
+            fitting = (
+                f"what fits: {' or '.join(filter(None, options)) or 'a smaller --vocab or context'}"
+            )
             short = f"--params {request.params}: {short}"
         if LEAST * needed <= free:
             return f"{short}, it may run out; {fitting}"

@@ -27,9 +27,12 @@ MEASURED: list[tuple[str, str, tuple[str, ...], float]] = [
     ("transformer", "10M", ("recipe.batch_rows=6", "recipe.compile=true"), 1.04e9),
     ("transformer", "medium", ("recipe.batch_rows=1",), 3.57e9),
     ("transformer", "medium", ("recipe.batch_rows=3",), 5.33e9),
+    ("d3pm", "10M", ("recipe.batch_rows=2",), 0.79e9),
+    ("d3pm", "10M", ("recipe.batch_rows=6",), 1.02e9),
     ("lstm", "2M", (), 0.71e9),
     ("lstm", "10M", ("recipe.batch_rows=2",), 0.81e9),
     ("lstm", "10M", ("recipe.batch_rows=6",), 0.88e9),
+    ("lstm", "10M", ("recipe.batch_rows=6", "recipe.compile=true"), 1.00e9),
 ]
 
 
@@ -71,9 +74,9 @@ def test_a_race_that_fits_is_not_refused(on, arch, params, settings, peak):
 
 def test_plenty_is_silent_and_little_is_a_remark(on):
     assert on(64 * GB, "transformer", "2M").check() is None
-    short = on(0.75 * GB, "transformer", "2M").check()
+    short = on(1.5 * GB, "transformer", "10M").check()
     pattern = (
-        r"--params 2M: about 0\.\d+ GB of memory are needed, 0\.75 GB are free, it may run out;"
+        r"--params 10M: about 1\.\d+ GB of memory are needed, 1\.50 GB are free, it may run out;"
         r" what fits: --set recipe\.micro_batch_rows=\d+ or --params [\d.]+[KM]"
     )
     assert short and re.fullmatch(pattern, short)
@@ -105,7 +108,7 @@ def test_where_no_row_fits_only_a_size_is_named(on):
 
 
 def test_nothing_that_fits_is_said(on):
-    with pytest.raises(ValueError, match=r"what fits: another --arch$"):
+    with pytest.raises(ValueError, match=r"what fits: a smaller --vocab or context$"):
         on(0.1 * GB, "lstm", "2M").check()
 
 
@@ -140,3 +143,12 @@ def test_half_precision_keeps_fp32_weights():
         for precision in ("fp32", "bf16")
     )
     assert half.activations == full.activations / 2 and half.states == full.states
+
+
+def test_checks_of_a_large_vocabulary_count(on):
+    """They hold all logits of a few rows, which small steps never do."""
+    settings = ("model.context=1024", "recipe.batch_rows=1")
+    fit = on(8 * GB, "transformer", "20M", *settings)
+    asked = dataclasses.replace(fit.checked.request, data=Data(vocab=65_536))
+    with pytest.raises(ValueError, match=r"about 1[67][.0-9]* GB"):
+        dataclasses.replace(fit, checked=dataclasses.replace(fit.checked, request=asked)).check()
