@@ -65,10 +65,12 @@ class Recipe:
 
     def __post_init__(self) -> None:
         positive = ("lr", "lr_matrix", "eps", "batch_rows")
-        shares = ("beta1", "beta2", "momentum", "warmup", "cooldown", "lr_floor")
+        shares = ("momentum", "warmup", "cooldown", "lr_floor")
         for name, value in vars(self).items():
             if name in positive and not value > 0:
                 raise ValueError(f"recipe.{name}={value}: must be above 0")
+            if name in ("beta1", "beta2") and not 0 <= value < 1:
+                raise ValueError(f"recipe.{name}={value}: must be 0 or more and below 1")
             if name in shares and not 0 <= value <= 1:
                 raise ValueError(f"recipe.{name}={value}: must lie in 0..1")
             if name in ("weight_decay", "grad_clip", "micro_batch_rows") and not value >= 0:

@@ -45,6 +45,7 @@ def test_settings_that_are_wrong_say_what_is_allowed(setting, error, says):
         (Recipe, {"lr": -1.0}, "recipe"),
         (Recipe, {"batch_rows": 0}, "recipe"),
         (Recipe, {"beta1": 1.5}, "recipe"),
+        (Recipe, {"beta2": 1.0}, "recipe"),
         (Recipe, {"warmup": 0.6, "cooldown": 0.6}, "recipe"),
         (Recipe, {"batch_rows": 8, "micro_batch_rows": 3}, "recipe"),
         (Recipe, {"grad_clip": -1.0}, "recipe"),

@@ -151,5 +151,10 @@ def advice(run: Run, architecture: Architecture) -> str:
             f"likely cause: recipe.{worst}={value:g} is {shown} times the usual rate;"
             f" try --set recipe.{worst}={normal:g}"
         )
+    if max(getattr(recipe, name) for name in names) * recipe.weight_decay > 1:
+        return (
+            f"likely cause: recipe.weight_decay={recipe.weight_decay:g} times the rate is above 1;"
+            f" try --set recipe.weight_decay={usual.weight_decay:g}"
+        )
     lower = " ".join(f"--set recipe.{name}={getattr(recipe, name) / 3:.2g}" for name in names)
     return f"likely cause: the learning rate; try {lower}"

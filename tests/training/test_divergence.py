@@ -134,6 +134,11 @@ def test_a_failed_check_is_a_blow_up_only_where_loss_or_weights_show_one():
             {"lr": 0.014, "lr_matrix": 0.03},
             "the learning rate; try --set recipe.lr=0.0047 --set recipe.lr_matrix=0.01",
         ),
+        (
+            "transformer",
+            {"lr": 0.014, "weight_decay": 1e3},
+            "recipe.weight_decay=1000 times the rate is above 1; try --set recipe.weight_decay=0",
+        ),
         ("ngram", {}, ""),
     ],
 )
