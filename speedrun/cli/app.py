@@ -172,15 +172,13 @@ def _run(arguments: list[str]) -> None:
 
 def _undelivered(arguments: list[str], failure: OSError) -> int:
     """Exit code of a command that did its work, but not all of its output could be written."""
-    is_json = "--json" in arguments
+    is_json, is_kept = "--json" in arguments, _command(arguments) in _KEEPERS
     if isinstance(failure, BrokenPipeError) and not is_json:
         return 0  # the reader has seen enough
-    print(
-        f"standard output could not be written ({failure.strerror});"
-        " what the command keeps on disk is complete",
-        file=sys.stderr,
-    )
-    return int(is_json or _command(arguments) not in _KEEPERS)
+    complete = "; what is kept on disk is complete" if is_kept else ""
+    line = f"standard output could not be written ({failure.strerror}){complete}"
+    print(f"error: {line}" if is_json or not is_kept else line, file=sys.stderr)
+    return int(is_json or not is_kept)
 
 
 def _command(arguments: list[str]) -> str:

@@ -61,6 +61,7 @@ class Stopping:
         self._writer.setblocking(False)
         self._wakeup_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._before = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        self._hook_before, sys.unraisablehook = sys.unraisablehook, self._drop
         threading.Thread(target=self._watch, name="signals", daemon=True).start()
         return self
 
@@ -77,6 +78,7 @@ class Stopping:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
+        sys.unraisablehook = self._hook_before
         self._writer.close()  # ends the thread
 
     @property
@@ -96,6 +98,11 @@ class Stopping:
         if not self._is_raised:  # another one is the thread's
             self._is_raised = True
             raise KeyboardInterrupt
+
+    def _drop(self, unraisable: Any) -> None:
+        """Say nothing of a KeyboardInterrupt raised where it is lost, such as in a destructor."""
+        if not (self.number and unraisable.exc_type is KeyboardInterrupt):
+            self._hook_before(unraisable)
 
     def _watch(self) -> None:
         first_s, deadline_s = 0.0, None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 # For consoles that lack a character; blocks keep their width, so that curves stay in line.
-_SPELLED = dict(zip("▁▂▃▄▅▆▇█·✓", "_.-~=+*#.v", strict=True)) | {
+_SPELLED = dict(zip("▁▂▃▄▅▆▇█·✓✗", "_.-~=+*#.vx", strict=True)) | {
     "…": "...",
     "±": "+-",
     "≤": "<=",

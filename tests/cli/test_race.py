@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import signal
 import subprocess
@@ -179,6 +180,28 @@ def test_a_signal_ends_training_early_and_keeps_the_run(stories, tmp_path, numbe
     record = load(folder / "record.json")
     assert record.status == "interrupted" and record.score is not None
     assert record.clock.train_s < 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("stage", "outcome"),
+    [("building the model", "nothing was recorded"), ("scoring", "python run.py score ")],
+)
+def test_a_signal_at_another_moment_ends_the_command_with_one_line(
+    stories, tmp_path, stage, outcome
+):
+    args = ("--minutes", "0.02", "--device", "cpu", "--data", stories, "--out", tmp_path)
+    small = ("--params", "60K", "--vocab", "300", "--eval-docs", "all")
+    command = [sys.executable, str(ROOT / "run.py"), *map(str, (*args, *small, *FAST))]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=os.environ | {"PYTHONUNBUFFERED": "1"}, **pipes) as process:
+        assert process.stdout is not None
+        assert any(line.startswith(stage) for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.startswith("stopped (SIGINT); ") and outcome in errors
+    assert errors.count("\n") == 1 and "Traceback" not in errors
 
 
 @pytest.mark.slow

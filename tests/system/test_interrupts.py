@@ -90,6 +90,21 @@ def test_an_end_that_hangs_is_cut_short():
     assert process.returncode == 130
 
 
+def test_an_interrupt_that_a_destructor_loses_is_no_traceback():
+    body = """
+    class Slow:
+        def __del__(self): time.sleep(60)
+    slow = Slow()
+    del slow
+    time.sleep(60)
+"""
+    with child(body.strip()) as process:
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "stopped (SIGINT); nothing was recorded\n")
+
+
 def test_a_stopped_command_does_not_wait_for_the_interpreter_to_end():
     body = """import atexit; atexit.register(time.sleep, 60)
     try: time.sleep(60)
