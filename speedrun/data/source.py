@@ -32,7 +32,11 @@ class Source(Protocol):
 
     name: str  # the data set's name in the record
     origin: str  # "hub", "local" or "storybook"
-    train_fingerprint: str
+
+    @property
+    def train_fingerprint(self) -> str:
+        """Identity of the training documents."""
+        ...
 
     def train(self, state: dict[str, Any] | None = None) -> Documents:
         """Training documents from the start, or from after a saved state."""

@@ -29,7 +29,7 @@ def opened(monkeypatch):
 @pytest.fixture
 def cached():
     """TinyStories of an earlier race: two held-out documents and some tokens."""
-    files = {f"hub/heldout-{tinystories.REVISION[:8]}-2.json": ["one", "two"]}
+    files: dict[str, object] = {f"hub/heldout-{tinystories.REVISION[:8]}-2.json": ["one", "two"]}
     files["tokens/tinystories-4096-0/state.json"] = {"num_tokens": 7}
     for name, content in files.items():
         (cache_dir() / name).parent.mkdir(parents=True)

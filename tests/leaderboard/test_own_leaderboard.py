@@ -7,7 +7,9 @@ import pytest
 
 from leaderboard import index, rank
 from leaderboard.render import columns, markdown
-from leaderboard.store import open_store
+from leaderboard.store import Store, open_store
+from speedrun.data.heldout import HeldOut
+from speedrun.data.storybook.source import Storybook
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Entries that the project promises: five-minute runs under at least three seeds.
@@ -55,3 +57,14 @@ def test_no_mean_in_a_readme_is_written_by_hand(boards, readme):
     said = {match for row in rows for match in re.findall(r"\b\d\.\d{4} ± \d\.\d{4}\b", row)}
     spreads = {columns.spread(e.bits_per_byte, 4) for board in boards for e in board.entries}
     assert said and said <= spreads
+
+
+def test_the_storybook_is_known_by_its_first_documents(tmp_path):
+    """As many as people score; other numbers open a track of their own."""
+    known = [d for d in index.known_data(Store(str(tmp_path))) if d.name == "storybook"]
+    assert [data.num_docs for data in known] == [2000, 10, 20, 60, 100, 200, 500, 1000]
+    source = Storybook()
+    for data in known:
+        pinned = HeldOut(source.heldout(data.num_docs))
+        assert data.heldout == (source.train_fingerprint, pinned.fingerprint)
+        assert data.num_bytes == pinned.num_bytes
