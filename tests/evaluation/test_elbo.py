@@ -30,6 +30,7 @@ def drawn(docs, engine=None, seed=0, num_bytes=None, watch=lambda share: None):
     return elbo.draw(scorer, docs, todo, num_bytes, seed, watch)
 
 
+@pytest.mark.slow
 def test_the_mean_over_draws_is_the_bound_and_its_error_is_the_real_one():
     docs = documents(20)
     truth = sum(len(doc) - 1 for doc in docs) * math.log(VOCAB)
