@@ -174,6 +174,8 @@ def _bounded(documents: Iterator[str]) -> Iterator[str]:
 
 def _parted(long: re.Match[str]) -> str:
     run = long[0]
+    if run.isspace():
+        return run[:_WORD_CHARS]
     return "\n".join(run[at : at + _WORD_CHARS] for at in range(0, len(run), _WORD_CHARS))
 
 

@@ -52,3 +52,9 @@ def test_pin_takes_the_first_documents_and_at_least_two(fake_source):
     assert list(pin(fake_source(["a story"]), 2).documents) == fake_source(["a story"]).heldout(2)
     with pytest.raises(ValueError, match=r"data 'fake' has 1 held-out document.*give more"):
         pin(fake_source(["a story"]), 1)
+
+
+def test_data_without_a_training_document_of_its_own_is_refused(fake_source):
+    copies = fake_source([*fake_source([]).heldout(None), " "])
+    with pytest.raises(ValueError, match="no training document that is not a held-out one"):
+        pin(copies, 2)

@@ -10,6 +10,7 @@ import pytest
 from speedrun.data import loader as module
 from speedrun.data.heldout import HeldOut
 from speedrun.data.loader import QUEUE_BATCHES
+from speedrun.data.local.source import LocalFiles
 from speedrun.data.source import SourceUnavailable
 from speedrun.data.tokenizer import EOT, train
 
@@ -202,7 +203,7 @@ def test_a_source_that_fails_midway_is_gone_round_again(open_stream, fake_source
     documents = stories(600)
     with open_stream(fake_source(documents, fails_at=40)) as stream:
         got = targets(take(stream, 100))
-    assert stream.failure == "the line was cut"
+    assert stream.failure == "the line was cut" and not stream.has_bad_row
     # The chunk in which it failed is left out: 32 whole documents stay.
     round_once = tokens_of(documents[:32])[1:]
     assert (got == np.resize(round_once, len(got))).all()
@@ -213,6 +214,20 @@ def test_a_source_that_fails_midway_is_gone_round_again(open_stream, fake_source
         got = targets(take(stream, 100))
     assert healed.resumed == [{"doc": 32}] and stream.failure is None
     assert (got == tokens_of(documents)[1 : 1 + len(got)]).all()
+
+
+def test_a_row_that_went_bad_since_the_data_were_read_is_no_fault_of_the_network(
+    open_stream, tmp_path
+):
+    path = tmp_path / "stories.jsonl"
+    path.write_text("".join(f'"{text}"\n' for text in stories(100)))
+    source = LocalFiles(path)
+    assert source.train_fingerprint
+    with path.open("a") as file:
+        file.write("null\n")
+    with open_stream(source) as stream:
+        take(stream, 200)
+    assert stream.has_bad_row and "line 101" in str(stream.failure)
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,7 @@ REFUSED = {  # name of the file, content, --text-field, said
     "null text": ("s.jsonl", JSONL + b'{"text": null}', None, "line 5: expected a string in field"),
     "no text": ("s.jsonl", JSONL + b'{"story": "x"}', None, "line 5: expected a string in field"),
     "two keys": ("s.jsonl", b'{"a": "x", "b": "y"}', None, "text in 'a', 'b': name the one"),
+    "id and inner": ("s.json", json.dumps([{"id": "1", "m": {"t": "a"}}]).encode(), None, "'m.t'"),
     "inner key": ("s.jsonl", b'{"a": {"b": "y"}}', None, "text in 'a.b': name the one"),
     "pretty": ("s.json", b'{\n "text": "a"\n}', None, "write one object a line, or an array"),
     "array cut": ("s.json", b'[{"text": "a"},\n{"text": "b', None, "element 2: not JSON"),

@@ -177,3 +177,23 @@ def test_trained_trains_even_for_such_stories_and_shipped_has_one_size(choose, f
     assert chosen.fingerprint != SHIPPED_FINGERPRINT
     with pytest.raises(ValueError, match=r"vocabulary of 4096, --vocab asks for 300: leave one"):
         choose(fake_source(STORIES), 300, "shipped")
+
+
+@pytest.mark.parametrize("letters", ["acgt", "abcdefghijklmnopqrstuvwxyz0123456789", " "])
+def test_a_million_characters_without_a_space_are_learnt_from_in_bounded_time(letters, monkeypatch):
+    monkeypatch.setattr(module, "_WORDS_CHARS", 50_000)
+    text = "".join(random.Random(0).choices(letters, k=1_000_000))
+    pieces = list(module._bounded(iter([text, "last"])))
+    assert not any(map(module._LONG_RUN.search, pieces)) and sum(map(len, pieces)) < 1_100_000
+    assert ("last" in pieces) == (letters == " "), "enough is learnt from"
+    ordinary = [*STORIES, "x" * 256]
+    assert list(module._bounded(iter(ordinary))) == ordinary
+
+
+def test_a_long_text_is_encoded_in_pieces_at_the_borders_of_words(trained, monkeypatch):
+    text = " ".join(STORIES * 30)
+    whole = trained.encode(text)
+    monkeypatch.setattr(module, "_PIECE_CHARS", 300)
+    assert (trained.encode(text) == whole).all()
+    no_space = "\u00fcber" * 500
+    assert trained.decode(trained.encode(no_space)) == no_space

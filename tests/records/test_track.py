@@ -10,6 +10,9 @@ from speedrun.records.track import Track, standing
 BY_CONTENT = "c923fd3eed95dc0ddad6678453e2afa0c72a9820fdd0232cd3a864c6e4fc5dd3"
 
 
+BAD_ROW = {"share": 1.0, "what": "the documents ended early: row 3", "kind": "bad_row"}
+
+
 def scored(bits_per_byte=0.75, seed=0, **changes):
     """The summary of a record of this score, with changes by path."""
     return summarize(made(bits_per_byte, seed, changes))
@@ -64,6 +67,7 @@ def test_only_runs_of_one_track_are_rivals(path, value, is_same):
         ({"status": "interrupted"}, "the run is interrupted"),
         ({"status": "diverged", "score": None}, "the run is diverged"),
         ({"score": None}, "the run has no score"),
+        ({"train.events": [BAD_ROW]}, "a bad row ended the documents early"),
         ({"clock.suspended_s": 2.0}, "the machine slept or stood still for 2.0 s"),
         ({"clock.overshoot_s": 1.6}, "it ran 1.60 s past its budget"),
         ({"clock.overshoot_s": MAX_OVERSHOOT * 300.0}, None),

@@ -20,9 +20,8 @@ def choose(where: str, wanted: str | None, names: Iterable[str], of_text: Iterab
         raise ValueError(f"{where}: no field {wanted!r}; there are {_listed(names)}")
     if DEFAULT in names:
         return DEFAULT
-    outer = [name for name in of_text if "." not in name] or list(of_text)
-    if len(outer) == 1 and "." not in outer[0]:
-        return outer[0]
+    if len(of_text) == 1 and "." not in of_text[0]:
+        return of_text[0]
     if not of_text:
         raise ValueError(
             f"{where}: no field holds text; there are {_listed(names)}: put the documents into"

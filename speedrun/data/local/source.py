@@ -68,11 +68,12 @@ class LocalFiles:
         self._notice = notice
         survey, found, files = self.survey, self._found, self._found.train
         what = files[0].name if len(files) == 1 else f"{len(files)} training files"
+        what += "" if files == [self.path] else f" of {self.path}"
         by = f"one in {ONE_IN} by hash"
         if found.heldout:
             others = f" and {len(found.heldout) - 1} more" if len(found.heldout) > 1 else ""
             by = f"{found.heldout[0].relative_to(self.path)}{others}"
-        said = f"Data: {sum(survey.num_docs):,} documents in {what} of {self.path}"
+        said = f"Data: {sum(survey.num_docs):,} documents in {what}"
         said += f" ({'; '.join(survey.partings)}); held out: {by}."
         if found.left_out:
             said += f" Not used: {found.left_out[0].relative_to(self.path)}."
