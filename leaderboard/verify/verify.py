@@ -1,7 +1,6 @@
 """Verification of a record: its score, its training documents and, if requested, a rerun."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from leaderboard import index
 from leaderboard.attestations import Leaks, Verification
@@ -72,7 +71,7 @@ def verify(
 
 
 def _code() -> str:
-    commit, is_dirty, _ = git.code_version(Path(__file__).resolve().parents[2])
+    commit, is_dirty, _ = git.code_version()
     return f"{commit}{'-dirty' if is_dirty else ''}" if commit else __version__
 
 

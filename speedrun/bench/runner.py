@@ -20,7 +20,7 @@ from speedrun.data import heldout, open
 from speedrun.system import git, hardware
 from speedrun.system.subprocesses import Child, ChildError
 from speedrun.text import parse_minutes
-from speedrun.training import prepare, record
+from speedrun.training import record
 
 DEFAULT_REPEATS = 5
 FEW_REPEATS, SLOW_S = 3, 3.0  # without --repeats: of what takes longer than this
@@ -94,7 +94,7 @@ def measure(
     return Bench.model_validate(
         {
             "schema": SCHEMA,
-            **record.provenance(git.code_version(prepare.ROOT)),
+            **record.provenance(git.code_version()),
             "cpu": machine.cpu,
             "cores": machine.cores,
             "data": _data(cases[0]),

@@ -17,7 +17,7 @@ from speedrun.cli.options import Json
 from speedrun.data.hub import client
 from speedrun.device import Device
 from speedrun.models import loader
-from speedrun.system import hardware, paths
+from speedrun.system import git, hardware, paths
 from speedrun.ui import live
 
 
@@ -46,7 +46,9 @@ def examine() -> dict[str, Any]:
     candidates = [d.name for d in devices if d.available and d.shared and d.shared == chosen.shared]
     hub_notices: list[str] = []
     unreachable = client.unreachable(hub_notices.append)
-    hub_cache = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
+    hub_cache = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface")
+    with contextlib.suppress(RuntimeError):  # a user whom the system does not know
+        hub_cache = hub_cache.expanduser()
     return {
         "machine": {
             **dataclasses.asdict(machine),
@@ -66,10 +68,11 @@ def examine() -> dict[str, Any]:
         },
         "architectures": loader.architecture_names(),
         "warnings": list(_warnings()),
+        "problems": list(filter(None, _problems())),
         "hub": " ".join(
             [f"cannot be read: {unreachable}" if unreachable else "answers", *hub_notices]
         ),
-        "caches": [_cache(paths.cache_dir()), _cache(Path(hub_cache))],
+        "caches": [_cache(paths.cache_dir()), _cache(hub_cache)],
     }
 
 
@@ -87,6 +90,13 @@ def _warnings() -> Iterator[dict[str, str]]:
                     yield {"architecture": name, "device": device.name, "text": text}
         except ValueError as error:  # an installed package's; the others are still worth knowing
             yield {"architecture": name, "device": "any device", "text": f"fails: {error}"}
+
+
+def _problems() -> Iterator[str | None]:
+    """Sentences on what is not as it should be on this machine; races say them, too."""
+    yield hardware.limits()
+    yield paths.cache_problem()
+    yield git.code_version().problem
 
 
 def _cache(path: Path) -> dict[str, Any]:
@@ -118,6 +128,7 @@ def _print(console: Console, findings: dict[str, Any]) -> None:
         ("warning", f"{warning['architecture']} on {warning['device']}: {warning['text']}")
         for warning in findings["warnings"]
     ]
+    rows += [("problem", problem) for problem in findings["problems"]]
     for device in findings["devices"]:
         rows += [("warning", f"{device['name']}: {warning}") for warning in device["warnings"]]
         if not device["available"]:

@@ -1,5 +1,6 @@
 """Byte-level BPE tokenizer: shipped with the project, trained on the data, or from a file."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -218,13 +219,22 @@ def for_data(
             return tokenizer
     key = hashlib.sha256(f"{source.train_fingerprint}{heldout.fingerprint}{vocab}".encode())
     kept = cache / f"{vocab}-{key.hexdigest()[:16]}.json"
-    if kept.is_file():
-        return Tokenizer.load(kept)
+    if (found := _kept(kept)) is not None:
+        return found
     tokenizer = train(_prefix(source, heldout, TRAINING_BYTES), vocab)
     if tokenizer.vocab < vocab:
         notice(f"The text holds no more than {tokenizer.vocab} of the {vocab} tokens asked for.")
-    tokenizer.save(kept)
+    with contextlib.suppress(OSError):  # a full disk costs the next run its learning
+        tokenizer.save(kept)
     return tokenizer
+
+
+def _kept(path: Path) -> Tokenizer | None:
+    """The tokenizer in a file; None where there is none, or it is damaged."""
+    try:
+        return Tokenizer.load(path)
+    except Exception:  # all that the library raises of its files
+        return None
 
 
 def _fits(tokenizer: Tokenizer, source: Source, heldout: HeldOut) -> bool:

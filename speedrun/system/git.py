@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 _OWN_FILE = "speedrun/system/git.py"
+_ROOT = Path(__file__).resolve().parents[2]
 TIMEOUT_S = 10.0  # for all that is asked of git
 # The program's own files. Results, records and documents in the checkout are none of it.
 _PROGRAM = ("run.py", "pyproject.toml", "speedrun", "architectures", "leaderboard")
@@ -29,7 +30,7 @@ class _GitFailed(Exception):
     """Git gave no answer; the text says why and what to do."""
 
 
-def code_version(folder: Path) -> CodeVersion:
+def code_version(folder: Path = _ROOT) -> CodeVersion:
     """The version of the project in `folder`; it has none outside a git checkout of its own.
 
     Changed is code that git tracks, or an untracked file that could be imported or read.

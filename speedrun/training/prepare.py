@@ -6,7 +6,6 @@ rank 0 alone opens the data, while the others wait for its next decision.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -34,8 +33,6 @@ from speedrun.training.clock import BudgetClock
 from speedrun.training.request import CheckedRequest, RunRequest
 from speedrun.training.signals import StopFlag
 from speedrun.training.trainer import Tick
-
-ROOT = Path(__file__).resolve().parents[2]  # of the project
 
 
 class Callbacks(Protocol):
@@ -183,7 +180,7 @@ def _surroundings(entry: Entry, context: Context) -> git.CodeVersion:
 
     Raises ValueError where the memory cannot suffice.
     """
-    code = git.code_version(ROOT)
+    code = git.code_version()
     if code.problem:
         context.callbacks.notice(
             f"the record will not say which code made it, and cannot be submitted: {code.problem}"

@@ -7,6 +7,7 @@ from helpers.command_line import done_well
 from rich.console import Console
 
 from speedrun.cli import doctor
+from speedrun.system.git import CodeVersion
 
 
 def test_findings_are_json_and_a_table_that_names_a_busy_machine(monkeypatch):
@@ -21,3 +22,16 @@ def test_findings_are_json_and_a_table_that_names_a_busy_machine(monkeypatch):
     shown = out.getvalue()
     assert "--device" in shown and "--backend" not in shown
     assert "1.48 per core: busy; results will be slower and not comparable" in shown
+
+
+def test_problems_of_the_machine_are_listed(monkeypatch):
+    monkeypatch.setattr(doctor, "_rates", lambda device: {"fp32": 100.0})
+    monkeypatch.setattr("speedrun.system.hardware.limits", lambda: "limited to 1 of 4 cores")
+    monkeypatch.setattr("speedrun.system.git.code_version", lambda: CodeVersion(None, None, "odd"))
+    monkeypatch.setenv("SPEEDRUN_CACHE", __file__)
+    found = json.loads(done_well("doctor", "--json"))
+    limited, cache, code = found["problems"]
+    assert (limited, code) == ("limited to 1 of 4 cores", "odd") and "a temporary one" in cache
+    out = io.StringIO()
+    doctor._print(Console(file=out, width=200), found)
+    assert all(problem in out.getvalue() for problem in found["problems"])

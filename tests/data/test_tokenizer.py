@@ -150,6 +150,25 @@ def test_a_vocabulary_is_kept_for_its_data_size_and_held_out_split(choose, fake_
     assert drawn == [0, *[len(STORIES)] * 3]
 
 
+@pytest.mark.parametrize("content", ["", "{", '{"model": {"type": "BPE"}}'])
+def test_a_damaged_one_is_learnt_again(choose, fake_source, tmp_path, content):
+    source = fake_source([random_text(i) for i in range(50)])
+    right = choose(source).fingerprint
+    (kept,) = (tmp_path / "kept").iterdir()
+    kept.write_text(content)
+    assert choose(source).fingerprint == right
+    assert Tokenizer.load(kept).fingerprint == right
+
+
+def test_a_full_disk_costs_the_next_run_its_learning(choose, fake_source, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "write_atomic", full)
+    assert choose(fake_source([random_text(i) for i in range(50)])).vocab == 300
+    assert not (tmp_path / "kept").exists()
+
+
 def test_vocabularies_reach_from_bytes_to_what_the_text_holds(choose, fake_source):
     smallest = choose(fake_source(STORIES), 257)
     assert smallest.vocab == 257 and len(smallest.encode("\u00fcber")) == 5
