@@ -101,6 +101,7 @@ def test_the_same_data_comes_first_then_more_runs(asked, stories):
     assert "6 runs" in chosen(asked)[1] and "of other data" not in chosen(asked)[1]
 
 
+@pytest.mark.slow
 def test_without_a_law_a_few_steps_give_a_guess(asked, monkeypatch):
     monkeypatch.setattr(auto_size, "PROBED", (20_000, 40_000, 80_000))
     settings = ("model.context=32", "recipe.compile=false")

@@ -67,6 +67,7 @@ def replay(races: Sequence[FinishedRace]) -> tuple[list[FinishedRace], float]:
     return finished, saved / len(races)
 
 
+@pytest.mark.slow
 def test_the_winner_stays_and_time_is_saved():
     saved, lost = [], []
     for number in range(40):

@@ -133,6 +133,7 @@ def test_a_machine_without_control_groups_is_whole(tmp_path, monkeypatch):
     assert hardware.memory_bytes() == psutil.virtual_memory().total
 
 
+@pytest.mark.slow
 def test_threads_follow_the_quota(tmp_path):
     """In a process of its own: the number is read once."""
     pytest.importorskip("torch")
