@@ -284,3 +284,30 @@ def test_a_full_disk_does_not_cost_the_run(open_stream, fake_source, monkeypatch
     with open_stream(fake_source(stories(500)), folder=tmp_path / "full") as stream:
         assert all((stream.next_rows() == rows).all() for rows in expected)
     assert stream.cache_problem == "no space left on device"
+
+
+def test_a_wait_for_a_document_does_not_hold_up_the_end(open_stream, fake_source):
+    """A hub that stalls: whoever stops the race is not kept waiting, nor told of it."""
+    source = fake_source(stories(200))
+    train, interrupted = source.train, threading.Event()
+
+    class Stalling:
+        def __init__(self, documents):
+            self.state, self.close, self._documents = documents.state, documents.close, documents
+            self.interrupt = interrupted.set
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if source.drawn >= 100:
+                assert interrupted.wait(20)
+                raise SourceUnavailable("given up")
+            return next(self._documents)
+
+    source.train = lambda state=None: Stalling(train(state))
+    with open_stream(source) as stream:
+        take(stream, 1)
+        until_idle(source)
+        started_s = time.monotonic()
+    assert time.monotonic() - started_s < 5 and stream.failure is None
