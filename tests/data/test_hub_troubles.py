@@ -31,7 +31,7 @@ SAID = {
     "a page of a hotel": "a web page came instead of an answer of",
     "a page in place of files": "a web page came instead of an answer of",
     "another service": "is not that of a Hugging Face hub",
-    "silent": "no whole answer within",
+    "silent": "HF_ENDPOINT=http://127.0.0.1:* no*answer",  # by whichever clock is first
     "silent at the files": "no whole answer within",
     "dripping": "gave no whole answer within",
     "dripping files": "gave no whole answer within",
@@ -56,7 +56,7 @@ LATER = {
     429: "too many requests from here (429), asks to wait 3600 s",
     503: "has a failure of its own (503), asks to wait 3600 s",
     "html": "a web page came instead of an answer of",
-    "silent": "no whole answer within",
+    "silent": "HF_ENDPOINT=http://127.0.0.1:* no*answer",  # by whichever clock is first
     "drip": "gave no whole answer within",
     "drop": "cut the connection",
     "cut": "cut the connection",

@@ -92,6 +92,11 @@ def test_data_that_is_only_scored_is_never_replaced_by_the_storybook(opened, cac
         opened("no route to host", Data(eval_docs=3), to_train=False)
 
 
+def test_data_that_is_only_scored_is_asked_for_where_nothing_is_cached(opened):
+    with pytest.raises(SourceUnavailable, match=r"no route to host.*--data PATH"):
+        opened("no route to host", to_train=False)
+
+
 def test_the_cache_lies_where_the_variable_says(monkeypatch, tmp_path):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     assert cache_dir() == tmp_path
