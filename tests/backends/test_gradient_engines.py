@@ -73,6 +73,28 @@ def test_compiling_that_fails_falls_back_with_its_reason(framework, device, monk
     assert facts["compile_error"] == "the compiler fails: no g++ found"
 
 
+def test_compiling_that_fails_at_another_shape_falls_back(device, framework, monkeypatch):
+    """After out-of-memory, say, pieces are smaller: the disk may be full by then."""
+
+    def compile(function, **_):
+        def compiled(*inputs):
+            if len(inputs[0 if device == "cpu" else 3]) < 4:
+                raise RuntimeError("no space left on device")
+            return function(*inputs)
+
+        return compiled if device == "cpu" or function.__name__ != "_updated" else function
+
+    monkeypatch.setattr(framework, "compile", compile)
+    engine = small_engine(device=device, compile=True)
+    engine.step(random_rows(), 1.0)
+    assert engine.metadata()["compiled"] is True
+    assert engine.halve_micro_batch() == 2
+    assert np.isfinite(losses_of(engine, 1))
+    facts = engine.metadata()
+    assert facts["compiled"] is False
+    assert facts["compile_error"] == "the compiler fails: no space left on device"
+
+
 def test_compiling_that_is_wrong_falls_back_with_the_number(framework, device, monkeypatch):
     def larger(value: Any) -> Any:
         if isinstance(value, dict):

@@ -6,6 +6,7 @@ import pytest
 from helpers.fakes import CONTEXT, ROWS, FakeEngine, FakeStream, run_of
 
 from speedrun.protocols import OutOfMemory
+from speedrun.records.schema import Event
 from speedrun.training.clock import BudgetClock
 from speedrun.training.trainer import TrainingJob, thinned, train
 
@@ -231,3 +232,16 @@ def test_what_is_left_after_the_last_step_is_on_the_clock_and_fits(trained, cloc
     assert training.num_steps == pytest.approx(99, abs=1)
     assert clock.spent_s() == pytest.approx(training.num_steps * 0.5 + 10.0)
     assert clock.overshoot_s == 0.0 and clock.suspended_s == 0.0
+
+
+def test_a_compiler_that_failed_is_said_and_marked_before_the_clock(trained, fake_time):
+    class Eager(FakeEngine):
+        def metadata(self):
+            return super().metadata() | {"compile_cache": "it is full", "compile_error": "no g++"}
+
+    heard = []
+    earlier = Event(share=0.0, kind="limited", what="limited to 1 core")
+    training = trained(Eager(fake_time, 1.0), notice=heard.append, events=[earlier])
+    assert kinds(training) == ["limited", "cache_unavailable", "not_compiled"]
+    assert heard == ["it is full", "training without compilation: no g++"]
+    assert {event.share for event in training.events} == {0.0}
