@@ -30,6 +30,8 @@ NET = ["--set", "recipe.compile=false", "--device", "cpu"]
 PHASES = {  # how the last line of a race begins: where it is
     "telling": "sampling",
     "scoring": "scoring",
+    "saving": "writing",
+    "training": "training",
     " ": "training",
     "compiling": "warm-up",
     "building": "building",
@@ -121,7 +123,7 @@ def main() -> None:
     problems["left"] = [str(path) for path in out.glob(".*")]
     statuses = Counter(schema.load(path).status for path in out.glob("2*/record.json"))
     heading("stopped in", f"SIG{args.signal}")
-    for phase in ("start-up", *reversed(PHASES.values())):
+    for phase in ("start-up", *dict.fromkeys(reversed(PHASES.values()))):
         line(phase, stopped[phase])
     for what in (*COLUMNS, "left"):
         line(what, len(problems[what]))
