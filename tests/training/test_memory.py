@@ -116,6 +116,7 @@ def test_counts_have_no_check(on):
     assert on(8 * GB, "ngram", "1B").check() is None
 
 
+@pytest.mark.slow
 def test_an_accelerator_of_its_own_takes_smaller_pieces_by_itself(on):
     """It refuses memory and the step is taken in halves: only one row must fit."""
     card = {"name": "cuda", "accelerator": "NVIDIA H200"}

@@ -84,6 +84,7 @@ def test_counted_documents_are_counted_once_however_large_the_batch(counted, tmp
     assert one.score == other.score and one.status == "complete"
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_scored_and_part_the_entry(counted, monkeypatch):
     """The documents of a small text are read many times within its budget."""
     settings = (*counted.settings, "recipe.compile=false", "recipe.batch_rows=8")

@@ -92,6 +92,7 @@ def test_closed_streams_are_no_reason_to_fail(closed):
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoding", "words"), [("ascii", ["plan", "--params", "2M"]), ("cp1252", ["leaderboard"])]
 )

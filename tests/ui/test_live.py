@@ -99,6 +99,7 @@ def test_an_overshoot_and_a_loss_that_is_not_finite_are_shown(terminal, monkeypa
     assert "0:00 left" in out.getvalue() and "nan" in out.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_what_is_drawn_leaves_room_for_what_the_terminal_echoes(width, monkeypatch):
     """A ^C on a full line would move the cursor out of what is redrawn."""
