@@ -90,7 +90,6 @@ class RunDirectory:
 
     def _publish(self, out: Path, files: Mapping[str, bytes]) -> Path:
         partial = partial_of(out, self._name)
-        partial.mkdir(parents=True, exist_ok=True)  # it may be gone: others delete folders
         _write(partial, files)
         target = rename(partial, out / self._name)
         sync_folder(out)
@@ -182,7 +181,10 @@ def _allocate(path: Path, num_bytes: int) -> None:
 
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write files so that they survive a loss of power; the weights last, into the reserve."""
+    """Write files so that they survive a loss of power; the weights last, into the reserve.
+
+    The folder is made where it is gone: others delete folders.
+    """
     reserve, weights = folder / "reserve", files.get(WEIGHTS)
     if reserve.exists():
         os.truncate(reserve, len(weights or b""))
