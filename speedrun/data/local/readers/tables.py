@@ -180,4 +180,4 @@ def _nested(batch: Any, field: str) -> Any:
         return batch.column(field)
     outer = next(name for name in batch.schema.names if field.startswith(f"{name}."))
     path = field.removeprefix(f"{outer}.").split(".")
-    return pyarrow.compute.struct_field(batch.column(outer), path)
+    return pyarrow.compute.struct_field(batch.column(outer), path)  # type: ignore[attr-defined]
