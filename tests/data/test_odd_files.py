@@ -245,7 +245,7 @@ def test_a_file_is_read_whole_once(put, monkeypatch):
 
 def test_text_is_parted_alike_wherever_its_blocks_end(put, monkeypatch):
     documents = [f"  line {i}\n\tand {'x' * (i % 7)}\n y" for i in range(60)]
-    for parting in ("\n<|endoftext|>\n", "\n\n", "\r\n \r\n\n\n"):
+    for parting in ("\n<|endoftext|>\n", "\n\n", "\r\n \r\n\n\n", "\n\n \t\n"):
         path = put("s.txt", parting.join(documents).encode())
         for size in (3, 64, 1 << 20):
             monkeypatch.setattr("speedrun.data.local.encoding._BLOCK_BYTES", size)
