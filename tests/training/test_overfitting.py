@@ -31,6 +31,7 @@ def test_a_gap_to_held_out_text_is_spoken_of(epochs, factor, speaks):
     assert record.score is not None
     last = record.score.nats_per_token / factor
     record = made(changes={"train.epochs": epochs, "train.loss_curve": [[1.0, last]]})
+    assert record.score is not None
     event = overfitting.of_score(record, record.score)
     assert (event is not None) == bool(speaks)
     if event is not None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.engines import assert_same_weights, random_rows, small_engine
+from helpers.engines import CONTEXT, VOCAB, assert_same_weights, random_rows, small_engine
 from helpers.fakes import FakeEngine, FakeStream, run_of
 
 from speedrun.data.heldout import HeldOut
@@ -29,7 +29,7 @@ class Texts:
         return Counted(iter(self.documents[start:]), start)
 
     def heldout(self, limit):
-        return HELD_OUT.documents
+        return list(HELD_OUT.documents)
 
 
 def stories(count):
@@ -154,3 +154,45 @@ def test_engines_give_back_the_weights_that_were_kept(arch, device):
     validation.finish(28)
     assert_same_weights(engine.weights(), kept)
     assert engine.nll(rows, 0).mean() == pytest.approx(nats)
+
+
+class Timed:
+    """An engine on a fake clock: a step takes a tenth of a second, a validation a hundredth."""
+
+    def __init__(self, engine, fake_time):
+        self._engine, self._fake_time = engine, fake_time
+
+    def __getattr__(self, name):
+        return getattr(self._engine, name)
+
+    def step(self, rows, lr_scale):
+        self._fake_time.advance(0.1)
+        self._engine.step(rows, lr_scale)
+
+    def nll(self, rows, seed):
+        self._fake_time.advance(0.01)
+        return self._engine.nll(rows, seed)
+
+
+def language(seed, num_rows=4):
+    """Rows in which one of four tokens follows each."""
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, VOCAB, (num_rows, CONTEXT + 1), dtype=np.int32)
+    for t in range(1, CONTEXT + 1):
+        rows[:, t] = (3 * rows[:, t - 1] + rng.integers(0, 4, num_rows)) % VOCAB
+    return rows
+
+
+@pytest.mark.slow
+def test_a_long_race_over_a_tiny_text_is_better_with_its_best_weights(fake_time):
+    heldout, nats = language(1, 32), {}
+    for keep in ("last", "best"):
+        clock = BudgetClock(10.0, now=fake_time, wall=fake_time.wall)
+        engine = Timed(small_engine(lr=0.02), fake_time)
+        stream = FakeStream(fake_time)
+        stream.next_rows = lambda timeout_s=None: language(0)
+        validation = Validation(engine, language(2, 8), clock) if keep == "best" else None  # type: ignore[arg-type]
+        job = TrainingJob(run=run_of(10.0), clock=clock, stream=stream, validation=validation)
+        assert train(engine, job).num_steps > 80  # type: ignore[arg-type]
+        nats[keep] = engine.nll(heldout, 0).mean()
+    assert nats["best"] < nats["last"] - 0.5, nats
