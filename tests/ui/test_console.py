@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.command_line import ROOT
@@ -64,8 +65,8 @@ def test_streams_come_back_as_they_were():
     assert (sys.stdout, sys.stderr) == before
 
 
-def done(command: list[str], **options) -> subprocess.CompletedProcess:
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+def done(command: list[str], **given: Any) -> subprocess.CompletedProcess:
+    options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | given
     return subprocess.run(command, cwd=ROOT, text=True, timeout=100, **options)
 
 
