@@ -156,4 +156,6 @@ def test_certificates_and_proxies_are_named_without_their_secrets(monkeypatch):
     named = "the proxy HTTPS_PROXY=http://proxy.example:3128"
     assert failures.why(ProxyError("407 Proxy Authentication Required")).startswith(f"{named} asks")
     assert failures.why(ProxyError("403 Forbidden")) == f"{named} refuses the connection (403)"
+    full = OSError(28, "No space left on device", "/cache/hub/README.md")
+    assert failures.why(full).startswith("/cache/hub/README.md cannot be used (no space left")
     assert failures.why(TimeoutError()) == f"{named} does not answer"

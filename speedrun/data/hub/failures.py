@@ -91,6 +91,9 @@ def why(error: BaseException) -> str:
     for one in chain:
         if isinstance(one, socket.gaierror):
             return f"{target} cannot be found: its name is not known here (no network?)"
+        if isinstance(one, OSError) and one.filename:  # of the libraries' own cache
+            cause = (one.strerror or "fails").lower()
+            return f"{one.filename} cannot be used ({cause}); HF_HOME names another folder"
         if isinstance(one, OSError) and one.errno and one.strerror:
             return f"{target} cannot be reached ({one.strerror.lower()})"
     if "TimeoutException" in kinds or "TimeoutError" in kinds:
