@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -132,7 +132,7 @@ class Disk:
 @pytest.mark.parametrize("room", [0, 300, 399, 400])
 def test_a_disk_that_is_full_costs_only_the_next_run(folder, room):
     with closing(TokenCache(folder)) as cache:
-        cache._file = Disk(cache._file, room)
+        cache._file = cast(Any, Disk(cache._file, room))
         for start in range(600, 1000, 100):
             cache.append(TOKENS[start : start + 100])
             for first in (0, 550, start, start + 50):

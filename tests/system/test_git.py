@@ -86,14 +86,14 @@ def test_results_documents_and_rubbish_are_no_change(checkout):
 
 def test_no_checkout_of_this_project_has_no_version(tmp_path):
     found = git.code_version(tmp_path)
-    assert found[:2] == (None, None) and "not in a git checkout" in found.problem
+    assert found[:2] == (None, None) and "not in a git checkout" in str(found.problem)
 
 
 def test_a_checkout_of_somebody_else_is_named_with_the_remedy(checkout, monkeypatch):
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     found = git.code_version(checkout)
     assert found[:2] == (None, None)
-    assert f'git config --global --add safe.directory "{checkout}"' in found.problem
+    assert f'git config --global --add safe.directory "{checkout}"' in str(found.problem)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a script in place of git")
@@ -102,16 +102,16 @@ def test_a_git_that_hangs_costs_little_time(checkout, monkeypatch, fake_git):
     fake_git("sleep 20")
     began_s = time.monotonic()
     found = git.code_version(checkout)
-    assert found[:2] == (None, None) and "did not answer within 0.3 s" in found.problem
+    assert found[:2] == (None, None) and "did not answer within 0.3 s" in str(found.problem)
     assert time.monotonic() - began_s < 10
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a script in place of git")
 def test_a_git_that_fails_says_why(checkout, monkeypatch, fake_git):
     fake_git("echo fatal: index file corrupt >&2; exit 128")
-    assert "index file corrupt" in git.code_version(checkout).problem
+    assert "index file corrupt" in str(git.code_version(checkout).problem)
     monkeypatch.setenv("PATH", str(checkout))
-    assert "is not installed" in git.code_version(checkout).problem
+    assert "is not installed" in str(git.code_version(checkout).problem)
 
 
 def test_variables_of_another_checkout_do_not_mislead(checkout, monkeypatch, tmp_path):

@@ -32,8 +32,8 @@ def test_a_cache_that_can_be_written_is_used(tmp_path, monkeypatch):
 def test_a_private_one_takes_its_place_once(no_cache):
     made = paths.cache_dir()
     assert made.is_dir() and made != no_cache and made == paths.cache_dir()
-    assert paths.cache_problem().startswith(f"the cache {no_cache} cannot be written (")
-    assert f"set {paths.CACHE_VARIABLE} to a folder" in paths.cache_problem()
+    assert str(paths.cache_problem()).startswith(f"the cache {no_cache} cannot be written (")
+    assert f"set {paths.CACHE_VARIABLE} to a folder" in str(paths.cache_problem())
 
 
 def test_what_a_read_only_cache_has_is_still_used(tmp_path, monkeypatch):
