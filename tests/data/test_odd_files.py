@@ -134,6 +134,7 @@ REFUSED = {  # name of the file, content, --text-field, said
     "open quote": ("s.csv", CSV + b'5,"open\n', None, "not CSV"),
     "wide row": ("s.csv", CSV + b"5,a,b\n", None, "row 5: 3 fields, the header has 2"),
     "field of txt": ("s.txt", MARKED.encode(), "story", "plain text without fields; leave it out"),
+    "field of strings": ("s.json", b'["a", "b"]', "q", "a value without fields; leave it out"),
     "NUL": ("s.txt", b"a story\0 and more", None, "NUL at byte 7"),
     "Latin-1": ("s.csv", "text\nnaïve".encode("latin-1"), None, "not UTF-8 text (byte 7)"),
     "odd UTF-16": ("s.txt", MARKED.encode("utf-16") + b"x", None, "not UTF-16 text (byte"),

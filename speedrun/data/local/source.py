@@ -13,6 +13,7 @@ from speedrun.data.local.identity import Survey
 from speedrun.data.local.readers.reader import Reader
 from speedrun.data.local.readers.txt import Txt, part_alike
 from speedrun.data.source import Counted, Documents
+from speedrun.text import counted
 
 _SLOW_BYTES = 1 << 28  # files that take more than a second to read
 
@@ -73,7 +74,7 @@ class LocalFiles:
         if found.heldout:
             others = f" and {len(found.heldout) - 1} more" if len(found.heldout) > 1 else ""
             by = f"{found.heldout[0].relative_to(self.path)}{others}"
-        said = f"Data: {sum(survey.num_docs):,} documents in {what}"
+        said = f"Data: {counted(sum(survey.num_docs), 'document')} in {what}"
         said += f" ({'; '.join(survey.partings)}); held out: {by}."
         if found.left_out:
             said += f" Not used: {found.left_out[0].relative_to(self.path)}."

@@ -88,6 +88,10 @@ class Json(Reader):
             if self._chosen is None:
                 self._chosen = self.field = fields.of_object(where, self.field, value)
             value = fields.text_of(where, self._chosen, value)
+        elif self._wanted is not None:
+            raise ValueError(
+                f"{where}: --text-field {self._wanted}: a value without fields; leave it out"
+            )
         elif not isinstance(value, str):
             raise ValueError(f'{where}: expected {{"text": "…"}} or a JSON string')
         if not value.isascii() and _LONE_SURROGATE.search(value):

@@ -16,7 +16,7 @@ class Reader(ABC):
     field: str | None  # known once a row was read
 
     def __init__(self, file: Path, field: str | None = None) -> None:
-        self.file, self.field = file, field
+        self.file, self.field, self._wanted = file, field, field
 
     @property
     def way(self) -> str:
