@@ -107,6 +107,8 @@ def check(architecture: Architecture, request: RunRequest) -> CheckedRequest:
         )
     if "vocab" in chosen["model"] or "vocab" in chosen["data"]:
         raise ValueError("the vocabulary is set with --vocab N, not with --set")
+    if {"path", "text_field"} & chosen["data"].keys():
+        raise ValueError("the data are chosen with --data and --text-field, not with --set")
     recipe = Recipe(**{**preset["recipe"], **chosen["recipe"]})
     data = replace(request.data, **chosen["data"])
     return CheckedRequest(architecture, request, recipe, data, preset["model"], chosen["model"])

@@ -43,6 +43,12 @@ def test_the_vocabulary_has_a_flag_of_its_own():
             resolve(ARCHITECTURE, RunRequest(settings=(setting,)), 4096)
 
 
+def test_the_data_have_flags_of_their_own():
+    for setting in ("data.path=x", "data.text_field=x"):
+        with pytest.raises(ValueError, match="--data and --text-field, not with --set"):
+            resolve(ARCHITECTURE, RunRequest(settings=(setting,)), 4096)
+
+
 def test_settings_can_be_rebuilt_from_the_record_which_names_no_path():
     request = RunRequest(settings=("model.mlp=gelu",), data=Data(path="/home/me/secret"))
     run = resolve(ARCHITECTURE, request, 4096)
