@@ -119,9 +119,10 @@ class _Trainer:
     def train(self) -> Training:
         engine, clock, training = self._engine, self._clock, self._training
         validation = self._job.validation
+        self._note_compiler("compile_cache", "cache_unavailable")
         with self._job.group.lockstep(agreed=OutOfMemory):
             self._warm_up()
-        self._note_compiler()
+        self._note_compiler("compile_error", "not_compiled", "training without compilation: ")
         self._job.on_start()
         clock.start()
         while num_steps := self._job.group.decide(self._plan):
@@ -156,14 +157,10 @@ class _Trainer:
             engine.reset()
             engine.sync()
 
-    def _note_compiler(self) -> None:
-        facts, before = self._engine.metadata(), len(self._training.events)
-        if (why := facts.get("compile_cache")) is not None:
-            self._training.note(0.0, "cache_unavailable", why)
-        if (why := facts.get("compile_error")) is not None:
-            self._training.note(0.0, "not_compiled", f"training without compilation: {why}")
-        for event in self._training.events[before:]:
-            self._job.notice(event.what)
+    def _note_compiler(self, fact: str, kind: EventKind, what: str = "") -> None:
+        if (why := self._engine.metadata().get(fact)) is not None:
+            self._training.note(0.0, kind, what + why)
+            self._job.notice(what + why)
 
     def _plan(self) -> int:
         """Number of steps until the next synchronisation; 0 ends the training."""

@@ -28,10 +28,10 @@ class CheckedCompile(checked_compile.CheckedCompile):
     ) -> None:
         super().__init__(getattr(model, method), precision, facts)
         self._model, self._mode = model, None if mode == "off" else mode
+        if facts["compiled"] and (problem := _prepare_compiler()):
+            facts["compile_cache"] = problem
 
     def _compile(self) -> Callable[..., Tensor]:
-        if problem := _prepare_compiler():
-            self._facts["compile_cache"] = problem
         return torch.compile(self.eager, dynamic=False, mode=self._mode)
 
     def _difference(self, compiled: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> float:
@@ -76,12 +76,14 @@ def _prepare_compiler() -> str | None:
     folder = Path(os.environ.get(_CACHE_VARIABLE) or usual)
     if (why := _unfit(folder)) is None:
         return None
-    made = paths.private_dir("speedrun-compiler-")
+    made = usual
+    if _unfit(usual):
+        made = paths.private_dir("speedrun-compiler-")
     if " " in str(made) and os.name == "posix":
         made = paths.private_dir("speedrun-compiler-", Path("/tmp"))
     os.environ[_CACHE_VARIABLE] = str(made)
     return (
-        f"the compiler's cache {folder} does not serve ({why}): a temporary one is used, set"
+        f"the compiler's cache {folder} does not serve ({why}): {made} is used, set"
         f" {_CACHE_VARIABLE} to another folder"
     )
 
