@@ -106,7 +106,7 @@ def test_tracks_stay_apart(path):
 
 
 def test_one_data_set_under_two_names_is_one_track():
-    (board,) = boards([*OLD, *runs(0.7, first_seed=9, **{"data.name": "my-copy"})])
+    (board,) = boards([*OLD, *runs(0.7, first_seed=9, data__name="my-copy")])
     assert board.track.data_name == OLD[0].data_name
     assert {run.seed for entry in board.entries for run in entry.runs} >= {9}
     assert all(entry.track == board.track for entry in board.entries)
