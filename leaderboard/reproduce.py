@@ -130,7 +130,7 @@ def _resolves(options: Options, record: Record) -> bool:
             params=given["--params"],
             budget_s=parse_minutes(given["--minutes"]),
             recipe=given["--recipe"],
-            keep=given.get("--keep", "last"),
+            keep="best" if given.get("--keep") == "best" else "last",
             seed=record.seed,
             data=data,
             settings=tuple(value for option, value in options if option == "--set"),
