@@ -4,6 +4,7 @@ import functools
 import gc
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ from pathlib import Path
 # Before any framework starts its threads: small products gain nothing from more.
 if not any("benchmarks" in argument for argument in sys.argv):  # those run as races do
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Commands that tests start take it from here whether a hang-up is ignored; under nohup it is.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 import pytest
 from helpers.folders import write_stories

@@ -144,10 +144,11 @@ engine = small_engine(compile=True)
 engine.step(random_rows(), 1.0)
 print(engine.metadata()["compiled"], engine.metadata()["compile_error"])
 """
-    cache = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
+    paths = {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(tmp_path)}
+    cache = {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
     done = subprocess.run(
         [sys.executable, "-c", code],
-        env={**os.environ, **cache, "CXX": str(fake)},
+        env={**os.environ, **paths, **cache, "CXX": str(fake)},
         capture_output=True,
         text=True,
     )

@@ -25,7 +25,8 @@ def trained(stories, tmp_path, monkeypatch):
     return folder, line
 
 
-def test_every_command_says_how_a_trained_run_is_finished(trained, tmp_path):
+def test_every_command_says_how_a_trained_run_is_finished(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "240")
     folder, line = trained
     how = f"python run.py score {folder}"
     assert line.startswith("error: not scored (") and f"{how} finishes it" in line

@@ -125,7 +125,7 @@ def test_a_verification_is_submitted_with_its_run_or_saved_in_the_store(run, sto
     verified(record.id[:8], "--from", store, "--data", stories, "--by", "B")
     (entry,) = page_store.opened(store)[0][0].entries
     assert entry.mark == "rescored" and len(list(store.glob("*.verification.*.json"))) == 2
-    assert "no record begins with" in refused("verify", "0" * 64, "--from", store)
+    assert "no record and no entry begins with" in refused("verify", "0" * 64, "--from", store)
 
 
 def test_other_training_documents_are_not_searched(run, stories, tmp_path):
@@ -140,7 +140,11 @@ def test_other_training_documents_are_not_searched(run, stories, tmp_path):
 
 
 def test_a_source_that_fails_leaves_the_scores(run, stories, monkeypatch):
+    opened = [LocalFiles.train]  # it is read once when the data are opened
+
     def failing(self, state=None):
+        if opened:
+            return opened.pop()(self, state)
         raise SourceUnavailable("the network is gone")
 
     monkeypatch.setattr(LocalFiles, "train", failing)
