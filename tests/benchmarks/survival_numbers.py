@@ -75,7 +75,7 @@ def torn(folder: Path) -> Iterator[str]:
         json.loads((folder / "local.json").read_bytes())
         for entry in (folder / "log.jsonl").read_text().splitlines():
             json.loads(entry)
-        if record.score is not None and not (folder / "samples.txt").read_text():
+        if record.sample is not None and not (folder / "samples.txt").read_text():
             yield f"{folder}: no sample"
     except (OSError, ValueError) as error:
         yield str(error)
