@@ -175,7 +175,7 @@ def _p_value(entry: Entry, standing: Entry) -> float:
 
 
 def _complete_since(entry: Entry) -> str:
-    """When the entry had the seeds that a record needs."""
+    """Date on which the entry had the seeds that a record needs."""
     newest_first = sorted(entry.runs, key=lambda run: run.created, reverse=True)
     first = {run.seed: run.created for run in newest_first}
     return sorted(first.values())[MIN_SEEDS - 1]

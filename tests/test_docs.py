@@ -1,4 +1,4 @@
-"""What README and the guides say holds: commands, links, files, packaging of the first steps."""
+"""README and the guides hold: commands, links, files, packaging of the first steps."""
 
 import json
 import pkgutil

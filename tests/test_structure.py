@@ -123,7 +123,7 @@ def misplaced_frameworks(known: Sources) -> Iterator[str]:
 
 
 def strangers_to_architectures(known: Sources) -> Iterator[str]:
-    """What an architecture imports of ours beyond its own folder and the seam."""
+    """Imports of an architecture of ours beyond its own folder and the seam."""
     for name, imported in graph(known).items():
         if name.startswith("architectures."):
             ours = {other for other in imported if other.startswith(("speedrun", "leaderboard"))}

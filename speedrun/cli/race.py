@@ -86,7 +86,7 @@ def _race_seeds(
 
 
 def _expectation(request: RunRequest) -> str:
-    """How long the last such race in the same folder took; empty where there was none."""
+    """Durations of the last such race in the same folder; empty where there was none."""
     for path in list(reversed(record_paths(request.out)))[:_MAX_READ]:
         try:
             record = load(path)
@@ -112,7 +112,7 @@ def _kind(argv: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _so_far(records: list[Record], request: RunRequest) -> str:
-    """What a signal before the end of the next training leaves."""
+    """State of the races that a signal before the end of the next training leaves."""
     if not records:
         return "nothing was recorded"
     first, last = records[0].seed, records[-1].seed

@@ -93,7 +93,7 @@ class TokenStream:
 
     @property
     def cache_problem(self) -> str | None:
-        """Why the tokens are not kept for later runs, if the disk does not take them."""
+        """Reason that the tokens are not kept for later runs; None where they are."""
         return self._cache.problem
 
     @property

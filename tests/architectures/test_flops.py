@@ -1,4 +1,4 @@
-"""What architectures say they multiply is what their weights are."""
+"""The products that architectures declare are those of their weights."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""What engines that train by gradients do on every framework: memory, compilers, precision."""
+"""Engines that train by gradients, on every framework: memory, compilers, precision."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is MLX's own: lazy evaluation, tracing, memory limits, loss scaling, the optimizers."""
+"""MLX alone: lazy evaluation, tracing, memory limits, loss scaling, the optimizers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where a step's time goes in PyTorch: every part is charged for what it does, and nothing else."""
+"""The profile of a PyTorch step: every part is charged for what it does, and nothing else."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a text's reader asks of a model, and when."""
+"""Calls of the model by a reader of text."""
 
 import numpy as np
 import pytest

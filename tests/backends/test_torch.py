@@ -1,4 +1,4 @@
-"""What is PyTorch's own: the chunked loss, Muon, parameter groups, a compiler that is right."""
+"""PyTorch alone: the chunked loss, Muon, parameter groups, a compiler that is right."""
 
 import os
 import shutil

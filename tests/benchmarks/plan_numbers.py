@@ -1,4 +1,4 @@
-"""What a plan estimates beside what ten seconds of training take on this machine.
+"""Estimates of a plan beside measurements of ten seconds of training on this machine.
 
     python tests/benchmarks/plan_numbers.py [--arch transformer,lstm,d3pm] [--params 250K,2M,10M]
 

@@ -104,7 +104,7 @@ def test_what_counting_cannot_do_is_one_line(stories, tmp_path, args, says):
 
 @pytest.mark.slow
 def test_a_race_is_tuned_before_its_clock_starts(stories, tmp_path, isolated):
-    """How much of it fits the time depends on how busy the machine is."""
+    """The share of it that fits the time depends on the load of the machine."""
     race = ("--minutes", "0.05", "--tune", "quick", "--out", tmp_path / "runs", "--data", stories)
     shown = done_well(*race, *TINY, "--set", "recipe.compile=false")
     record = load(runs(tmp_path / "runs")[0] / "record.json")

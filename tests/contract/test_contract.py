@@ -1,4 +1,4 @@
-"""What every architecture must do on every backend, whatever it is."""
+"""The contract of every architecture on every backend."""
 
 import time
 

@@ -77,7 +77,7 @@ def test_the_stream_goes_round_when_the_documents_end(
 def test_a_stream_of_some_rounds_gives_every_target_so_often(
     open_stream, fake_source, tokens_of, rounds, num_tokens
 ):
-    """Where rows and batches end at the documents' end, just before it and just after it."""
+    """Rows and batches that end at the documents' end, just before it and just after it."""
     document = "a" * 300
     expected = tokens_of([document])[: num_tokens + 1]
 

@@ -170,7 +170,7 @@ def test_a_file_that_changed_is_read_again(folder, tmp_path):
 
 
 def test_problems_are_not_cached(folder, tmp_path, monkeypatch):
-    """What is refused today, for its date or an older rule, may be right tomorrow."""
+    """A record that is refused today, for its date or an older rule, may be right tomorrow."""
     with monkeypatch.context() as patch:
         patch.setattr(index.validate, "problems", lambda _: ["not yet"])
         assert read(folder, tmp_path).runs == []

@@ -84,7 +84,7 @@ def changed(draw) -> str:
 
 
 def wrong(content: dict[str, Any]) -> list[str]:
-    """What does not hold in an accepted record, worked out from its JSON alone."""
+    """Contradictions in an accepted record, worked out from its JSON alone."""
     score, clock, train, config = (content[k] for k in ("score", "clock", "train", "config"))
     data, spent_s = content["data"], clock["train_s"] + clock["data_wait_s"]
 

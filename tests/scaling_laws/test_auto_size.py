@@ -1,4 +1,4 @@
-"""What `auto` stands for: the law that fits, the most of them, and a guess without one."""
+"""The size of `auto`: the law that fits, the most of them, and a guess without one."""
 
 import dataclasses
 import json

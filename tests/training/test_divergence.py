@@ -17,7 +17,7 @@ CHANCE = math.log(4096)
 
 
 def watched(losses, initial=CHANCE):
-    """What is found of losses evenly spread over a budget, and at its end."""
+    """Findings on losses evenly spread over a budget, and at its end."""
     watch = LossWatch(4096, initial)
     found = [watch.problem((n + 1) / len(losses), nats) for n, nats in enumerate(losses)]
     return found, watch.problem_at_end()

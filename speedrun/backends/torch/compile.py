@@ -89,5 +89,5 @@ def _prepare_compiler() -> str | None:
 
 
 def _unfit(folder: Path) -> str | None:
-    """Why a folder cannot be the compiler's: its command lines are cut at spaces."""
+    """Reason that a folder cannot be the compiler's: its command lines are cut at spaces."""
     return "its path has a space" if " " in str(folder) else paths.not_writable(folder)
