@@ -1,4 +1,4 @@
-"""The runs that `verify` takes: a record by the first digits of its id, an entry by its best run."""
+"""The runs that `verify` takes: a record by its first digits, an entry by its best run."""
 
 import pytest
 from helpers.made_records import made, write_run
