@@ -20,7 +20,7 @@ from speedrun.models.code import code_digest
 from speedrun.protocols import Architecture
 from speedrun.records.schema import Record
 from speedrun.records.summary import data_id, unranked_because
-from speedrun.sweep.sweep_dir import Key, plain
+from speedrun.sweep.sweep_dir import Key, shortened
 from speedrun.system import hardware, paths
 from speedrun.text import format_size
 from speedrun.training.request import RunRequest, resolve
@@ -123,7 +123,7 @@ class Plan:
 def differing(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str | None:
     """`hardware class is cuda-h100, the sweep's cuda-h200`; None where all values agree."""
     parts = [
-        f"{key} is {plain(value)}, the sweep's {plain(wanted.get(key))}"
+        f"{key} is {shortened(value)}, the sweep's {shortened(wanted.get(key))}"
         for key, value in found.items()
         if value != wanted.get(key)
     ]

@@ -20,7 +20,7 @@ from speedrun.scaling_laws import fit, law, laws_file
 from speedrun.scaling_laws.law import Array, Laws, LossLaw, Optimum, Points
 from speedrun.scaling_laws.laws_file import FittedLaws, LawsFile
 from speedrun.sweep import sweep_dir
-from speedrun.sweep.sweep_dir import Failure, plain
+from speedrun.sweep.sweep_dir import Failure, shortened
 
 PREDICTED_MINUTES = (2.0, 5.0, 10.0, 30.0)
 
@@ -224,12 +224,14 @@ def _require_one_code(arch: str, records: Sequence[Record], folder: Path) -> lis
     """
     digests = collections.Counter(r.train.engine.get("code_digest", "unknown") for r in records)
     if len(digests) > 1:
-        parts = ", ".join(f"{plain(sanitize(str(one)))}: {n} runs" for one, n in digests.items())
+        parts = ", ".join(
+            f"{shortened(sanitize(str(one)))}: {n} runs" for one, n in digests.items()
+        )
         raise ValueError(
             f"{folder}: {arch} was raced with {len(digests)} versions of the code ({parts}), whose"
             " scores do not compare; give each a directory of its own"
         )
-    commits = collections.Counter(plain(r.code.commit or "unknown")[:10] for r in records)
+    commits = collections.Counter(shortened(r.code.commit or "unknown")[:10] for r in records)
     if "unknown" not in digests or len(commits) == 1:
         return []
     parts = ", ".join(f"{sanitize(commit)}: {n} runs" for commit, n in commits.items())

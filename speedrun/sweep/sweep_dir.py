@@ -115,13 +115,13 @@ def save_manifest(
         archs = {Path(arch).name for one in grids for arch in one.get("archs", ())}
         raced = manifest.get("code") or dict.fromkeys(archs & code.keys(), "unknown")
         changes = [
-            f"{key} was {plain(before.get(key))}, is {plain(value)}"
+            f"{key} was {shortened(before.get(key))}, is {shortened(value)}"
             for key, value in shared.items()
             if before.get(key) != value
         ]
         changes += [
-            f"the code of {arch} was {plain(raced[arch])}, is {plain(digest)} (it was edited, or"
-            " another commit is checked out)"
+            f"the code of {arch} was {shortened(raced[arch])}, is {shortened(digest)}"
+            " (it was edited, or another commit is checked out)"
             for arch, digest in code.items()
             if raced.get(arch, digest) != digest
         ]
@@ -136,7 +136,7 @@ def save_manifest(
     write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def plain(value: Any) -> str:
+def shortened(value: Any) -> str:
     """A setting in a few words; of a fingerprint, its beginning."""
     text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
     return (text[:12] if len(text) == 64 else text) or "nothing"

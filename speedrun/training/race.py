@@ -8,6 +8,7 @@ from pathlib import Path
 from speedrun.config import Run
 from speedrun.data.loader import TokenStream
 from speedrun.distributed.group import ProcessGroup
+from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.records.schema import Record
 from speedrun.system import paths
 from speedrun.text import format_size, reason
@@ -61,7 +62,7 @@ def race(
         callbacks=callbacks,
         stop=stop,
         group=group,
-        log=lambda tick: directory.log(tick.plain()),
+        log=lambda tick: directory.log(vars(tick)),
     )
     try:
         with entry.architecture.plugin_errors():
@@ -70,7 +71,10 @@ def race(
         if stop.kept:
             is_message = isinstance(error, (ValueError, OSError)) and str(error)
             said = " ".join(str(error).split()) if is_message else reason(error)
-            raise NotScored(f"not scored ({said}); {stop.kept}") from error
+            kept = stop.kept
+            if isinstance(error, UnfairModelError):  # no later score would be another
+                kept = f"the trained model is in {directory.final}: mend the architecture"
+            raise NotScored(f"not scored ({said}); {kept}") from error
         raise
     finally:
         directory.close()

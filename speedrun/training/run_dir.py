@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import json
-import math
 import os
 import shutil
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from speedrun.records.files import WEIGHTS
+from speedrun.records.strict_json import plain
 from speedrun.system.files import sync_folder, write_atomic
 from speedrun.training.run_names import Notice, claim, partial_of, rename, settle_abandoned
 
@@ -61,9 +61,8 @@ class RunDirectory:
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Append a line to log.jsonl; on a full disk the log is lost, not the run."""
-        plain = {k: None if _is_odd(value) else value for k, value in entry.items()}
         with contextlib.suppress(OSError):
-            self._log.write(json.dumps(plain, allow_nan=False) + "\n")
+            self._log.write(json.dumps(plain(dict(entry)), allow_nan=False) + "\n")
 
     def publish(self, files: Mapping[str, bytes]) -> Path:
         """Write the files of a run, its weights last, and give the directory its final name.
@@ -76,9 +75,10 @@ class RunDirectory:
         try:
             self.final = self._publish(self._out, files)
         except OSError as error:
-            why, rescue = error.strerror, Path(tempfile.gettempdir()) / "speedrun-runs"
+            why, rescue = error.strerror, Path(tempfile.gettempdir())
             try:
-                self.final = self._publish(rescue, files)
+                own = Path(tempfile.mkdtemp(prefix="speedrun-runs-", dir=rescue))
+                self.final = self._publish(own, files)
             except OSError as second:
                 raise ValueError(
                     f"--out {self._out}: the trained model cannot be written ({why}),"
@@ -201,7 +201,3 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
         write_atomic(folder / WEIGHTS, weights)
     reserve.unlink(missing_ok=True)
     sync_folder(folder)
-
-
-def _is_odd(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)

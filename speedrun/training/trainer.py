@@ -1,7 +1,6 @@
 """The training loop: warm up, undo it, start the clock, step until the budget is spent."""
 
 import itertools
-import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -73,10 +72,6 @@ class Tick:
     num_steps: int
     spent_s: float
     tokens_per_s: float
-
-    def plain(self) -> dict[str, float | None]:
-        """Its values for strict JSON: None where one is not finite."""
-        return {k: v if math.isfinite(v) else None for k, v in vars(self).items()}
 
 
 @dataclass(frozen=True, kw_only=True)

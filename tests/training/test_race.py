@@ -16,7 +16,7 @@ from speedrun.training import divergence, overfitting, prepare
 from speedrun.training import race as race_
 from speedrun.training import request as request_
 from speedrun.training.prepare import Silent
-from speedrun.training.race import NotScored, race
+from speedrun.training.race import race
 from speedrun.training.request import RunRequest
 from speedrun.training.restore import load_run, run_of
 from speedrun.training.run_dir import local_facts
@@ -135,12 +135,6 @@ def test_a_check_that_a_blow_up_fails_ends_as_diverged(counted, monkeypatch):
     assert record.train.events[-1].kind == "diverged"
     assert record.train.events[-1].what.startswith("the loss is large (step ")
     assert heard.notices[-1] == f"training diverged: {record.train.events[-1].what}."
-
-
-def test_a_model_that_has_become_unfair_is_called_so(counted, monkeypatch):
-    fails_after_training(monkeypatch, "not causal: 0.3")
-    with pytest.raises(NotScored, match="not causal"):
-        race(counted, Silent(), StopFlag(()))
 
 
 def test_a_score_that_is_no_number_ends_as_diverged(counted, monkeypatch):
