@@ -20,10 +20,11 @@ from speedrun.records.schema import Record
 from speedrun.records.statistics import Spread, over_seeds
 from speedrun.records.summary import Summary, summarize
 from speedrun.records.track import Track
-from speedrun.training import race, restore
+from speedrun.training import race
 from speedrun.training.prepare import Callbacks
 from speedrun.training.race import Finished
 from speedrun.training.request import RunRequest
+from speedrun.training.runs import restore
 from speedrun.training.signals import StopFlag
 
 MIN_P = 0.01  # a rerun less probable than this refutes the claim

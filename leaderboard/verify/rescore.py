@@ -11,7 +11,7 @@ from speedrun.evaluation import score as evaluate
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.evaluation.scorer import Scorer
 from speedrun.records.schema import Score
-from speedrun.training.restore import Restored, one_line_errors
+from speedrun.training.runs.restore import Restored, one_line_errors
 
 # Relative differences of the nats that rounding explains.
 SAME_BACKEND, OTHER_BACKEND = 1e-4, 1e-3

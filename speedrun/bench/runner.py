@@ -20,7 +20,7 @@ from speedrun.data import heldout, open
 from speedrun.system import git, hardware
 from speedrun.system.subprocesses import Child, ChildError
 from speedrun.text import parse_minutes
-from speedrun.training import record
+from speedrun.training.runs import record
 
 DEFAULT_REPEATS = 5
 FEW_REPEATS, SLOW_S = 3, 3.0  # without --repeats: of what takes longer than this

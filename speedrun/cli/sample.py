@@ -60,7 +60,7 @@ def sample(
 
     check_utf8(options.prompt, "--prompt")
     from speedrun.evaluation import generate
-    from speedrun.training.restore import load_run
+    from speedrun.training.runs.restore import load_run
     from speedrun.ui.live import waiting
 
     names = ("temperature", "top_p", "seed", "max_tokens", "steps")

@@ -47,7 +47,7 @@ def score(
     """Score a run whose training ended and whose scoring failed or was stopped."""
     from rich.console import Console
 
-    from speedrun.training.score_later import Request, score_later
+    from speedrun.training.runs.score_later import Request, score_later
     from speedrun.ui import live, summary
 
     stopping = interrupts.current()

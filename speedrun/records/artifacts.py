@@ -1,7 +1,7 @@
 """Weights and tokenizer beside a record: read within limits, and checked against the record.
 
 Both may come from a stranger. What is checked here needs the record alone; whether they fit a
-model is checked by `speedrun.training.restore`.
+model is checked by `speedrun.training.runs.restore`.
 """
 
 import hashlib

@@ -20,7 +20,7 @@ from speedrun.sweep.early_stopping import Curve
 from speedrun.system.subprocesses import Child, ChildEnded, ChildTimeout, Parent
 from speedrun.training.clock import process_age_s
 from speedrun.training.request import RunRequest
-from speedrun.training.run_names import settle_abandoned
+from speedrun.training.runs.run_names import settle_abandoned
 
 POLL_S = 0.25
 SILENT_S = 2.0  # after which a line says how old it is

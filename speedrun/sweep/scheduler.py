@@ -18,7 +18,7 @@ from speedrun.sweep.grid import Plan, PlannedRace, differing
 from speedrun.sweep.ray_worker import Brought, Facts, facts, plan_here, race_here
 from speedrun.sweep.sweep_dir import Key
 from speedrun.text import counted
-from speedrun.training import run_dir
+from speedrun.training.runs import run_dir
 
 POLL_S = 1.0
 MAX_TRIES = 2  # of a race whose machine is lost

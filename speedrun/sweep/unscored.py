@@ -4,8 +4,8 @@ from speedrun.models import loader
 from speedrun.records.files import read_runs
 from speedrun.sweep.grid import Plan
 from speedrun.training.prepare import Silent
-from speedrun.training.run_names import Notice, settle_abandoned
-from speedrun.training.score_later import Request, score_later
+from speedrun.training.runs.run_names import Notice, settle_abandoned
+from speedrun.training.runs.score_later import Request, score_later
 
 
 def finish(plan: Plan, notice: Notice) -> None:

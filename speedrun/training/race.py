@@ -12,12 +12,13 @@ from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.records.schema import Record
 from speedrun.system import paths
 from speedrun.text import format_size, reason
-from speedrun.training import divergence, outcome, overfitting, prepare, record, trainer
+from speedrun.training import divergence, overfitting, prepare, trainer
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Built, Callbacks, Context, Entry
-from speedrun.training.record import Trained
 from speedrun.training.request import RunRequest
-from speedrun.training.run_dir import RunDirectory, run_name
+from speedrun.training.runs import outcome, record
+from speedrun.training.runs.record import Trained
+from speedrun.training.runs.run_dir import RunDirectory, run_name
 from speedrun.training.signals import StopFlag
 from speedrun.training.trainer import Training, TrainingJob
 from speedrun.training.validation import Validation, Without, rows_of

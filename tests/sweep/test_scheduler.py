@@ -17,7 +17,7 @@ from speedrun.sweep.live import PlainSweepView
 from speedrun.sweep.ray_worker import Brought, Facts, facts, race_here
 from speedrun.sweep.scheduler import Lost, Node, run_on
 from speedrun.sweep.sweep_dir import Key, records
-from speedrun.training import run_dir
+from speedrun.training.runs import run_dir
 
 QUIET = PlainSweepView(Console(quiet=True))
 

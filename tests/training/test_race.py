@@ -18,8 +18,8 @@ from speedrun.training import request as request_
 from speedrun.training.prepare import Silent
 from speedrun.training.race import race
 from speedrun.training.request import RunRequest
-from speedrun.training.restore import load_run, run_of
-from speedrun.training.run_dir import local_facts
+from speedrun.training.runs.restore import load_run, run_of
+from speedrun.training.runs.run_dir import local_facts
 from speedrun.training.signals import StopFlag
 
 FILES = {

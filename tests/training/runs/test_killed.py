@@ -12,8 +12,8 @@ from helpers.command_line import ROOT, TINY
 from speedrun.records import schema
 from speedrun.training.prepare import Silent
 from speedrun.training.race import race
-from speedrun.training.restore import load_run
-from speedrun.training.score_later import Request, score_later
+from speedrun.training.runs.restore import load_run
+from speedrun.training.runs.score_later import Request, score_later
 from speedrun.training.signals import StopFlag
 
 HIDDEN = ".*.partial"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from speedrun.config import Recipe, Run
-from speedrun.training import record
+from speedrun.training.runs import record
 
 
 @dataclass(frozen=True, kw_only=True)

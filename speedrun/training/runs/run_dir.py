@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from speedrun.records.files import WEIGHTS
 from speedrun.records.strict_json import plain
 from speedrun.system.files import sync_folder, write_atomic
-from speedrun.training.run_names import Notice, claim, partial_of, rename, settle_abandoned
+from speedrun.training.runs.run_names import Notice, claim, partial_of, rename, settle_abandoned
 
 LOG, LOCAL, SAMPLES = "log.jsonl", "local.json", "samples.txt"
 _SPARE_BYTES = 16 << 20  # log, tokenizer, samples and record, generously

@@ -26,7 +26,7 @@ from speedrun.records import artifacts, schema
 from speedrun.records.schema import Record
 from speedrun.system.timeout import CallTimedOut, call_with_timeout
 from speedrun.text import format_size, reason
-from speedrun.training.run_dir import local_facts
+from speedrun.training.runs.run_dir import local_facts
 
 SIZE_TIMEOUT_S = 5.0  # a model's size is computed in milliseconds, unless made to take forever
 _MAX_NUMBER = 1 << 31

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from speedrun.models import loader
-from speedrun.training import restore
+from speedrun.training.runs import restore
 from speedrun.training.request import RunRequest, resolve
 
 TRANSFORMER, NGRAM = loader.architecture("transformer"), loader.architecture("ngram")

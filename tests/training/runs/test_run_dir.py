@@ -15,7 +15,7 @@ import pytest
 import safetensors.numpy
 from helpers.made_records import made
 
-from speedrun.training.run_dir import RunDirectory, run_name
+from speedrun.training.runs.run_dir import RunDirectory, run_name
 
 WEIGHTS = {"a": np.arange(4, dtype=np.float32)}
 FILES = {"model.safetensors": safetensors.numpy.save(WEIGHTS), "record.json": b"{}"}
@@ -55,7 +55,7 @@ def test_a_name_taken_at_the_last_moment_gets_a_number(tmp_path):
 RACING = """
 import os, sys
 from pathlib import Path
-from speedrun.training.run_dir import RunDirectory
+from speedrun.training.runs.run_dir import RunDirectory
 folder = RunDirectory(Path(sys.argv[1]), "other", 1000)
 print("racing", flush=True)
 sys.stdin.readline()

@@ -19,13 +19,14 @@ from speedrun.records import schema
 from speedrun.records.files import RECORD
 from speedrun.records.schema import Event, Record, Score
 from speedrun.system.files import write_atomic
-from speedrun.training import divergence, outcome, overfitting, record, restore
+from speedrun.training import divergence, overfitting
+from speedrun.training.runs import outcome, record, restore
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Callbacks
-from speedrun.training.record import Outcome
-from speedrun.training.restore import Restored
-from speedrun.training.run_dir import SAMPLES
-from speedrun.training.run_names import lock_run
+from speedrun.training.runs.record import Outcome
+from speedrun.training.runs.restore import Restored
+from speedrun.training.runs.run_dir import SAMPLES
+from speedrun.training.runs.run_names import lock_run
 
 
 @dataclass(frozen=True, kw_only=True)
