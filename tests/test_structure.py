@@ -22,7 +22,7 @@ FLOORS = (
     "architectures speedrun.data speedrun.backends speedrun.models",
     "speedrun.evaluation speedrun.autotune",
     "speedrun.training",
-    "speedrun.scaling_laws speedrun.bench speedrun.ui leaderboard",
+    "speedrun.scaling_laws speedrun.bench speedrun.ui speedrun.duel leaderboard",
     "speedrun.sweep speedrun.plan",
     "speedrun.cli speedrun.__main__",
 )

@@ -1,0 +1,1 @@
+"""Paired races of two sides in turn, and the verdict about them."""

@@ -1,0 +1,69 @@
+"""The verdict of paired races: against scipy's t-test, mirrored, scaled, and its bad input."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from speedrun.duel.verdict import MIN_PAIRS, verdict
+
+BETTER = [-0.011, -0.013, -0.009, -0.012, -0.010]
+
+
+def test_the_numbers_are_those_of_the_paired_t_test():
+    found = verdict(BETTER, 5)
+    expected = stats.ttest_1samp(BETTER, 0, alternative="less")
+    interval = stats.ttest_1samp(BETTER, 0).confidence_interval(0.95)
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert found.p_value_a == pytest.approx(1 - expected.pvalue)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert found.mean == pytest.approx(np.mean(BETTER))
+    assert found.probability == pytest.approx(1 - expected.pvalue)
+
+
+@pytest.mark.parametrize(
+    ("ln_ratios", "planned", "stop", "decision", "looks"),
+    [
+        (BETTER, 5, "fixed", "b", 1),
+        ([-x for x in BETTER], 5, "fixed", "a", 1),
+        (BETTER, 6, "fixed", "open", 0),
+        (BETTER[:3], 3, "fixed", "b", 1),
+        ([0.01, -0.01, 0.002, -0.004, 0.001], 5, "fixed", "none", 1),
+        ([*BETTER, 0.5, 0.5], 5, "fixed", "b", 1),  # the one look is over
+        (BETTER, 8, "early", "b", 3),
+        ([-x for x in BETTER], 8, "early", "a", 3),
+        (BETTER[:4], 8, "early", "open", 2),  # three or four pairs may agree by chance
+        ([*BETTER, 0.5], 8, "early", "b", 3),  # a verdict is not taken back
+        ([0.01, -0.01, 0.002, -0.004, 0.001], 8, "early", "none", 2),
+        ([0.01, -0.01, 0.002], 3, "early", "none", 1),
+        (BETTER[:1], 8, "early", "open", 0),
+        ([0.0] * 5, 5, "fixed", "none", 1),
+        ([-0.01] * 5, 5, "fixed", "b", 1),
+        ([-0.01] * 5, 5, "early", "b", 3),
+    ],
+)
+def test_decisions(ln_ratios, planned, stop, decision, looks):
+    found = verdict(ln_ratios, planned, stop)
+    assert (found.decision, found.looks) == (decision, looks)
+
+
+def test_one_pair_says_nothing():
+    found = verdict([-0.5], 5)
+    assert (found.low, found.high) == (-math.inf, math.inf)
+    assert (found.p_value, found.p_value_a, found.probability) == (1, 1, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("ln_ratios", "planned", "stop", "message"),
+    [
+        ([], 5, "fixed", "one finite number per pair"),
+        ([0.1, math.nan], 5, "fixed", "one finite number per pair"),
+        ([0.1], MIN_PAIRS - 1, "fixed", "a duel has at least 3"),
+        ([0.1], 1000, "early", "to 50"),
+        ([0.1], 5, "late", '"fixed" or "early"'),
+    ],
+)
+def test_bad_input(ln_ratios, planned, stop, message):
+    with pytest.raises(ValueError, match=message):
+        verdict(ln_ratios, planned, stop)
