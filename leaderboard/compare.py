@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leaderboard import index, rank, validate
+from leaderboard import index, rank
+from leaderboard.checks import validate
 from leaderboard.store import Store
 from speedrun.records.schema import Record
 from speedrun.records.statistics import over_seeds, welch, welch_interval

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leaderboard import attestations, validate
+from leaderboard import attestations
 from leaderboard.attestations import MAX_NOTE_BYTES, NOTES, DataSet, Submission, Verification
+from leaderboard.checks import validate
 from leaderboard.store import ID_PREFIX, Store
 from speedrun.records import sanitize, schema, strict_json, summary
 from speedrun.records.files import RECORD

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from leaderboard import index, validate
+from leaderboard import index
 from leaderboard.attestations import (
     MAX_NOTE_BYTES,
     DataSet,
@@ -16,6 +16,7 @@ from leaderboard.attestations import (
     Verification,
     one_line,
 )
+from leaderboard.checks import validate
 from leaderboard.store import Store
 from speedrun.data.hub import tinystories
 from speedrun.records.artifacts import (

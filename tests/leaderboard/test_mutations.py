@@ -21,7 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from leaderboard import index, rank, validate
+from leaderboard import index, rank
+from leaderboard.checks import validate
 from leaderboard.render import json as plain
 from leaderboard.render import markdown, terminal
 from leaderboard.store import Store

@@ -6,7 +6,7 @@ import pytest
 from helpers.made_records import BOUND, NUM_BYTES, NUM_TOKENS, made, resealed
 
 from leaderboard.attestations import DataSet
-from leaderboard.validate import data_problems, problems
+from leaderboard.checks.validate import data_problems, problems
 from speedrun.records.schema import parse
 from speedrun.records.summary import summarize
 
