@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from leaderboard import index, rank
 from leaderboard.checks import validate
 from leaderboard.store import Store
+from speedrun.records.curves import Curve, curve, time_to_equal_loss
 from speedrun.records.schema import Record
 from speedrun.records.statistics import over_seeds, welch, welch_interval
 from speedrun.records.summary import Summary, summarize, to_be_scored
@@ -21,7 +19,6 @@ from speedrun.system.paths import cache_dir
 from speedrun.text import format_size
 
 NUM_POINTS = 20  # of a printed curve
-SMOOTHING = 0.05  # share of the budget over which losses are averaged
 MISSING = "-"
 _MAX_DEPTH = 5  # of nested settings
 
@@ -42,25 +39,6 @@ class Side:
     def first(self) -> Record:
         """The record that settings and machine are read from."""
         return self.records[0]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Smoothed training loss over seconds of the budget, averaged over runs."""
-
-    seconds: NDArray[np.float64]
-    nats: NDArray[np.float64]
-
-    def at(self, second: float) -> float | None:
-        """Interpolated loss at a time; None outside the curve."""
-        if not len(self.seconds) or not self.seconds[0] <= second <= self.seconds[-1] + 1e-6:
-            return None
-        return float(np.interp(second, self.seconds, self.nats))
-
-    def reached(self, nats: float) -> float | None:
-        """First second at which the loss is at most `nats`."""
-        below = np.flatnonzero(self.nats <= nats)
-        return float(self.seconds[below[0]]) if len(below) else None
 
 
 def find(text: str, store: Store) -> Side:
@@ -111,7 +89,7 @@ def compare(a: Side, b: Side) -> dict[str, Any]:
         "score": _significance(a, b),
         "curves": None if reason else _points(x, y),
         "no_curves": reason,
-        "time_to_equal_loss": None if reason else _time_to_equal(x, y),
+        "time_to_equal_loss": None if reason else time_to_equal_loss(x, y),
     }
 
 
@@ -189,41 +167,8 @@ def _significance(a: Side, b: Side) -> dict[str, Any]:
     }
 
 
-def curve(records: Sequence[Record]) -> Curve:
-    """Mean of the smoothed loss curves of runs with one budget."""
-    smoothed = []
-    for record in records:
-        points = [(share, nats) for share, nats in record.train.loss_curve if nats is not None]
-        if points:
-            share, nats = np.array(points, dtype=np.float64).T
-            smoothed.append((share * record.budget_s, _smooth(share, nats)))
-    if not smoothed:
-        return Curve(np.empty(0), np.empty(0))
-    seconds = max((s for s, _ in smoothed), key=len)
-    return Curve(seconds, np.mean([np.interp(seconds, s, nats) for s, nats in smoothed], axis=0))
-
-
-def _smooth(share: NDArray[np.float64], nats: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of the losses within the last `SMOOTHING` of the budget."""
-    starts = np.searchsorted(share, share - SMOOTHING)
-    sums = np.concatenate(([0.0], np.cumsum(nats)))
-    ends = np.arange(1, len(nats) + 1)
-    return (sums[ends] - sums[starts]) / (ends - starts)
-
-
 def _points(x: Curve, y: Curve) -> list[dict[str, float | None]]:
     """Losses at even times up to the end of the longer curve."""
     end = max(x.seconds[-1], y.seconds[-1])
     times = [float(end * k / NUM_POINTS) for k in range(1, NUM_POINTS + 1)]
     return [{"seconds": t, "a": x.at(t), "b": y.at(t)} for t in times]
-
-
-def _time_to_equal(x: Curve, y: Curve) -> dict[str, float | None]:
-    """Seconds of the budget after which each side reached the other's final training loss."""
-    a_final, b_final = float(x.nats[-1]), float(y.nats[-1])
-    return {
-        "a_final": a_final,
-        "b_final": b_final,
-        "b_reached_a_final_s": y.reached(a_final),
-        "a_reached_b_final_s": x.reached(b_final),
-    }

@@ -9,9 +9,10 @@ import scipy.stats
 from helpers.made_records import BOUND, add, made, write_run
 
 from leaderboard import compare
-from leaderboard.compare import SMOOTHING, Curve, Side, curve
+from leaderboard.compare import Side
 from leaderboard.index import Index
 from leaderboard.store import Store
+from speedrun.records.curves import SMOOTHING, Curve, curve
 
 
 def side(*records) -> Side:
