@@ -15,11 +15,13 @@ that comes and goes, three or four pairs may agree by chance far more often than
 """
 
 import math
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
 
 SIGNIFICANCE = 0.01  # rate of false verdicts in each direction
+MIN_PAIRS = 3  # to run a duel
 FIRST_LOOK = 5  # pairs
 MAX_PAIRS = 50
 FUTILE = 0.05  # a duel ends where a verdict at its end is less likely than this
@@ -58,7 +60,48 @@ def limits(planned: int) -> dict[int, float]:
     return found
 
 
-def predictive_power(t: float, num: int, planned: int) -> float:
+def looks_of(planned: int, stop: str) -> Mapping[int, float]:
+    """The p-values of the looks at which a verdict may fall, by number of pairs."""
+    return {planned: SIGNIFICANCE} if stop == "fixed" else limits(planned)
+
+
+def decisions(ln_ratios: np.ndarray, planned: int, stop: str) -> tuple[np.ndarray, np.ndarray]:
+    """What duels end with, "b", "a", "none" or "open", and the looks each of them took.
+
+    `ln_ratios` is [duels, pairs]. `stop` "fixed" looks once, at the planned number of pairs.
+    """
+    from scipy.special import stdtr
+
+    boundaries = looks_of(planned, stop)
+    found = np.full(len(ln_ratios), "open")
+    looks = np.zeros(len(ln_ratios), int)
+    first = planned if stop == "fixed" else MIN_PAIRS
+    for num in range(first, min(ln_ratios.shape[1], planned) + 1):
+        t, limit = t_statistics(ln_ratios[:, :num]), boundaries.get(num, 0.0)
+        is_over = num == planned or predictive_power(t, num, planned, boundaries[planned]) < FUTILE
+        here = np.select(
+            [stdtr(num - 1, t) < limit, stdtr(num - 1, -t) < limit, is_over],
+            ["b", "a", "none"],
+            "open",
+        )
+        looks += found == "open"
+        found = np.where(found == "open", here, found)
+    return found, looks
+
+
+def t_statistics(values: np.ndarray) -> np.ndarray:
+    """Means over their standard errors, [duels] of [duels, pairs].
+
+    Without any spread it is infinite, or 0 where all values are 0.
+    """
+    mean = values.mean(axis=1)
+    error = values.std(axis=1, ddof=1) / math.sqrt(values.shape[1])
+    error = np.where(np.ptp(values, axis=1) == 0, 0.0, error)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(mean == 0, 0.0, mean / error)
+
+
+def predictive_power(t: np.ndarray, num: int, planned: int, limit: float) -> np.ndarray:
     """Probability that a duel at t after `num` pairs ends at its last look with a verdict.
 
     Flat prior on the difference, spread as observed so far (Spiegelhalter, Freedman and
@@ -66,10 +109,9 @@ def predictive_power(t: float, num: int, planned: int) -> float:
     """
     from scipy.special import stdtr, stdtrit
 
-    needed = float(stdtrit(planned - 1, 1 - limits(planned)[planned]))
-    scale = math.sqrt(planned - num)
-    reach = [(needed * math.sqrt(num) - side * t * math.sqrt(planned)) / scale for side in (1, -1)]
-    return float(sum(stdtr(num - 1, -one) for one in reach))
+    needed = float(stdtrit(planned - 1, 1 - limit)) * math.sqrt(num)
+    now, left = t * math.sqrt(planned), math.sqrt(planned - num)
+    return stdtr(num - 1, (now - needed) / left) + stdtr(num - 1, (-now - needed) / left)
 
 
 def _sum_statistic(z: np.ndarray, num: int) -> np.ndarray:

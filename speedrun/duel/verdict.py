@@ -7,10 +7,11 @@ from typing import Literal
 
 import numpy as np
 
-from speedrun.duel.sequential import FUTILE, SIGNIFICANCE, limits, predictive_power
+from speedrun.duel.sequential import MIN_PAIRS, SIGNIFICANCE, decisions, looks_of, t_statistics
 
-MIN_PAIRS = 3  # to run a duel
 RECORD_PAIRS = 5  # to hold a record
+
+__all__ = ["MIN_PAIRS", "RECORD_PAIRS", "SIGNIFICANCE", "Verdict", "verdict"]
 
 Decision = Literal["b", "a", "none", "open"]
 
@@ -48,11 +49,10 @@ def verdict(ln_ratios: Sequence[float], planned: int, stop: str = "fixed") -> Ve
         raise ValueError(f"{planned} pairs: a duel has at least {MIN_PAIRS}")
     if stop not in ("fixed", "early"):
         raise ValueError(f'stop {stop!r}: it is "fixed" or "early"')
-    boundaries = {planned: SIGNIFICANCE} if stop == "fixed" else limits(planned)
-    decision, looks = _decide(values[:planned], planned, stop, boundaries)
-    mean, error, num = float(values.mean()), _standard_error(values), len(values)
+    found, looks = decisions(values[None], planned, stop)
+    mean, num = float(values.mean()), len(values)
     p_value, p_value_a = _p_values(values)
-    reach = _reach(error, num)
+    reach = _reach(values)
     return Verdict(
         mean=mean,
         low=mean - reach,
@@ -60,41 +60,10 @@ def verdict(ln_ratios: Sequence[float], planned: int, stop: str = "fixed") -> Ve
         p_value=p_value,
         p_value_a=p_value_a,
         probability=1 - p_value if num > 1 else 0.5,
-        decision=decision,
-        looks=looks,
-        boundary=boundaries.get(num),
+        decision=found[0].item(),
+        looks=looks[0].item(),
+        boundary=looks_of(planned, stop).get(num),
     )
-
-
-def _decide(
-    values: np.ndarray, planned: int, stop: str, boundaries: dict[int, float]
-) -> tuple[Decision, int]:
-    """The decision of the first look that makes one, and the number of looks taken."""
-    first = planned if stop == "fixed" else MIN_PAIRS
-    for num in range(first, len(values) + 1):
-        looks = num - first + 1
-        p_value, p_value_a = _p_values(values[:num])
-        limit = boundaries.get(num, 0.0)
-        if p_value < limit:
-            return "b", looks
-        if p_value_a < limit:
-            return "a", looks
-        if num == planned or predictive_power(_t(values[:num]), num, planned) < FUTILE:
-            return "none", looks
-    return "open", max(len(values) - first + 1, 0)
-
-
-def _standard_error(values: np.ndarray) -> float:
-    """Standard error of the mean; infinite for one value."""
-    if len(values) == 1:
-        return math.inf
-    return 0.0 if np.ptp(values) == 0 else float(values.std(ddof=1)) / math.sqrt(len(values))
-
-
-def _t(values: np.ndarray) -> float:
-    """Mean over its standard error; without any spread infinite, or 0 where all are 0."""
-    mean, error = float(values.mean()), _standard_error(values)
-    return mean / error if error else math.copysign(math.inf, mean) if mean else 0.0
 
 
 def _p_values(values: np.ndarray) -> tuple[float, float]:
@@ -103,12 +72,14 @@ def _p_values(values: np.ndarray) -> tuple[float, float]:
         return 1.0, 1.0
     from scipy.special import stdtr
 
-    t, freedom = _t(values), len(values) - 1
+    t, freedom = float(t_statistics(values[None])[0]), len(values) - 1
     return float(stdtr(freedom, t)), float(stdtr(freedom, -t))
 
 
-def _reach(error: float, num: int) -> float:
-    """Half the width of the mean's 95 % confidence interval."""
+def _reach(values: np.ndarray) -> float:
+    """Half the width of the mean's 95 % confidence interval; infinite for one pair."""
     from scipy.special import stdtrit
 
-    return error * float(stdtrit(num - 1, 0.975)) if math.isfinite(error) else math.inf
+    if (num := len(values)) == 1:
+        return math.inf
+    return float(stdtrit(num - 1, 0.975) * values.std(ddof=1) / math.sqrt(num))

@@ -67,3 +67,41 @@ def test_one_pair_says_nothing():
 def test_bad_input(ln_ratios, planned, stop, message):
     with pytest.raises(ValueError, match=message):
         verdict(ln_ratios, planned, stop)
+
+
+RANDOM = [
+    (values * 10.0**exponent, stop)
+    for exponent in (-6, -2, 2)
+    for values in np.random.default_rng(15).normal(-1, 1, (4, 8))
+    for stop in ("fixed", "early")
+]
+
+
+@pytest.mark.parametrize(("values", "stop"), RANDOM)
+def test_swapped_sides_mirror_the_verdict(values, stop):
+    found, swapped = verdict(values, 8, stop), verdict(-values, 8, stop)
+    assert (swapped.mean, swapped.low, swapped.high) == (-found.mean, -found.high, -found.low)
+    assert (swapped.p_value, swapped.p_value_a) == (found.p_value_a, found.p_value)
+    assert swapped.probability == pytest.approx(1 - found.probability)
+    assert swapped.decision == {"a": "b", "b": "a"}.get(found.decision, found.decision)
+    assert swapped.looks == found.looks
+
+
+@pytest.mark.parametrize(("values", "stop"), RANDOM)
+def test_a_verdict_keeps_to_units_and_grows_with_the_difference(values, stop):
+    found, scaled = verdict(values, 8, stop), verdict(values * 4, 8, stop)
+    assert (scaled.decision, scaled.p_value) == (found.decision, pytest.approx(found.p_value))
+    assert scaled.high == pytest.approx(4 * found.high)
+    further = verdict(values - abs(values).mean(), 8, stop)
+    assert further.p_value < found.p_value and further.probability > found.probability
+    assert found.decision != "b" or further.decision == "b"
+
+
+@pytest.mark.parametrize(("values", "stop"), RANDOM)
+def test_a_verdict_once_given_stays(values, stop):
+    last = "open"
+    for num in range(1, 9):
+        now = verdict(values[:num], 8, stop)
+        assert last in ("open", now.decision)
+        last = now.decision
+    assert last != "open"
