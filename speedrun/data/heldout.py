@@ -7,6 +7,7 @@ from speedrun.data.source import Source
 
 # Data without a held-out split of its own: this share of documents is held out by hash.
 ONE_IN = 20
+NONE_DROPPED = hashlib.sha256().hexdigest()  # the hash of the documents dropped, where none is
 
 
 def is_held_out_by_hash(document: str) -> bool:
@@ -18,6 +19,12 @@ def _digest(document: str) -> bytes:
     """SHA-256 of the document with white space and case folded."""
     folded = " ".join(document.split()).casefold()
     return hashlib.sha256(folded.encode("utf-8", "surrogatepass")).digest()
+
+
+def after(dropped: str, document: str) -> str:
+    """The hash of the documents dropped so far and one more, in this order."""
+    raw = document.encode("utf-8", "surrogatepass")
+    return hashlib.sha256(bytes.fromhex(dropped) + raw).hexdigest()
 
 
 class HeldOut:

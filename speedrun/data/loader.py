@@ -4,21 +4,39 @@ import hashlib
 import itertools
 import queue
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.data.heldout import HeldOut
+from speedrun.data.heldout import NONE_DROPPED, HeldOut, after
 from speedrun.data.source import Documents, Source, SourceUnavailable
 from speedrun.data.token_cache import TokenCache
 from speedrun.data.tokenizer import EOT, Tokenizer
 from speedrun.protocols import Rows
 
+_Batch = tuple[Rows, "hashlib._Hash"]  # and the hash of all that was handed out up to it
 QUEUE_BATCHES = 8
 _CHUNK_DOCS = 16  # tokenized in one go: about 3,000 tokens of TinyStories
 _SAVE_EVERY_DOCS = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Consumed:
+    """The part of a stream that was handed out: what a verifier with the same data finds, too.
+
+    `sha256` is that of the tokens in order, each as two bytes, the lower one first: from the
+    end-of-text that begins the first row to the last target, rounds after the first included.
+    """
+
+    sha256: str
+    num_dropped: int  # documents left out, as they equal a held-out one, among those consumed
+    dropped_sha256: str  # of their texts in order, see `heldout.after`
+    cache: Literal["cold", "partial", "warm"]  # none, some or all of the tokens were on disk
 
 
 class TokenStream:
@@ -46,18 +64,20 @@ class TokenStream:
         self._context, self._per_batch = context, batch_rows * context
         self.rounds: int | None = None  # None: for ever; set before it is entered
         parts = (source.train_fingerprint, heldout.fingerprint, tokenizer.fingerprint)
-        key = hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
+        identity = hashlib.sha256("".join(parts).encode()).hexdigest()
         # Local data are known by content: the same tokens serve them under any name.
         name = "local" if source.origin == "local" else source.name
-        self._cache = TokenCache(cache / f"{name}-{tokenizer.vocab}-{key}")
+        self._cache = TokenCache(cache / f"{name}-{tokenizer.vocab}-{identity[:16]}", identity)
         self.num_cached_at_start = self._cache.num_tokens
+        self._was_whole = self._cache.exhausted
         self.num_consumed = 0  # target tokens handed out
         self.failure: str | None = None  # why the source stopped early, if it did
         self.has_bad_row = False  # and it is the documents' fault, not the network's
         self._documents: Documents | None = None
         self._ended = self._cache.exhausted
         self._num_unsaved = 0  # documents tokenized since the cache state was saved
-        self._queue: queue.Queue[Rows | Exception] = queue.Queue(QUEUE_BATCHES)
+        self._sha256 = hashlib.sha256()  # of what was handed out
+        self._queue: queue.Queue[_Batch | Exception] = queue.Queue(QUEUE_BATCHES)
         self._closing = threading.Event()
         self._worker = threading.Thread(target=self._produce, name="token-stream", daemon=True)
 
@@ -83,13 +103,29 @@ class TokenStream:
             return None
         if isinstance(item, Exception):
             raise item
-        self.num_consumed += item[:, 1:].size
-        return item
+        rows, self._sha256 = item
+        self.num_consumed += rows[:, 1:].size
+        return rows
+
+    def consumed(self) -> Consumed:
+        """Facts about the batches handed out so far; they do not depend on what was read ahead."""
+        cache, epochs = self._cache, self.epochs
+        dropped, seen = cache.dropped, min(self.num_consumed, cache.num_tokens - 1)
+        # After a whole round those that come last are passed, too.
+        is_round = epochs is not None and epochs >= 1 and self.failure is None
+        num = len(dropped) if is_round else bisect_right(dropped, seen, key=lambda one: one[0])
+        is_warm = self._was_whole or self.num_consumed < self.num_cached_at_start
+        return Consumed(
+            sha256=self._sha256.hexdigest(),
+            num_dropped=num,
+            dropped_sha256=dropped[num - 1][1] if num else NONE_DROPPED,
+            cache="cold" if not self.num_cached_at_start else "warm" if is_warm else "partial",
+        )
 
     @property
-    def num_dropped(self) -> int:
-        """Training documents left out because they equal a held-out one."""
-        return self._cache.num_dropped
+    def has_rebuilt_cache(self) -> bool:
+        """Whether the tokens on disk were damaged, or edited, and are made again."""
+        return self._cache.is_damaged
 
     @property
     def cache_problem(self) -> str | None:
@@ -102,9 +138,14 @@ class TokenStream:
         return self.num_consumed / max(1, self._cache.num_tokens - 1) if self._ended else None
 
     def _produce(self) -> None:
+        sha256 = hashlib.sha256()
         try:
-            for batch in self._batches():
-                if not self._put(batch):
+            for number, rows in enumerate(self._batches()):
+                if number == 0:
+                    sha256.update(rows[0, :1].astype("<u2").tobytes())
+                sha256.update(rows[:, 1:].astype("<u2").tobytes())
+                # The queue is ahead of the training: each batch brings the hash up to it along.
+                if not self._put((rows, sha256.copy())):
                     return
         except Exception as error:  # handed to the trainer, whatever it is
             self._put(error)
@@ -128,7 +169,7 @@ class TokenStream:
         rows = np.lib.stride_tricks.sliding_window_view(tokens, self._context + 1)
         return np.ascontiguousarray(rows[:: self._context])
 
-    def _put(self, item: Rows | Exception) -> bool:
+    def _put(self, item: _Batch | Exception) -> bool:
         while not self._closing.is_set():
             try:
                 self._queue.put(item, timeout=0.1)
@@ -155,18 +196,23 @@ class TokenStream:
                 self._documents = self._source.train(cache.source_state)
             documents = list(itertools.islice(self._documents, _CHUNK_DOCS))
         except (SourceUnavailable, ValueError, OSError) as error:
+            if self._closing.is_set():  # interrupted: what has ended are not the documents
+                return
             # Goes round again over what is there; the race says so and the record keeps it.
-            self.failure, self._ended = None if self._closing.is_set() else str(error), True
+            self.failure, self._ended = str(error), True
             self.has_bad_row = not isinstance(error, SourceUnavailable)
             return
-        kept = list(filter(str.strip, documents))
-        fresh = [document for document in kept if not self._heldout.has(document)]
         mark = np.array([EOT], dtype=np.uint16)
         pieces = [mark[cache.num_tokens :]]  # the first of all
-        for document in fresh:
+        num_tokens = max(1, cache.num_tokens)
+        for document in filter(str.strip, documents):
+            if self._heldout.has(document):
+                last = cache.dropped[-1][1] if cache.dropped else NONE_DROPPED
+                cache.dropped.append((num_tokens, after(last, document)))
+                continue
             pieces += [self._tokenizer.encode(document), mark]
+            num_tokens += len(pieces[-2]) + 1
         cache.append(np.concatenate(pieces))
-        cache.num_dropped += len(kept) - len(fresh)
         cache.source_state = self._documents.state()
         if len(documents) < _CHUNK_DOCS:
             cache.exhausted = self._ended = True

@@ -1,6 +1,7 @@
 """Cache of tokenized documents on disk: a growing uint16 file and a state file beside it."""
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
@@ -14,11 +15,15 @@ from speedrun.system import locks
 from speedrun.system.files import write_atomic
 from speedrun.system.locks import Lock
 
-_STATE = ("num_tokens", "num_dropped", "exhausted", "source_state")
+_STATE = ("num_tokens", "dropped", "exhausted", "source_state")
+_BLOCK_BYTES = 1 << 20  # hashed at a time
 
 
 class TokenCache:
     """Tokens of one data set, held-out split and tokenizer, in stream order.
+
+    `identity` is of all three. A file that was made for others, or whose content is not what was
+    saved, is not used: the tokens are made again.
 
     One process may append; a second one at the same time, or one where the folder cannot be
     locked, works in a private copy that is thrown away. `state.json` is replaced atomically and
@@ -26,8 +31,10 @@ class TokenCache:
     takes no more costs later runs their head start: the tokens stay in memory from there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, identity: str) -> None:
         self.problem: str | None = None  # why the tokens are not kept, unless another run does
+        self.is_damaged = False  # the file was whole, and not what was saved
+        self._identity = identity
         self._private: tempfile.TemporaryDirectory[str] | None = None
         self._lock: Lock | None = None
         self._file: BinaryIO | None = None  # without a buffer: what is written is there
@@ -49,9 +56,11 @@ class TokenCache:
     def _begin(self, folder: Path) -> None:
         self.folder = folder
         self.num_tokens = 0
-        self.num_dropped = 0
+        # Of each document that was left out: tokens before it, and `heldout.after` it.
+        self.dropped: list[tuple[int, str]] = []
         self.exhausted = False  # the source has no more documents than these
         self.source_state: dict[str, Any] | None = None
+        self._sha256 = hashlib.sha256()  # of the tokens on disk
 
     def _open_private(self) -> None:
         try:
@@ -69,26 +78,35 @@ class TokenCache:
     def _load(self, folder: Path) -> None:
         try:
             state = json.loads((folder / "state.json").read_text())
+            claimed = state.pop("sha256")
+            if state["identity"] != self._identity:
+                return
             kept = {name: state[name] for name in _STATE}
-            is_whole = (folder / "tokens.bin").stat().st_size >= kept["num_tokens"] * 2
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            kept["dropped"] = [(at, digest) for at, digest in kept["dropped"]]
+            sha256 = _sha256(folder / "tokens.bin", kept["num_tokens"] * 2)
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
             return  # new, or torn by a crash of the machine: start over
-        if is_whole:  # else tokens are missing: start over
-            vars(self).update(kept)
+        if sha256 is None:  # tokens are missing: start over
+            return
+        self.is_damaged = _sealed(sha256, state) != claimed
+        if not self.is_damaged:
+            vars(self).update(kept, _sha256=sha256)
 
     def append(self, tokens: NDArray[np.uint16]) -> None:
         """Add tokens [num_tokens] at the end."""
-        rest = memoryview(tokens.tobytes())
+        raw = tokens.astype("<u2", copy=False).tobytes()
+        rest = memoryview(raw)
         try:
             while self._file is not None and rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             self._stop_writing(error)
-            rest = memoryview(tokens.tobytes())  # of a part nothing is kept
+            rest = memoryview(raw)  # of a part nothing is kept
         self._tail += rest
         self.num_tokens += len(tokens)
         if self._file is not None:
             self._num_on_disk = self.num_tokens
+            self._sha256.update(raw)
 
     def _stop_writing(self, error: OSError) -> None:
         """Leave the file at the last whole append, to be read but not written."""
@@ -120,7 +138,8 @@ class TokenCache:
             return
         try:
             os.fsync(self._file.fileno())
-            state = {name: getattr(self, name) for name in _STATE}
+            state = {name: getattr(self, name) for name in _STATE} | {"identity": self._identity}
+            state["sha256"] = _sealed(self._sha256, state)
             write_atomic(self.folder / "state.json", json.dumps(state))
         except OSError as error:
             self._stop_writing(error)
@@ -137,6 +156,25 @@ class TokenCache:
             self._private.cleanup()
 
 
+def _sealed(tokens: "hashlib._Hash", state: dict[str, Any]) -> str:
+    """The hash of the tokens and of the state that goes with them."""
+    both = tokens.copy()
+    both.update(json.dumps(state, sort_keys=True).encode())
+    return both.hexdigest()
+
+
+def _sha256(file: Path, num_bytes: int) -> "hashlib._Hash | None":
+    """The hash of the first bytes of a file; None where it has fewer."""
+    found = hashlib.sha256()
+    with file.open("rb") as stream:
+        while num_bytes > 0:
+            if not (block := stream.read(min(num_bytes, _BLOCK_BYTES))):
+                return None
+            found.update(block)
+            num_bytes -= len(block)
+    return found
+
+
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
@@ -145,6 +183,7 @@ def has_tokens(cache: Path, name: str) -> bool:
     """Whether an earlier race left tokens of a data set of this name, under any tokenizer."""
     for file in cache.glob(f"{name}-*/state.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            if json.loads(file.read_text())["num_tokens"]:
+            state = json.loads(file.read_text())
+            if state["num_tokens"] and state["sha256"]:
                 return True
     return False

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import resources
 from itertools import islice
 from pathlib import Path
@@ -53,28 +53,30 @@ class Tokenizer:
             return np.concatenate([self.encode(piece) for piece in _pieces(text)])
         return np.array(self._bpe.encode(text, add_special_tokens=False).ids, dtype=np.uint16)
 
-    def num_tokens(self, texts: list[str]) -> list[int]:
-        """Tokens of each text; many at once, on all cores."""
-        return [
-            len(found) for found in self._bpe.encode_batch_fast(texts, add_special_tokens=False)
-        ]
+    def encode_all(self, texts: Sequence[str]) -> list[NDArray[np.uint16]]:
+        """Ids of each text, as `encode` gives them; many at once, on all cores."""
+        if any(len(text) > _PIECE_CHARS for text in texts):
+            return list(map(self.encode, texts))
+        found = self._bpe.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(one.ids, dtype=np.uint16) for one in found]
 
     def decode(self, ids: NDArray[np.integer] | list[int]) -> str:
         """Text of the ids, end-of-text marks left out."""
         return self._bpe.decode([int(i) for i in ids], skip_special_tokens=True)
 
+    def num_round_trips(self, texts: Sequence[str]) -> int:
+        """Number of texts that are the same once they are encoded and decoded again."""
+        num = 0
+        for at in range(0, len(texts), _COUNTED_TEXTS):
+            batch = texts[at : at + _COUNTED_TEXTS]
+            ids = [found.tolist() for found in self.encode_all(batch)]
+            decoded = self._bpe.decode_batch(ids, skip_special_tokens=True)
+            num += sum(map(str.__eq__, batch, decoded))
+        return num
+
     def to_json(self) -> str:
         """The text of the tokenizer's file."""
         return self._bpe.to_str()
-
-    def save(self, path: Path) -> None:
-        """Write the tokenizer as one JSON file."""
-        write_atomic(path, self.to_json())
-
-    @classmethod
-    def load(cls, path: Path) -> "Tokenizer":
-        """Read a file that `save` wrote on this machine; of others, see `load_untrusted`."""
-        return cls(tokenizers.Tokenizer.from_str(path.read_text(encoding="utf-8")))
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -217,24 +219,52 @@ def for_data(
         tokenizer = shipped()
         if choice == "shipped" or source.origin == "hub" or _fits(tokenizer, source, heldout):
             return tokenizer
-    key = hashlib.sha256(f"{source.train_fingerprint}{heldout.fingerprint}{vocab}".encode())
-    kept = cache / f"{vocab}-{key.hexdigest()[:16]}.json"
-    if (found := _kept(kept)) is not None:
+    identity = f"{source.train_fingerprint}{heldout.fingerprint}{vocab}"
+    key = hashlib.sha256(identity.encode()).hexdigest()
+    kept = cache / f"{vocab}-{key[:16]}.json"
+    if (found := _kept(kept, identity)) is not None:
         return found
-    tokenizer = train(_prefix(source, heldout, TRAINING_BYTES), vocab)
+    tokenizer = learn(source, heldout, vocab)
     if tokenizer.vocab < vocab:
         notice(f"The text holds no more than {tokenizer.vocab} of the {vocab} tokens asked for.")
+    content = {
+        "identity": identity,
+        "vocab": tokenizer.vocab,
+        "fingerprint": tokenizer.fingerprint,
+        "tokenizer": tokenizer.to_json(),
+    }
     with contextlib.suppress(OSError):  # a full disk costs the next run its learning
-        tokenizer.save(kept)
+        write_atomic(kept, json.dumps(content))
     return tokenizer
 
 
-def _kept(path: Path) -> Tokenizer | None:
-    """The tokenizer in a file; None where there is none, or it is damaged."""
+def learn(source: Source, heldout: HeldOut, vocab: int) -> Tokenizer:
+    """The vocabulary that the training documents give: every machine learns the same."""
+    return train(_prefix(source, heldout, TRAINING_BYTES), vocab)
+
+
+def expect_round_trips(tokenizer: Tokenizer, heldout: HeldOut) -> int:
+    """Number of held-out documents, all of which the tokenizer gives back; else ValueError."""
+    found, num_docs = tokenizer.num_round_trips(heldout.documents), len(heldout.documents)
+    if found < num_docs:
+        raise ValueError(
+            f"the tokenizer loses text: {num_docs - found} of {num_docs} held-out documents do not"
+            f" come back from it; --vocab {SHIPPED_VOCAB} --set data.tokenizer=shipped takes the"
+            " one that comes with the project"
+        )
+    return found
+
+
+def _kept(path: Path, identity: str) -> Tokenizer | None:
+    """The tokenizer of this identity in a file; None where there is none, or it was changed."""
     try:
-        return Tokenizer.load(path)
-    except Exception:  # all that the library raises of its files
-        return None
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        facts, raw = (kept["vocab"], kept["fingerprint"]), kept["tokenizer"].encode()
+        if kept["identity"] == identity:
+            return load_untrusted(raw, str(path), vocab=facts[0], fingerprint=facts[1])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        pass
+    return None
 
 
 def _fits(tokenizer: Tokenizer, source: Source, heldout: HeldOut) -> bool:

@@ -94,6 +94,7 @@ class OpenedData:
     heldout: HeldOut
     machine: hardware.Machine
     tokenizer: Tokenizer
+    num_round_trips: int  # held-out documents that the tokenizer gives back: all of them
     code: git.CodeVersion  # as the race began
     code_digest: str
     validation: HeldOut | None  # of `--keep best`: training documents that are not trained on
@@ -172,7 +173,8 @@ def _open(entry: Entry, context: Context) -> OpenedData:
         cache = paths.cache_dir() / "tokenizers"
         choice = entry.checked.data.tokenizer
         found = tokenizer.for_data(source, pinned, wanted.vocab, choice, cache, callbacks.notice)
-    return OpenedData(source, pinned, machine, found, code, digest, kept_back)
+        num_round_trips = tokenizer.expect_round_trips(found, pinned)
+    return OpenedData(source, pinned, machine, found, num_round_trips, code, digest, kept_back)
 
 
 def _surroundings(entry: Entry, context: Context) -> git.CodeVersion:

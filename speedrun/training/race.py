@@ -108,7 +108,10 @@ def train(built: Built, context: Context) -> Trained:
     """Train for the budget; ValueError where not one step was taken."""
     run, callbacks, group = built.prepared.run, context.callbacks, context.group
     architecture = built.prepared.entry.architecture
-    stream, validation = _stream(built, group), _validation(built, context)
+    with context.clock.account("startup"):  # the tokens on disk are hashed
+        stream, validation = _stream(built, group), _validation(built, context)
+    if stream is not None and stream.has_rebuilt_cache:
+        callbacks.notice("The tokens in the cache are not those that were saved: made again.")
     with stream or contextlib.nullcontext():
         callbacks.phase("compiling and warming up")
         job = TrainingJob(
@@ -150,7 +153,7 @@ def train(built: Built, context: Context) -> Trained:
         built=built,
         training=training,
         peak_bytes=max(group.gather(built.engine.peak_bytes())),
-        num_dropped=stream.num_dropped if stream else 0,
+        consumed=stream.consumed() if stream else None,
         epochs=epochs,
         facts=facts,
         num_devices=group.num_devices,

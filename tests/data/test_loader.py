@@ -1,14 +1,17 @@
 """The stream: rows tile the tokens, nothing runs ahead, and a second run goes on from the cache."""
 
+import hashlib
 import itertools
 import threading
+import time
 
 import numpy as np
 import pytest
 from helpers.streams import CONTEXT, PER_BATCH, ROWS, stories, take, targets, until_idle
 
-from speedrun.data.heldout import HeldOut
+from speedrun.data.heldout import NONE_DROPPED, HeldOut, after
 from speedrun.data.loader import QUEUE_BATCHES
+from speedrun.data.source import Counted, SourceUnavailable
 from speedrun.data.tokenizer import EOT, train
 
 
@@ -165,4 +168,89 @@ def test_equals_of_held_out_documents_are_dropped_and_counted(open_stream, fake_
         with open_stream(fake_source(poisoned)) as stream:
             got = targets(take(stream, 2 * len(expected) // PER_BATCH))
         assert (got == np.resize(expected, len(got))).all()
-        assert stream.num_dropped == 2
+        assert stream.consumed().num_dropped == 2
+
+
+def sha256(tokens: np.ndarray) -> str:
+    return hashlib.sha256(tokens.astype("<u2").tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("num_batches", [1, 5, 40])
+def test_what_was_consumed_has_one_hash_whatever_was_read_ahead_or_cached(
+    open_stream, fake_source, tokens_of, num_batches
+):
+    documents = stories(60)
+    round_once = tokens_of(documents)
+    num_targets = num_batches * PER_BATCH
+    caches = []
+    for num_ahead in (0, 0, 80, 0):
+        with open_stream(fake_source(documents)) as stream:
+            take(stream, num_batches)
+            time.sleep(0.02)
+            found = stream.consumed()
+            take(stream, num_ahead)
+        expected = [EOT, *np.resize(round_once[1:], num_targets)]
+        assert found.sha256 == sha256(np.array(expected)), num_ahead
+        caches.append(found.cache)
+    assert caches[0] == "cold" and caches[-1] == "warm"
+
+
+def test_a_cache_that_holds_a_part_of_what_is_consumed_is_partial(open_stream, fake_source):
+    documents = stories(900)
+    for num_batches, state in ((1, "cold"), (100, "partial"), (1, "warm")):
+        with open_stream(fake_source(documents)) as stream:
+            take(stream, num_batches)
+        assert stream.consumed().cache == state
+
+
+@pytest.mark.parametrize("num_batches", [1, 3, 4, 30])
+def test_dropped_documents_are_those_before_the_last_token_consumed(
+    open_stream, fake_source, tokens_of, num_batches
+):
+    """Not those read ahead: the record of a run does not depend on the cache it found."""
+    twins = ["A HELD-OUT  story\n", "another held-out story", "a held-out story"]
+    documents = [*stories(3), twins[0], *stories(9), twins[1], *stories(2), twins[2]]
+    kept = [text for text in documents if text not in twins]
+    starts = [len(tokens_of(kept[:num])) for num in (3, 12, 14)]
+    num_consumed = num_batches * PER_BATCH
+    is_round = num_consumed >= len(tokens_of(kept)) - 1
+    expected = [t for t, at in zip(twins, starts, strict=True) if at <= num_consumed or is_round]
+    for _ in range(2):
+        with open_stream(fake_source(documents)) as stream:
+            take(stream, num_batches)
+        found, digest = stream.consumed(), NONE_DROPPED
+        for text in expected:
+            digest = after(digest, text)
+        assert (found.num_dropped, found.dropped_sha256) == (len(expected), digest)
+    assert len(expected) == {1: 0, 3: 1, 4: 1, 30: 3}[num_batches]
+
+
+def test_an_edited_cache_is_not_trained_on(open_stream, fake_source, tmp_path):
+    with open_stream(fake_source(stories(200))) as stream:
+        honest = [rows.copy() for rows in take(stream, 20)]
+    (file,) = (tmp_path / "tokens").glob("*/tokens.bin")
+    raw = bytearray(file.read_bytes())
+    raw[100:200] = bytes(100)
+    file.write_bytes(raw)
+    with open_stream(fake_source(stories(200))) as stream:
+        assert stream.has_rebuilt_cache and stream.num_cached_at_start == 0
+        np.testing.assert_array_equal(take(stream, 20), honest)
+
+
+def test_a_stream_that_is_closed_while_it_waits_has_not_ended(open_stream, fake_source):
+    source = fake_source(stories(10))
+    waiting, gate = threading.Event(), threading.Event()
+
+    class Slow(Counted):
+        def __next__(self):
+            waiting.set()
+            gate.wait()
+            raise SourceUnavailable("interrupted")
+
+        def interrupt(self):
+            gate.set()
+
+    source.train = lambda state=None: Slow(iter(()), 0)
+    with open_stream(source) as stream:
+        waiting.wait()
+    assert stream.epochs is None and stream.failure is None

@@ -2,9 +2,10 @@
 
 import errno
 import json
+import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -17,29 +18,31 @@ from speedrun.data.token_cache import TokenCache
 from speedrun.system import locks
 
 TOKENS = np.arange(1000, dtype=np.uint16)
-STATE = {"num_tokens": 600, "num_dropped": 3, "exhausted": False, "source_state": {"doc": 60}}
+IDENTITY = "1" * 64
+DROPPED = [(7, "2" * 64), (7, "3" * 64)]
+STATE = {"num_tokens": 600, "dropped": DROPPED, "exhausted": False, "source_state": {"doc": 60}}
+ANEW = {"num_tokens": 0, "dropped": [], "exhausted": False, "source_state": None}
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """A cache of 600 tokens, saved and closed."""
-    with closing(TokenCache(tmp_path / "cache")) as cache:
+    with closing(TokenCache(tmp_path / "cache", IDENTITY)) as cache:
         for start in range(0, 600, 100):
             cache.append(TOKENS[start : start + 100])
             assert (cache.read(start // 2, start + 100) == TOKENS[start // 2 : start + 100]).all()
         assert len(cache.read(0, 0)) == 0
-        cache.num_dropped, cache.source_state = STATE["num_dropped"], STATE["source_state"]
+        cache.dropped, cache.source_state = list(DROPPED), {"doc": 60}
         cache.save()
     return tmp_path / "cache"
 
 
 @contextmanager
-def opened(folder: Path, num_tokens: int) -> Iterator[TokenCache]:
+def opened(folder: Path, num_tokens: int, identity: str = IDENTITY) -> Iterator[TokenCache]:
     """The cache of a folder, which begins with so many tokens or anew, and can be written to."""
-    with closing(TokenCache(folder)) as cache:
+    with closing(TokenCache(folder, identity)) as cache:
         found = {name: getattr(cache, name) for name in STATE}
-        anew = dict.fromkeys(STATE, 0) | {"source_state": None}
-        assert found == (STATE if num_tokens else anew)
+        assert found == (STATE if num_tokens else ANEW)
         assert (cache.folder / "tokens.bin").stat().st_size == 2 * num_tokens
         cache.append(TOKENS[num_tokens:])
         assert (cache.read(0, 1000) == TOKENS).all()
@@ -47,9 +50,11 @@ def opened(folder: Path, num_tokens: int) -> Iterator[TokenCache]:
 
 
 def test_a_saved_cache_opens_as_it_was(folder):
-    assert json.loads((folder / "state.json").read_text()) == STATE
-    with opened(folder, 600):
-        pass
+    with opened(folder, 600) as cache:
+        assert not cache.is_damaged
+        cache.save()
+    with closing(TokenCache(folder, IDENTITY)) as cache:  # what was added is hashed, too
+        assert cache.num_tokens == 1000 and (cache.read(0, 1000) == TOKENS).all()
 
 
 def test_tokens_after_the_last_save_are_cut_off(folder):
@@ -59,21 +64,66 @@ def test_tokens_after_the_last_save_are_cut_off(folder):
         pass
 
 
+def flip(folder: Path) -> None:
+    """Another token in the middle, in a file of the same size and time."""
+    path = folder / "tokens.bin"
+    facts, raw = path.stat(), bytearray(path.read_bytes())
+    raw[600] ^= 1
+    path.write_bytes(raw)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+def edit_state(**changes: Any) -> Callable[[Path], None]:
+    def edit(folder: Path) -> None:
+        state = json.loads((folder / "state.json").read_text())
+        (folder / "state.json").write_text(json.dumps(state | changes))
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        flip,
+        edit_state(source_state={"doc": 61}),
+        edit_state(num_tokens=500),
+        edit_state(exhausted=True),
+        edit_state(dropped=[]),
+    ],
+    ids=["token", "position", "length", "end", "dropped"],
+)
+def test_an_edited_cache_begins_anew_and_says_so(folder, edit):
+    edit(folder)
+    with opened(folder, 0) as cache:
+        assert cache.is_damaged
+        cache.save()
+    with closing(TokenCache(folder, IDENTITY)) as cache:
+        assert not cache.is_damaged and cache.num_tokens == 1000
+
+
+@pytest.mark.parametrize("edit", [edit_state(sha256=None), edit_state(identity="5" * 64)])
+def test_a_cache_of_other_data_or_of_an_older_version_begins_anew(folder, edit):
+    """A folder that was given the name of another one, for instance."""
+    edit(folder)
+    with opened(folder, 0):
+        pass
+
+
 TORN = [(b"", 1200), (b'{"num_tok', 1200), (b"[]", 1200), (b"{}", 1200), (b"\xff\xfe", 1200)]
 
 
 @pytest.mark.parametrize(
-    ("state", "num_bytes"),
-    [*TORN, (None, 1200), (json.dumps(STATE).encode(), 0), (json.dumps(STATE).encode(), 1199)],
+    ("state", "num_bytes"), [*TORN, (None, 1200), (b"as saved", 0), (b"as saved", 1199)]
 )
 def test_a_torn_cache_begins_anew(folder, state, num_bytes):
-    (folder / "state.json").unlink()
-    if state is not None:
+    if state is None:
+        (folder / "state.json").unlink()
+    elif state != b"as saved":
         (folder / "state.json").write_bytes(state)
     with (folder / "tokens.bin").open("r+b") as file:
         file.truncate(num_bytes)
-    with opened(folder, 0):
-        pass
+    with opened(folder, 0) as cache:
+        assert not cache.is_damaged
 
 
 def test_a_cache_without_tokens_begins_anew(folder):
@@ -83,7 +133,7 @@ def test_a_cache_without_tokens_begins_anew(folder):
 
 
 def test_a_cache_in_use_is_left_alone(folder):
-    with closing(TokenCache(folder)) as first:
+    with closing(TokenCache(folder, IDENTITY)) as first:
         with opened(folder, 0) as second:
             private = second.folder
             assert private != folder
@@ -131,13 +181,13 @@ class Disk:
 
 @pytest.mark.parametrize("room", [0, 300, 399, 400])
 def test_a_disk_that_is_full_costs_only_the_next_run(folder, room):
-    with closing(TokenCache(folder)) as cache:
+    with closing(TokenCache(folder, IDENTITY)) as cache:
         cache._file = cast(Any, Disk(cache._file, room))
         for start in range(600, 1000, 100):
             cache.append(TOKENS[start : start + 100])
             for first in (0, 550, start, start + 50):
                 assert (cache.read(first, start + 100) == TOKENS[first : start + 100]).all()
-        cache.num_dropped = 99
+        cache.dropped.append((999, "4" * 64))
         cache.save()
         assert cache.problem == "no space left on device"
     with opened(folder, 600):
@@ -148,7 +198,7 @@ def test_a_state_that_cannot_be_written_costs_only_the_next_run(folder, monkeypa
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with closing(TokenCache(folder)) as cache:
+    with closing(TokenCache(folder, IDENTITY)) as cache:
         cache.append(TOKENS[600:])
         with monkeypatch.context() as patched:
             patched.setattr("speedrun.data.token_cache.write_atomic", full)
@@ -165,7 +215,7 @@ def test_where_no_disk_serves_the_tokens_stay_in_memory(tmp_path, monkeypatch):
         raise FileNotFoundError(2, "No usable temporary directory found")
 
     monkeypatch.setattr("tempfile.TemporaryDirectory", refuse)
-    with closing(TokenCache(tmp_path / "file" / "cache")) as cache:
+    with closing(TokenCache(tmp_path / "file" / "cache", IDENTITY)) as cache:
         cache.append(TOKENS[:500])
         cache.append(TOKENS[500:])
         cache.save()

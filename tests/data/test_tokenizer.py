@@ -10,10 +10,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tokenizers
+from tokenizers import decoders, normalizers, pre_tokenizers
 
 from speedrun.data import tokenizer as module
 from speedrun.data.heldout import HeldOut
-from speedrun.data.tokenizer import EOT, SHIPPED_VOCAB, Tokenizer, for_data, train
+from speedrun.data.tokenizer import (
+    EOT,
+    SHIPPED_VOCAB,
+    Tokenizer,
+    expect_round_trips,
+    for_data,
+    train,
+)
 
 # Another vocabulary would make every record of before another thing: change it knowingly.
 SHIPPED_FINGERPRINT = "0e01b3cbc221685f89bc80874412612db79c62df436d6254c9ba0309ab0a0215"
@@ -54,12 +63,14 @@ def trained() -> Tokenizer:
 
 
 @pytest.mark.parametrize("which", ["tokenizer", "trained"])
-def test_every_text_comes_back_and_saving_keeps_all(which, request, tmp_path):
+def test_every_text_comes_back_and_saving_keeps_all(which, request):
     chosen = request.getfixturevalue(which)
-    chosen.save(tmp_path / "tokenizer.json")
-    loaded = Tokenizer.load(tmp_path / "tokenizer.json")
+    loaded = Tokenizer(tokenizers.Tokenizer.from_str(chosen.to_json()))
     assert loaded.fingerprint == chosen.fingerprint
-    for text in [*TEXTS, *(random_text(seed) for seed in range(300))]:
+    texts = [*TEXTS, *(random_text(seed) for seed in range(300))]
+    assert chosen.num_round_trips(texts) == expect_round_trips(chosen, HeldOut(texts)) == 310
+    for text, at_once in zip(texts, chosen.encode_all(texts), strict=True):
+        assert (chosen.encode(text) == at_once).all()
         ids = chosen.encode(text)
         assert ids.dtype == np.uint16 and chosen.decode(ids) == text
         assert (loaded.encode(text) == ids).all()
@@ -150,14 +161,61 @@ def test_a_vocabulary_is_kept_for_its_data_size_and_held_out_split(choose, fake_
     assert drawn == [0, *[len(STORIES)] * 3]
 
 
-@pytest.mark.parametrize("content", ["", "{", '{"model": {"type": "BPE"}}'])
-def test_a_damaged_one_is_learnt_again(choose, fake_source, tmp_path, content):
+def edited(kept: dict[str, Any], **changes: Any) -> str:
+    return json.dumps(kept | changes)
+
+
+def of_heldout_text(kept: dict[str, Any]) -> str:
+    """Another vocabulary of this size under the same name."""
+    other = train(iter([*HELD_OUT.documents] * 9), 300)
+    return edited(kept, tokenizer=other.to_json(), vocab=other.vocab)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda kept: "",
+        lambda kept: "{",
+        lambda kept: "[" * 5000,
+        lambda kept: '{"model": {"type": "BPE"}}',
+        lambda kept: kept["tokenizer"],  # as older versions wrote it
+        lambda kept: edited(kept, identity="of other data"),
+        lambda kept: edited(kept, tokenizer=kept["tokenizer"].replace('"a"', '"A"')),
+        of_heldout_text,
+    ],
+)
+def test_a_damaged_or_edited_one_is_learnt_again(choose, fake_source, tmp_path, edit):
     source = fake_source([random_text(i) for i in range(50)])
     right = choose(source).fingerprint
-    (kept,) = (tmp_path / "kept").iterdir()
-    kept.write_text(content)
+    (path,) = (tmp_path / "kept").iterdir()
+    content = path.read_text()
+    path.write_text(edit(json.loads(content)))
     assert choose(source).fingerprint == right
-    assert Tokenizer.load(kept).fingerprint == right
+    assert path.read_text() == content
+
+
+def lossy(tokenizer: Tokenizer, **parts: Any) -> Tokenizer:
+    bpe = tokenizers.Tokenizer.from_str(tokenizer.to_json())
+    for name, part in parts.items():
+        setattr(bpe, name, part)
+    return Tokenizer(bpe)
+
+
+@pytest.mark.parametrize(
+    ("parts", "num_lost"),
+    [
+        ({"normalizer": normalizers.Replace("z", "")}, 1),
+        ({"normalizer": normalizers.Lowercase()}, 2),  # two texts become one
+        ({"normalizer": normalizers.NFC()}, 1),
+        ({"pre_tokenizer": pre_tokenizers.Whitespace(), "decoder": decoders.Fuse()}, 4),
+    ],
+    ids=["a character", "case", "accents", "spaces"],
+)
+def test_a_tokenizer_that_loses_held_out_text_is_refused(trained, parts, num_lost):
+    documents = ["a zebra ran", "The cat sat.", "Cafe\u0301 au lait", "the cat  sat."]
+    bad = lossy(trained, **parts)
+    with pytest.raises(ValueError, match=f"{num_lost} of 4 held-out documents do not come back"):
+        expect_round_trips(bad, HeldOut(documents))
 
 
 def test_a_full_disk_costs_the_next_run_its_learning(choose, fake_source, tmp_path, monkeypatch):

@@ -27,10 +27,8 @@ def refusal(raw: bytes, **named) -> str:
 
 
 @pytest.mark.parametrize("made", [PLAIN, tokenizer.shipped()], ids=["trained", "shipped"])
-def test_what_a_race_makes_is_taken(made, tmp_path):
-    made.save(tmp_path / "tokenizer.json")
-    raw = (tmp_path / "tokenizer.json").read_bytes()
-    found = load(raw, made.vocab, made.fingerprint)
+def test_what_a_race_makes_is_taken(made):
+    found = load(made.to_json().encode(), made.vocab, made.fingerprint)
     text = "Once upon a time, ünï — 🦊<|endoftext|>\n"
     assert found.decode(found.encode(text)) == text
     assert found.encode(text).tolist() == made.encode(text).tolist()

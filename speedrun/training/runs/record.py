@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from speedrun import __version__
 from speedrun.backends import registry
 from speedrun.config import Run
+from speedrun.data.loader import Consumed
 from speedrun.records import schema
 from speedrun.records.schema import Event, Record, Sample, Score
 from speedrun.records.strict_json import plain
@@ -28,7 +29,7 @@ class Trained:
     built: Built
     training: Training
     peak_bytes: int  # of the rank that needed most
-    num_dropped: int  # training documents that equal a held-out one
+    consumed: Consumed | None  # None on ranks above 0
     epochs: float | None
     facts: dict[str, Any]  # the engine's metadata
     num_devices: int
@@ -74,6 +75,8 @@ def build(trained: Trained, clock: BudgetClock, weights: Mapping[str, Any]) -> R
     """
     built = trained.built
     device, run, data = built.device, built.prepared.run, built.prepared.opened
+    consumed = trained.consumed
+    assert consumed is not None, "rank 0 has the data"
     num_embedding = run.model.num_params - run.model.num_params_non_embedding
     content = {
         "status": "diverged" if trained.training.status == "diverged" else "trained",
@@ -90,7 +93,7 @@ def build(trained: Trained, clock: BudgetClock, weights: Mapping[str, Any]) -> R
             "source": data.source.origin,
             "train_fingerprint": data.source.train_fingerprint,
             "heldout_fingerprint": data.heldout.fingerprint,
-            "num_dropped_duplicates": trained.num_dropped,
+            "num_dropped_duplicates": consumed.num_dropped,
         },
         "tokenizer": schema.Tokenizer(
             vocab=data.tokenizer.vocab, fingerprint=data.tokenizer.fingerprint
