@@ -44,6 +44,10 @@ class OutOfMemory(MemoryError):
     """The device ran out of memory in a step; nothing of that step was applied."""
 
 
+class UnfairModelError(ValueError):
+    """The model breaks a rule without which its score does not count."""
+
+
 class Reader(Protocol):
     """A model that reads one text and predicts its next token."""
 
@@ -108,14 +112,22 @@ class Engine(Protocol):
         ...
 
     def weights(self) -> Weights:
-        """Copies of the parameters by name."""
+        """Copies of the parameters, and of the buffers that `initial` gives, by name."""
         ...
 
     def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
         """Set the parameters; ValueError where names or shapes differ."""
 
     def reset(self) -> None:
-        """Restore initial weights, optimizer and noise: as if no step had been taken."""
+        """Restore initial weights, buffers, optimizer and the process's random state."""
+
+    def rebuilt(self) -> Engine:
+        """A new engine of these weights, to score, as it is made from a saved run.
+
+        The architecture's code is executed again and the model built anew: buffers outside
+        `weights`, attributes, globals and caches of this engine are not in it.
+        """
+        ...
 
     def halve_micro_batch(self) -> int:
         """Halve the rows of one forward pass; the new size. OutOfMemory where it is 1 already."""
@@ -240,6 +252,10 @@ class Architecture(Protocol):
 
     def model(self, backend: str) -> type:
         """The model class for a backend; ValueError where there is none."""
+        ...
+
+    def imported_anew(self) -> Self:
+        """The architecture from newly executed modules: nothing that they kept is in it."""
         ...
 
     def warnings(self, device: Device) -> tuple[str, ...]:

@@ -2,18 +2,20 @@
 
 import dataclasses
 import platform
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
+import numpy as np
 import psutil
 from numpy.typing import NDArray
 
 from speedrun.config import Recipe
 from speedrun.device import Device, ExecutionConfig
 from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import Engine, OutOfMemory, Rows
+from speedrun.protocols import Engine, EngineSpec, OutOfMemory, Rows
 
 T = TypeVar("T")
 _PROBE_S = 0.06  # longest matrix product of a rate
@@ -56,6 +58,32 @@ def tuned(recipe: Recipe, execution: ExecutionConfig) -> Recipe:
         "compile": None if execution.compile is None else execution.compile != "off",
     }
     return dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})
+
+
+def anew(spec: EngineSpec) -> EngineSpec:
+    """The spec of an engine that only scores, from the architecture's code executed again.
+
+    Seed and settings are those with which a saved run is loaded, not those of training.
+    """
+    architecture = spec.architecture.imported_anew()
+    settable = (f.name for f in dataclasses.fields(spec.config) if f.init)
+    fields = {name: getattr(spec.config, name) for name in settable}
+    return dataclasses.replace(
+        spec,
+        architecture=architecture,
+        config=architecture.Config(**fields),
+        seed=0,
+        group=ProcessGroup(),
+        execution=dataclasses.replace(spec.execution, precision="fp32", compile="off"),
+    )
+
+
+def seed_generators(seed: int, rank: int) -> int:
+    """Seed the global generators of Python and NumPy; the seed for a framework's own."""
+    drawn = int(np.random.SeedSequence([seed, rank, 0x6E4]).generate_state(1)[0])
+    random.seed(drawn)
+    np.random.seed(drawn)
+    return drawn
 
 
 def halves(number: int) -> tuple[int, ...]:

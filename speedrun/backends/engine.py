@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from speedrun.protocols import EngineSpec, OutOfMemory, Reader, Rows
 class GradientEngine:
     """Micro-batches, facts and readers; see `speedrun.protocols.Engine`.
 
-    A subclass sets `model`, `losses` and `_facts`, and has `_free_memory` and `_scored`.
+    A subclass sets `model`, `losses` and `_facts`, and has `_free_memory`, `_seed_framework` and
+    `_score`.
     """
 
     model: Any
@@ -23,10 +24,17 @@ class GradientEngine:
     _facts: dict[str, Any]
 
     def __init__(self, spec: EngineSpec) -> None:
-        self._group, self._execution, self._seed = spec.group, spec.execution, spec.seed
+        self._spec, self._group, self._execution = spec, spec.group, spec.execution
         self._recipe = common.tuned(spec.recipe, spec.execution)
         self._context = spec.config.context
         self._micro_batch_rows = common.rows_at_once(self._recipe, spec.group)
+        self._seed_generators()  # a model may draw from them where it is built
+
+    def rebuilt(self) -> Self:
+        """A new engine of these weights that only scores, of code executed again."""
+        made = type(self)(common.anew(self._spec))
+        made.load(self.weights())
+        return made
 
     def finalize_s(self) -> float:
         """Seconds that `finalize` would take: none, every step is complete."""
@@ -74,12 +82,28 @@ class GradientEngine:
         return self._scored(self.losses.next_logits, tokens, cache)
 
     def _scored(self, function: Callable[..., Any], *args: Any) -> NDArray[Any]:
+        """The result of a function of `losses`: no gradients, no dropout, statistics at rest."""
+        self.model.eval()
+        try:
+            return self._score(function, *args)
+        finally:
+            self.model.train()
+
+    def _score(self, function: Callable[..., Any], *args: Any) -> NDArray[Any]:
         """The result of a function of `losses`, without gradients."""
         raise NotImplementedError
 
     def _new_noise(self) -> np.random.Generator:
-        """The random state of a training from its start."""
-        return np.random.default_rng([self._seed, 0x4E01])
+        """The random state of a training from its start; the global ones start with it."""
+        self._seed_generators()
+        return np.random.default_rng([self._spec.seed, 0x4E01])
+
+    def _seed_generators(self) -> None:
+        self._seed_framework(common.seed_generators(self._spec.seed, self._group.rank))
+
+    def _seed_framework(self, seed: int) -> None:
+        """Seed the framework's own generators."""
+        raise NotImplementedError
 
     @contextlib.contextmanager
     def _raising_out_of_memory(self, kind: type[MemoryError] = OutOfMemory) -> Iterator[None]:

@@ -9,17 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.backends.targets import stratified_timesteps
-from speedrun.protocols import Engine, Likelihood
+from speedrun.protocols import Engine, Likelihood, UnfairModelError
 
 # Largest difference in nats that rounding explains, in fp32 over different shapes.
 CHECK_TOLERANCE_NATS = 1e-3
 _NUM_ROWS = 4
 _BOUND_DRAWS = 16
 _NUM_STANDARD_ERRORS = 5.0  # by which the mean of a bound's draws may lie below what is possible
-
-
-class UnfairModelError(ValueError):
-    """The model failed a fairness check."""
 
 
 def check(engine: Engine, vocab: int, context: int, likelihood: Likelihood, seed: int = 0) -> None:

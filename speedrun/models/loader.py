@@ -14,6 +14,7 @@ import architectures
 from speedrun.config import ModelConfig
 from speedrun.device import Device
 from speedrun.models import contract, plugins
+from speedrun.models.reimport import CodeSnapshot
 from speedrun.protocols import Likelihood, Weights
 from speedrun.text import nearest
 
@@ -21,8 +22,11 @@ from speedrun.text import nearest
 class LoadedArchitecture:
     """Package of an architecture behind the Architecture protocol."""
 
-    def __init__(self, name: str, package: ModuleType) -> None:
+    def __init__(
+        self, name: str, package: ModuleType, snapshot: CodeSnapshot | None = None
+    ) -> None:
         contract.check(name, package)
+        self._snapshot = snapshot
         self.NAME = name
         self.package = package
         self.folder = Path(str(package.__file__)).parent
@@ -71,6 +75,12 @@ class LoadedArchitecture:
         if not hasattr(written, "Model"):
             raise ValueError(f"architecture {self.NAME!r}: {file} has no class Model")
         return written.Model
+
+    def imported_anew(self) -> "LoadedArchitecture":
+        """The architecture from newly executed modules, of the code that was first imported."""
+        snapshot = self._snapshot or CodeSnapshot(self.package)
+        package = plugins.imported(self.NAME, "its folder", snapshot.execute)
+        return LoadedArchitecture(self.NAME, package, snapshot)
 
     def backends(self) -> list[str]:
         """Names of the backends that it has a `<backend>_model.py` for."""

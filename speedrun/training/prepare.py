@@ -136,6 +136,8 @@ def look_up(asked: RunRequest, group: ProcessGroup) -> Entry:
         architecture = loader.architecture(asked.arch)
         device = registry.device(asked.backend, architecture)
         architecture.model(device.backend)  # not written for it: said before data is opened
+        # What an earlier race of this process left in its modules is not in this one.
+        architecture = architecture.imported_anew()
         with architecture.plugin_errors():
             checked = request.check(architecture, asked)
             num_params = checked.run(asked.data.vocab).model.num_params
@@ -273,10 +275,13 @@ def _tune(prepared: Prepared, device: Device, context: Context) -> Tuned:
 
 
 def _check_at_random(engine: Engine, prepared: Prepared) -> None:
-    """Fairness checks on random weights: branches that start at zero hide what they leak."""
+    """Fairness checks on random weights: branches that start at zero hide what they leak.
+
+    Noise is added, not put in place: a variance stays positive.
+    """
     rng = np.random.default_rng(prepared.run.seed)
     initial = engine.weights()
-    engine.load({name: rng.normal(0, 0.1, array.shape) for name, array in initial.items()})
+    engine.load({name: w + rng.normal(0, 0.1, w.shape) for name, w in initial.items()})
     check_fairness(engine, prepared)
     engine.reset()
 

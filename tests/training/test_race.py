@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import folders
 
-from architectures.ngram import numpy_model
+from speedrun.backends.numpy.engine import NumpyEngine
 from speedrun.data.loader import TokenStream as stream
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.models import loader
@@ -138,11 +138,11 @@ def test_a_check_that_a_blow_up_fails_ends_as_diverged(counted, monkeypatch):
 
 
 def test_a_score_that_is_no_number_ends_as_diverged(counted, monkeypatch):
-    def infinite(self, rows):
+    def infinite(self, rows, *others):
         return np.full((len(rows), rows.shape[1] - 1), np.inf)
 
     monkeypatch.setattr(prepare, "check_fairness", lambda *args: None)
-    monkeypatch.setattr(numpy_model.Model, "nll", infinite)
+    monkeypatch.setattr(NumpyEngine, "nll", infinite)
     record = race(counted, Silent(), StopFlag(())).record
     assert (record.status, record.score) == ("diverged", None)
     assert "held-out scores are not finite" in record.train.events[-1].what

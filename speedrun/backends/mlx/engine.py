@@ -149,7 +149,10 @@ class MlxEngine(GradientEngine):
         """Train on these batches, a step each, and time the parts of a step."""
         return profiler.profile(self, batches)
 
-    def _scored(self, function: Callable[..., mx.array], *args: Any) -> NDArray[Any]:
+    def _seed_framework(self, seed: int) -> None:
+        mx.random.seed(seed)
+
+    def _score(self, function: Callable[..., mx.array], *args: Any) -> NDArray[Any]:
         return np.array(function(self._with(self._params), *args))
 
     # -- state
@@ -166,7 +169,7 @@ class MlxEngine(GradientEngine):
         }
 
     def reset(self) -> None:
-        """Restore initial weights, optimizers and noise."""
+        """Restore initial weights, optimizers and random state."""
         self.load(self._initial)
         self._states = self._optimizers.start(self._params)
         self._scaling = self._loss_scaling.start()

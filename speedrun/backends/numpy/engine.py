@@ -9,7 +9,7 @@ The model (`architectures/<name>/numpy_model.py`) has `count(rows)`, `finalize()
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class NumpyEngine:
 
     def __init__(self, spec: EngineSpec) -> None:
         recipe, config = spec.recipe, spec.config
-        self._make = spec.architecture.model("numpy")
+        self._spec, self._make = spec, spec.architecture.model("numpy")
         self._config = config
         self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
         self._finalize_s_per_entry = _finalize_s_per_entry(self._make, config)
@@ -65,6 +65,12 @@ class NumpyEngine:
         """Nats of the first row counted since the last call, under the counts before it."""
         self._wants_loss = True
         return self._loss
+
+    def rebuilt(self) -> Self:
+        """A new engine of these counts that only scores, of code executed again."""
+        made = type(self)(common.anew(self._spec))
+        made.load(self.weights())
+        return made
 
     def halve_micro_batch(self) -> int:
         """Count in smaller pieces, and hold half as many different ones."""
@@ -109,6 +115,7 @@ class NumpyEngine:
 
     def reset(self) -> None:
         """Start again with no counts."""
+        common.seed_generators(self._spec.seed, rank=0)
         self._model: Any = self._make(self._config)
         self._wants_loss, self._loss = True, float("nan")
         self._num_done = 0  # rows of the step under way; kept when memory fails

@@ -34,6 +34,8 @@ class TorchEngine(GradientEngine):
         if device.name == "cpu" and self._recipe.compile:  # GPUs add atomically by themselves
             embedding.keep_plain(self.model)
         self._initial = architecture.initial(config, spec.seed)
+        # As they are before training: `reset` restores them, nothing else may rest on them.
+        self._unsaved = {name: buffer.clone() for name, buffer in self._buffers(saved=False)}
         self._patterns = architecture.PARAM_GROUPS
         self._facts = shared_facts | {
             "precision": self._precision,
@@ -135,28 +137,42 @@ class TorchEngine(GradientEngine):
         """Train on these batches, a step each, and time the parts of a step."""
         return profiler.profile(self, batches)
 
+    def _seed_framework(self, seed: int) -> None:
+        torch.manual_seed(seed)
+
     @torch.no_grad()
-    def _scored(self, function: Callable[..., Tensor], *args: Any) -> NDArray[Any]:
+    def _score(self, function: Callable[..., Tensor], *args: Any) -> NDArray[Any]:
         return function(*args).cpu().numpy()
 
     # -- state
 
+    def _saved(self) -> dict[str, Tensor]:
+        """Parameters, and buffers that `initial` gives, such as BatchNorm's statistics."""
+        return dict(self.model.named_parameters()) | dict(self._buffers(saved=True))
+
+    def _buffers(self, *, saved: bool) -> list[tuple[str, Tensor]]:
+        named = self.model.named_buffers()
+        return [(name, buffer) for name, buffer in named if (name in self._initial) == saved]
+
     def weights(self) -> Weights:
-        """Copies of the parameters by name, in fp32."""
-        named = self.model.named_parameters()
-        return {name: param.detach().float().cpu().numpy().copy() for name, param in named}
+        """Copies of what is saved, by name, in fp32."""
+        named = self._saved().items()
+        return {name: value.detach().float().cpu().numpy().copy() for name, value in named}
 
     @torch.no_grad()
     def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Set the parameters; ValueError where names or shapes differ."""
-        params = dict(self.model.named_parameters())
-        common.check_fit(weights, {name: tuple(param.shape) for name, param in params.items()})
-        for name, param in params.items():
-            param.copy_(torch.from_numpy(np.asarray(weights[name], dtype=np.float32)))
+        """Set what is saved; ValueError where names or shapes differ."""
+        saved = self._saved()
+        common.check_fit(weights, {name: tuple(value.shape) for name, value in saved.items()})
+        for name, value in saved.items():
+            value.copy_(torch.from_numpy(np.asarray(weights[name], dtype=np.float32)))
 
     def reset(self) -> None:
-        """Restore initial weights, optimizers and noise."""
+        """Restore initial weights, buffers, optimizers and random state."""
         self.load(self._initial)
+        for name, buffer in self._buffers(saved=False):
+            if (before := self._unsaved.get(name)) is not None and before.shape == buffer.shape:
+                buffer.copy_(before)
         half = torch.float32 if self._precision == "fp32" else torch.bfloat16
         self._optimizers = optimizers.build(
             self.model, self._patterns, self._recipe, half, self._execution.fused is not False

@@ -14,7 +14,7 @@ import safetensors.numpy
 
 from speedrun.config import ModelConfig
 from speedrun.data.tokenizer import Tokenizer
-from speedrun.evaluation import generate
+from speedrun.evaluation import generate, saved
 from speedrun.evaluation import score as evaluate
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.evaluation.score import Documents, ScoringConfig
@@ -132,15 +132,16 @@ def score(trained: Trained, context: Context) -> tuple[Score | None, dict[str, A
     and what is wrong where the checks or the score show that training diverged.
     """
     built, group, facts = trained.built, context.group, {}
-    run, scorer = built.prepared.run, Scorer(built.engine, group)
+    run = built.prepared.run
     if group.decide(lambda: trained.training.status == "diverged"):
         return None, facts, ""
     with context.clock.account("evaluate"):
         likelihood = built.prepared.entry.architecture.LIKELIHOOD
         context.callbacks.phase(evaluate.title(likelihood))
-        if (apart := take_weights_of_rank_0(scorer)) is not None:
+        if (apart := take_weights_of_rank_0(Scorer(built.engine, group))) is not None:
             facts["weights_apart"] = apart
-        documents = group.decide(lambda: _documents(trained))
+        scorer = Scorer(built.engine.rebuilt(), group)
+        documents = group.decide(lambda: _documents(trained, scorer.engine))
         if problem := documents.get("problem"):
             return None, facts, problem
         config = ScoringConfig(
@@ -154,19 +155,23 @@ def score(trained: Trained, context: Context) -> tuple[Score | None, dict[str, A
             return None, facts, str(error)
 
 
-def _documents(trained: Trained) -> dict[str, Any]:
+def _documents(trained: Trained, engine: Engine) -> dict[str, Any]:
+    """The held-out documents in tokens; or the problem, where checks show that training diverged.
+
+    `engine` is the one that scores.
+    """
     built, data, run = trained.built, trained.built.prepared.opened, trained.built.prepared.run
+    documents = evaluate.encode(data.heldout, data.tokenizer)
     try:
-        prepare.check_fairness(built.engine, built.prepared)
+        saved.check_rebuilt(built.engine, engine, documents.tokens, run.model.context)
+        prepare.check_fairness(engine, built.prepared)
     except UnfairModelError as error:
         architecture, losses = built.prepared.entry.architecture, trained.training.loss_curve
-        problem = divergence.of_error(
-            error, built.engine, architecture, run.model, run.seed, losses
-        )
+        problem = divergence.of_error(error, engine, architecture, run.model, run.seed, losses)
         if problem is None:
             raise
         return {"problem": problem}
-    return vars(evaluate.encode(data.heldout, data.tokenizer))
+    return vars(documents)
 
 
 def unscored(problem: str, made: Record, advice: str) -> Told:
