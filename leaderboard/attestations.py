@@ -127,9 +127,9 @@ class Rerun(Section):
     claimed_bits_per_byte: Finite
     found_bits_per_byte: Finite
     difference: Finite  # (found - claimed) / claimed
-    noise: Finite | None  # the entry's own standard deviation over seeds; None below two
-    num_seeds: Count
-    p_value: Finite | None  # of a rerun this much worse, given that noise
+    noise: Finite | None  # standard deviation that it was judged with
+    num_seeds: Count  # of the entry
+    p_value: Finite | None  # of reruns as bad as all of the entry's; None: it cannot refute
 
 
 class Verification(Note):

@@ -7,7 +7,6 @@ import getpass
 import json
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,9 +18,10 @@ from leaderboard import compare as comparing
 from leaderboard import index, rank
 from leaderboard import submit as submitting
 from leaderboard.attestations import one_line
+from leaderboard.checks import across
 from leaderboard.index import Index
 from leaderboard.rank import Board
-from leaderboard.render import comparison, markdown, terminal, verification
+from leaderboard.render import comparison, markdown, reports, terminal, verification
 from leaderboard.render import json as plain
 from leaderboard.store import Store, open_store
 from leaderboard.verify import case as cases
@@ -29,11 +29,11 @@ from leaderboard.verify.case import Request
 from speedrun.records.files import read_runs
 from speedrun.records.sanitize import brief, sanitize
 from speedrun.records.summary import summarize
+from speedrun.system import git
 from speedrun.system.files import write_atomic
 from speedrun.system.paths import cache_dir
 from speedrun.text import StrictInt, counted
 
-MAX_PROBLEMS = 10  # printed without --check
 WIDE = 240  # columns of a table that is not printed to a terminal
 
 Flag = Annotated[bool, Parameter(negative="")]
@@ -86,7 +86,7 @@ def submit(
             print(json.dumps(done), flush=True)
         console.print(Text(_submitted(done, store)), soft_wrap=True)
     if refused:
-        _report(refused, len(found), check=True)
+        reports.problems(refused, len(found), check=True)
         sys.exit(1)
 
 
@@ -200,11 +200,10 @@ def leaderboard(
     found = index.read(store, None if check else cache_dir())
     problems = found.problems
     if check:
-        problems += [f"{store / f}: not a file of a leaderboard" for f in store.unexpected_files()]
-        problems += [f"{store / f}: does not match its name" for f in store.changed_weights()]
+        problems += _checked(store, found)
     if not (found.runs or problems):
         found = _own_runs(store, needs_records=check or format_ == "html")
-    _report(problems, len(found.runs), check)
+    reports.problems(problems, len(found.runs), check=check)
     boards = rank.boards(found.runs, found.submissions, found.verifications)
     boards = _chosen(boards, (track or "").lower().split())
     if format_ == "html":
@@ -221,6 +220,17 @@ def leaderboard(
         _write(to, "leaderboard.json", f"{text}\n")
     if check and problems:
         raise ValueError(f"{store.url}: {counted(len(problems), 'problem')}, see above")
+
+
+def _checked(store: Store, found: Index) -> list[str]:
+    """Problems that no file has by itself; remarks are printed."""
+    commits = git.commit_times(run.commit or "" for run in found.runs)
+    reports.remarks(across.remarks(found.runs, commits))
+    return [
+        *(f"{store / f}: not a file of a leaderboard" for f in store.unexpected_files()),
+        *(f"{store / f}: does not match its name" for f in store.changed_weights()),
+        *across.problems(found.runs, found.submissions, commits),
+    ]
 
 
 def _console() -> Console:
@@ -248,17 +258,6 @@ def _chosen(boards: list[Board], words: list[str]) -> list[Board]:
         known, given = "; ".join(board.track.label for board in boards[:10]), " ".join(words)
         raise LookupError(sanitize(f"--track {given}: no track has these words; known: {known}"))
     return chosen
-
-
-def _report(problems: Sequence[str], num_records: int, check: bool) -> None:
-    errors = Console(stderr=True)
-    shown = [f"left out: {sanitize(line)}" for line in problems]
-    if not check and (left := len(problems) - MAX_PROBLEMS) > 0:
-        shown[MAX_PROBLEMS:] = [f"and {left} more; --check shows all"]
-    for line in shown:
-        errors.print(Text(line), style="yellow", soft_wrap=True)
-    if check and not problems:
-        errors.print(f"{num_records} records checked, no problems")
 
 
 def _write(to: Path | None, name: str, text: str) -> None:

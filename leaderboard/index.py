@@ -18,7 +18,7 @@ from typing import Any
 
 from leaderboard import attestations
 from leaderboard.attestations import MAX_NOTE_BYTES, NOTES, DataSet, Submission, Verification
-from leaderboard.checks import validate
+from leaderboard.checks import learning, machine, model, notes, origin, validate
 from leaderboard.store import ID_PREFIX, Store
 from speedrun.records import sanitize, schema, strict_json, summary
 from speedrun.records.files import RECORD
@@ -160,8 +160,6 @@ def _assemble(store: Store, found: dict[str, list[Any]]) -> Index:
     agreed, contradicted = _agreed(by_kind["data"])
     submissions = {note.record: note for note in by_kind["submission"]}
     out = Index(submissions=submissions, data=agreed, problems=by_kind["problem"])
-    for note in by_kind["verification"]:
-        out.verifications.setdefault(note.record, []).append(note)
     for note in contradicted:
         why = "contradicts what else is known of its held-out documents"
         out.problems.append(f"{store / note.file_name}: {why}")
@@ -174,7 +172,13 @@ def _assemble(store: Store, found: dict[str, list[Any]]) -> Index:
         else:
             problems = "; ".join(validate.data_problems(run, agreed))
             out.problems.append(f"{store / run.id}.json: {problems}")
-    for id in sorted({*submissions, *out.verifications} - {run.id for run in out.runs}):
+    runs = {run.id: run for run in out.runs}
+    for note in by_kind["verification"]:
+        if (run := runs.get(note.record)) and (wrong := notes.problems(note, run)):
+            out.problems.append(f"{store / note.file_name}: {'; '.join(wrong)}")
+        else:
+            out.verifications.setdefault(note.record, []).append(note)
+    for id in sorted({*submissions, *out.verifications} - runs.keys()):
         out.problems.append(f"{store / id}: a note on a record that is not there or not valid")
     return out
 
@@ -182,7 +186,8 @@ def _assemble(store: Store, found: dict[str, list[Any]]) -> Index:
 def _cache_file(store: Store, folder: Path) -> Path:
     """Another one for other rules or another schema: everything is then read again."""
     digest = hashlib.sha256(store.address.encode())
-    rules = (sanitize, strict_json, schema, summary, attestations, validate)
+    checks = (validate, model, machine, learning, origin)
+    rules = (sanitize, strict_json, schema, summary, attestations, *checks)
     for module in (*rules, sys.modules[__name__]):
         digest.update(Path(str(module.__file__)).read_bytes())
     return folder / "leaderboard" / f"{digest.hexdigest()[:24]}.json"

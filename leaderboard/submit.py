@@ -16,7 +16,7 @@ from leaderboard.attestations import (
     Verification,
     one_line,
 )
-from leaderboard.checks import validate
+from leaderboard.checks import across, notes, validate
 from leaderboard.store import Store
 from speedrun.data.hub import tinystories
 from speedrun.records.artifacts import (
@@ -29,7 +29,9 @@ from speedrun.records.artifacts import (
 from speedrun.records.files import RECORD
 from speedrun.records.sanitize import brief
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
-from speedrun.records.summary import summarize, to_be_scored
+from speedrun.records.summary import Summary, summarize, to_be_scored
+from speedrun.system import git
+from speedrun.system.paths import cache_dir
 
 VERIFICATION = "verification-*.json"
 
@@ -56,17 +58,26 @@ def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
         raise ValueError(f"{run}: not accepted: the run is {to_be_scored(str(run))}")
     if problems := validate.problems(record):
         raise ValueError(f"{run}: not accepted: {'; '.join(problems)}")
-    notes = [
-        Verification.parse(read_limited(path, MAX_NOTE_BYTES), str(path))
-        for path in sorted(folder.glob(VERIFICATION))
-    ]
     return Candidate(
         folder=folder,
         record=record,
         raw=raw,
         artifacts=(read_weights(folder, record), read_tokenizer(folder)) if with_weights else None,
-        verifications=[note for note in notes if note.record == record.id],
+        verifications=_verifications(folder, record),
     )
+
+
+def _verifications(folder: Path, record: Record) -> list[Verification]:
+    """The notes on this record in a run's folder; ValueError for one that contradicts it."""
+    found, run = [], summarize(record)
+    for path in sorted(folder.glob(VERIFICATION)):
+        note = Verification.parse(read_limited(path, MAX_NOTE_BYTES), str(path))
+        if note.record != record.id:
+            continue
+        if wrong := notes.problems(note, run):
+            raise ValueError(f"{path}: not accepted: {'; '.join(wrong)}")
+        found.append(note)
+    return found
 
 
 def opened_data(run: Candidate, known: Sequence[DataSet], *, new_data: bool) -> DataSet | None:
@@ -112,9 +123,11 @@ def check(
     has of a run was changed.
     """
     known, found, refused = index.known_data(store), [], []
+    stored = index.read(store, cache_dir()).runs
     for run in runs:
         try:
             one = candidate(run, with_weights=with_weights)
+            _check_across(one, [*stored, *(summarize(other.record) for other, _ in found)])
             opens = opened_data(one, known, new_data=new_data)
         except ValueError as error:
             refused.append(str(error))
@@ -125,6 +138,14 @@ def check(
     if not found:
         raise ValueError("; ".join(refused))
     return found, refused
+
+
+def _check_across(run: Candidate, others: Iterable[Summary]) -> None:
+    """Raise ValueError for a run with the weights of another one, or older than its commit."""
+    own, commit = summarize(run.record), run.record.code.commit or ""
+    alike = [o for o in others if o.weights_sha256 == own.weights_sha256 and o.id != own.id]
+    if wrong := across.problems([*alike, own], {}, git.commit_times([commit])):
+        raise ValueError(f"{run.folder}: not accepted: {'; '.join(wrong)}")
 
 
 def check_store(run: Candidate, store: Store) -> None:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from leaderboard.attestations import DataSet, parse_time
+from leaderboard.checks import learning, machine, model, origin
 from speedrun.records.sanitize import brief
-from speedrun.records.schema import Record
+from speedrun.records.schema import Record, Score
 from speedrun.records.summary import MAX_OVERSHOOT, Summary, unranked_because
 
 _CLOCK_SKEW = timedelta(minutes=10)
@@ -22,6 +23,9 @@ _MIN_SPENT_S = 1e-3
 _MAX_BUDGET_S = 24 * 3600.0
 _MAX_SEED = (1 << 64) - 1
 _MAX_WORD = 200  # characters of text in tables
+_BYTES = 257  # tokens of a vocabulary without merges: bytes and end-of-text
+_MANY_DOCS = 100
+_MAX_SE_RATIO = 5.0  # of relative errors per byte and per token; recorded are 1.1 to 1.2
 _MAX_NATS = 100.0  # of a token; guessing costs less than 12
 _MAX_LOSS = 1e30  # means of more are not finite
 _MAX_SHARE = 1 + 2 * MAX_OVERSHOOT  # of the budget, on a loss curve
@@ -31,7 +35,8 @@ def problems(record: Record, *, now: datetime | None = None) -> list[str]:
     """All problems of a record, a sentence each; empty for one that may be submitted."""
     found = [] if (why := unranked_because(record)) is None else [f"it does not rank: {why}"]
     found += _dates(record.created, now or datetime.now(UTC))
-    for check in (_clock, _training, _settings, _text, _score):
+    of_others = (model.problems, machine.problems, learning.problems, origin.problems)
+    for check in (_clock, _training, _settings, _text, _score, *of_others):
         found += check(record)
     return found
 
@@ -146,8 +151,10 @@ def _score(record: Record) -> Iterator[str]:
         yield "it was scored on fewer than two documents"
         return
     # A document of n bytes has at most n tokens and its end-of-text.
-    if score.num_tokens > score.num_bytes + score.num_docs:
-        yield f"{score.num_tokens} tokens cannot come from {score.num_bytes} bytes"
+    most, size = score.num_bytes + score.num_docs, _bytes_per_token(record.tokenizer.vocab)
+    if not score.num_docs + score.num_bytes / size <= score.num_tokens <= most:
+        vocab = f"{score.num_bytes} bytes with a vocabulary of {record.tokenizer.vocab}"
+        yield f"{score.num_tokens} tokens cannot come from {vocab}"
     if score.nats <= 0 or not 0 < score.stride <= score.window:
         yield "its nats, window and stride must be above 0, the stride at most the window"
         return
@@ -167,6 +174,8 @@ def _score(record: Record) -> Iterator[str]:
     most = 2 * score.bits_per_byte, 2 * score.perplexity * per_token
     if not (0 <= score.bits_per_byte_se <= most[0] and 0 <= score.perplexity_se <= most[1]):
         yield "a standard error is below 0, or larger than documents can make it"
+    elif score.num_docs >= _MANY_DOCS:
+        yield from _errors(score)
     of_bound = (score.num_draws, score.bits_per_byte_mc_se, score.length_nats)
     if score.likelihood == "exact":
         if any(part is not None for part in of_bound):
@@ -176,6 +185,23 @@ def _score(record: Record) -> Iterator[str]:
         yield "a bound needs its noise draws, their error and the price of lengths"
     if (score.length_nats or 0.0) >= score.nats:
         yield "the price of lengths is more than the whole score"
+
+
+def _bytes_per_token(vocab: int) -> float:
+    """Most bytes of text that a token of this vocabulary stands for in the mean.
+
+    A token tells at most log2(vocab) bits, and no text is worth less than half a bit a byte.
+    """
+    return 1.0 if vocab <= _BYTES else 2 * math.log2(vocab)
+
+
+def _errors(score: Score) -> Iterator[str]:
+    """The two standard errors are those of one spread over documents."""
+    per_byte = score.bits_per_byte_se / score.bits_per_byte
+    per_token = score.perplexity_se / score.perplexity / score.nats_per_token
+    if not 0 < per_byte <= _MAX_SE_RATIO * per_token or per_token > _MAX_SE_RATIO * per_byte:
+        both = f"{score.bits_per_byte_se:.3g} bits and {score.perplexity_se:.3g} of perplexity"
+        yield f"standard errors of {both} are not of the same documents"
 
 
 def _number(record: Record, section: str, name: str) -> int | None:

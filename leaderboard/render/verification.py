@@ -63,8 +63,6 @@ def _rerun(found: Rerun, record: Record) -> Iterator[tuple[str, str]]:
     if found.hardware_class != record.hardware.hardware_class:
         own = record.hardware.hardware_class
         yield "", f"on {found.hardware_class} instead of {own}: cannot refute the claim"
-    elif found.p_value is None:
-        yield "", "the entry has one seed, so its noise is unknown"
-    else:
-        seeds = f"± {found.noise or 0.0:.4f} over {found.num_seeds} seeds"
-        yield "", f"noise of the entry {seeds}: p = {found.p_value:.2g} for a run as bad as this"
+    elif found.p_value is not None:
+        spread = f"± {found.noise or 0.0:.4f}, {found.num_seeds} of the entry's seeds"
+        yield "", f"pooled noise {spread}: p = {found.p_value:.2g} for all of its reruns"

@@ -1,23 +1,23 @@
 """Rerun of a record from its config and seed, compared with the noise of its entry.
 
-Two races of one seed differ, because the clock stops them at different steps. The size of that
-noise is known only from the runs of one entry: a t prediction interval around their mean decides.
+Two races of one seed differ, because the clock stops them at different steps: all reruns of an
+entry are judged together, see `leaderboard.checks.reruns`.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
-from leaderboard.attestations import Rerun
+from leaderboard.attestations import Rerun, Verification
+from leaderboard.checks import reruns
+from leaderboard.index import Index
 from leaderboard.verify.case import Case, Request
 from speedrun.autotune import tune
 from speedrun.config import Data
 from speedrun.device import Device
 from speedrun.protocols import Architecture
 from speedrun.records.schema import Record
-from speedrun.records.statistics import Spread, over_seeds
 from speedrun.records.summary import Summary, summarize
 from speedrun.records.track import Track
 from speedrun.training import race
@@ -26,11 +26,6 @@ from speedrun.training.race import Finished
 from speedrun.training.request import RunRequest
 from speedrun.training.runs import restore
 from speedrun.training.signals import StopFlag
-
-MIN_P = 0.01  # a rerun less probable than this refutes the claim
-# Limit for an entry of one seed, whose noise is unknown. Seeds of the project's own runs lie
-# within 3 % of each other.
-MAX_DIFFERENCE = 0.10
 
 
 def race_again(
@@ -65,50 +60,47 @@ def tune_mode(record: Record) -> tune.Mode:
     return next((mode for mode in get_args(tune.Mode) if mode == found), "off")
 
 
-def compare(record: Record, again: Record, others: Sequence[Summary]) -> Rerun:
-    """Difference of a rerun from the claim; `others` may hold more runs of its entry.
+def compare(record: Record, again: Record, stored: Index) -> Rerun:
+    """Difference of a rerun from the claim, judged with all reruns of its entry that are stored.
 
-    A rerun on other hardware refutes nothing.
+    A rerun on other hardware, or of a host that was disturbed, refutes nothing.
     """
     assert record.score is not None and again.score is not None  # checked before
-    noise = _entry_noise(record, others)
     claimed, found = record.score.bits_per_byte, again.score.bits_per_byte
-    difference = (found - claimed) / claimed
+    seeds = _entry(record, stored.runs)
     hardware = again.hardware.hardware_class
+    earlier = _earlier(seeds, stored.verifications, hardware)
+    verdict = reruns.judge([run.bits_per_byte for run in seeds], [*earlier, found])
     can_refute = hardware == record.hardware.hardware_class
-    p = _p_value(found, noise) if can_refute else None
-    is_too_far = can_refute and noise.n < 2 and difference > MAX_DIFFERENCE
     return Rerun(
-        agrees=not is_too_far and (p is None or p >= MIN_P),
+        agrees=not (can_refute and verdict.refutes),
         record=again.id,
         hardware_class=hardware,
         claimed_bits_per_byte=claimed,
         found_bits_per_byte=found,
-        difference=difference,
-        noise=noise.sd,
-        num_seeds=noise.n,
-        p_value=p,
+        difference=(found - claimed) / claimed,
+        noise=verdict.sd * claimed,
+        num_seeds=len({run.seed for run in seeds}),
+        p_value=verdict.p_value if can_refute else None,
     )
 
 
-def _entry_noise(record: Record, others: Sequence[Summary]) -> Spread:
-    """Bits per byte over the seeds of a record's config, its own included."""
+def _entry(record: Record, others: Sequence[Summary]) -> list[Summary]:
+    """Runs of a record's config in its track that rank, its own included, one for a seed."""
 
     def key(run: Summary) -> tuple[object, ...]:
         return Track.of(run), run.arch, run.backend, run.device, run.config_key
 
     own = summarize(record)
     ranked = [run for run in others if run.unranked_because is None and run.id != own.id]
-    return over_seeds([own, *(r for r in ranked if key(r) == key(own))], "bits_per_byte")
+    found = [own, *(run for run in ranked if key(run) == key(own))]
+    return list({run.seed: run for run in reversed(found)}.values())
 
 
-def _p_value(found: float, noise: Spread) -> float | None:
-    """Probability of one more run at least as bad as `found`; None below two seeds."""
-    if noise.sd is None:
-        return None
-    from scipy.special import stdtr
-
-    error = noise.sd * math.sqrt(1 + 1 / noise.n)
-    if error == 0:  # deterministic
-        return 1.0 if found <= noise.mean else 0.0
-    return float(stdtr(noise.n - 1, (noise.mean - found) / error))
+def _earlier(
+    seeds: Sequence[Summary], notes: Mapping[str, Sequence[Verification]], hardware: str
+) -> list[float]:
+    """Bits per byte of reruns of these runs on this hardware, each rerun once."""
+    parts = [note.rerun for run in seeds for note in notes.get(run.id, ()) if note.rerun]
+    same = {part.record: part for part in parts if part.hardware_class == hardware}
+    return [part.found_bits_per_byte for part in same.values()]

@@ -52,8 +52,7 @@ def verify(
         warnings += [warning] if warning else []
     if request.rerun:
         again = rerun.race_again(case, request, architecture, device, watcher)
-        others = index.read(case.store, cache_dir()).runs
-        reproduced = rerun.compare(record, again.record, others)
+        reproduced = rerun.compare(record, again.record, index.read(case.store, cache_dir()))
         warnings.append(f"the rerun is in {again.folder}")
     machine, accelerator = hardware.machine(), device.accelerator
     note = Verification(

@@ -100,13 +100,14 @@ class LoadedArchitecture:
         return plugins.attributed(self.NAME, self.package)
 
 
-def _own_names() -> list[str]:
+def own_names() -> list[str]:
+    """Names of the architectures of this project."""
     return [module.name for module in pkgutil.iter_modules(architectures.__path__) if module.ispkg]
 
 
 def architecture_names() -> list[str]:
     """Names of the architectures that `--arch` takes, besides folders."""
-    return sorted({*_own_names(), *plugins.entry_points()})
+    return sorted({*own_names(), *plugins.entry_points()})
 
 
 def is_path(arch: str) -> bool:
@@ -122,7 +123,7 @@ def architecture(name: str) -> LoadedArchitecture:
     if is_path(name):
         folder = Path(name)
         return LoadedArchitecture(folder.resolve().name, plugins.from_folder(folder))
-    if name in _own_names():
+    if name in own_names():
         module = f"architectures.{name}"
         load = functools.partial(importlib.import_module, module)
         return LoadedArchitecture(name, plugins.imported(name, "__init__.py", load))

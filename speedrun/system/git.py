@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -48,6 +50,20 @@ def code_version(folder: Path = _ROOT) -> CodeVersion:
     return CodeVersion(commit, any(map(_counts, filter(None, changed.split("\0")))))
 
 
+def commit_times(ids: Iterable[str], folder: Path = _ROOT) -> dict[str, datetime] | None:
+    """The moment of each of these commits that the project's repository has; None without git."""
+    wanted = sorted({id for id in ids if re.fullmatch("[0-9a-f]{40,64}", id)})
+    deadline_s = time.monotonic() + TIMEOUT_S
+    try:
+        _git(folder, deadline_s, "ls-files", "--error-unmatch", _OWN_FILE)
+        form = ("--no-walk=unsorted", "--ignore-missing", "--format=%H %ct", "--stdin")
+        shown = _git(folder, deadline_s, "log", *form, given="".join(f"{id}\n" for id in wanted))
+    except _GitFailed:
+        return None
+    pairs = (line.split() for line in shown.splitlines())
+    return {id: datetime.fromtimestamp(int(seconds), UTC) for id, seconds in pairs}
+
+
 def _counts(entry: str) -> bool:
     """Whether an entry of the status is code: `XY path`, with `??` where it is untracked."""
     path = PurePosixPath(entry[3:])
@@ -56,7 +72,7 @@ def _counts(entry: str) -> bool:
     return path.suffix != ".md"
 
 
-def _git(folder: Path, deadline_s: float, *args: str) -> str:
+def _git(folder: Path, deadline_s: float, *args: str, given: str = "") -> str:
     # Variables of a hook or of another checkout must not lead git elsewhere.
     misleading = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
     inherited = {name: value for name, value in os.environ.items() if name not in misleading}
@@ -64,7 +80,7 @@ def _git(folder: Path, deadline_s: float, *args: str) -> str:
         done = subprocess.run(
             ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *args],
             env={**inherited, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"},
-            stdin=subprocess.DEVNULL,
+            input=given,
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",

@@ -176,7 +176,7 @@ def test_values_outside_the_schema_are_never_sealed(path, value):
         ('{"id": "\\ud800"}', "not a record"),
         (lambda whole: json.dumps({**whole, "a\nb\x1b[31m": 1}), "Extra"),
         (lambda whole: json.dumps(whole).replace('"seed": 0', '"seed": 9, "seed": 0'), "twice"),
-        (lambda whole: json.dumps(whole).replace("2004288", "1" * 5000), "not a record"),
+        (lambda whole: json.dumps(whole).replace("1997830", "1" * 5000), "not a record"),
         (lambda whole: json.dumps(whole) + " " * MAX_RECORD_BYTES, "larger than a record may be"),
     ],
 )

@@ -1,0 +1,87 @@
+"""Checks of verification notes: what a note concludes follows from its numbers and its record."""
+
+import math
+from collections.abc import Iterator
+
+from leaderboard.attestations import Leaks, Rerun, Rescored, Verification
+from leaderboard.checks.reruns import MIN_P
+from speedrun.records.summary import Summary
+
+# Limits of a rescoring, see `leaderboard.verify.rescore`: rounding on another backend, and the
+# noise draws of a bound, whose own error is at most twice the claimed one.
+MAX_ROUNDING = 1e-3
+_MAX_BOUND = 0.1
+MAX_DIFFERENCE = 0.10  # of a rerun; seeds of the project's own runs lie within 3 % of each other
+_CLOSE = 1e-6
+
+
+def problems(note: Verification, run: Summary) -> list[str]:
+    """Contradictions in a note on this run, a sentence each."""
+    found: list[str] = []
+    if note.record != run.id:
+        return ["it is a note on another record"]
+    for part in (note.rescored, note.leaks, note.rerun):
+        if part is None:
+            continue
+        wrong = list(_CHECKS[type(part)](part, run))
+        found += wrong
+        if part.agrees and not wrong and not follows(part, run):
+            name = type(part).__name__.lower()
+            found.append(f"its {name} part says that it agrees, but its numbers do not")
+    return found
+
+
+def follows(part: Rescored | Leaks | Rerun, run: Summary) -> bool:
+    """Whether the numbers of a part agree with the record, whatever its `agrees` says."""
+    if isinstance(part, Leaks):
+        return True  # what was dropped stands in the record alone
+    if isinstance(part, Rescored):
+        return not part.failed and part.difference is not None and _fits(part)
+    if part.hardware_class != run.hardware_class:
+        return True  # cannot refute
+    return part.difference <= MAX_DIFFERENCE and (part.p_value is None or part.p_value >= MIN_P)
+
+
+def _fits(part: Rescored) -> bool:
+    assert part.difference is not None
+    return abs(part.difference) <= part.allowed
+
+
+def _rescored(part: Rescored, run: Summary) -> Iterator[str]:
+    if not _close(part.claimed_nats, run.bits_per_byte * math.log(2) * run.num_bytes):
+        yield f"it rescored {part.claimed_nats:.6g} nats, which the record does not claim"
+    most = _MAX_BOUND if run.likelihood == "bound" else MAX_ROUNDING
+    if not 0 <= part.allowed <= most:
+        yield f"it allows a difference of {part.allowed:.2g}; the most is {most:g}"
+    if part.found_nats is None:
+        if part.difference is not None:
+            yield "it has a difference from a score that it did not find"
+    elif part.difference is None or not _close(
+        part.found_nats, part.claimed_nats * (1 + part.difference)
+    ):
+        yield "its difference is not that of the nats claimed and found"
+
+
+def _leaks(part: Leaks, run: Summary) -> Iterator[str]:
+    if max(part.num_equal, part.num_near) > part.num_documents:
+        yield f"it found more documents than the {part.num_documents} that it searched"
+
+
+def _rerun(part: Rerun, run: Summary) -> Iterator[str]:
+    if part.record == run.id:
+        yield "its rerun is the record itself"
+    if not _close(part.claimed_bits_per_byte, run.bits_per_byte):
+        yield f"it reran {part.claimed_bits_per_byte:.6g} bits per byte, which nobody claims"
+    if part.found_bits_per_byte <= 0 or not _close(
+        part.found_bits_per_byte, part.claimed_bits_per_byte * (1 + part.difference)
+    ):
+        yield "its difference is not that of the bits per byte claimed and found"
+    if part.p_value is not None and not 0 <= part.p_value <= 1:
+        yield f"its p-value is {part.p_value:g}"
+
+
+_CHECKS = {Rescored: _rescored, Leaks: _leaks, Rerun: _rerun}
+
+
+def _close(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=_CLOSE, abs_tol=1e-12)
