@@ -17,6 +17,7 @@ that comes and goes, three or four pairs may agree by chance far more often than
 import math
 from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,8 @@ def limits(planned: int) -> dict[int, float]:
             ends = np.atleast_1d(_sum_statistic(np.asarray(z), num + 1))
             return _exceeds(ends[:, None], starts[None, :], num) @ masses
 
-        limit = float(brentq(lambda z, f=beyond, goal=target: f(z)[0] - goal, 1.0, 8.0))
+        above: Any = brentq(lambda z, f=beyond, goal=target: f(z)[0] - goal, 1.0, 8.0)
+        limit = float(above)
         edges = np.linspace(_LOWEST_Z, limit, _NUM_BINS + 1)
         masses = -np.diff(beyond(edges))
         found[num + 1] = float(ndtr(-limit))
@@ -66,7 +68,7 @@ def looks_of(planned: int, stop: str) -> Mapping[int, float]:
 
 
 def decisions(ln_ratios: np.ndarray, planned: int, stop: str) -> tuple[np.ndarray, np.ndarray]:
-    """What duels end with, "b", "a", "none" or "open", and the looks each of them took.
+    """Ends of duels ("b", "a", "none" or "open"), and the looks that each of them took.
 
     `ln_ratios` is [duels, pairs]. `stop` "fixed" looks once, at the planned number of pairs.
     """
