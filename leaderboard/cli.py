@@ -84,6 +84,9 @@ def submit(
         done = submitting.submit(one, store, name=name, author=author, opens=data)
         if json_:
             print(json.dumps(done), flush=True)
+        for file in done["replaced"]:
+            said = f"{file}: replaced, it was another file than its name says"
+            console.print(Text(said), soft_wrap=True)
         console.print(Text(_submitted(done, store)), soft_wrap=True)
     if refused:
         reports.problems(refused, len(found), check=True)
@@ -147,8 +150,8 @@ def verify(
     case = cases.find(run, open_store(from_))
     if case.files is None and not request.rerun:
         raise ValueError(
-            f"{case.where}: no weights and tokenizer beside the record; ask its author for them"
-            " (submit --with-weights), or race it again with --rerun, which needs none"
+            f"{case.where}: {case.lacks}; ask its author for them (submit --with-weights), or race"
+            " it again with --rerun, which needs none"
         )
     console = Console(stderr=json_)
     with live.view(console) as view:
@@ -228,7 +231,7 @@ def _checked(store: Store, found: Index) -> list[str]:
     reports.remarks(across.remarks(found.runs, commits))
     return [
         *(f"{store / f}: not a file of a leaderboard" for f in store.unexpected_files()),
-        *(f"{store / f}: does not match its name" for f in store.changed_weights()),
+        *(f"{store / f}: does not match its name" for f in store.changed_artifacts()),
         *across.problems(found.runs, found.submissions, commits),
     ]
 

@@ -4,7 +4,7 @@
 <id>.submission.json             who submitted it, under which name
 <id>.verification.<hash>.json    one verification of it
 <hash>.data.json                 the held-out facts of a data set
-weights/<sha256>.safetensors, tokenizers/<fingerprint>.json
+weights/<sha256>.safetensors, tokenizers/<sha256>.json
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from pathlib import Path
 import fsspec
 
 from speedrun.records.files import OWN_RECORDS
-from speedrun.system.files import create_atomic
+from speedrun.system.files import create_atomic, write_atomic
 
 ID_PREFIX = re.compile(r"[0-9a-f]{4,64}")  # as much of an id as a person has to give
 _NAME = re.compile(
@@ -94,10 +94,23 @@ class Store:
             odd += [p for p in inside if not (_is_plain(p) and _FOLDERS[name].fullmatch(p.name))]
         return sorted(path.relative_to(self._folder).as_posix() for path in odd)
 
-    def changed_weights(self) -> list[str]:
-        """Weights of a local store whose content does not have the hash of their name."""
-        paths = sorted((self._folder / "weights").glob("*.safetensors")) if self._folder else []
-        return [f"weights/{p.name}" for p in paths if _is_plain(p) and _sha256(p) != p.stem]
+    def changed_artifacts(self) -> list[str]:
+        """Weights and tokenizers of a local store whose content is not that of their name."""
+        found = []
+        for name, pattern in _FOLDERS.items():
+            if self._folder is not None and not (self._folder / name).is_symlink():
+                plain = filter(_is_plain, sorted((self._folder / name).glob("*")))
+                found += [p for p in plain if pattern.fullmatch(p.name) and _sha256(p) != p.stem]
+        return [f"{path.parent.name}/{path.name}" for path in found]
+
+    def has_other(self, name: str, content: bytes) -> bool:
+        """Whether a file of this name is there, with another content."""
+        if (size := self.size(name)) is None:
+            return False
+        try:
+            return size != len(content) or self.read(name, size) != content
+        except ValueError:  # a link, a pipe
+            return True
 
     def read(self, name: str, limit: int) -> bytes:
         """At most `limit` + 1 bytes of a file; FileNotFoundError where it does not exist."""
@@ -123,19 +136,26 @@ class Store:
         except FileNotFoundError:
             return None
 
-    def add(self, name: str, content: bytes) -> bool:
-        """Add a file as a whole; False, and the older file unchanged, where the name is taken."""
+    def add(self, name: str, content: bytes, *, replace: bool = False) -> bool:
+        """Add a file as a whole; False, and the older file unchanged, where the name is taken.
+
+        With `replace` the older file goes: one whose content is not what its name says.
+        """
         if self._folder is not None:
             if "/" in name:
                 self.refuse_links(name.rpartition("/")[0])
             try:
-                return create_atomic(self._folder / name, content)
+                if replace:
+                    write_atomic(self._folder / name, content)
+                return replace or create_atomic(self._folder / name, content)
             except OSError as error:
                 why = f"cannot write there ({error.strerror}); nothing changed"
                 raise ValueError(f"{self.url}: {why}") from None
         path = f"{self._root}/{name}"
         with self._explained():
-            if self._fs.exists(path):
+            if replace:
+                self._fs.rm(path)
+            elif self._fs.exists(path):
                 return False
             self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
             try:  # a file that another process adds at this moment stays, where the store can tell

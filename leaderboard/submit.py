@@ -43,7 +43,7 @@ class Candidate:
     folder: Path
     record: Record
     raw: bytes  # the record's file
-    artifacts: tuple[bytes, bytes] | None  # weights and tokenizer; None: not asked for
+    artifacts: dict[str, bytes]  # weights and tokenizer by their names in a store, if asked for
     verifications: list[Verification]
 
 
@@ -62,7 +62,7 @@ def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
         folder=folder,
         record=record,
         raw=raw,
-        artifacts=(read_weights(folder, record), read_tokenizer(folder)) if with_weights else None,
+        artifacts=_artifacts(folder, record) if with_weights else {},
         verifications=_verifications(folder, record),
     )
 
@@ -78,6 +78,13 @@ def _verifications(folder: Path, record: Record) -> list[Verification]:
             raise ValueError(f"{path}: not accepted: {'; '.join(wrong)}")
         found.append(note)
     return found
+
+
+def _artifacts(folder: Path, record: Record) -> dict[str, bytes]:
+    return {
+        tokenizer_name(record): read_tokenizer(folder, record),
+        weights_name(record): read_weights(folder, record),
+    }
 
 
 def opened_data(run: Candidate, known: Sequence[DataSet], *, new_data: bool) -> DataSet | None:
@@ -157,9 +164,8 @@ def check_store(run: Candidate, store: Store) -> None:
         index.fetch(store, run.record.id)
     with contextlib.suppress(FileNotFoundError):
         _submission(store, run.record.id)
-    if run.artifacts is not None:
-        store.refuse_links("weights")
-        store.refuse_links("tokenizers")
+    for name in run.artifacts:
+        store.refuse_links(name.partition("/")[0])
 
 
 def submit(
@@ -174,11 +180,12 @@ def submit(
         _add_note(store, opens)
     now = datetime.now(UTC).isoformat(timespec="seconds")
     note = Submission(record=record.id, name=name, author=author, submitted=now)
-    has_new_weights = False
-    if run.artifacts is not None:
-        weights, tokenizer = run.artifacts
-        store.add(tokenizer_name(record), tokenizer)
-        has_new_weights = store.add(weights_name(record), weights)
+    # Their names say what they hold: another file under one is somebody's mistake, or trick.
+    replaced = [name for name, content in run.artifacts.items() if store.has_other(name, content)]
+    added = [
+        store.add(name, content, replace=name in replaced)
+        for name, content in run.artifacts.items()
+    ]
     num_new_verifications = sum(_add_note(store, found) for found in run.verifications)
     is_entered = _add_note(store, note)
     # The record comes last: whoever reads the store meanwhile finds it complete.
@@ -188,7 +195,8 @@ def submit(
         "id": record.id,
         "added": is_new,
         "entered": is_entered,
-        "weights_added": has_new_weights,
+        "weights_added": any(added[1:]),
+        "replaced": [store / name for name in replaced],
         "verifications_added": num_new_verifications,
         **kept.model_dump(include={"name", "author", "submitted"}),
     }

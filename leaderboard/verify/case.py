@@ -1,5 +1,6 @@
 """Record to verify with the files beside it, found in a run's folder or in a store."""
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,7 @@ class Case:
     store: Store
     folder: Path | None  # of a run; None: the record is in the store
     files: tuple[bytes, bytes] | None  # weights and tokenizer; None: not there
+    lacks: str = "no weights and tokenizer beside the record"  # said where there are none
 
 
 def find(run: str, store: Store) -> Case:
@@ -65,15 +67,23 @@ def find(run: str, store: Store) -> Case:
     if record.score is None:
         status = to_be_scored(run) if record.status == "trained" else record.status
         raise ValueError(f"{where}: there is no score to verify; the run is {status}")
+    files, lacks = None, Case.lacks
     if folder is None:
-        weights = _read(store, artifacts.weights_name(record), artifacts.max_weights_bytes(record))
-        tokenizer = _read(store, artifacts.tokenizer_name(record), artifacts.MAX_TOKENIZER_BYTES)
-        files = None if weights is None or tokenizer is None else (weights, tokenizer)
+        try:
+            weights = _read(
+                store, artifacts.weights_name(record), artifacts.max_weights_bytes(record)
+            )
+            tokenizer = _read(
+                store, artifacts.tokenizer_name(record), artifacts.MAX_TOKENIZER_BYTES
+            )
+            files = weights, tokenizer
+        except FileNotFoundError:
+            pass
+        except ValueError as error:  # whoever put it there must not keep others from a rerun
+            lacks = str(error)
     elif all((folder / name).is_file() for name in (artifacts.WEIGHTS, artifacts.TOKENIZER)):
-        files = artifacts.read_weights(folder, record), artifacts.read_tokenizer(folder)
-    else:
-        files = None
-    return Case(record=record, where=where, store=store, folder=folder, files=files)
+        files = artifacts.read_weights(folder, record), artifacts.read_tokenizer(folder, record)
+    return Case(record=record, where=where, store=store, folder=folder, files=files, lacks=lacks)
 
 
 def _full_id(store: Store, prefix: str) -> str:
@@ -100,13 +110,19 @@ def _full_id(store: Store, prefix: str) -> str:
     return found[0]
 
 
-def _read(store: Store, name: str, limit: int) -> bytes | None:
-    """Content of a file that is no larger than it may be; the limit alone may exceed memory."""
+def _read(store: Store, name: str, limit: int) -> bytes:
+    """Content of a file that is no larger than it may be; the limit alone may exceed memory.
+
+    Raises FileNotFoundError, and ValueError for another file than its name says.
+    """
     if (size := store.size(name)) is None:
-        return None
+        raise FileNotFoundError(name)
     if size > limit:
         raise ValueError(f"{store / name}: too large ({size} bytes; at most {limit} allowed)")
-    return store.read(name, size)
+    raw = store.read(name, size)
+    if hashlib.sha256(raw).hexdigest() != Path(name).stem:
+        raise ValueError(f"{store / name}: another file than its name says")
+    return raw
 
 
 def save(case: Case, note: Verification) -> str:

@@ -70,7 +70,8 @@ def _sized(
     """Documents with their tokens; None for those equal to a held-out one, blank ones left out."""
     while batch := list(itertools.islice(stream, _BATCH_DOCS)):
         documents = [(text, heldout.has(text)) for text in batch if text.strip()]
-        sizes = iter(tokenizer.num_tokens([text for text, is_equal in documents if not is_equal]))
+        fresh = [text for text, is_equal in documents if not is_equal]
+        sizes = map(len, tokenizer.encode_all(fresh))
         for text, is_equal in documents:
             yield text, None if is_equal else next(sizes)
 

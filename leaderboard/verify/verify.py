@@ -40,7 +40,7 @@ def verify(
     warnings: list[str] = []
     rescored = leaks = reproduced = None
     if case.files is None:
-        warnings.append("no weights or tokenizer beside the record: only raced again")
+        warnings.append(f"{case.lacks}: only raced again")
     else:
         watcher.phase("building the model")
         restored = restore.restore(

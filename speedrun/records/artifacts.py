@@ -66,15 +66,20 @@ def check_weights(raw: bytes, record: Record, where: str) -> None:
         raise ValueError(f"{where}: not the weights that the record names (SHA-256 differs)")
 
 
-def read_tokenizer(folder: Path) -> bytes:
-    """The tokenizer beside a record; ValueError for one above `MAX_TOKENIZER_BYTES`."""
-    return read_limited(folder / TOKENIZER, MAX_TOKENIZER_BYTES)
+def read_tokenizer(folder: Path, record: Record) -> bytes:
+    """The tokenizer beside a record. Raises ValueError as `check_tokenizer` does."""
+    path = folder / TOKENIZER
+    raw = read_limited(path, MAX_TOKENIZER_BYTES)
+    check_tokenizer(raw, record, str(path))
+    return raw
 
 
-def check_tokenizer_size(raw: bytes, where: str) -> None:
-    """Raise ValueError for a tokenizer above `MAX_TOKENIZER_BYTES`."""
+def check_tokenizer(raw: bytes, record: Record, where: str) -> None:
+    """Raise ValueError for a tokenizer that the record does not name, or one that is too large."""
     if len(raw) > MAX_TOKENIZER_BYTES:
         raise ValueError(f"{where}: larger than a tokenizer may be ({MAX_TOKENIZER_BYTES} bytes)")
+    if hashlib.sha256(raw).hexdigest() != record.tokenizer.fingerprint:
+        raise ValueError(f"{where}: not the tokenizer that the record names (SHA-256 differs)")
 
 
 def arrays(raw: bytes, record: Record, where: str) -> dict[str, NDArray[Any]]:

@@ -43,7 +43,7 @@ CONTENT: dict[str, Any] = {
         "heldout_fingerprint": "2ef0107d4687d76d8b1d96da8f3a9bdf5d1f7d99adb03bb85a2a42b08ceceabc",
         "num_dropped_duplicates": 3,
     },
-    "tokenizer": {"vocab": 4096, "fingerprint": "c" * 64},
+    "tokenizer": {"vocab": 4096, "fingerprint": hashlib.sha256(TOKENIZER).hexdigest()},
     "hardware": {
         "class": "cpu-x86_64-2c-amx",
         "cpu": "A processor",

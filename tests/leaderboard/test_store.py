@@ -98,3 +98,11 @@ def test_one_store_has_one_address(tmp_path, monkeypatch):
     urls = (str(tmp_path / "s"), "s", "./s/", (tmp_path / "s").as_uri())
     assert len({Store(url).address for url in urls}) == 1
     assert Store("s").is_local and not Store("memory://s").is_local
+
+
+def test_a_file_is_replaced_only_where_it_is_asked_for(store):
+    weights = f"weights/{ID}.safetensors"
+    assert not store.has_other(weights, b"own")
+    assert store.add(weights, b"bad") and not store.add(weights, b"own")
+    assert store.has_other(weights, b"own") and not store.has_other(weights, b"bad")
+    assert store.add(weights, b"own", replace=True) and store.read(weights, 9) == b"own"

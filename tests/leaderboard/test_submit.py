@@ -2,12 +2,22 @@
 
 import json
 import uuid
+from pathlib import Path
 
 import pytest
-from helpers.made_records import NUM_BYTES, WEIGHTS, made, snapshot, verification, write_run
+from helpers.made_records import (
+    NUM_BYTES,
+    TOKENIZER,
+    WEIGHTS,
+    made,
+    snapshot,
+    verification,
+    write_run,
+)
 
 from leaderboard import index
 from leaderboard.store import Store
+from leaderboard.verify.case import find
 from speedrun.data.hub.tinystories import FINGERPRINT
 
 RECORD = made()
@@ -85,14 +95,54 @@ def test_weights_are_stored_beside_the_record(submitted, store):
     read(store)
 
 
+WEIGHTS_FILE = f"weights/{RECORD.weights_sha256}.safetensors"
+TOKENIZER_FILE = f"tokenizers/{RECORD.tokenizer.fingerprint}.json"
+
+
+def put(path: Path, kind: str) -> None:
+    path.parent.mkdir(parents=True)
+    if kind == "link":
+        path.symlink_to("/dev/zero")
+    elif kind == "holes":
+        with path.open("wb") as file:
+            file.truncate(1 << 40)
+    else:
+        path.write_bytes(b"x" * (len(WEIGHTS) if "weights" in str(path) else len(TOKENIZER)))
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_FILE, TOKENIZER_FILE])
+@pytest.mark.parametrize("kind", ["text", "holes", "link"])
+def test_another_file_under_the_name_of_an_artifact_is_replaced(submitted, store, name, kind):
+    put(store / name, kind)
+    said = f"{store}/{name}: replaced, it was another file than its name says\n"
+    assert submitted("--with-weights").startswith(said)
+    assert (store / WEIGHTS_FILE).read_bytes() == WEIGHTS
+    assert (store / TOKENIZER_FILE).read_bytes() == TOKENIZER
+    assert "replaced" not in submitted("--with-weights")
+
+
+@pytest.mark.parametrize("name", [WEIGHTS_FILE, TOKENIZER_FILE])
+def test_another_file_under_the_name_of_an_artifact_is_told_and_keeps_nobody_from_a_rerun(
+    command, submitted, refused, store, name
+):
+    submitted("--with-weights")
+    (store / name).write_bytes(b"other")
+    says = f"{name}: another file than its name says; ask its author"
+    refused(says, "verify", RECORD.id[:8], "--from", store)
+    done = command("leaderboard", "--from", store, "--check")
+    assert done.code == 2 and f"{name}: does not match its name" in done.err
+    assert find(RECORD.id[:8], Store(str(store))).files is None  # what a rerun needs is there
+
+
 @pytest.mark.parametrize(
     ("file", "content", "says"),
     [
+        ("tokenizer.json", b"{}", "not the tokenizer that the record names"),
         ("model.safetensors", WEIGHTS + b"!", "SHA-256 differs"),
         ("model.safetensors", None, "cannot be read"),
         ("tokenizer.json", None, "cannot be read"),
     ],
-    ids=range(3),
+    ids=range(4),
 )
 def test_weights_that_are_not_the_records_are_refused(refused, run, store, file, content, says):
     (run / file).unlink() if content is None else (run / file).write_bytes(content)

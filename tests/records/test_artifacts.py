@@ -101,7 +101,7 @@ def test_files_are_read_no_further_than_they_may_reach(tmp_path):
     with pytest.raises(ValueError, match="larger than it may be"):
         artifacts.read_weights(tmp_path, RECORD)
     with pytest.raises(ValueError, match="larger than it may be"):
-        artifacts.read_tokenizer(tmp_path)
+        artifacts.read_tokenizer(tmp_path, RECORD)
 
 
 def test_weights_that_the_record_does_not_name_are_refused(tmp_path):

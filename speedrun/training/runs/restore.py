@@ -60,7 +60,7 @@ def load_run(folder: Path, backend: str, arch: str | None = None) -> Restored:
             raise ValueError(f"{folder}: no {name} there; give the folder of a finished run")
     record = schema.load(folder / "record.json")
     weights = artifacts.read_weights(folder, record)
-    tokenizer = artifacts.read_tokenizer(folder)
+    tokenizer = artifacts.read_tokenizer(folder, record)
     return restore(record, weights, tokenizer, str(folder), backend=backend, arch=arch)
 
 
@@ -78,7 +78,7 @@ def restore(
     Raises ValueError or LookupError where they are not what the record says.
     """
     artifacts.check_weights(weights, record, where)
-    artifacts.check_tokenizer_size(tokenizer, where)
+    artifacts.check_tokenizer(tokenizer, record, where)
     named = record.tokenizer
     text = load_untrusted(tokenizer, where, vocab=named.vocab, fingerprint=named.fingerprint)
     architecture = architecture_of(record, arch, where)

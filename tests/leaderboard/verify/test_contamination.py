@@ -118,7 +118,7 @@ def test_no_honest_run_is_accused(tmp_path, num_batches, with_cache):
         ) as stream:
             batches = [stream.next_rows() for _ in range(num)]
             num_tokens = sum(rows[:, 1:].size for rows in batches if rows is not None)
-        return num_tokens, stream.epochs, stream.num_dropped
+        return num_tokens, stream.epochs, stream.consumed().num_dropped
 
     if with_cache:
         consumed(200)
