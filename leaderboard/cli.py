@@ -86,8 +86,8 @@ def submit(
             print(json.dumps(done), flush=True)
         for file in done["replaced"]:
             said = f"{file}: replaced, it was another file than its name says"
-            console.print(Text(said), soft_wrap=True)
-        console.print(Text(_submitted(done, store)), soft_wrap=True)
+            console.print(Text(sanitize(said)), soft_wrap=True)
+        console.print(Text(sanitize(_submitted(done, store))), soft_wrap=True)
     if refused:
         reports.problems(refused, len(found), check=True)
         sys.exit(1)
@@ -159,7 +159,7 @@ def verify(
     if json_:
         print(json.dumps(note.content()), flush=True)
     verification.show(console, note, case.record, warnings)
-    console.print(Text(f"saved as {cases.save(case, note)}"), soft_wrap=True)
+    console.print(Text(sanitize(f"saved as {cases.save(case, note)}")), soft_wrap=True)
     if not note.agrees:
         sys.exit(1)
 
@@ -213,7 +213,7 @@ def leaderboard(
         from leaderboard.render.html.page import write_page
 
         assert to is not None
-        print(write_page(to, boards, store))
+        print(sanitize(str(write_page(to, boards, store))))
     elif format_ == "table":
         terminal.show(_console(), boards, top)
     elif format_ == "markdown":
@@ -271,7 +271,7 @@ def _write(to: Path | None, name: str, text: str) -> None:
         write_atomic(to / name, text)
     except OSError as error:
         raise ValueError(f"--to {to}: cannot write there ({error.strerror})") from None
-    print(to / name)
+    print(sanitize(str(to / name)))
 
 
 def compare(a: str, b: str, /, *, from_: From = None, json_: Json = False) -> None:

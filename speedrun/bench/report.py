@@ -28,7 +28,7 @@ def as_json(bench: Bench, comparison: Comparison | None) -> str:
     content["summary"] = [_summary(row) for row in bench.rows]
     if comparison is not None:
         content["comparison"] = asdict(comparison)
-    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    return json.dumps(content, indent=1, allow_nan=False)
 
 
 def _summary(row: Row) -> dict[str, Any]:

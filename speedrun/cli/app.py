@@ -14,6 +14,7 @@ from rich.console import Console
 from speedrun import __version__
 from speedrun.cli.options import RaceOptions
 from speedrun.distributed import launcher
+from speedrun.records.sanitize import sanitize
 from speedrun.system import interrupts
 from speedrun.system.interrupts import Stopping
 from speedrun.text import nearest
@@ -166,7 +167,8 @@ def _run(arguments: list[str]) -> None:
     except KeyboardInterrupt:
         stopping = interrupts.current()
         if line := stopping.claim():
-            errors.print(line, style="yellow", markup=False, highlight=False, soft_wrap=True)
+            shown = sanitize(line)
+            errors.print(shown, style="yellow", markup=False, highlight=False, soft_wrap=True)
         sys.exit(stopping.exit_code)
 
 
@@ -213,7 +215,8 @@ def _speaks() -> bool:
 def fail(errors: Console, line: str) -> NoReturn:
     """Print one line on standard error and exit with code 2."""
     if _speaks():
-        errors.print(f"error: {line}", style="red", markup=False, highlight=False, soft_wrap=True)
+        shown = sanitize(f"error: {line}")
+        errors.print(shown, style="red", markup=False, highlight=False, soft_wrap=True)
     else:
         from speedrun.training.distributed import wait_for_rank_0
 

@@ -32,7 +32,7 @@ def doctor(*, json_: Json = False) -> None:
     with live.waiting("examining this machine"):
         findings = examine()
     if json_:
-        print(json.dumps(findings, indent=1, ensure_ascii=False))
+        print(json.dumps(findings, indent=1))
     else:
         _print(Console(), findings)
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from speedrun.cli.options import DeviceName
+from speedrun.records.sanitize import sanitize
 from speedrun.text import StrictInt, check_utf8
 
 
@@ -70,4 +71,5 @@ def sample(
     with waiting("telling a story"), loaded.architecture.plugin_errors():
         of_run = (loaded.engine, loaded.architecture, loaded.model, loaded.tokenizer)
         text = generate.tell(*of_run, options.prompt, sampling)
-    Console().print(Text(text), soft_wrap=not sys.stdout.isatty())
+    shown = sanitize(text, lines=True)  # vocabulary and weights may be a stranger's
+    Console().print(Text(shown), soft_wrap=not sys.stdout.isatty())

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from speedrun.records.sanitize import sanitize
+
 NO_GO = "no-go"
 _STYLES = {"go": "bold green", NO_GO: "bold red", "unknown": "bold yellow"}
 _TITLES = {
@@ -93,17 +95,17 @@ class Plan:
 def show(plan: Plan, *, as_json: bool) -> None:
     """Print a plan on standard output."""
     if as_json:
-        print(json.dumps(plan.as_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(plan.as_dict(), indent=1, allow_nan=False))
         return
     console = Console()
-    console.print(Text(plan.title, style="bold"))
+    console.print(Text(sanitize(plan.title), style="bold"))
     verdicts = _table(None, None)
     for verdict in plan.verdicts:
         answer = Text(verdict.answer, style=_STYLES[verdict.answer])
-        verdicts.add_row(answer, verdict.what, Text(verdict.why))
+        verdicts.add_row(answer, verdict.what, Text(sanitize(verdict.why)))
     console.print(verdicts)
     for note in plan.notes:
-        console.print(Text(note, style="yellow"))
+        console.print(Text(sanitize(note), style="yellow"))
     for section, title in _TITLES.items():
         if figures := plan.sections.get(section):
             console.print(Text(f"\n{title}", style="bold cyan"))

@@ -14,6 +14,17 @@ _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+# Both as one pattern, for streams have no time for a loop over characters; line ends, carriage
+# returns and tabs stay.
+_IN_STREAM = (
+    "[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2"
+    "\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164"
+    "\ud800-\uf8ff\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U0010ffff]"
+)
+# What `rich` writes itself: styles, lines drawn again, the cursor hidden and shown, links.
+_OF_RICH = r"\x1b\[(?:[\d;]*m|\d*[A-G]|\d?K|\?25[hl])|\x1b\]8;[^\x00-\x1f]*\x1b\\\\"
+_STREAM = re.compile(f"({_OF_RICH})|{_IN_STREAM}")
 # What has a meaning within a line; the rest has one at a line's beginning, where no text stands.
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>#!|~&$]|(?<=www)\.|:(?=//))")
 # `@name` calls a person and `#1` links an issue, escaped or not, in a comment on GitHub.
@@ -31,9 +42,18 @@ def sanitize(text: str, *, lines: bool = False) -> str:
         num_combining = num_combining + 1 if category in ("Mn", "Me") else 0
         is_unsafe = category in _UNSAFE or _INVISIBLE.match(char) is not None
         if (is_unsafe and not (lines and char == "\n")) or num_combining > _MAX_COMBINING:
-            char = char.encode("unicode_escape").decode("ascii")
+            char = _escape(char)
         shown += char
     return shown
+
+
+def sanitize_stream(text: str) -> str:
+    """Output for a terminal without what no view writes itself: the net below `sanitize`."""
+    return _STREAM.sub(lambda found: found[1] or _escape(found[0]), text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def is_sanitized(text: str) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from rich.console import Console
 from rich.text import Text
 
+from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.sweep.executor import Running, State
 from speedrun.sweep.grid import PlannedRace
@@ -86,12 +87,12 @@ class LiveSweepView(Redrawn):
         if not state.running or time.monotonic() - self._drawn_s > REFRESH_S:
             self._drawn_s = time.monotonic()
             running = (f"{_named(one)}: {one.line}" for one in state.running.values())
-            self._draw(Text("\n".join([outlook(state), *running])))
+            self._draw(Text(sanitize("\n".join([outlook(state), *running]), lines=True)))
 
     def ended(self, race: PlannedRace, result: Record | Failure) -> None:
         """Print the result above."""
         is_failed = isinstance(result, Failure) and result.stopped_at is None
-        self._console.print(Text(_end(race, result), style="red" if is_failed else ""))
+        self._console.print(Text(sanitize(_end(race, result)), style="red" if is_failed else ""))
 
 
 def _named(running: Running) -> str:

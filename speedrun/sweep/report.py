@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from rich.console import Console
 from rich.markdown import Markdown
+from rich.text import Text
 
 from speedrun.records.sanitize import sanitize
 from speedrun.scaling_laws import fit, law, laws_file
@@ -43,7 +44,7 @@ def report(
     except OSError as error:
         raise ValueError(f"{folder}: cannot write there ({error.strerror})") from None
     console.print(Markdown(text) if console.is_terminal else text, soft_wrap=True, markup=False)
-    console.print(f"written to {folder / REPORT}", soft_wrap=True, markup=False, highlight=False)
+    console.print(Text(sanitize(f"written to {folder / REPORT}")), soft_wrap=True)
 
 
 def _write_laws_and_figures(folder: Path, found: Results, *, cache_laws: bool) -> list[str]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from speedrun.records.sanitize import sanitize_stream
+
 # For consoles that lack a character; blocks keep their width, so that curves stay in line.
 _SPELLED = dict(zip("▁▂▃▄▅▆▇█·✓✗", "_.-~=+*#.vx", strict=True)) | {
     "…": "...",
@@ -52,8 +54,9 @@ class Outlet:
             reconfigure(errors="speedrun.spelled")
 
     def write(self, text: str) -> int:
-        """Write; in a pipe without the spaces that fill up a table's rows."""
-        shown = text if self._is_terminal else re.sub(r" +(?=\n)", "", text)
+        """Write what is safe to show; in a pipe without the spaces that fill up a table's rows."""
+        shown = sanitize_stream(text)
+        shown = shown if self._is_terminal else re.sub(r" +(?=\n)", "", shown)
         self._outlive(lambda: self._stream.write(shown))
         return len(text)
 

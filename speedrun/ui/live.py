@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from speedrun.config import Run
+from speedrun.records.sanitize import sanitize
 from speedrun.text import clock, counted, format_size
 from speedrun.training.trainer import Tick
 from speedrun.ui.stage import Stage
@@ -63,7 +64,7 @@ class PlainLines:
         self._print(f"{stage.text}: {stage.spent()}")
 
     def _print(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        self._console.print(sanitize(text), markup=False, highlight=False, soft_wrap=True)
 
 
 class Redrawn:
@@ -93,7 +94,7 @@ class Redrawn:
 
     def notice(self, text: str) -> None:
         """Print a notice above what is drawn."""
-        self._console.print(Text(text, style="yellow"))
+        self._console.print(Text(sanitize(text), style="yellow"))
 
     def _draw(self, what: RenderableType) -> None:
         width = self._console.width - _SPARE_COLUMNS
@@ -206,7 +207,7 @@ def grid(*rows: tuple[str, str]) -> Table:
     """Rows of a dim label and its value."""
     table = Table.grid(padding=(0, 2))
     for label, value in rows:
-        table.add_row(Text(label, style="dim"), Text(value))
+        table.add_row(Text(label, style="dim"), Text(sanitize(value, lines=True)))
     return table
 
 

@@ -31,7 +31,7 @@ def finished(console: Console, record: Record, folder: Path, standing: Standing 
         score = [Text(line, style="bold green") for line in _score(record)]
         body = Group(*score, grid(*rows), *(Text(line) for line in tail))
         width = min(console.width, MAX_WIDTH)
-        console.print(Panel(body, title=Text(title, style="bold"), width=width))
+        console.print(Panel(body, title=Text(sanitize(title), style="bold"), width=width))
     else:
         lines = [f"{label:<{_LABEL_WIDTH}}{value}" for label, value in rows]
         _plain(console, title, *_score(record), *lines, *tail)
@@ -39,7 +39,7 @@ def finished(console: Console, record: Record, folder: Path, standing: Standing 
 
 
 def _plain(console: Console, *lines: str) -> None:
-    console.print(Text("\n".join(lines)), soft_wrap=True)
+    console.print(Text(sanitize("\n".join(lines), lines=True)), soft_wrap=True)
 
 
 def _sign(score: Score) -> str:

@@ -213,6 +213,13 @@ def snapshot(folder: Path) -> dict[str, bytes | str]:
     return {str(path.relative_to(folder)): content(path) for path in sorted(folder.rglob("*"))}
 
 
+def at(content: Any, path: str) -> Any:
+    """The value at `"train.loss_curve.0.1"` of plain values."""
+    for part in path.split("."):
+        content = content[int(part) if part.isdecimal() else part]
+    return content
+
+
 def leaves(value: Any, path: str = "") -> Iterator[str]:
     """Paths of all plain values, list items included."""
     if isinstance(value, dict | list) and value:

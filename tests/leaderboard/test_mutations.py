@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.made_records import BOUND, leaves, made, put, resealed, write_run
+from helpers.made_records import BOUND, at, leaves, made, put, resealed, write_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -46,12 +46,6 @@ VALUES = st.one_of(
     st.sampled_from(["\x1b[2J", "\u202e", "\ud800", "a\nb", "<b>", "x" * 999]),
 )
 SCALES = st.sampled_from([1 + 1e-12, 1 + 1e-7, 0.99, 1.01, 0.5, 2, -1, 0])
-
-
-def at(content: Any, path: str) -> Any:
-    for part in path.split("."):
-        content = content[int(part) if part.isdecimal() else part]
-    return content
 
 
 @st.composite
