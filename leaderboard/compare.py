@@ -13,7 +13,7 @@ from leaderboard.store import Store
 from speedrun.records.curves import Curve, curve, time_to_equal_loss
 from speedrun.records.schema import Record
 from speedrun.records.statistics import over_seeds, welch, welch_interval
-from speedrun.records.summary import Summary, summarize, to_be_scored
+from speedrun.records.summary import Summary, source_of, summarize, to_be_scored
 from speedrun.records.track import Track
 from speedrun.system.paths import cache_dir
 from speedrun.text import format_size
@@ -122,10 +122,7 @@ def _caveats(a: Side, b: Side) -> list[str]:
         pairs = zip(Track._fields, x, y, strict=True)
         differ = [f"{name} {str(p)[:24]} vs {str(q)[:24]}" for name, p, q in pairs if p != q]
         out.append(f"different tracks: {', '.join(differ)}")
-    codes = [
-        {str(r.train.engine.get("code_digest", r.code.commit))[:12] for r in side.records}
-        for side in (a, b)
-    ]
+    codes = [{source_of(r)[:12] for r in side.records} for side in (a, b)]
     if a.first.arch == b.first.arch and (codes[0] != codes[1] or len(codes[0]) > 1):
         shown = " vs ".join(" and ".join(sorted(found)) for found in codes)
         out.append(f"different code: {shown}")

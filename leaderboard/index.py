@@ -20,7 +20,7 @@ from leaderboard import attestations
 from leaderboard.attestations import MAX_NOTE_BYTES, NOTES, DataSet, Submission, Verification
 from leaderboard.checks import learning, machine, model, notes, origin, validate
 from leaderboard.store import ID_PREFIX, Store
-from speedrun.records import sanitize, schema, strict_json, summary
+from speedrun.records import host, sanitize, schema, sections, strict_json, summary
 from speedrun.records.files import RECORD
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
 from speedrun.records.summary import Summary, summarize
@@ -187,7 +187,7 @@ def _cache_file(store: Store, folder: Path) -> Path:
     """Another one for other rules or another schema: everything is then read again."""
     digest = hashlib.sha256(store.address.encode())
     checks = (validate, model, machine, learning, origin)
-    rules = (sanitize, strict_json, schema, summary, attestations, *checks)
+    rules = (sanitize, strict_json, schema, sections, host, summary, attestations, *checks)
     for module in (*rules, sys.modules[__name__]):
         digest.update(Path(str(module.__file__)).read_bytes())
     return folder / "leaderboard" / f"{digest.hexdigest()[:24]}.json"

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 
 from speedrun.records.sanitize import brief
-from speedrun.records.schema import CLOCK_TITLES, OFF_CLOCK, Record
+from speedrun.records.schema import Record
+from speedrun.records.sections import CLOCK_TITLES, OFF_CLOCK
 from speedrun.system import hardware
 
 _DAY_S = 86_400.0  # longer is no account of a race of at most a day

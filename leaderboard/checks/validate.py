@@ -12,7 +12,8 @@ from typing import Any
 from leaderboard.attestations import DataSet, parse_time
 from leaderboard.checks import learning, machine, model, origin
 from speedrun.records.sanitize import brief
-from speedrun.records.schema import Record, Score
+from speedrun.records.schema import Record
+from speedrun.records.sections import Score
 from speedrun.records.summary import MAX_OVERSHOOT, Summary, unranked_because
 
 _CLOCK_SKEW = timedelta(minutes=10)

@@ -10,7 +10,7 @@ from speedrun.evaluation import fairness
 from speedrun.evaluation import score as evaluate
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.evaluation.scorer import Scorer
-from speedrun.records.schema import Score
+from speedrun.records.sections import Score
 from speedrun.training.runs.restore import Restored, one_line_errors
 
 # Relative differences of the nats that rounding explains.

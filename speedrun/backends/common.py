@@ -20,6 +20,9 @@ from speedrun.protocols import Engine, EngineSpec, OutOfMemory, Rows
 T = TypeVar("T")
 _PROBE_S = 0.06  # longest matrix product of a rate
 _MAX_PROBE_SIZE = 8192
+SUSTAINED_S = 0.3  # of a mean rate
+_SUSTAINED_PRODUCT_S = 1e-3  # a product of it takes about as long, up to four times that
+_MAX_SUSTAINED_SIZE = 2048
 _OUT_OF_MEMORY = (
     "out of memory",
     "outofmemory",
@@ -179,6 +182,44 @@ def best_gflops(multiplier: Callable[[int], Callable[[], object]]) -> float:
         size *= 2
         if 2e-9 * size**3 / rate > _PROBE_S or size > _MAX_PROBE_SIZE:
             return best
+
+
+def sustained_gflops(
+    multiplier: Callable[[int], Callable[[], object]], seconds: float = SUSTAINED_S
+) -> Callable[[], float | None]:
+    """A function that measures the mean rate of matrix products over so many seconds.
+
+    What slows a product down counts, where `best_gflops` finds the rate of the undisturbed ones.
+    The size is chosen once, so that two measurements compare; None where memory is short.
+    """
+    size = 256
+    while size < _MAX_SUSTAINED_SIZE and _shortest_s(multiplier(size)) < _SUSTAINED_PRODUCT_S:
+        size *= 2
+
+    def measure() -> float | None:
+        try:
+            multiply = multiplier(size)
+            multiply()  # threads wake up, memory is touched
+            start, num_products = time.perf_counter(), 0
+            while (spent_s := time.perf_counter() - start) < seconds:
+                multiply()
+                num_products += 1
+            return 2e-9 * size**3 * num_products / spent_s
+        except Exception as error:
+            if is_out_of_memory(error):
+                return None
+            raise
+
+    return measure
+
+
+def _shortest_s(multiply: Callable[[], object]) -> float:
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        multiply()
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

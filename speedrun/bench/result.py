@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from speedrun import text
 from speedrun.records.sanitize import sanitize
-from speedrun.records.schema import Code, MatmulGflops
+from speedrun.records.sections import Code, MatmulGflops
 from speedrun.records.strict_json import Count, Finite, Section, first_error, strict_json
 
 SCHEMA = 1

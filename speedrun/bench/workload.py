@@ -23,7 +23,7 @@ from speedrun.evaluation import score as scoring
 from speedrun.evaluation.scorer import Scorer
 from speedrun.models import flops, loader
 from speedrun.protocols import EngineSpec, Profiled, Rows
-from speedrun.records.schema import Score
+from speedrun.records.sections import Score
 from speedrun.system import hardware, paths, subprocesses
 from speedrun.training import trainer
 from speedrun.training.request import resolve

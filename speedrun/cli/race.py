@@ -11,7 +11,8 @@ from speedrun.cli.options import RaceOptions
 from speedrun.distributed import launcher
 from speedrun.distributed.group import ProcessGroup
 from speedrun.records.files import read_runs, record_paths
-from speedrun.records.schema import OFF_CLOCK, Record, load
+from speedrun.records.schema import Record, load
+from speedrun.records.sections import OFF_CLOCK
 from speedrun.records.summary import summarize
 from speedrun.records.track import standing
 from speedrun.text import clock

@@ -17,7 +17,7 @@ from speedrun.evaluation import elbo
 from speedrun.evaluation.scorer import ScoreNotFinite, Scorer, ScoringBatch
 from speedrun.evaluation.windows import Window, ratio, windows
 from speedrun.protocols import Likelihood
-from speedrun.records.schema import Score
+from speedrun.records.sections import Score
 
 MAX_NATS = 350.0  # a token; above it the square of a perplexity is no float64
 _BATCH_TOKENS = 8192

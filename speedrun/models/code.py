@@ -1,4 +1,4 @@
-"""Digest of the code that trains and scores an architecture: its folder and the harness below."""
+"""Digests of the code that trains and scores an architecture: its folder, and the harness."""
 
 import hashlib
 from pathlib import Path
@@ -12,7 +12,7 @@ _SUFFIXES = {".py", ".cpp", ".cu", ".h", ".metal"}
 
 
 def code_digest(architecture: LoadedArchitecture) -> str:
-    """SHA-256 of the files; the same wherever they lie, and with the line ends of any system.
+    """SHA-256 of the folder and the harness; the same wherever they lie, on any system.
 
     Not among them is code that no score depends on: the command line, views, reports.
     """
@@ -21,9 +21,23 @@ def code_digest(architecture: LoadedArchitecture) -> str:
     found += [(f"architectures/{path.name}", path) for path in shared.glob("*.py")]
     for name in _PACKAGES:
         found += _inside(f"speedrun/{name}", _HARNESS / name)
-    found += _inside("architecture", architecture.folder)
+    return _sha256(found + _inside("architecture", architecture.folder))
+
+
+def folder_digest(architecture: LoadedArchitecture) -> str:
+    """SHA-256 of the architecture's own folder alone."""
+    return _sha256(_inside("architecture", architecture.folder))
+
+
+def is_outside(architecture: LoadedArchitecture) -> bool:
+    """Whether the folder is not one of the project's, whatever name it has."""
+    own = Path(architectures.__file__).resolve().parent
+    return architecture.folder.resolve().parent != own
+
+
+def _sha256(files: list[tuple[str, Path]]) -> str:
     digest = hashlib.sha256()
-    for name, path in sorted(found):
+    for name, path in sorted(files):
         content = path.read_bytes().replace(b"\r\n", b"\n")
         digest.update(f"{name}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
     return digest.hexdigest()

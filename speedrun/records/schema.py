@@ -7,167 +7,31 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from speedrun.records.strict_json import Count, Fingerprint, Finite, Seconds, Section, parse_section
+from speedrun.records.sections import (
+    Clock,
+    Code,
+    Data,
+    Hardware,
+    Host,
+    Sample,
+    Score,
+    Source,
+    Tokenizer,
+    Train,
+)
+from speedrun.records.strict_json import Count, Fingerprint, Seconds, Section, parse_section
 
-SCHEMA = 3
+SCHEMA = 4
 MAX_RECORD_BYTES = 1 << 20
-
-
-class Code(Section):
-    """Commit and version of the harness; None without a git checkout."""
-
-    commit: str | None
-    dirty: bool | None
-    version: str
-
-
-class Data(Section):
-    """Data set by content: fingerprints of the training documents and of the held-out ones."""
-
-    name: str
-    source: Literal["hub", "local", "storybook"]
-    train_fingerprint: Fingerprint
-    heldout_fingerprint: Fingerprint
-    num_dropped_duplicates: Count
-
-
-class Tokenizer(Section):
-    """Vocabulary size and content hash of the tokenizer."""
-
-    vocab: Count
-    fingerprint: Fingerprint
-
-
-class MatmulGflops(Section):
-    """Measured matrix-product rate by precision, in GFLOP/s."""
-
-    fp32: Finite | None
-    bf16: Finite | None
-
-
-class Hardware(Section):
-    """Machine and device of the run."""
-
-    hardware_class: Annotated[str, Field(alias="class")]
-    cpu: str
-    cores: Count
-    memory_bytes: Count
-    accelerator: str | None
-    matmul_gflops: MatmulGflops
-
-
-class Clock(Section):
-    """Seconds by account; the budget pays for `train_s` and `data_wait_s`, and for no other.
-
-    `warmup_s` includes autotuning, whose own share is in `train.engine["tuning"]`.
-    """
-
-    startup_s: Seconds = Field(title="start-up")
-    tokenizer_s: Seconds = Field(title="tokenizer")
-    build_s: Seconds = Field(title="build")
-    compile_s: Seconds = Field(title="compile")
-    warmup_s: Seconds = Field(title="tuning and warm-up")
-    train_s: Seconds = Field(title="training")
-    data_wait_s: Seconds = Field(title="waiting for data")
-    checkpoint_s: Seconds = Field(title="checkpoint")
-    evaluate_s: Seconds = Field(title="scoring")
-    sample_s: Seconds = Field(title="sampling")
-    overshoot_s: Seconds = Field(title="past the budget")
-    suspended_s: Seconds = Field(title="suspended")
-
-
-CLOCK_TITLES = {name: str(field.title) for name, field in Clock.model_fields.items()}
-ON_CLOCK = ("train_s", "data_wait_s")
-BESIDE_CLOCK = ("overshoot_s", "suspended_s")  # measured, but no account of their own
-OFF_CLOCK = tuple(name for name in CLOCK_TITLES if name not in ON_CLOCK + BESIDE_CLOCK)
-
-EventKind = Literal[
-    "out_of_memory",
-    "data_ended",
-    "documents_ended",
-    "bad_row",
-    "epochs_done",
-    "suspended",
-    "diverged",
-    "interrupted",
-    "scored_later",
-    "bad_row",
-    "overfitting",
-    "not_compiled",
-    "cache_unavailable",
-    "limited",
-    "other",
-]
-# How `what` begins in records of schema 1 and 2, whose events have no kind.
-_KINDS: dict[str, EventKind] = {
-    "out of memory": "out_of_memory",
-    "the data ended": "data_ended",
-    "the data did not come": "data_ended",
-    "the documents ended early": "documents_ended",
-    "every document was read": "epochs_done",
-    "the machine slept or stood still": "suspended",
-    "loss is": "diverged",
+# Required since a schema, unknown before it: by section, "" for the record itself.
+NEW_FIELDS: dict[int, dict[str, tuple[str, ...]]] = {
+    3: {"": ("argv",)},
+    4: {
+        "": ("source", "host"),
+        "data": ("consumed_sha256", "dropped_sha256", "num_round_trips", "cache"),
+        "hardware": ("features", "physical_cores", "cpu_quota", "memory_limit"),
+    },
 }
-
-
-def _kind_of(event: dict[str, Any]) -> EventKind:
-    what = event.get("what", "")
-    for start, kind in _KINDS.items():
-        if what.startswith(start):
-            return kind
-    return "other"
-
-
-class Event(Section):
-    """An incident during training, with the share of the budget spent by then."""
-
-    share: Finite
-    what: str
-    kind: EventKind = Field(default_factory=_kind_of)  # required since schema 3
-
-
-class Train(Section):
-    """Training: tokens, steps, losses and events."""
-
-    num_tokens: Count
-    num_steps: Count
-    epochs: Finite | None  # None: the end of the documents was not reached
-    tokens_per_s: Finite
-    micro_batch_rows: Count
-    peak_bytes: Count
-    loss_curve: list[tuple[Finite, Finite | None]]  # share, nats; None where not finite
-    engine: dict[str, Any]  # what the backend chose: precision, compiled, threads, …
-    events: list[Event]
-
-
-class Score(Section):
-    """Score on the held-out documents; standard errors (`_se`) are over documents."""
-
-    bits_per_byte: Finite
-    bits_per_byte_se: Finite
-    perplexity: Finite
-    perplexity_se: Finite
-    nats: Finite
-    nats_per_token: Finite
-    likelihood: Literal["exact", "bound"]
-    window: Count
-    stride: Count
-    num_docs: Count
-    num_bytes: Count
-    num_tokens: Count
-    # Of a bound only, since schema 2.
-    num_draws: Count | None = None
-    bits_per_byte_mc_se: Finite | None = None
-    length_nats: Finite | None = None
-
-
-class Sample(Section):
-    """Text generated after training."""
-
-    prompt: str
-    text: str
-    temperature: Finite
-    seed: int
 
 
 class Record(Section):
@@ -176,7 +40,7 @@ class Record(Section):
     Its sample is missing there, too, and where sampling failed, which an event then says.
     """
 
-    schema_version: Annotated[Literal[1, 2, 3], Field(alias="schema")] = SCHEMA
+    schema_version: Annotated[Literal[1, 2, 3, 4], Field(alias="schema")] = SCHEMA
     id: Fingerprint | Literal[""] = ""
     created: str
     # trained: the weights are there, the score is not yet.
@@ -192,9 +56,11 @@ class Record(Section):
     # The command line of this run, without data, output and number of seeds; since schema 3.
     argv: list[str] = Field(default_factory=list)
     code: Code
+    source: Source | None = None  # since schema 4
     data: Data
     tokenizer: Tokenizer
     hardware: Hardware
+    host: Host | None = None  # since schema 4
     versions: dict[str, str]
     clock: Clock
     train: Train
@@ -204,14 +70,23 @@ class Record(Section):
 
     @model_validator(mode="after")
     def _has_the_fields_of_its_schema(self) -> "Record":
-        """Fields that are new in schema 3 are required there and unknown before."""
-        is_new = self.schema_version >= 3
-        problem = "missing" if is_new else "unknown before schema 3"
-        if ("argv" in self.model_fields_set) != is_new:
-            raise ValueError(f"argv is {problem}")
-        if any(("kind" in event.model_fields_set) != is_new for event in self.train.events):
-            raise ValueError(f"the kind of an event is {problem}")
+        """Fields are required since the schema that brought them, and unknown before."""
+        for since, sections in NEW_FIELDS.items():
+            for section, names in sections.items():
+                given = (getattr(self, section) if section else self).model_fields_set
+                for name in names:
+                    self._check(since, f"{section}.{name}".removeprefix("."), name in given)
+        for name in ("source", "host"):
+            if self.schema_version >= 4 and getattr(self, name) is None:
+                raise ValueError(f"{name} is null")
+        for event in self.train.events:
+            self._check(3, "the kind of an event", "kind" in event.model_fields_set)
         return self
+
+    def _check(self, since: int, name: str, is_given: bool) -> None:
+        if is_given != (is_known := self.schema_version >= since):
+            problem = "missing" if is_known else f"unknown before schema {since}"
+            raise ValueError(f"{name} is {problem}")
 
     def content(self) -> dict[str, Any]:
         """Plain values by the names of the file, none that its schema did not have."""

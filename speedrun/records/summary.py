@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import re
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from speedrun.records import host
 from speedrun.records.schema import Record
 
 # A race whose last step ran this share of the budget past its end does not rank.
@@ -43,6 +45,11 @@ class Summary(NamedTuple):
     tokens_per_s: float
     weights_sha256: str
     unranked_because: str | None
+    source: str = ""  # digest of the code that made it, see `source_of`
+    is_outside: bool = False  # its architecture is not one of the project's
+    unfit_because: str | None = None  # cannot hold a record
+    flags: str = ""  # what its time off the clock exceeds
+    matmul: float | None = None  # GFLOP/s of fp32 products, before training if it was measured
     num_docs: int = 0
     num_bytes: int = 0
     likelihood: str = ""
@@ -86,9 +93,27 @@ def summarize(record: Record) -> Summary:
         num_tokens=record.train.num_tokens,
         tokens_per_s=record.train.tokens_per_s,
         unranked_because=unranked_because(record),
+        source=source_of(record),
+        is_outside=record.source is not None and record.source.is_outside,
+        unfit_because=host.unfit_because(record),
+        flags="; ".join(host.flags(record)),
+        matmul=(record.host and record.host.matmul_before) or record.hardware.matmul_gflops.fp32,
         **{name: getattr(record, name) for name in _OF_RECORD},
         **score,
     )
+
+
+def source_of(record: Record) -> str:
+    """Digest of the code that made a run; of older records `commit:` and what git knows.
+
+    Records of schema 3 keep the digest among the facts of the engine.
+    """
+    if record.source is not None:
+        return record.source.digest
+    digest = record.train.engine.get("code_digest")
+    if isinstance(digest, str) and re.fullmatch("[0-9a-f]{64}", digest):
+        return digest
+    return f"commit:{record.code.commit}"
 
 
 def unranked_because(record: Record) -> str | None:
@@ -105,6 +130,9 @@ def unranked_because(record: Record) -> str | None:
         return f"the machine slept or stood still for {record.clock.suspended_s:.1f} s"
     if record.clock.overshoot_s > MAX_OVERSHOOT * record.budget_s:
         return f"it ran {record.clock.overshoot_s:.2f} s past its budget"
+    half = max(1, record.score.window // 2)
+    if record.schema_version >= 4 and record.score.stride != half:
+        return f"its scoring windows move on by {record.score.stride} tokens, not by half: {half}"
     return None
 
 

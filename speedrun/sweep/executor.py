@@ -12,7 +12,8 @@ from typing import Protocol
 
 from speedrun.plan.cluster import USUAL_OFF_S
 from speedrun.records.files import RECORD
-from speedrun.records.schema import OFF_CLOCK, Record, load
+from speedrun.records.schema import Record, load
+from speedrun.records.sections import OFF_CLOCK
 from speedrun.sweep import child, early_stopping, unscored
 from speedrun.sweep.child import Ended, HasLost
 from speedrun.sweep.grid import Plan, PlannedRace

@@ -19,7 +19,7 @@ from speedrun.models import loader
 from speedrun.models.code import code_digest
 from speedrun.protocols import Architecture
 from speedrun.records.schema import Record
-from speedrun.records.summary import data_id, unranked_because
+from speedrun.records.summary import data_id, source_of, unranked_because
 from speedrun.sweep.sweep_dir import Key, shortened
 from speedrun.system import hardware, paths
 from speedrun.text import format_size
@@ -113,7 +113,7 @@ class Plan:
             "train data": data_id(record.data.train_fingerprint),
             "held-out data": record.data.heldout_fingerprint,
             "hardware class": record.hardware.hardware_class,
-            "code": record.train.engine.get("code_digest", "unknown"),
+            "code": source_of(record),
         }
         return differing(found, self.shared | {"code": self.code.get(record.arch)}) or (
             None if record.status == "diverged" else unranked_because(record)

@@ -14,7 +14,7 @@ import numpy as np
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.records.statistics import Spread, over_seeds
-from speedrun.records.summary import Summary, summarize
+from speedrun.records.summary import Summary, source_of, summarize
 from speedrun.records.track import Track
 from speedrun.scaling_laws import fit, law, laws_file
 from speedrun.scaling_laws.law import Array, Laws, LossLaw, Optimum, Points
@@ -222,7 +222,8 @@ def _require_one_code(arch: str, records: Sequence[Record], folder: Path) -> lis
     Since a record has the digest of its code, equal commits with changes are told apart, and
     commits that changed nothing of it are not.
     """
-    digests = collections.Counter(r.train.engine.get("code_digest", "unknown") for r in records)
+    sources = map(source_of, records)
+    digests = collections.Counter("unknown" if s.startswith("commit:") else s for s in sources)
     if len(digests) > 1:
         parts = ", ".join(
             f"{shortened(sanitize(str(one)))}: {n} runs" for one, n in digests.items()

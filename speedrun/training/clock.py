@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import psutil
 
-from speedrun.records.schema import OFF_CLOCK, ON_CLOCK
+from speedrun.records.sections import OFF_CLOCK, ON_CLOCK
 
 # A gap between two ticks counts as a stall when it is longer than this many of the longest
 # step seen so far, and longer than this many seconds: a busy machine is slow, not stalled.

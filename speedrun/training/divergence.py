@@ -25,7 +25,7 @@ from speedrun.config import ModelConfig, Recipe, Run
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.evaluation.scorer import ScoreNotFinite
 from speedrun.protocols import Architecture, Engine, Weights
-from speedrun.records.schema import Event
+from speedrun.records.sections import Event
 from speedrun.records.strict_json import plain
 
 LIMIT = 2.0  # times chance and the initial loss

@@ -1,6 +1,7 @@
 """Overfitting: a small text that was read many times, and learned by heart."""
 
-from speedrun.records.schema import Event, Record, Score
+from speedrun.records.schema import Record
+from speedrun.records.sections import Event, Score
 
 # Up to about four readings of a text are worth nearly as much as new text (Muennighoff et al.
 # 2023, Scaling Data-Constrained Language Models).

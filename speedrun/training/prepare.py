@@ -23,12 +23,12 @@ from speedrun.device import DEFAULT_EXECUTION, Device
 from speedrun.distributed.group import ProcessGroup
 from speedrun.evaluation import fairness
 from speedrun.models import loader
-from speedrun.models.code import code_digest
 from speedrun.models.loader import LoadedArchitecture
 from speedrun.protocols import Engine, EngineSpec
-from speedrun.records.schema import Event, EventKind
+from speedrun.records import sections
+from speedrun.records.sections import Event, EventKind
 from speedrun.system import git, hardware, paths
-from speedrun.training import memory, request, validation
+from speedrun.training import digests, memory, request, validation
 from speedrun.training.clock import BudgetClock
 from speedrun.training.request import CheckedRequest, RunRequest
 from speedrun.training.signals import StopFlag
@@ -96,7 +96,7 @@ class OpenedData:
     tokenizer: Tokenizer
     num_round_trips: int  # held-out documents that the tokenizer gives back: all of them
     code: git.CodeVersion  # as the race began
-    code_digest: str
+    program: sections.Source  # its digests, as the race began
     validation: HeldOut | None  # of `--keep best`: training documents that are not trained on
 
 
@@ -163,7 +163,8 @@ def prepare(entry: Entry, context: Context) -> Prepared:
 def _open(entry: Entry, context: Context) -> OpenedData:
     callbacks, wanted = context.callbacks, entry.request.data
     with context.clock.account("startup"):
-        code, digest = _surroundings(entry, context), code_digest(entry.architecture)
+        version = _surroundings(entry, context)
+        program = digests.of_race(entry.checked, entry.architecture)
         callbacks.phase("opening the data")
         source = open.open_source(wanted, callbacks.notice)
         pinned = heldout.pin(source, wanted.eval_docs)
@@ -176,7 +177,7 @@ def _open(entry: Entry, context: Context) -> OpenedData:
         choice = entry.checked.data.tokenizer
         found = tokenizer.for_data(source, pinned, wanted.vocab, choice, cache, callbacks.notice)
         num_round_trips = tokenizer.expect_round_trips(found, pinned)
-    return OpenedData(source, pinned, machine, found, num_round_trips, code, digest, kept_back)
+    return OpenedData(source, pinned, machine, found, num_round_trips, version, program, kept_back)
 
 
 def _surroundings(entry: Entry, context: Context) -> git.CodeVersion:
@@ -184,18 +185,17 @@ def _surroundings(entry: Entry, context: Context) -> git.CodeVersion:
 
     Raises ValueError where the memory cannot suffice.
     """
-    code = git.code_version()
-    if code.problem:
-        context.callbacks.notice(
-            f"the record will not say which code made it, and cannot be submitted: {code.problem}"
-        )
+    version = git.code_version()
+    if version.problem:
+        lost = "the record will not say which code made it, and cannot be submitted"
+        context.callbacks.notice(f"{lost}: {version.problem}")
     if problem := paths.cache_problem():
         context.note("cache_unavailable", problem)
     if limits := hardware.limits():
         context.note("limited", limits)
     if short := memory.Fit(entry.checked, entry.device, context.group).check():
         context.callbacks.notice(short)
-    return code
+    return version
 
 
 def build(prepared: Prepared, context: Context) -> Built:

@@ -5,12 +5,14 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
+from speedrun.backends import registry
 from speedrun.config import Run
 from speedrun.data.loader import TokenStream
 from speedrun.distributed.group import ProcessGroup
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.records.schema import Record
 from speedrun.system import paths
+from speedrun.system.host import HostMonitor
 from speedrun.text import format_size, reason
 from speedrun.training import divergence, overfitting, prepare, trainer
 from speedrun.training.clock import BudgetClock
@@ -112,6 +114,8 @@ def train(built: Built, context: Context) -> Trained:
         stream, validation = _stream(built, group), _validation(built, context)
     if stream is not None and stream.has_rebuilt_cache:
         callbacks.notice("The tokens in the cache are not those that were saved: made again.")
+    monitor = _monitor(built, context)
+    begin_host = monitor.start if monitor else int
     with stream or contextlib.nullcontext():
         callbacks.phase("compiling and warming up")
         job = TrainingJob(
@@ -120,7 +124,7 @@ def train(built: Built, context: Context) -> Trained:
             stream=stream,
             group=group,
             max_epochs=architecture.EPOCHS,
-            on_start=lambda: callbacks.start(run, _describe(built, group)),
+            on_start=lambda: (callbacks.start(run, _describe(built, group)), begin_host()),
             on_tick=lambda tick: (context.stop.arm(), context.log(tick), callbacks.tick(tick)),
             stop_requested=context.stop.take,
             advice=divergence.advice(run, architecture),
@@ -129,6 +133,9 @@ def train(built: Built, context: Context) -> Trained:
             events=context.events,
         )
         training = trainer.train(built.engine, job)
+        peak_bytes = max(group.gather(built.engine.peak_bytes()))  # before more is taken
+    with context.clock.account("warmup"):
+        host = group.decide(lambda: vars(monitor.stop()) if monitor else {})
     group.decide(lambda: _check_trained(training, run))
     if training.status == "interrupted":
         training.note(context.clock.share(), "interrupted", _interruption(context))
@@ -152,11 +159,12 @@ def train(built: Built, context: Context) -> Trained:
     return Trained(
         built=built,
         training=training,
-        peak_bytes=max(group.gather(built.engine.peak_bytes())),
+        peak_bytes=peak_bytes,
         consumed=stream.consumed() if stream else None,
         epochs=epochs,
         facts=facts,
         num_devices=group.num_devices,
+        host=host,
     )
 
 
@@ -180,6 +188,19 @@ def _validation(built: Built, context: Context) -> Validation | None:
         return None
     rows = rows_of(data.validation, data.tokenizer, run.model.context)
     return Validation(built.engine, rows, context.clock)
+
+
+def _monitor(built: Built, context: Context) -> HostMonitor | None:
+    """The host's monitor, on rank 0; the others wait while it measures."""
+    backend, device, group = registry.backend(built.device.backend), built.device, context.group
+    made = []
+    with context.clock.account("warmup"):
+        group.decide(
+            lambda: made.append(
+                HostMonitor(backend.sustained_gflops(device), of_launcher=group.size > 1)
+            )
+        )
+    return made[0] if made else None
 
 
 def _describe(built: Built, group: ProcessGroup) -> str:

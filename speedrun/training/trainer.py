@@ -12,7 +12,7 @@ from speedrun.backends import common
 from speedrun.config import Run
 from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import Engine, OutOfMemory, Rows
-from speedrun.records.schema import Event, EventKind
+from speedrun.records.sections import Event, EventKind
 from speedrun.records.strict_json import plain
 from speedrun.training import divergence
 from speedrun.training.clock import BudgetClock

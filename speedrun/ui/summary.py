@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from speedrun.records.sanitize import sanitize
-from speedrun.records.schema import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK, Record, Score
+from speedrun.records.schema import Record
+from speedrun.records.sections import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK, Score
 from speedrun.records.summary import unranked_because
 from speedrun.records.track import Standing
 from speedrun.text import counted, format_size

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from leaderboard.attestations import Note, Submission, Verification
-from speedrun.records.schema import SCHEMA, Record, content_id, seal
+from speedrun.records.schema import NEW_FIELDS, SCHEMA, Record, content_id, seal
 
 NUM_BYTES, NUM_TOKENS = 1_602_449, 400_000
 WEIGHTS, TOKENIZER = b"weights of a model", b'{"a": "tokenizer"}'
@@ -36,12 +36,22 @@ CONTENT: dict[str, Any] = {
     },
     "argv": ["--minutes", "5", "--arch", "transformer", "--params", "2M", "--seed", "0"],
     "code": {"commit": "0" * 40, "dirty": False, "version": "0.1.0"},
+    "source": {
+        "digest": "a" * 64,
+        "architecture": "b" * 64,
+        "recipe": "e" * 64,
+        "is_outside": False,
+    },
     "data": {
         "name": "tinystories",
         "source": "local",
         "train_fingerprint": "ff162777879ac30bc67d8a7838bb9c795315452fd08522734319b4c0e8f5927b",
         "heldout_fingerprint": "2ef0107d4687d76d8b1d96da8f3a9bdf5d1f7d99adb03bb85a2a42b08ceceabc",
         "num_dropped_duplicates": 3,
+        "consumed_sha256": "1" * 64,
+        "dropped_sha256": "2" * 64,
+        "num_round_trips": 2000,
+        "cache": "cold",
     },
     "tokenizer": {"vocab": 4096, "fingerprint": hashlib.sha256(TOKENIZER).hexdigest()},
     "hardware": {
@@ -51,6 +61,16 @@ CONTENT: dict[str, Any] = {
         "memory_bytes": 8 << 30,
         "accelerator": None,
         "matmul_gflops": {"fp32": 100.5, "bf16": None},
+        "features": ["amx", "avx512_bf16", "avx512", "avx2"],
+        "physical_cores": 2,
+        "cpu_quota": None,
+        "memory_limit": None,
+    },
+    "host": {
+        "matmul_before": 95.5,
+        "matmul_after": 93.5,
+        "stolen_share": 0.01,
+        "others_share": 0.02,
     },
     "versions": {"python": "3.11.7", "torch": "2.13.0"},
     "clock": {
@@ -137,6 +157,18 @@ def made(
     for path, value in (changes or {}).items():
         put(content, path, value)
     return seal(content)
+
+
+def older(content: dict[str, Any], schema: int) -> dict[str, Any]:
+    """The content as an older schema has it, without what is new since; to be resealed."""
+    content = copy.deepcopy(content) | {"schema": schema}
+    for since, sections in NEW_FIELDS.items():
+        for section, names in sections.items() if schema < since else ():
+            for name in names:
+                del (content[section] if section else content)[name]
+    for event in content["train"]["events"] if schema < 3 else ():
+        del event["kind"]
+    return content
 
 
 def resealed(content: dict[str, Any]) -> str:

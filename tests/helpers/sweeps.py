@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from speedrun.records.schema import Record, seal
+from helpers.made_records import CONTENT
+
+from speedrun.records.schema import NEW_FIELDS, Record, seal
 from speedrun.scaling_laws import fit
 from speedrun.scaling_laws.law import Laws, LossLaw, Points, SpeedLaw
 from speedrun.sweep.child import Ended
@@ -28,6 +30,11 @@ def _template() -> str:
     for path in sorted((ROOT / "leaderboard" / "records").glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.get("arch") == "transformer" and content["config"]["recipe_name"] == "default":
+            for _, sections in sorted(NEW_FIELDS.items()):  # made by this code, not by that of old
+                for section, names in sections.items():
+                    made = CONTENT[section] if section else CONTENT
+                    old = content[section] if section else content
+                    old.update({name: made[name] for name in names})
             return json.dumps(content | {"argv": []})
     raise AssertionError("no recorded race of the transformer")
 
@@ -142,7 +149,7 @@ class FakeRace:
             "data__train_fingerprint": shared["train data"],
             "data__heldout_fingerprint": shared["held-out data"],
             "hardware__class": shared["hardware class"],
-            "train__engine__code_digest": self.plan.code[race.key.arch],
+            "source__digest": self.plan.code[race.key.arch],
         }
         if curve is not None:
             changes |= {"train__loss_curve": curve, "score__bits_per_byte": curve[-1][1] / 3}

@@ -98,7 +98,7 @@ def test_losses_that_do_not_compare_have_no_curves(changes, says):
         ({"score.nats": 1.0}, "B would be rejected: nats_per_token is"),
         ({"status": "interrupted"}, "B would be rejected: "),
         ({"data.name": "a local copy"}, None),
-        ({"code.commit": "1" * 40}, "different code: 000000000000 vs 111111111111"),
+        ({"source.digest": "1" * 64}, "different code: aaaaaaaaaaaa vs 111111111111"),
     ],
 )
 def test_what_keeps_scores_apart_is_said(changes, says):

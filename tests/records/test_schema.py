@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 import pytest
-from helpers.made_records import leaves, made, put, resealed
+from helpers.made_records import leaves, made, older, put, resealed
 
-from speedrun.records.schema import MAX_RECORD_BYTES, content_id, load, parse, seal
+from speedrun.records.schema import MAX_RECORD_BYTES, NEW_FIELDS, content_id, load, parse, seal
 
 
 @pytest.fixture
@@ -91,7 +91,8 @@ def test_an_unknown_field_is_refused(whole, section):
 
 
 OPTIONAL = ("id", "schema", "num_draws", "bits_per_byte_mc_se", "length_nats")
-FREE = ("config.", "versions.", "train.engine.", "argv.", "train.loss_curve.")
+LISTS = ("config.", "versions.", "train.engine.", "argv.", "train.loss_curve.")
+FREE = (*LISTS, "hardware.features.")
 
 
 def test_a_missing_field_is_refused(whole):
@@ -114,28 +115,37 @@ EVENTS = {
 }
 
 
-def old(content, schema, *whats):
-    """Content as an older schema has it: no argv, and events without a kind."""
-    events = [{"share": 0.5, "what": what} for what in whats]
-    rest = {key: value for key, value in content.items() if key != "argv"}
-    return {**rest, "schema": schema, "train": {**content["train"], "events": events}}
-
-
 @pytest.mark.parametrize("schema", [1, 2])
 def test_older_schemas_load_under_their_id_with_the_kinds_of_their_events(whole, schema):
-    text = resealed(old(whole, schema, *EVENTS))
+    put(whole, "train.events", [{"share": 0.5, "kind": "other", "what": what} for what in EVENTS])
+    text = resealed(older(whole, schema))
     record = parse(text.encode(), "there")
     assert (record.schema_version, record.argv, record.id) == (schema, [], json.loads(text)["id"])
     assert [event.kind for event in record.train.events] == list(EVENTS.values())
     assert content_id(record.content()) == record.id
 
 
-def test_fields_of_schema_3_are_unknown_before_and_required_since(whole):
-    assert "unknown before schema 3" in refusal(resealed({**old(whole, 2), "argv": []}))
-    assert "argv is missing" in refusal(resealed(old(whole, 3)))
-    without_kind = resealed({**old(whole, 3, "loss is nan"), "argv": []})
-    assert "kind of an event is missing" in refusal(without_kind)
-    assert "schema: Input should be 1, 2 or 3" in refusal(resealed({**whole, "schema": 4}))
+@pytest.mark.parametrize("schema", [1, 2, 3, 4])
+def test_fields_are_unknown_before_their_schema_and_required_since(whole, schema):
+    own = older(whole, schema) if schema < 4 else whole
+    assert parse(resealed(own).encode(), "there").content() == json.loads(resealed(own))
+    for since, sections in NEW_FIELDS.items():
+        paths = [f"{s}.{n}".removeprefix(".") for s, names in sections.items() for n in names]
+        for path in paths:
+            if schema < since:
+                line = refusal(resealed(changed(own, path, get(whole, path))))
+                assert f"{path} is unknown before schema {since}" in line
+            else:
+                assert f"{path} is missing" in refusal(resealed(changed(own, path, ...)))
+    kind = "train.events.0.kind"
+    value, says = (..., "missing") if schema >= 3 else ("other", "unknown before schema 3")
+    assert f"the kind of an event is {says}" in refusal(resealed(changed(own, kind, value)))
+
+
+def test_no_section_of_a_schema_is_null_and_no_schema_is_to_come(whole):
+    for section in ("source", "host"):
+        assert f"{section} is null" in refusal(resealed(changed(whole, section, None)))
+    assert "schema: Input should be 1, 2, 3 or 4" in refusal(resealed({**whole, "schema": 5}))
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])

@@ -219,6 +219,6 @@ def test_another_architecture_may_join_and_unknown_code_may_not(planned):
 
 
 def test_a_race_of_code_that_was_edited_meanwhile_is_a_failure(planned):
-    state = run_all(planned, QUIET, FakeRace(planned, train__engine__code_digest="e" * 64))
+    state = run_all(planned, QUIET, FakeRace(planned, source__digest="e" * 64))
     assert not state.done and len(state.failed) == 6
     assert all("code is eeeeeeeeeeee, the sweep's" in one.error for one in state.failed.values())

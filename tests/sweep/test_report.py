@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from helpers.made_records import older, resealed
 from helpers.sweeps import LOSS, SIZES, SPEED, fill, fit_once, record, write
 from rich.console import Console
 
@@ -172,9 +173,9 @@ def test_a_file_that_holds_no_laws_is_one_line(tmp_path, text):
 
 
 def test_runs_of_different_code_are_refused(tmp_path):
-    fill(tmp_path, seeds=1, train__engine__code_digest="a" * 64)
+    fill(tmp_path, seeds=1, source__digest="a" * 64)
     assert reported(tmp_path)
-    write(tmp_path, record(1_000_000, 1.0, 1, train__engine__code_digest="b" * 64))
+    write(tmp_path, record(1_000_000, 1.0, 1, source__digest="b" * 64))
     with pytest.raises(
         ValueError, match=r"2 versions of the code \(a{12}: 6 runs, b{12}: 1 runs\)"
     ):
@@ -182,7 +183,9 @@ def test_runs_of_different_code_are_refused(tmp_path):
 
 
 def test_runs_of_several_commits_that_cannot_be_told_apart_are_said(tmp_path):
-    assert not read(fill(tmp_path, seeds=1)).notes
-    write(tmp_path, record(1_000_000, 1.0, 1, code__commit="c" * 40))
+    for number, path in enumerate(fill(tmp_path, seeds=1).rglob("record.json")):
+        made = json.loads(path.read_text())
+        made["code"]["commit"] = ("c" if number else "d") * 40
+        path.write_text(resealed(older(made, 3)))
     text = reported(tmp_path)
-    assert "runs of 2 commits, perhaps of different code" in text and "cccccccccc: 1 runs" in text
+    assert "runs of 2 commits, perhaps of different code" in text and "dddddddddd: 1 runs" in text

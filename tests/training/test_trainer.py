@@ -6,7 +6,7 @@ import pytest
 from helpers.fakes import CONTEXT, ROWS, FakeEngine, FakeStream, run_of
 
 from speedrun.protocols import OutOfMemory
-from speedrun.records.schema import Event
+from speedrun.records.sections import Event
 from speedrun.training.clock import BudgetClock
 from speedrun.training.trainer import TrainingJob, thinned, train
 

@@ -9,7 +9,8 @@ import numpy as np
 from leaderboard import reproduce
 from leaderboard.compare import differences, flat
 from leaderboard.rank import Entry
-from speedrun.records.schema import OFF_CLOCK, ON_CLOCK, Record
+from speedrun.records.schema import Record
+from speedrun.records.sections import OFF_CLOCK, ON_CLOCK
 
 MAX_SETTINGS = 400  # of one config
 MAX_POINTS = 60  # of one loss curve

@@ -21,7 +21,7 @@ from leaderboard.render.html.folder import pages
 from leaderboard.render.html.plots import Plot, colours, draw_plots
 from leaderboard.store import Store
 from speedrun.records.sanitize import sanitize
-from speedrun.records.schema import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK
+from speedrun.records.sections import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK
 from speedrun.text import format_size
 
 MAX_CURVES = 100  # of a track, those of the best entries

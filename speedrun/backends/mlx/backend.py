@@ -3,7 +3,7 @@
 import importlib.metadata
 import importlib.util
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from speedrun.backends import common
@@ -66,6 +66,12 @@ class MlxBackend:
         from speedrun.backends.mlx import devices
 
         return devices.matmul_gflops(precision)
+
+    def sustained_gflops(self, device: Device) -> Callable[[], float | None]:
+        """A function that measures the mean rate of fp32 products for a while."""
+        from speedrun.backends.mlx import devices
+
+        return devices.sustained_gflops()
 
     def versions(self) -> dict[str, str]:
         """Version of the framework by name."""

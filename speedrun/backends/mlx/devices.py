@@ -86,12 +86,18 @@ def peak_bytes() -> int:
 @cache
 def matmul_gflops(precision: str) -> float | None:
     """Measured rate of matrix products in GFLOP/s; None where the precision does not exist."""
-    if precision not in DTYPES:
-        return None
+    return common.best_gflops(_multiplier(precision)) if precision in DTYPES else None
 
+
+def sustained_gflops() -> Callable[[], float | None]:
+    """A function that measures the mean rate of fp32 products in GFLOP/s for a while."""
+    return common.sustained_gflops(_multiplier("fp32"))
+
+
+def _multiplier(precision: str) -> Callable[[int], Callable[[], None]]:
     def multiplier(size: int) -> Callable[[], None]:
         a, b = (mx.random.normal((size, size)).astype(DTYPES[precision]) for _ in range(2))
         mx.eval(a, b)
         return lambda: mx.eval(a @ b)
 
-    return common.best_gflops(multiplier)
+    return multiplier

@@ -57,6 +57,10 @@ class NumpyBackend:
         """Measured rate of matrix products; None where the precision does not exist."""
         return _matmul_gflops() if precision == "fp32" else None
 
+    def sustained_gflops(self, device: Device) -> Callable[[], float | None]:
+        """A function that measures the mean rate of fp32 products for a while."""
+        return common.sustained_gflops(_multiplier)
+
     def versions(self) -> dict[str, str]:
         """Version of the framework by name."""
         return {"numpy": np.__version__}
@@ -65,12 +69,12 @@ class NumpyBackend:
 @cache
 def _matmul_gflops() -> float:
     """In fp32; measured once a process."""
+    return common.best_gflops(_multiplier)
 
-    def multiplier(size: int) -> Callable[[], object]:
-        a, b = np.random.default_rng(0).random((2, size, size), dtype=np.float32)
-        return lambda: a @ b
 
-    return common.best_gflops(multiplier)
+def _multiplier(size: int) -> Callable[[], object]:
+    a, b = np.random.default_rng(0).random((2, size, size), dtype=np.float32)
+    return lambda: a @ b
 
 
 BACKEND = NumpyBackend()

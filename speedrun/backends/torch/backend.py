@@ -1,6 +1,6 @@
 """The PyTorch backend."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -47,6 +47,10 @@ class TorchBackend:
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         """Measured rate of matrix products; None where the precision does not exist."""
         return devices.matmul_gflops(device.name, precision)
+
+    def sustained_gflops(self, device: Device) -> Callable[[], float | None]:
+        """A function that measures the mean rate of fp32 products for a while."""
+        return devices.sustained_gflops(device.name)
 
     def versions(self) -> dict[str, str]:
         """Version of the framework by name."""

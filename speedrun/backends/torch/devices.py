@@ -182,9 +182,18 @@ def _device(row: DeviceRow) -> Device:
 @cache
 def matmul_gflops(name: str, precision: str) -> float | None:
     """Measured rate of matrix products in GFLOP/s; None where the precision does not exist."""
-    device_row = row(name)
-    if precision not in device_row.precisions():
+    if precision not in row(name).precisions():
         return None
+    return common.best_gflops(_multiplier(name, precision))
+
+
+def sustained_gflops(name: str) -> Callable[[], float | None]:
+    """A function that measures the mean rate of fp32 products in GFLOP/s for a while."""
+    return common.sustained_gflops(_multiplier(name, "fp32"))
+
+
+def _multiplier(name: str, precision: str) -> Callable[[int], Callable[[], None]]:
+    device_row = row(name)
 
     def multiplier(size: int) -> Callable[[], None]:
         a, b = (torch.randn(size, size, device=name).to(DTYPES[precision]) for _ in range(2))
@@ -196,4 +205,4 @@ def matmul_gflops(name: str, precision: str) -> float | None:
 
         return multiply
 
-    return common.best_gflops(multiplier)
+    return multiplier

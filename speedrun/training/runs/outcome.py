@@ -21,7 +21,8 @@ from speedrun.evaluation.score import Documents, ScoringConfig
 from speedrun.evaluation.scorer import ScoreNotFinite, Scorer, take_weights_of_rank_0
 from speedrun.protocols import Architecture, Engine
 from speedrun.records.files import RECORD, TOKENIZER, WEIGHTS
-from speedrun.records.schema import Event, Record, Sample, Score
+from speedrun.records.schema import Record
+from speedrun.records.sections import Event, Sample, Score
 from speedrun.records.strict_json import plain
 from speedrun.system import interrupts
 from speedrun.text import reason

@@ -12,8 +12,9 @@ from speedrun import __version__
 from speedrun.backends import registry
 from speedrun.config import Run
 from speedrun.data.loader import Consumed
-from speedrun.records import schema
-from speedrun.records.schema import Event, Record, Sample, Score
+from speedrun.records import schema, sections
+from speedrun.records.schema import Record
+from speedrun.records.sections import Event, Sample, Score
 from speedrun.records.strict_json import plain
 from speedrun.system import git, hardware
 from speedrun.text import check_utf8
@@ -33,6 +34,7 @@ class Trained:
     epochs: float | None
     facts: dict[str, Any]  # the engine's metadata
     num_devices: int
+    host: Mapping[str, float | None]  # as `speedrun.system.host` found it
 
 
 def provenance(code: git.CodeVersion) -> dict[str, Any]:
@@ -94,13 +96,19 @@ def build(trained: Trained, clock: BudgetClock, weights: Mapping[str, Any]) -> R
             "train_fingerprint": data.source.train_fingerprint,
             "heldout_fingerprint": data.heldout.fingerprint,
             "num_dropped_duplicates": consumed.num_dropped,
+            "consumed_sha256": consumed.sha256,
+            "dropped_sha256": consumed.dropped_sha256,
+            "num_round_trips": data.num_round_trips,
+            "cache": consumed.cache,
         },
-        "tokenizer": schema.Tokenizer(
+        "tokenizer": sections.Tokenizer(
             vocab=data.tokenizer.vocab, fingerprint=data.tokenizer.fingerprint
         ),
         "hardware": _hardware(trained),
+        "source": data.program,
+        "host": dict(trained.host),
         "versions": registry.versions(registry.backend(device.backend)),
-        "clock": schema.Clock(**clock.ledger()),
+        "clock": sections.Clock(**clock.ledger()),
         "train": _train(trained, clock),
         "score": None,
         "sample": None,
@@ -135,7 +143,7 @@ def finish(trained: Record, outcome: Outcome) -> Record:
     return schema.seal(plain(content | changed))
 
 
-def _hardware(trained: Trained) -> schema.Hardware:
+def _hardware(trained: Trained) -> sections.Hardware:
     device, machine = trained.built.device, trained.built.prepared.opened.machine
     name = hardware.hardware_class(machine, device.name, device.accelerator, trained.num_devices)
     content = {
@@ -145,19 +153,22 @@ def _hardware(trained: Trained) -> schema.Hardware:
         "memory_bytes": machine.memory_bytes,
         "accelerator": device.accelerator,
         "matmul_gflops": trained.built.matmul_gflops,
+        "features": list(machine.features),
+        "physical_cores": machine.physical_cores,
+        "cpu_quota": machine.cpu_quota,
+        "memory_limit": machine.memory_limit,
     }
-    return schema.Hardware(**plain(content))
+    return sections.Hardware(**plain(content))
 
 
-def _train(trained: Trained, clock: BudgetClock) -> schema.Train:
+def _train(trained: Trained, clock: BudgetClock) -> sections.Train:
     training, built = trained.training, trained.built
     warnings = built.prepared.entry.architecture.warnings(built.device)
     facts = trained.facts | {"tuning": built.tuned.facts, "remarks": warnings}
-    facts["code_digest"] = built.prepared.opened.code_digest
     if built.step_s:
         facts["auto_step_s"] = built.step_s
     curve = training.loss_curve
-    return schema.Train(
+    return sections.Train(
         num_tokens=training.num_tokens,
         num_steps=training.num_steps,
         epochs=trained.epochs,

@@ -17,7 +17,8 @@ from speedrun.evaluation.score import ScoringConfig
 from speedrun.evaluation.scorer import ScoreNotFinite, Scorer
 from speedrun.records import schema
 from speedrun.records.files import RECORD
-from speedrun.records.schema import Event, Record, Score
+from speedrun.records.schema import Record
+from speedrun.records.sections import Event, Score
 from speedrun.system.files import write_atomic
 from speedrun.training import divergence, overfitting
 from speedrun.training.runs import outcome, record, restore

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from helpers.made_records import BOUND, NUM_BYTES, NUM_TOKENS, made, resealed
+from helpers.made_records import BOUND, NUM_BYTES, NUM_TOKENS, made, older, resealed
 
 from leaderboard.attestations import DataSet
 from leaderboard.checks.validate import data_problems, problems
@@ -104,8 +104,7 @@ def test_a_date_in_the_future_is_objected_to_from_the_clocks_tolerance_on():
 
 def test_a_bound_of_the_first_schema_needs_no_draws():
     plain = made(changes={"score.likelihood": "bound", "train.events": []}).content()
-    del plain["argv"]
-    assert problems(parse(resealed({**plain, "schema": 1}).encode(), "there")) == []
+    assert problems(parse(resealed(older(plain, 1)).encode(), "there")) == []
 
 
 KNOWN = DataSet(

@@ -16,7 +16,7 @@ from leaderboard.render.html.entry import MAX_POINTS, thinned
 from leaderboard.render.html.folder import MANIFEST
 from leaderboard.render.html.page import write_page
 from leaderboard.store import Store
-from speedrun.records.schema import ON_CLOCK
+from speedrun.records.sections import ON_CLOCK
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
 LINKS = ("src", "href", "action", "data", "xlink:href", "poster", "srcset", "formaction")

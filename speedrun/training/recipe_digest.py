@@ -1,0 +1,53 @@
+"""Digest of a recipe: what laws and records name instead of a name that may change its meaning."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Any
+
+from pydantic_core import to_jsonable_python
+
+from speedrun.config import Data, Run
+from speedrun.protocols import Architecture
+from speedrun.training import request
+from speedrun.training.request import CheckedRequest, RunRequest
+
+_SIZE = "1M"
+_LEFT_OUT = ("recipe_name", "seed", "budget_s", "keep")
+
+
+def recipe_digest(
+    architecture: Architecture, recipe_name: str, settings: Iterable[str] = ()
+) -> str:
+    """SHA-256 of the settings at 1M parameters and the default vocabulary.
+
+    Neither size nor name, seed, budget or held-out documents are in it. Where the settings fix a
+    size that is not near 1M, it is over what recipe and settings say of the model. ValueError or
+    LookupError for a recipe or a setting that is not known.
+    """
+    asked = RunRequest(arch=architecture.NAME, recipe=recipe_name, settings=tuple(settings))
+    return of_request(request.check(architecture, asked))
+
+
+def of_request(checked: CheckedRequest) -> str:
+    """The digest of a race's recipe; of a record that is run again, of its very settings."""
+    if checked.request.again is not None:
+        return _sha256(_plain(checked.request.again))
+    data = Data(tokenizer=checked.data.tokenizer, stride=checked.data.stride)
+    any_size = replace(checked, data=data, request=replace(checked.request, params=_SIZE))
+    try:
+        return _sha256(_plain(any_size.run(data.vocab)))
+    except ValueError:
+        model = {**checked.of_recipe, **checked.chosen}
+        of_run = {"recipe": asdict(checked.recipe), "data": asdict(data)}
+        return _sha256({"arch": checked.architecture.NAME, "model": model, **of_run})
+
+
+def _plain(run: Run) -> dict[str, Any]:
+    return {key: value for key, value in run.as_dict().items() if key not in _LEFT_OUT}
+
+
+def _sha256(content: dict[str, Any]) -> str:
+    canonical = json.dumps(to_jsonable_python(content), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
