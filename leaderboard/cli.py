@@ -15,14 +15,15 @@ from rich.console import Console
 from rich.text import Text
 
 from leaderboard import compare as comparing
-from leaderboard import index, rank
+from leaderboard import duel_folder, index
 from leaderboard import submit as submitting
 from leaderboard.attestations import one_line
 from leaderboard.checks import across
 from leaderboard.index import Index
-from leaderboard.rank import Board
 from leaderboard.render import comparison, markdown, reports, terminal, verification
 from leaderboard.render import json as plain
+from leaderboard.standing.boards import Board
+from leaderboard.standing.boards import boards as boards_of
 from leaderboard.store import Store, open_store
 from leaderboard.verify import case as cases
 from leaderboard.verify.case import Request
@@ -58,9 +59,9 @@ def submit(
     Parameters
     ----------
     runs
-        Folders of finished runs.
+        Folders of finished runs, or of duels, whose runs are added with them or not at all.
     name
-        What is new in them, in a few words; runs of one config and name form an entry.
+        What is new in them, in a few words; in a duel, what is new in B.
     author
         Who trained them.
     to
@@ -78,8 +79,21 @@ def submit(
         raise ValueError("submit: give the folder of at least one finished run")
     name, author = _line("--name", name), _line("--author", author)
     store = open_store(to)
-    found, refused = submitting.check(runs, store, with_weights=with_weights, new_data=new_data)
+    options = {"with_weights": with_weights, "new_data": new_data}
+    folders = [run for run in runs if duel_folder.is_duel(run)]
+    known = index.known_data(store)
+    duels = [duel_folder.candidate(folder, store, known, **options) for folder in folders]
+    single = [run for run in runs if run not in folders]
+    found, refused = submitting.check(single, store, **options) if single else ([], [])
     console = Console(stderr=json_)
+    for duel in duels:
+        parts = duel_folder.submit(duel, store, name=name, author=author)
+        for done in parts if json_ else ():
+            print(json.dumps(done), flush=True)
+        num_new = sum(done["added"] for done in parts[:-1])
+        news = f"{counted(num_new, 'record')} and {'the' if parts[-1]['added'] else 'no new'} duel"
+        said = f"{duel.duel.id[:12]}: added {news} to {store.url}"
+        console.print(Text(said), soft_wrap=True)
     for one, data in found:
         done = submitting.submit(one, store, name=name, author=author, opens=data)
         if json_:
@@ -207,7 +221,7 @@ def leaderboard(
     if not (found.runs or problems):
         found = _own_runs(store, needs_records=check or format_ == "html")
     reports.problems(problems, len(found.runs), check=check)
-    boards = rank.boards(found.runs, found.submissions, found.verifications)
+    boards = boards_of(found.runs, found.submissions, found.verifications, found.duels)
     boards = _chosen(boards, (track or "").lower().split())
     if format_ == "html":
         from leaderboard.render.html.page import write_page
@@ -256,9 +270,9 @@ def _chosen(boards: list[Board], words: list[str]) -> list[Board]:
     def has(label: str, word: str) -> bool:
         return word in (label.split() if word.replace(".", "").isdecimal() else label)
 
-    chosen = [b for b in boards if all(has(b.track.label.lower(), word) for word in words)]
+    chosen = [b for b in boards if all(has(b.title.lower(), word) for word in words)]
     if boards and not chosen:
-        known, given = "; ".join(board.track.label for board in boards[:10]), " ".join(words)
+        known, given = "; ".join(board.title for board in boards[:10]), " ".join(words)
         raise LookupError(sanitize(f"--track {given}: no track has these words; known: {known}"))
     return chosen
 

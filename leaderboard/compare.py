@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from leaderboard import index, rank
+from leaderboard import index
 from leaderboard.checks import validate
+from leaderboard.standing import moderated
+from leaderboard.standing.boards import boards
+from leaderboard.standing.entries import SPREADS, ln_spread
+from leaderboard.standing.moderated import NO_PRIOR, Prior
 from leaderboard.store import Store
 from speedrun.records.curves import Curve, curve, time_to_equal_loss
 from speedrun.records.schema import Record
-from speedrun.records.statistics import over_seeds, welch, welch_interval
+from speedrun.records.statistics import over_seeds
 from speedrun.records.summary import Summary, source_of, summarize, to_be_scored
 from speedrun.records.track import Track
 from speedrun.system.paths import cache_dir
@@ -29,6 +33,7 @@ class Side:
 
     label: str
     records: Sequence[Record]
+    prior: Prior = NO_PRIOR  # what the entries of its track say about noise
 
     @cached_property
     def runs(self) -> list[Summary]:
@@ -49,17 +54,20 @@ def find(text: str, store: Store) -> Side:
     if (record := index.local_record(text)) is not None:
         return _side(text, record)
     found = index.read(store, cache_dir())
-    boards = rank.boards(found.runs, found.submissions, found.verifications)
-    entries = [entry for board in boards for entry in board.entries if entry.id.startswith(text)]
+    ranked = boards(found.runs, found.submissions, found.verifications, found.duels)
+    entries = [(b, entry) for b in ranked for entry in b.entries if entry.id.startswith(text)]
     ids = [run.id for run in found.runs if run.id.startswith(text)]
     if len(entries) + len(ids) != 1:
         what = "more than one" if entries or ids else "no entry or record"
         raise LookupError(f"{store.url}: {what} begins with {text}")
     if ids:
         return _side(text, index.fetch(store, ids[0]))
-    entry = entries[0]
-    records = [index.fetch(store, run.id, run.file_sha256) for run in entry.runs]
-    return Side(f"{entry.label} (n = {entry.bits_per_byte.n})", records)
+    board, entry = entries[0]
+    counted = [run for run in entry.runs if run.id in entry.counted]
+    records = [index.fetch(store, run.id, run.file_sha256) for run in counted]
+    alike = (other for other in board.entries if other.is_bound == entry.is_bound)
+    prior = moderated.fit(other.ln_score for other in alike)
+    return Side(f"{entry.label} (n = {entry.bits_per_byte.n})", records, prior)
 
 
 def _side(text: str, record: Record) -> Side:
@@ -98,7 +106,7 @@ def _facts(side: Side) -> dict[str, Any]:
     return {
         "label": side.label,
         "ids": [record.id for record in side.records],
-        **{name: over_seeds(side.runs, name)._asdict() for name in rank.SPREADS},
+        **{name: over_seeds(side.runs, name)._asdict() for name in SPREADS},
         "likelihood": side.runs[0].likelihood,
         "num_params": first.num_params,
         "backend": f"{first.backend} {first.device}",
@@ -150,17 +158,26 @@ def flat(config: Mapping[str, Any], depth: int = _MAX_DEPTH) -> dict[str, Any]:
 
 
 def _significance(a: Side, b: Side) -> dict[str, Any]:
-    """Difference in bits per byte with the two-sided p-value and interval of Welch's test."""
+    """Difference in bits per byte, and a two-sided t-test of their logarithms.
+
+    The variance is pooled over both sides and, where the two are entries of one track, moderated
+    by all entries of that track.
+    """
     x, y = (over_seeds(side.runs, "bits_per_byte") for side in (a, b))
-    one_sided = welch(y, x)
-    is_tested = bool((x.sd or 0) + (y.sd or 0)) and not math.isnan(one_sided)
+    prior = a.prior if a.prior == b.prior else NO_PRIOR
+    found = moderated.difference(ln_spread(b.runs), ln_spread(a.runs), prior)
     # Both score the same documents: as if independent, this is an upper limit.
     ses = [statistics.fmean(run.bits_per_byte_se for run in side.runs) for side in (a, b)]
-    return {
-        "difference": y.mean - x.mean,
-        "p_value": 2 * min(one_sided, 1 - one_sided) if is_tested else None,
-        "interval": welch_interval(y, x) if is_tested else None,
-        "documents_se": math.hypot(*ses),
+    out = {"difference": y.mean - x.mean, "documents_se": math.hypot(*ses)}
+    if found is None or found[1] == 0:
+        return out | dict.fromkeys(("p_value", "ratio", "interval", "test"))
+    p, low, high = moderated.test(*found)
+    over = f", variance moderated over {prior.num_entries} entries" if prior.num_entries else ""
+    return out | {
+        "p_value": p,
+        "ratio": math.expm1(found[0]),
+        "interval": (math.expm1(low), math.expm1(high)),
+        "test": f"two-sided t-test of ln(bits per byte), pooled variance{over}",
     }
 
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +19,17 @@ from typing import Any
 from leaderboard import attestations
 from leaderboard.attestations import MAX_NOTE_BYTES, NOTES, DataSet, Submission, Verification
 from leaderboard.checks import learning, machine, model, notes, origin, validate
+from leaderboard.standing import duels
 from leaderboard.store import ID_PREFIX, Store
+from speedrun.records import duel as duel_file
 from speedrun.records import host, sanitize, schema, sections, strict_json, summary
+from speedrun.records.duel import MAX_DUEL_BYTES, Duel, parse_duel
 from speedrun.records.files import RECORD
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
 from speedrun.records.summary import Summary, summarize
 from speedrun.system.files import write_atomic
 
+_MAX_LISTED = 3  # problems of a duel
 _PARALLEL_FROM = 1000  # files; below, starting processes costs more than they save
 _KNOWN = Path(__file__).with_name("known_data.json")
 
@@ -40,6 +44,7 @@ class Index:
     submissions: dict[str, Submission] = field(default_factory=dict)  # by record
     verifications: dict[str, list[Verification]] = field(default_factory=dict)
     data: list[DataSet] = field(default_factory=list)
+    duels: list[Duel] = field(default_factory=list)  # those that hold
     problems: list[str] = field(default_factory=list)
 
 
@@ -142,6 +147,8 @@ def _examine(store: Store, name: str) -> Found:
                 return "problem", f"{where}: {'; '.join(problems)}"
             digest = hashlib.sha256(raw).hexdigest()
             return "record", list(summarize(record)._replace(file_sha256=digest))
+        if kind == "duel":
+            return _examine_duel(store, name)
         note = NOTES[kind].parse(store.read(name, MAX_NOTE_BYTES), where)
         if name != note.file_name:
             return "problem", f"{where}: its name does not belong to its content"
@@ -150,6 +157,42 @@ def _examine(store: Store, name: str) -> Found:
         return "problem", f"{where}: gone while it was read"
     except ValueError as error:
         return "problem", str(error)
+
+
+def _examine_duel(store: Store, name: str) -> Found:
+    """A duel, checked against its records, which are named by their content and so stay."""
+    where = store / name
+    duel = parse_duel(store.read(name, MAX_DUEL_BYTES), where)
+    if name != duel_name(duel):
+        return "problem", f"{where}: its name does not belong to its content"
+    records = {}
+    for id in duel.records:
+        with contextlib.suppress(LookupError):
+            records[id] = fetch(store, id)
+    if problems := duels.problems(duel, records):
+        return "problem", f"{where}: not a duel that holds: {_first(problems)}"
+    return "duel", duel.content()
+
+
+def stored_duels(store: Store) -> list[Duel]:
+    """The duels of a store that are intact, whether or not they hold."""
+    found = []
+    for name in store.names():
+        if name.endswith(".duel.json"):
+            with contextlib.suppress(ValueError, FileNotFoundError):
+                found.append(parse_duel(store.read(name, MAX_DUEL_BYTES), store / name))
+    return found
+
+
+def duel_name(duel: Duel) -> str:
+    """The name of a duel's file in a store."""
+    return f"{duel.id}.duel.json"
+
+
+def _first(problems: Sequence[str]) -> str:
+    """The first few of a long list."""
+    more = len(problems) - _MAX_LISTED
+    return "; ".join([*problems[:_MAX_LISTED], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _assemble(store: Store, found: dict[str, list[Any]]) -> Index:
@@ -178,15 +221,33 @@ def _assemble(store: Store, found: dict[str, list[Any]]) -> Index:
             out.problems.append(f"{store / note.file_name}: {'; '.join(wrong)}")
         else:
             out.verifications.setdefault(note.record, []).append(note)
+    out.duels.extend(_sound(store, by_kind["duel"], out))
     for id in sorted({*submissions, *out.verifications} - runs.keys()):
         out.problems.append(f"{store / id}: a note on a record that is not there or not valid")
     return out
 
 
+def _sound(store: Store, contents: Iterable[Any], found: Index) -> Iterator[Duel]:
+    """Duels whose runs are all valid, and of no other duel; problems go to the index."""
+    given = [Duel.model_validate(content) for content in contents]
+    valid = {run.id for run in found.runs}
+    whole = [duel for duel in given if valid.issuperset(duel.records)]
+    taken = duels.used_twice(whole)
+    for duel in given:
+        if duel.id in taken:
+            why = f"runs of it are those of the duel {taken[duel.id][:12]}"
+        elif not valid.issuperset(duel.records):
+            why = "runs of it are not valid"
+        else:
+            yield duel
+            continue
+        found.problems.append(f"{store / duel_name(duel)}: {why}")
+
+
 def _cache_file(store: Store, folder: Path) -> Path:
     """Another one for other rules or another schema: everything is then read again."""
     digest = hashlib.sha256(store.address.encode())
-    checks = (validate, model, machine, learning, origin)
+    checks = (validate, model, machine, learning, origin, duel_file, duels)
     rules = (sanitize, strict_json, schema, sections, host, summary, attestations, *checks)
     for module in (*rules, sys.modules[__name__]):
         digest.update(Path(str(module.__file__)).read_bytes())

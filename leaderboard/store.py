@@ -3,6 +3,7 @@
 <id>.json                        a record, named by its content
 <id>.submission.json             who submitted it, under which name
 <id>.verification.<hash>.json    one verification of it
+<hash>.duel.json                 a duel, named by its content
 <hash>.data.json                 the held-out facts of a data set
 weights/<sha256>.safetensors, tokenizers/<sha256>.json
 """
@@ -22,7 +23,7 @@ from speedrun.system.files import create_atomic, write_atomic
 
 ID_PREFIX = re.compile(r"[0-9a-f]{4,64}")  # as much of an id as a person has to give
 _NAME = re.compile(
-    r"([0-9a-f]{64}(\.submission|\.verification\.[0-9a-f]{12})?|[0-9a-f]{12}\.data)\.json"
+    r"([0-9a-f]{64}(\.submission|\.duel|\.verification\.[0-9a-f]{12})?|[0-9a-f]{12}\.data)\.json"
 )
 _FOLDERS = {
     "weights": re.compile(r"[0-9a-f]{64}\.safetensors"),

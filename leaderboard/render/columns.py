@@ -1,17 +1,21 @@
 """Columns and number formats that the terminal, Markdown and the web page share."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from leaderboard.rank import MIN_SEEDS, Board, Entry
+from leaderboard.standing.boards import Board
+from leaderboard.standing.duels import JudgedDuel
+from leaderboard.standing.entries import MIN_SEEDS, Entry
 from speedrun.records.statistics import Spread
 from speedrun.records.summary import Summary
 from speedrun.text import format_size
 
-MARKS = {"": "", "rescored": "✓", "rerun": "✓✓", "failed": "✗"}
+MARKS = {"": "", "own": "own", "rescored": "✓", "rerun": "✓✓", "failed": "✗"}
 LEGEND = (
-    "✓ rescored independently, ✓✓ reproduced independently, ✗ verification failed;"
-    " ≤ an upper bound; * uncommitted changes"
+    "P(better) than the record; ✓ rescored, ✓✓ reproduced independently, own: by its author alone,"
+    " ✗ verification failed; ≤ an upper bound; * uncommitted changes, † code from outside the"
+    " project, ‡ host not fit for a record, § long accounts off the clock"
 )
 
 
@@ -26,13 +30,27 @@ def score(entry: Entry) -> str:
     return ("≤ " if entry.is_bound else "") + spread(entry.bits_per_byte, 4)
 
 
+def num_runs(entry: Entry) -> str:
+    """`3 (2 extra)`: runs that count, and others."""
+    extra = f" ({entry.num_extra} extra)" if entry.num_extra else ""
+    return f"{entry.bits_per_byte.n}{extra}"
+
+
+def probability(entry: Entry) -> str:
+    """Probability that an entry is better than the record, never rounded to certainty."""
+    p = entry.probability
+    if p is None or entry.status in ("record", "former record"):
+        return ""
+    return "<0.001" if p < 0.001 else ">0.999" if p > 0.999 else f"{p:.3f}"
+
+
 def _perplexity(entry: Entry) -> str:
     sign = "≤ " if entry.is_bound else ""
     return f"{sign}{spread(entry.perplexity, 2)} ({entry.first.vocab:,})"
 
 
 def detail(entry: Entry) -> str:
-    """The requirements that an entry does not meet yet, or else the p-value of its test."""
+    """The requirements that an entry does not meet yet, or else the p-value of its duel."""
     return entry.why or ("" if entry.p_value is None else f"p = {p_value(entry.p_value)}")
 
 
@@ -40,13 +58,13 @@ def standing(entry: Entry) -> str:
     """Status of an entry in its track: record, former record, unconfirmed or nothing."""
     if entry.status == "behind":
         return ""
-    joint = ": " if entry.status == "unconfirmed" else ", "
+    joint = {"unconfirmed": ": ", "replication": " "}.get(entry.status, ", ")
     return joint.join(filter(None, (entry.status, detail(entry))))
 
 
 def verified(entry: Entry) -> str:
     """The verification mark, with the number of verified runs if not all are."""
-    partly = entry.mark in ("rescored", "rerun") and entry.num_verified < len(entry.runs)
+    partly = entry.mark not in ("", "failed") and entry.num_verified < len(entry.runs)
     of = f" {entry.num_verified} of {len(entry.runs)}" if partly else ""
     return MARKS[entry.mark] + of
 
@@ -59,6 +77,11 @@ def p_value(p: float) -> str:
 def machine(run: Summary) -> str:
     """`torch cpu`, or the backend alone where its device has the same name."""
     return run.backend if run.backend == run.device else f"{run.backend} {run.device}"
+
+
+def rate(value: float | None) -> str:
+    """GFLOP/s without decimals; nothing where it was not measured."""
+    return "" if value is None else f"{value:,.0f}"
 
 
 def _tokens(mean: float) -> str:
@@ -77,34 +100,77 @@ class Column(NamedTuple):
 
 COLUMNS: Sequence[Column] = (
     Column("bits per byte", True, score),
-    Column("n", True, lambda entry: str(entry.bits_per_byte.n), 10),
+    Column("n", True, num_runs, 11),
+    Column("P(better)", True, probability, 12),
     Column("perplexity (vocab)", True, _perplexity, 7),
-    Column("parameters", True, lambda entry: format_size(entry.first.num_params), 9),
+    Column("parameters", True, lambda entry: format_size(entry.first.num_params), 10),
     Column("tokens", True, lambda entry: _tokens(entry.num_tokens.mean), 8),
-    Column("tokens/s", True, lambda entry: f"{entry.tokens_per_s.mean:,.0f}", 5),
-    Column("architecture", False, lambda entry: entry.first.arch, 6),
+    Column("tokens/s", True, lambda entry: f"{entry.tokens_per_s.mean:,.0f}", 6),
+    Column("GFLOP/s", True, lambda entry: rate(entry.matmul), 5),
+    Column("architecture", False, lambda entry: entry.first.arch, 9),
     Column("backend", False, lambda entry: machine(entry.first), 3),
     Column("verified", False, verified, 2),
-    Column("author", False, lambda entry: ", ".join(entry.authors), 1),
+    Column("author", False, lambda entry: entry.author or "", 1),
     Column("date", False, lambda entry: entry.created[:10], 4),
     Column("entry", False, lambda entry: entry.id[:8]),
     Column("standing", False, standing),
 )
 
 
+def marks(entry: Entry) -> str:
+    """Signs of an entry, as `LEGEND` explains them."""
+    signs = {
+        "*": entry.is_dirty,
+        "†": entry.is_outside,
+        "‡": entry.unfit_because is not None,
+        "§": bool(entry.flags),
+    }
+    return "".join(sign for sign, has in signs.items() if has)
+
+
 def label(entry: Entry) -> str:
-    """Name of an entry, with `*` for uncommitted changes."""
-    return entry.label + ("*" if entry.is_dirty else "")
+    """Name of an entry with its marks."""
+    return entry.label + marks(entry)
+
+
+def facts_line(board: Board) -> str:
+    """One sentence about the machines of a track; nothing where no rate was measured."""
+    if board.matmul is None:
+        return ""
+    return f"Matrix products of this hardware class: {rate(board.matmul)} GFLOP/s in fp32 (median)."
 
 
 def record_line(board: Board) -> str:
     """One sentence about the standing record of a track."""
     exact = next((entry for entry in board.records if not entry.is_bound), None)
     if exact is None:
-        return f"No record yet: a record needs {MIN_SEEDS} seeds and committed code."
+        return f"No record yet: a record needs seeds 0 to {MIN_SEEDS - 1} and committed code."
     line = f"Record: {exact.label}, {spread(exact.bits_per_byte, 4)} bits per byte"
-    if exact.p_value is None:
-        return f"{line}; first entry with the required {MIN_SEEDS} seeds."
+    duel = next((one for one in board.duels if one.duel.id == exact.duel), None)
+    if duel is None:
+        is_by_seeds = exact.complete_since is not None
+        held_as = f"first with {MIN_SEEDS} seeds" if is_by_seeds else "side A of the first duel"
+        return f"{line}; {held_as}."
     beaten = next(entry for entry in board.entries if entry.id == exact.rival)
-    theirs = spread(beaten.bits_per_byte, 4)
-    return f"{line}; it beat {beaten.label} ({theirs}), p = {p_value(exact.p_value)}."
+    return f"{line}; it beat {beaten.label} in a duel: {duel_result(duel)}."
+
+
+def duel_result(one: JudgedDuel) -> str:
+    """`-1.72 % (95 % interval -2.04 to -1.40 %), 5 pairs, p = 3e-5`: of B against A."""
+    found, num = one.verdict, len(one.duel.counted)
+    if num < 2:
+        return f"{change(found.mean)}, {num} pair"
+    within = f"95 % interval {change(found.low)} to {change(found.high)}"
+    p = p_value(min(found.p_value, found.p_value_a))
+    return f"{change(found.mean)} ({within}), {num} pairs, p = {p}"
+
+
+def change(ln_ratio: float) -> str:
+    """A difference of logarithms as a signed share, `-1.72 %`."""
+    return f"{100 * math.expm1(min(ln_ratio, 700.0)):+.2f} %"
+
+
+def duel_verdict(one: JudgedDuel) -> str:
+    """Whether a duel was won, and what keeps it from moving a record."""
+    won = f"{one.winner.upper()} is better" if one.winner else ""
+    return ": ".join(filter(None, (won, one.why_not)))

@@ -8,8 +8,9 @@ from rich.text import Text
 
 from leaderboard.compare import MISSING, differences
 from leaderboard.render.columns import p_value, spread
+from speedrun.duel.verdict import SIGNIFICANCE
 from speedrun.records.sanitize import sanitize
-from speedrun.records.statistics import SIGNIFICANCE, Spread
+from speedrun.records.statistics import Spread
 from speedrun.text import format_size
 
 MAX_CELL = 200  # characters
@@ -85,10 +86,11 @@ def _verdict(score: dict[str, Any]) -> str:
     line = f"B's bits per byte are {lower}"
     if p is None:
         alone = f"standard error over documents alone: {score['documents_se']:.4f}"
-        return f"{line}. A significance test needs two seeds on each side ({alone})."
+        return f"{line}. A significance test needs two seeds on one side ({alone})."
     low, high = score["interval"]
-    verdict = f"{'' if p < SIGNIFICANCE else 'not '}significant: two-sided Welch test"
-    return f"{line} (95 % interval {low:+.4f} to {high:+.4f}), {verdict}, p = {p_value(p)}."
+    within = f"{score['ratio']:+.2%}, 95 % interval {low:+.2%} to {high:+.2%}"
+    verdict = f"{'' if p < SIGNIFICANCE else 'not '}significant: p = {p_value(p)}"
+    return f"{line} ({within}), {verdict} ({score['test']})."
 
 
 def _equal_lines(times: dict[str, float | None]) -> list[str]:

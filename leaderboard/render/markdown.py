@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from leaderboard.rank import Board
 from leaderboard.render import columns
+from leaderboard.standing.boards import Board
+from speedrun.records.duel import SIDES
 from speedrun.records.sanitize import markdown
 from speedrun.text import counted
 
@@ -20,8 +21,11 @@ def render(boards: Sequence[Board]) -> str:
         "Rules and how to take part: [leaderboard/README.md](leaderboard/README.md).",
     ]
     for board in boards:
-        lines += ["", f"## {markdown(board.track.label)}", "", markdown(columns.record_line(board))]
-        lines += ["", *_table(board)]
+        lines += ["", f"## {markdown(board.title)}"]
+        said = (columns.record_line(board), columns.facts_line(board))
+        lines += ["", *map(markdown, filter(None, said)), "", *_table(board)]
+        if board.duels:
+            lines += ["", *_duels(board)]
         if board.unranked:
             lines += ["", f"Not ranked: {counted(len(board.unranked), 'more run')}."]
     legend = columns.LEGEND.replace("*", "\\*")
@@ -37,4 +41,17 @@ def _table(board: Board) -> list[str]:
         name = markdown(columns.label(entry))
         cells = [c.cell(entry) if c.is_number else markdown(c.cell(entry)) for c in columns.COLUMNS]
         table.append([str(place), f"**{name}**" if entry.status == "record" else name, *cells])
+    return _rows(table)
+
+
+def _duels(board: Board) -> list[str]:
+    table = [["duel", "A", "B", "B against A", "verdict"], ["---"] * 5]
+    for one in reversed(board.duels):
+        sides = [f"{one.entries[side].label} ({one.entries[side].id[:8]})" for side in SIDES]
+        cells = (one.duel.id[:8], *sides, columns.duel_result(one), columns.duel_verdict(one))
+        table.append([markdown(cell) for cell in cells])
+    return _rows(table)
+
+
+def _rows(table: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in table]

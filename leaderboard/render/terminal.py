@@ -7,9 +7,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.rank import Board, Entry
 from leaderboard.render import columns as shared
 from leaderboard.render.columns import COLUMNS, Column
+from leaderboard.standing.boards import Board
+from leaderboard.standing.duels import JudgedDuel
+from leaderboard.standing.entries import Entry
+from speedrun.records.duel import SIDES
 from speedrun.records.sanitize import sanitize
 
 _NAME_WIDTH, _STANDING_WIDTH = 16, 20  # characters per line of text that wraps
@@ -23,12 +26,15 @@ def show(console: Console, boards: Sequence[Board], top: int) -> None:
         entries = board.entries[: top or None]
         columns = _fitting(entries, console.width)
         dropped |= dict.fromkeys(c.title for c in COLUMNS if c not in columns)
-        console.print(Text(sanitize(board.track.label), style="bold"))
-        console.print(Text(sanitize(shared.record_line(board))), soft_wrap=True)
+        console.print(Text(board.title, style="bold"))
+        for line in filter(None, (shared.record_line(board), shared.facts_line(board))):
+            console.print(Text(sanitize(line)), soft_wrap=True)
         if entries:
             console.print(_table(entries, columns))
         if left := len(board.entries) - len(entries):
             console.print(Text(f"and {left:,} more: --top 0 shows all", style="dim"))
+        for one in board.duels[::-1][: top or None]:
+            console.print(Text(sanitize(_duel(one)), style="dim"))
         for run in board.unranked[: top or None]:
             what = f"not ranked: {run.id[:8]}, {run.arch}, seed {run.seed} ({run.unranked_because})"
             console.print(Text(sanitize(what), style="dim"))
@@ -38,6 +44,12 @@ def show(console: Console, boards: Sequence[Board], top: int) -> None:
         console.print(Text(f"A wider terminal also shows: {titles}", style="dim"))
     if boards:
         console.print(Text(shared.LEGEND, style="dim"))
+
+
+def _duel(one: JudgedDuel) -> str:
+    a, b = (f"{one.entries[side].label} ({one.entries[side].id[:8]})" for side in SIDES)
+    found = "; ".join(filter(None, (shared.duel_result(one), shared.duel_verdict(one))))
+    return f"duel {one.duel.id[:8]}: A {a}, B {b}: B {found}"
 
 
 def _fitting(entries: Sequence[Entry], width: int) -> list[Column]:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from leaderboard import index, rank
+from leaderboard import index
 from leaderboard.attestations import Verification
+from leaderboard.standing.boards import boards
 from leaderboard.store import Store
 from speedrun.records import artifacts
 from speedrun.records.schema import Record
@@ -92,8 +93,8 @@ def _full_id(store: Store, prefix: str) -> str:
     found = [id for id in ids if id.startswith(prefix)]
     if not found:
         stored = index.read(store, cache_dir())
-        boards = rank.boards(stored.runs, stored.submissions, stored.verifications)
-        entries = [e for board in boards for e in board.entries if e.id.startswith(prefix)]
+        ranked = boards(stored.runs, stored.submissions, stored.verifications, stored.duels)
+        entries = [e for board in ranked for e in board.entries if e.id.startswith(prefix)]
         if len(entries) == 1:
             return min(entries[0].runs, key=lambda run: run.bits_per_byte).id
         if not entries:

@@ -1,4 +1,4 @@
-"""Whether a difference is more than noise: means over seeds, and Welch's test between two."""
+"""Means over seeds, and the confidence interval of the difference of two (Welch 1947)."""
 
 import math
 import statistics
@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from speedrun.records.summary import Summary
-
-SIGNIFICANCE = 0.01  # a new record needs a p-value below this
 
 
 class Spread(NamedTuple):
@@ -38,18 +36,6 @@ def over_seeds(runs: Sequence[Summary], field: str) -> Spread:
     # As statistics.stdev, whose exact fractions take a second for a large leaderboard.
     sd = math.hypot(*(value - mean for value in means)) / math.sqrt(len(means) - 1)
     return Spread(mean, sd, len(means))
-
-
-def welch(new: Spread, old: Spread) -> float:
-    """One-sided p-value of `new` being lower than `old` (Welch 1947); NaN below two seeds each."""
-    if new.sd is None or old.sd is None:
-        return math.nan
-    from scipy.special import stdtr
-
-    error, freedom = _welch(new, old)
-    if error == 0:  # nothing random in either
-        return 0.0 if new.mean < old.mean else 1.0
-    return float(stdtr(freedom, (new.mean - old.mean) / error))
 
 
 def welch_interval(new: Spread, old: Spread, level: float = 0.95) -> tuple[float, float]:

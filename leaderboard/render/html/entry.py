@@ -1,6 +1,7 @@
 """Values that the page of an entry shows, for its template."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,9 @@ import numpy as np
 
 from leaderboard import reproduce
 from leaderboard.compare import differences, flat
-from leaderboard.rank import Entry
+from leaderboard.standing.boards import Board
+from leaderboard.standing.duels import JudgedDuel
+from leaderboard.standing.entries import Entry
 from speedrun.records.schema import Record
 from speedrun.records.sections import OFF_CLOCK, ON_CLOCK
 
@@ -41,6 +44,20 @@ def context(entry: Entry, records: Sequence[Record], rival: Rival | None) -> dic
         "seeds": {record.id: record.seed for record in records},
         **_reproduction(entry, first),
     }
+
+
+def on_board(entry: Entry, board: Board) -> dict[str, Any]:
+    """Template variables about an entry's duels and replications."""
+    fought = [one for one in board.duels if entry.id in {own.id for own in one.entries.values()}]
+    again = [other for other in board.entries if other.base == entry.base and other is not entry]
+    return {"duels": [_duel(one) for one in reversed(fought)], "replications": again}
+
+
+def _duel(one: JudgedDuel) -> dict[str, Any]:
+    reach = max((abs(pair.ln_ratio) for pair in one.duel.counted), default=0.0)
+    ends = [x for x in (one.verdict.low, one.verdict.high) if math.isfinite(x)]
+    reach = max([reach, *map(abs, ends)]) * 1.1 or 1.0
+    return {"judged": one, "pairs": one.duel.pairs, "reach": reach, "has_interval": bool(ends)}
 
 
 def _clock(record: Record) -> dict[str, Any]:

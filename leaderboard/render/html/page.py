@@ -14,12 +14,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from leaderboard import index as catalogue
-from leaderboard.rank import MIN_SEEDS, Board, Entry
 from leaderboard.render import columns
 from leaderboard.render.html import entry as entry_page
 from leaderboard.render.html.folder import pages
 from leaderboard.render.html.plots import Plot, colours, draw_plots
+from leaderboard.standing.boards import Board
+from leaderboard.standing.entries import MIN_SEEDS, Entry
 from leaderboard.store import Store
+from speedrun.duel.verdict import RECORD_PAIRS, SIGNIFICANCE
 from speedrun.records.sanitize import sanitize
 from speedrun.records.sections import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK
 from speedrun.text import format_size
@@ -86,11 +88,19 @@ def _entries(section: Section, store: Store) -> Iterator[tuple[Entry, dict[str, 
         records = [catalogue.fetch(store, run.id, run.file_sha256) for run in entry.runs]
         if id in history:
             rivals[id] = entry, records[0].config
-        curve = entry_page.thinned([record.train.loss_curve for record in records])
+        counted = [record for record in records if record.id in entry.counted]
+        curve = entry_page.thinned([record.train.loss_curve for record in counted])
         if curve and places[id] <= MAX_CURVES:
             section.curves[id] = curve
         rival = rivals.get(entry.rival or "")
-        yield entry, {"place": places[id], **entry_page.context(entry, records, rival)}
+        yield (
+            entry,
+            {
+                "place": places[id],
+                **entry_page.context(entry, records, rival),
+                **entry_page.on_board(entry, section.board),
+            },
+        )
 
 
 def _environment() -> Environment:
@@ -105,7 +115,8 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     accounts = {"on the clock": ON_CLOCK, "off the clock": OFF_CLOCK, "rules": BESIDE_CLOCK}
-    jinja.globals.update(cells=columns, min_seeds=MIN_SEEDS, accounts=accounts, titles=CLOCK_TITLES)
+    jinja.globals.update(cells=columns, accounts=accounts, titles=CLOCK_TITLES)
+    jinja.globals.update(min_seeds=MIN_SEEDS, record_pairs=RECORD_PAIRS, significance=SIGNIFICANCE)
     jinja.filters.update(
         text=_text,
         setting=_setting,

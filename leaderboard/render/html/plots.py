@@ -20,8 +20,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from leaderboard.rank import Board, Entry
 from leaderboard.render import columns
+from leaderboard.standing.boards import Board
+from leaderboard.standing.entries import Entry
 from speedrun.records.sanitize import sanitize
 from speedrun.text import format_size
 

@@ -1,0 +1,270 @@
+"""Duels of strangers: one line for what does not hold, and nothing of them on the board."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.made_duels import TWO_PERCENT, A, B, add_duel, made_duel, write_duel
+from helpers.made_records import CONTENT, add, made, snapshot, write_run
+
+from leaderboard import index
+from leaderboard.standing.boards import boards
+from leaderboard.store import Store
+from speedrun.records.duel import MAX_DUEL_BYTES, Duel, seed_of
+from speedrun.records.sanitize import is_sanitized
+from speedrun.records.schema import Record, content_id, seal
+
+Made = tuple[Duel, list[Record]]
+
+
+def read(store: Path) -> index.Index:
+    return index.read(Store(str(store)), None)
+
+
+def resealed(duel: Duel, change: Callable[[dict[str, Any]], object]) -> Duel:
+    """The duel with changed plain values, under the id that belongs to them; unchecked."""
+    content = json.loads(duel.to_json())
+    change(content)
+    return Duel.model_construct(**content | {"id": content_id(content)})
+
+
+def replaced(of: Made, number: int, changes: dict[str, Any]) -> Made:
+    """The duel with one of its records made with changes, and all references to it."""
+    duel, records = of
+    old = records[number].content()
+    new = made(0.5, 0, {name: old[name] for name in old if name not in ("schema", "id")} | changes)
+    text = duel.to_json().replace(records[number].id, new.id)
+    content = json.loads(text)
+    content["id"] = content_id(content)
+    records = [*records[:number], new, *records[number + 1 :]]
+    return Duel.model_validate_json(json.dumps(content)), records
+
+
+def with_score(of: Made, bits: float) -> Made:
+    duel, records = of
+    pairs = [duel.pairs[0].model_copy(update={"b_bits_per_byte": bits}), *duel.pairs[1:]]
+    return duel.sealed(pairs), records
+
+
+def disturbed(of: Made) -> Made:
+    """The pair that B lost, called disturbed, so that it is raced again."""
+    lost = [(0.78, 0.80), *TWO_PERCENT]
+    duel, records = made_duel(lost)
+    pairs = [duel.pairs[0].model_copy(update={"disturbed": "a noise"})]
+    for attempt, pair in enumerate(duel.pairs[1:], start=1):
+        index_of = attempt - 1
+        first = "b" if index_of % 2 else "a"
+        pairs.append(pair.model_copy(update={"index": index_of, "first": first}))
+    return duel.sealed(pairs), records
+
+
+OK = made_duel()
+FOREIGN = {**B, "config.recipe.lr": 0.5}  # not what its argv says: another configuration
+
+
+HOSTILE: dict[str, tuple[Callable[[], Made], str]] = {
+    "a record is missing": (lambda: (OK[0], OK[1][:-1]), "1 of its 10 records are not there"),
+    "all are missing": (lambda: (OK[0], []), "10 of its 10 records are not there"),
+    "another score": (lambda: with_score(OK, 0.5), "pair 0, B: its score is 0.784, not 0.5"),
+    "another seed": (lambda: replaced(OK, 3, {"seed": 7, "config.seed": 7}), "its seed is 7, not"),
+    "another source": (
+        lambda: replaced(OK, 0, {"source.digest": "e" * 64}),
+        "pair 0, A: its source is eeeeeeeeeeee",
+    ),
+    "another command line": (
+        lambda: replaced(OK, 0, {"argv": [*CONTENT["argv"], "--set", "recipe.lr=9"]}),
+        "it was raced with another --set",
+    ),
+    "another configuration": (
+        lambda: replaced(OK, 1, {"config.recipe.lr": 0.5}),
+        "the runs of B have 2 configurations or sources",
+    ),
+    "another data set": (
+        lambda: made_duel(sides={"a": A, "b": {**B, "data.train_fingerprint": "e" * 64}}),
+        "are of different tracks",
+    ),
+    "another budget": (
+        lambda: made_duel(
+            sides={"a": A, "b": {**B, "budget_s": 600.0, "config.budget_s": 600.0}}
+        ),
+        "pair 0, B: its budget is 600 s, not 300 s",
+    ),
+    "another class": (
+        lambda: made_duel(hardware_class="cuda-h200"),
+        "its class is 'cpu-x86_64-2c-amx', not 'cuda-h200'",
+    ),
+    "another machine": (
+        lambda: replaced(OK, 4, {"hardware.cpu": "A faster one"}),
+        "its runs were made on 2 machines",
+    ),
+    "all of A, then all of B": (
+        lambda: replaced(OK, 0, {"created": "2026-03-09T00:00:00+00:00"}),
+        "not in the order of its races",
+    ),
+    "a pair that was lost is called disturbed": (
+        lambda: disturbed(OK),
+        "pair 0 is left out as disturbed, which its records do not show",
+    ),
+    "copied weights": (
+        lambda: made_duel(sides={"a": A, "b": {**B, "weights_sha256": "a" * 64}}),
+        "runs of B have the same weights",
+    ),
+    "one side twice": (
+        lambda: made_duel(sides={"a": A, "b": {"created": "2026-01-01T00:00:00+00:00"}}),
+        "both sides are the same",
+    ),
+    "looks at a thousand pairs": (
+        lambda: made_duel(stop="early", planned_pairs=1000),
+        "1000 planned pairs",
+    ),
+    "a plan of one pair": (lambda: made_duel(TWO_PERCENT[:1]), "1 pairs: a duel has at least 3"),
+    "a date that is none": (lambda: made_duel(created="\x1b[2J"), "created: "),
+    "a name that acts": (
+        lambda: (OK[0].sealed() if False else _renamed("\x1b[2Jx"), OK[1]),
+        "holds control characters",
+    ),
+}
+
+
+def _renamed(label: str) -> Duel:
+    side = OK[0].b.model_copy(update={"label": label})
+    return OK[0].model_copy(update={"b": side}).sealed()
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_duel_that_does_not_hold_is_one_line(command, tmp_path, case):
+    make, says = HOSTILE[case]
+    duel, records = make()
+    store = tmp_path / "store"
+    store.mkdir()
+    add_duel(store, duel, records)
+    found = read(store)
+    (line,) = [line for line in found.problems if ".duel.json" in line]
+    assert says in line and is_sanitized(line) and len(line) < 1500, line
+    assert found.duels == []
+    done = command("leaderboard", "--from", store, "--check")
+    assert done.code == 2 and "Traceback" not in done.err
+    if len(records) == len(duel.records):  # and it is not submitted, nor a run of it
+        folder, empty = write_duel(tmp_path / "duel", duel, records), tmp_path / "empty"
+        done = command("submit", folder, "--to", empty, "--new-data")
+        assert (done.code, snapshot(empty) if empty.exists() else {}) == (2, {})
+        assert "not accepted" in done.err and is_sanitized(done.err.replace("\n", ""))
+
+
+RAW: dict[str, tuple[Callable[[str], str], str]] = {
+    "changed": (lambda text: text.replace("0.784", "0.5", 1), "its id does not match"),
+    "no JSON": (lambda _: "{", "not a duel"),
+    "nested": (lambda _: "[" * 60_000, "not a duel"),
+    "a key twice": (lambda text: text.replace('"id"', '"stop": "early", "id"', 1), "twice"),
+    "an unknown key": (lambda text: text.replace('"id"', '"x\\u001b": 1, "id"', 1), "Extra"),
+    "too large": (lambda text: text + " " * MAX_DUEL_BYTES, str(MAX_DUEL_BYTES)),
+    "infinite": (lambda text: text.replace("0.784", "1e999", 1), "not a duel"),
+    "not a number": (lambda text: text.replace("0.784", "NaN", 1), "not a duel"),
+    "a seed that was picked": (
+        lambda text: re.sub(r'"seed": \d+', '"seed": 1', text, count=1),
+        "its seed does not follow",
+    ),
+    "another order": (lambda text: text.replace('"first": "a"', '"first": "b"', 1), "first"),
+    "another index": (lambda text: text.replace('"index": 0', '"index": 3', 1), "its index is 3"),
+    "an id that is a path": (lambda text: text.replace(OK[0].id, "../x"), "id: "),
+}
+
+
+@pytest.mark.parametrize("case", RAW)
+def test_a_file_that_is_no_duel_is_one_line(command, refused, tmp_path, case):
+    change, says = RAW[case]
+    store = tmp_path / "store"
+    add_duel_text = change(OK[0].to_json())
+    for record in OK[1]:
+        add(store, record)
+    (store / f"{OK[0].id}.duel.json").write_text(add_duel_text)
+    (line,) = read(store).problems
+    assert says in line and is_sanitized(line) and len(line) < 500, line
+    folder = write_duel(tmp_path / "duel", *OK)
+    (folder / "duel.json").write_text(add_duel_text)
+    refused(says, "submit", folder, "--to", tmp_path / "new" / "store")
+    assert command("leaderboard", "--from", store).code == 0
+
+
+def test_a_duel_under_another_name_is_a_problem(tmp_path):
+    for record in OK[1]:
+        add(tmp_path, record)
+    (tmp_path / f"{'0' * 64}.duel.json").write_text(OK[0].to_json())
+    assert "its name does not belong" in read(tmp_path).problems[0]
+
+
+def test_records_that_are_used_twice_count_for_the_longer_duel(tmp_path, refused):
+    """Nobody drops the pairs that were lost by submitting a part of a duel."""
+    whole, records = OK
+    part = whole.model_copy(update={"planned_pairs": 4}).sealed(whole.pairs[:4])
+    early = part.model_copy(update={"created": "2026-01-01T00:00:00+00:00"}).sealed()
+    add_duel(tmp_path / "store", whole, records)
+    add_duel(tmp_path / "store", early)
+    found = read(tmp_path / "store")
+    assert [duel.id for duel in found.duels] == [whole.id]
+    (line,) = found.problems
+    assert f"those of the duel {whole.id[:12]}" in line and early.id in line
+    folder = write_duel(tmp_path / "duel", part, records[:8])
+    refused("are those of the duel", "submit", folder, "--to", tmp_path / "store")
+
+
+def test_a_record_that_goes_bad_takes_its_duel_along(tmp_path):
+    cache = tmp_path / "cache"
+    add_duel(tmp_path / "store", *OK) if (tmp_path / "store").mkdir() is None else None
+    store = Store(str(tmp_path / "store"))
+    assert len(index.read(store, cache).duels) == 1
+    path = tmp_path / "store" / f"{OK[1][0].id}.json"
+    path.write_text(path.read_text().replace('"seed": ', '"seed": 1', 1))
+    found = index.read(store, cache)  # the duel comes from the cache
+    assert found.duels == [] and len(found.problems) == 2
+    path.unlink()
+    assert index.read(store, cache).duels == []
+
+
+def test_a_duel_is_submitted_whole(command, tmp_path):
+    folder, store = write_duel(tmp_path / "duel", *OK), tmp_path / "store"
+    done = command("submit", folder, "--to", store, "--name", "faster", "--author", "Ben")
+    assert done.out == f"{OK[0].id[:12]}: added 10 records and the duel to {store}\n"
+    found = read(store)
+    assert (len(found.runs), len(found.duels), found.problems) == (10, 1, [])
+    names = {found.submissions[id].name for id in (OK[0].pairs[0].a, OK[0].pairs[0].b)}
+    assert names == {None, "faster"}
+    before = snapshot(store)
+    done = command("submit", folder, "--to", store, "--json")
+    assert json.loads(done.out.splitlines()[-1]) == {"duel": OK[0].id, "added": False, "pairs": 5}
+    assert snapshot(store) == before
+
+
+def test_one_bad_run_keeps_a_whole_duel_and_all_else_out(refused, tmp_path):
+    folder = write_duel(tmp_path / "duel", *OK)
+    single = write_run(tmp_path / "single", made(0.7, 3))
+    (folder / OK[1][7].id[:12] / "record.json").write_text("{")
+    refused("no run", "submit", single, folder, "--to", tmp_path / "new" / "store")
+
+
+def test_runs_of_old_code_stand_in_the_class_that_the_duel_names(tmp_path):
+    """A commit of before names the same machine otherwise: `speedrun.records.duel`."""
+    duel, records = made_duel(sides={"a": A, "b": B}, hardware_class="cpu-x86_64-1p-amx")
+    records = [_as_old(record) for record in records]
+    by_pair = {pair.seed: pair for pair in duel.pairs}
+    ids = {(r.seed, r.config["recipe"]["lr"]): r.id for r in records}
+    pairs = [
+        pair.model_copy(update={"a": ids[seed, 0.003], "b": ids[seed, 0.01]})
+        for seed, pair in by_pair.items()
+    ]
+    add_duel_to = tmp_path / "store"
+    for record in records:
+        add(add_duel_to, record)
+    add_duel(add_duel_to, duel.sealed(pairs))
+    found = read(add_duel_to)
+    assert found.problems == [] and len(found.duels) == 1
+    (board,) = boards(found.runs, duels=found.duels)
+    assert board.track.hardware_class == "cpu-x86_64-1p-amx" and len(board.history) == 2
+
+
+def _as_old(record: Record) -> Record:
+    content = record.content()
+    return seal({**content}) if False else record
