@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -90,10 +90,7 @@ def submit(
         parts = duel_folder.submit(duel, store, name=name, author=author)
         for done in parts if json_ else ():
             print(json.dumps(done), flush=True)
-        num_new = sum(done["added"] for done in parts[:-1])
-        news = f"{counted(num_new, 'record')} and {'the' if parts[-1]['added'] else 'no new'} duel"
-        said = f"{duel.duel.id[:12]}: added {news} to {store.url}"
-        console.print(Text(said), soft_wrap=True)
+        console.print(Text(sanitize(reports.submitted_duel(parts, store.url))), soft_wrap=True)
     for one, data in found:
         done = submitting.submit(one, store, name=name, author=author, opens=data)
         if json_:
@@ -101,7 +98,7 @@ def submit(
         for file in done["replaced"]:
             said = f"{file}: replaced, it was another file than its name says"
             console.print(Text(sanitize(said)), soft_wrap=True)
-        console.print(Text(sanitize(_submitted(done, store))), soft_wrap=True)
+        console.print(Text(sanitize(reports.submitted(done, store.url))), soft_wrap=True)
     if refused:
         reports.problems(refused, len(found), check=True)
         sys.exit(1)
@@ -112,21 +109,6 @@ def _line(option: str, text: str | None) -> str | None:
         return None if text is None else one_line(text)
     except ValueError as error:
         raise ValueError(f"{option} {brief(text or '')}: {error}") from None
-
-
-def _submitted(done: dict[str, Any], store: Store) -> str:
-    """`1c646e972772: added record, weights to leaderboard/records, as 'wider LSTM' by Ada`."""
-    num = done["verifications_added"]
-    news = {
-        "record": done["added"],
-        "name": done["entered"] and not done["added"],
-        "weights": done["weights_added"],
-        f"{num} verification{'s' * (num > 1)}": num > 0,
-    }
-    added = ", ".join(what for what, is_new in news.items() if is_new) or "nothing new"
-    named = f"as {done['name']!r}" if done["name"] else "without a name"
-    by = f" by {done['author']}" if done["author"] else ""
-    return f"{done['id'][:12]}: added {added} to {store.url}, {named}{by}"
 
 
 def verify(

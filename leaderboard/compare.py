@@ -172,12 +172,12 @@ def _significance(a: Side, b: Side) -> dict[str, Any]:
     if found is None or found[1] == 0:
         return out | dict.fromkeys(("p_value", "ratio", "interval", "test"))
     p, low, high = moderated.test(*found)
-    over = f", variance moderated over {prior.num_entries} entries" if prior.num_entries else ""
+    over = f" and moderated over {prior.num_entries} entries" if prior.num_entries else ""
     return out | {
         "p_value": p,
         "ratio": math.expm1(found[0]),
         "interval": (math.expm1(low), math.expm1(high)),
-        "test": f"two-sided t-test of ln(bits per byte), pooled variance{over}",
+        "test": f"two-sided t-test of ln(bits per byte), variance pooled{over}",
     }
 
 

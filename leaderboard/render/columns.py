@@ -13,9 +13,10 @@ from speedrun.text import format_size
 
 MARKS = {"": "", "own": "own", "rescored": "✓", "rerun": "✓✓", "failed": "✗"}
 LEGEND = (
-    "P(better) than the record; ✓ rescored, ✓✓ reproduced independently, own: by its author alone,"
-    " ✗ verification failed; ≤ an upper bound; * uncommitted changes, † code from outside the"
-    " project, ‡ host not fit for a record, § long accounts off the clock"
+    "✓ rescored independently, ✓✓ reproduced independently, own: by its author alone,"
+    " ✗ verification failed; P(better) than the record; extra: runs in no mean; ≤ an upper bound;"
+    " * uncommitted changes, † code from outside the project, ‡ host not fit for a record,"
+    " § long accounts off the clock"
 )
 
 

@@ -88,7 +88,8 @@ def _verdict(score: dict[str, Any]) -> str:
         alone = f"standard error over documents alone: {score['documents_se']:.4f}"
         return f"{line}. A significance test needs two seeds on one side ({alone})."
     low, high = score["interval"]
-    within = f"{score['ratio']:+.2%}, 95 % interval {low:+.2%} to {high:+.2%}"
+    ratio, low, high = (f"{100 * share:+.2f} %" for share in (score["ratio"], low, high))
+    within = f"{ratio}, 95 % interval {low} to {high}"
     verdict = f"{'' if p < SIGNIFICANCE else 'not '}significant: p = {p_value(p)}"
     return f"{line} ({within}), {verdict} ({score['test']})."
 

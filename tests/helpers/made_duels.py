@@ -74,6 +74,7 @@ def _side(label: str, changes: Mapping[str, Any]) -> DuelSide:
 
 def add_duel(store: Path, duel: Duel, records: Sequence[Record] = (), **note: Any) -> None:
     """Put a duel and its records into a local store."""
+    store.mkdir(parents=True, exist_ok=True)
     for record in records:
         add(store, record, **note)
     (store / f"{duel.id}.duel.json").write_text(duel.to_json(), encoding="utf-8")

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from helpers.made_records import BOUND, add, add_note, made, verification
 
-from leaderboard import index, rank
+from leaderboard import index
+from leaderboard.standing.boards import Board
+from leaderboard.standing.boards import boards as boards_of
 from leaderboard.store import Store
 
 # Shown, all of them must be text: markup, mathematics, quotes, formulas, long words, scripts.
@@ -27,11 +29,11 @@ HOSTILE = [
 ]
 
 
-def opened(store: Path) -> tuple[list[rank.Board], Store]:
+def opened(store: Path) -> tuple[list[Board], Store]:
     """The ranked entries of a local store without problems, and the store."""
     found = index.read(Store(str(store)), None)
     assert not found.problems
-    boards = rank.boards(found.runs, found.submissions, found.verifications)
+    boards = boards_of(found.runs, found.submissions, found.verifications, found.duels)
     return boards, Store(str(store))
 
 

@@ -106,14 +106,32 @@ def test_what_keeps_scores_apart_is_said(changes, says):
     assert not caveats if says is None else says in "; ".join(caveats)
 
 
-def test_significance_is_a_two_sided_welch_test():
+def test_significance_is_a_two_sided_pooled_t_test_of_logarithms():
     scores = [0.80, 0.82, 0.81], [0.79, 0.80, 0.77, 0.78]
     a, b = (side(*(made(x, n) for n, x in enumerate(values))) for values in scores)
     found = compare.compare(a, b)["score"]
-    theirs: Any = scipy.stats.ttest_ind(scores[1], scores[0], equal_var=False)
+    theirs: Any = scipy.stats.ttest_ind(np.log(scores[1]), np.log(scores[0]))
     assert found["p_value"] == pytest.approx(theirs.pvalue)
-    assert found["interval"] == pytest.approx(tuple(theirs.confidence_interval(0.95)))
+    interval = np.expm1(tuple(theirs.confidence_interval(0.95)))
+    assert found["interval"] == pytest.approx(tuple(interval))
     assert found["difference"] == pytest.approx(np.mean(scores[1]) - np.mean(scores[0]))
+    assert found["test"].endswith("variance pooled")
+
+
+def test_entries_of_one_track_are_compared_with_the_noise_of_all(command, store):
+    """The statistic is the one that the board shows."""
+    for lr, base in ((0.02, 0.9), (0.03, 0.95)):
+        for seed in range(3):
+            add(store, made(base + seed / 1000, seed, {"config.recipe.lr": lr}))
+    (track,) = json.loads(command("leaderboard", "--from", store, "--format", "json").out)["tracks"]
+    entries = {entry["id"]: entry for entry in track["entries"]}
+    (record,) = (id for id, entry in entries.items() if entry["status"] == "record")
+    for id in entries.keys() - {record}:
+        found = json.loads(command("compare", record, id, "--from", store, "--json").out)["score"]
+        assert "moderated over 4 entries" in found["test"]
+        p = found["p_value"] / 2
+        better = 1 - p if found["difference"] < 0 else p
+        assert entries[id]["probability"] == pytest.approx(better, rel=1e-6)
 
 
 def test_one_run_each_has_no_significance():
@@ -151,9 +169,9 @@ def test_entries_and_runs_are_found_by_their_first_digits(command, store, tmp_pa
     assert done.code == 0 and "The settings are identical" in done.out
     assert "B's bits per byte are the same" in done.out
     run = write_run(tmp_path / "run", made(0.5, 9))
-    assert "test needs two seeds" in command("compare", run, ids["old way"], "--from", store).out
+    assert "test needs two seeds" in command("compare", run, record.id, "--from", store).out
     done = command("compare", ids["old way"], ids["new way"], "--from", store)
-    for words in ("recipe.lr", "0.1000 lower", "significant: two-sided Welch test, p = "):
+    for words in ("recipe.lr", "0.1000 lower", "significant: p = ", "two-sided t-test"):
         assert words in done.out
     assert "0.7100 ± 0.0100" in done.out and "B reached A's final training loss" in done.out
 

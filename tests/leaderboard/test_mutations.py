@@ -21,10 +21,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from leaderboard import index, rank
+from leaderboard import index
 from leaderboard.checks import validate
 from leaderboard.render import json as plain
 from leaderboard.render import markdown, terminal
+from leaderboard.standing.boards import boards as boards_of
 from leaderboard.store import Store
 from leaderboard.submit import candidate, opened_data, submit
 from speedrun.records.files import OWN_RECORDS
@@ -126,7 +127,7 @@ def check(text: str, folder: Path) -> bool:
     assert read.problems == [] and len(read.runs) == 1
     # Three of it, as an entry with a spread.
     rows = [summarize(record)._replace(seed=k, weights_sha256=str(k)) for k in range(3)]
-    boards, shown = rank.boards(rows, read.submissions), io.StringIO()
+    boards, shown = boards_of(rows, read.submissions), io.StringIO()
     terminal.show(Console(file=shown, width=240), boards, 0)
     shown.write(markdown.render(boards))
     assert is_sanitized(shown.getvalue().replace("\n", ""))

@@ -56,7 +56,9 @@ def test_a_better_recipe_takes_the_record_by_a_duel():
     new, old = of(board, 0.7143), of(board, sum(hours[:3]) / 3)
     assert (new.status, old.status, new.rival) == ("record", "former record", old.id)
     assert new.p_value < 0.001 and old.bits_per_byte.n == 3 and old.num_extra == 5
-    assert "it beat transformer, default in a duel: -1.69 % (95 % interval" in columns.record_line(board)
+    assert "it beat transformer, default in a duel: -1.69 % (95 % interval" in columns.record_line(
+        board
+    )
 
 
 @pytest.mark.parametrize(

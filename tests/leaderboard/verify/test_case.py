@@ -3,7 +3,7 @@
 import pytest
 from helpers.made_records import made, write_run
 
-from leaderboard import rank
+from leaderboard.standing.boards import boards
 from leaderboard.store import Store
 from leaderboard.verify import case
 from speedrun.records.summary import summarize
@@ -19,7 +19,7 @@ def store(command, tmp_path):
 
 
 def test_an_entry_is_verified_by_its_best_run(store):
-    (board,) = rank.boards(map(summarize, RECORDS))
+    (board,) = boards(map(summarize, RECORDS))
     (entry,) = board.entries
     assert case.find(entry.id[:8], store).record.id == RECORDS[1].id
     assert case.find(RECORDS[2].id[:12], store).record.id == RECORDS[2].id
