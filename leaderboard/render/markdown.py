@@ -39,7 +39,7 @@ def _table(board: Board) -> list[str]:
     table = [titles, rules]
     for place, entry in enumerate(board.entries, start=1):
         name = markdown(columns.label(entry))
-        cells = [c.cell(entry) if c.is_number else markdown(c.cell(entry)) for c in columns.COLUMNS]
+        cells = [markdown(column.cell(entry)) for column in columns.COLUMNS]
         table.append([str(place), f"**{name}**" if entry.status == "record" else name, *cells])
     return _rows(table)
 

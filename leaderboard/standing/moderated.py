@@ -17,7 +17,7 @@ _MAX_FREEDOM = 1e10  # as good as a known variance
 
 
 class Prior(NamedTuple):
-    """What the entries of a track say about the variance of one; no `freedom` says nothing."""
+    """Knowledge of the entries of a track about the variance of one; none without `freedom`."""
 
     freedom: float
     variance: float
