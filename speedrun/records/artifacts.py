@@ -5,10 +5,12 @@ model is checked by `speedrun.training.runs.restore`.
 """
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
@@ -25,12 +27,24 @@ _DTYPES = ("float32", "int64")  # what is trained, what is counted
 
 def read_limited(path: Path, limit: int) -> bytes:
     """The content of a file; ValueError where it is larger than `limit`, or cannot be read."""
+    # Not simply up to the limit: that follows from a number that a record claims.
+    return _start_of(path, _size(path, limit))
+
+
+def _size(path: Path, limit: int) -> int:
     try:
-        # Not simply up to the limit: that follows from a number that a record claims.
-        if (size := path.stat().st_size) > limit:
-            raise ValueError(f"{path}: larger than it may be ({size} bytes, at most {limit})")
+        size = path.stat().st_size
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    if size > limit:
+        raise ValueError(f"{path}: larger than it may be ({size} bytes, at most {limit})")
+    return size
+
+
+def _start_of(path: Path, length: int) -> bytes:
+    try:
         with path.open("rb") as file:
-            return file.read(size)
+            return file.read(length)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
 
@@ -53,9 +67,29 @@ def max_weights_bytes(record: Record) -> int:
 def read_weights(folder: Path, record: Record) -> bytes:
     """The weights beside a record. Raises ValueError as `check_weights` does."""
     path = folder / WEIGHTS
-    raw = read_limited(path, max_weights_bytes(record))
+    size = _size(path, max_weights_bytes(record))
+    _check_header(path, size)
+    raw = _start_of(path, size)
     check_weights(raw, record, str(path))
     return raw
+
+
+def _check_header(path: Path, size: int) -> None:
+    """Raise ValueError where a file is not of the size that its header says, or fills the memory.
+
+    Before it is read: a file of holes costs its maker nothing, whatever its size.
+    """
+    length = int.from_bytes(_start_of(path, 8), "little")
+    try:
+        header = json.loads(_start_of(path, 8 + length)[8:] if length <= _SPARE_BYTES else b"")
+        parts = [entry for name, entry in header.items() if name != "__metadata__"]
+        is_whole = size == 8 + length + max((p["data_offsets"][1] for p in parts), default=0)
+    except (LookupError, TypeError, AttributeError, RecursionError, ValueError):
+        is_whole = False
+    if not is_whole:
+        raise ValueError(f"{path}: not a whole safetensors file (its header is not of its size)")
+    if size > (free := psutil.virtual_memory().available):
+        raise ValueError(f"{path}: has {size} bytes, and {free} bytes of memory are free")
 
 
 def check_weights(raw: bytes, record: Record, where: str) -> None:

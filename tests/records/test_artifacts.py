@@ -108,3 +108,21 @@ def test_weights_that_the_record_does_not_name_are_refused(tmp_path):
     (tmp_path / artifacts.WEIGHTS).write_bytes(WHOLE)
     with pytest.raises(ValueError, match="SHA-256 differs"):
         artifacts.read_weights(tmp_path, RECORD)
+
+
+@pytest.mark.parametrize(
+    "header", [bytes(8), b"\xff" * 8, file({}), file(entry([6])), file(b"[" * 9000), file([6])]
+)
+def test_a_file_of_holes_is_refused_before_it_is_read(tmp_path, header):
+    """The record of a stranger can claim as many parameters as its file is large."""
+    claims = made(changes={"num_params": 1 << 37})
+    with (tmp_path / artifacts.WEIGHTS).open("wb") as holes:
+        holes.write(header)
+        holes.truncate(1 << 40)
+    with pytest.raises(ValueError, match="not of its size"):
+        artifacts.read_weights(tmp_path, claims)
+    (tmp_path / artifacts.WEIGHTS).write_bytes(file(entry([1 << 37], offsets=(0, 1 << 39))))
+    with (tmp_path / artifacts.WEIGHTS).open("r+b") as holes:
+        holes.truncate((tmp_path / artifacts.WEIGHTS).stat().st_size + (1 << 39))
+    with pytest.raises(ValueError, match="bytes of memory are free"):
+        artifacts.read_weights(tmp_path, claims)

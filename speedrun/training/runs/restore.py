@@ -59,6 +59,8 @@ def load_run(folder: Path, backend: str, arch: str | None = None) -> Restored:
         if not (folder / name).is_file():
             raise ValueError(f"{folder}: no {name} there; give the folder of a finished run")
     record = schema.load(folder / "record.json")
+    # Of the size that its config says, before anything is read: a record can claim any.
+    model_of(architecture_of(record, arch, str(folder)), record, str(folder))
     weights = artifacts.read_weights(folder, record)
     tokenizer = artifacts.read_tokenizer(folder, record)
     return restore(record, weights, tokenizer, str(folder), backend=backend, arch=arch)
