@@ -15,7 +15,7 @@ from architectures.ngram.counting import EOT, Counter
 from architectures.ngram.kneser_ney import Floats, Ints, find, shares, smoothed
 from architectures.ngram.packing import FIRST, Packing
 from architectures.ngram.pruning import fitted
-from architectures.ngram.storage import restored, stored
+from architectures.ngram.storage import check, restored, stored
 
 MAX_ENTRIES = 1 << 24  # different windows held while counting, or as many as may be stored
 _TRIAL_SHAPE = (600, 257)
@@ -156,7 +156,12 @@ class Model:
         return {name: array.copy() for name, array in self._arrays.items()}
 
     def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Take these n-grams in place of whatever was counted."""
+        """Take these n-grams in place of whatever was counted; ValueError for impossible ones."""
+        if (num := sum(array.size for array in weights.values())) > self._config.max_params:
+            raise ValueError(
+                f"weights do not fit the model: {num} numbers, at most {self._config.max_params}"
+            )
+        check(weights, self._config.order, self._config.vocab)
         self._set(dict(weights))
         self._counter = Counter(self._packing, self._max_entries)
         self._is_finished = True

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 from architectures.ngram.kneser_ney import Ints, Level
 
 _PAIRS = (("ngrams", "counts"), ("lost", "lost_counts"))
+_MOST_DISCOUNTED = (1, 2, 3)  # a discount takes no more than the count that it is of
+_MAX_TOTAL = 2.0**53  # sums of counts are exact in float64 up to here
 
 
 def num_stored(level: Level) -> int:
@@ -66,6 +68,26 @@ def restored(arrays: Mapping[str, NDArray[Any]], order: int, vocab: int) -> list
     return levels
 
 
+def check(arrays: Mapping[str, NDArray[Any]], order: int, vocab: int) -> None:
+    """Raise ValueError unless arrays are such as `stored` makes, and give distributions.
+
+    With counts above 0 and no more discounted than each, what a context gives to its tokens and
+    to its backoff adds up to 1.
+    """
+    levels = restored(arrays, order, vocab)
+    for k, level in enumerate(levels, start=1):
+        d = level.discounts
+        if arrays and not ((d > 0) & (d <= _MOST_DISCOUNTED)).all():  # NaN is neither
+            raise ValueError(
+                f"weight 'discounts.{k}' holds {', '.join(f'{one:g}' for one in d)}: allowed are"
+                " numbers above 0, up to 1, 2 and 3"
+            )
+    for name, array in stored(levels).items() if arrays else ():
+        found = arrays.get(name, np.empty(0))
+        if found.dtype != array.dtype or not np.array_equal(found, array):
+            raise ValueError(f"weight {name!r} is not as counts are stored: in order, each once")
+
+
 def _by_value(ids: Ints, values: Ints) -> tuple[Ints, Ints]:
     """Ids of positive values, by value; and the distinct values with how many have each."""
     ids, values = ids[values > 0], values[values > 0]
@@ -82,6 +104,8 @@ def _pair(
     is_paired = runs.ndim == 2 and len(runs) == 2 and not (runs < 1).any()
     # Each on its own first: the sum of numbers made for it comes round to a small one.
     is_paired = is_paired and not (runs[1] > ids.size).any()
+    if is_paired and runs[0].astype(np.float64) @ runs[1] > _MAX_TOTAL:
+        raise ValueError(f"weight '{runs_name}.{k}' holds counts that no text is long enough for")
     if not is_paired or ids.shape != (runs[1].sum(),):
         raise ValueError(
             f"weight '{name}.{k}' has shape {ids.shape}, which '{runs_name}.{k}' of shape"

@@ -14,14 +14,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.backends import common
+from speedrun.backends import common, contract
 from speedrun.backends.reader import TextReader
 from speedrun.config import ModelConfig
 from speedrun.device import Profile
-from speedrun.protocols import EngineSpec, OutOfMemory, Reader, Rows, Weights
+from speedrun.protocols import EngineSpec, OutOfMemory, Reader, Rows, UnfairModelError, Weights
 
 # `finalize` takes 0.4 to 1.4 times as long an entry as on the trial's rows (measured).
 _FINALIZE_MARGIN = 1.6
+_NUM_COMPARED = 16  # rows of a call whose nats are compared with the probabilities of all tokens
+_TOLERANCE = 1e-3  # log-probabilities are float32
 
 
 class NumpyEngine:
@@ -87,8 +89,40 @@ class NumpyEngine:
         prefix_length: int = 0,
         timesteps: NDArray[np.float64] | None = None,
     ) -> NDArray[np.float64]:
-        """Nats [rows, context] of the targets."""
-        return self._model.nll(rows)
+        """Nats [rows, context] of the targets; UnfairModelError where they are the model's word.
+
+        A table gives one token's probability much faster than all of them: the harness's softmax
+        is taken at a few places of each call. The model cannot know which, and is not shown there
+        what follows.
+        """
+        nats = self._model.nll(rows)
+        contract.expect("nll", nats, (len(rows), rows.shape[1] - 1), "rows x context")
+        self._compare_some(rows, nats)
+        return nats
+
+    def _compare_some(self, rows: Rows, nats: NDArray[np.float64]) -> None:
+        rng = np.random.default_rng()  # of the system's entropy
+        end = int(rng.integers(1, rows.shape[1]))
+        some = rng.permutation(len(rows))[:_NUM_COMPARED]
+        seen = rows[some, max(0, end - self._model.max_history) : end]
+        log_probs = self._model.log_probs(seen)
+        contract.expect(
+            "log_probs", log_probs, (*seen.shape, self._config.vocab), "rows x length x vocabulary"
+        )
+        log_probs = log_probs[:, -1].astype(np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):
+            sums = np.exp(log_probs).sum(axis=-1)
+            off = np.abs(log_probs[np.arange(len(some)), rows[some, end]] + nats[some, end - 1])
+        if not np.all(np.abs(sums - 1) <= _TOLERANCE):
+            raise UnfairModelError(
+                f"not normalised: after {seen.shape[1]} tokens the model's probabilities add up to"
+                f" {sums[np.abs(sums - 1).argmax()]:.6g}"
+            )
+        if not np.all((off <= _TOLERANCE) | (nats[some, end - 1] == np.inf)):
+            raise UnfairModelError(
+                f"not normalised: scores differ from the model's own probabilities after"
+                f" {seen.shape[1]} tokens by {off.max():.2g} nats"
+            )
 
     def logits(
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
