@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from speedrun.training.runs.run_dir import RunDirectory, run_name
 from speedrun.training.signals import StopFlag
 from speedrun.training.trainer import Training, TrainingJob
 from speedrun.training.validation import Validation, Without, rows_of
+
+# Of ln(vocabulary), the loss of guessing: how often each token occurs is known below it.
+_UNTRAINED_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -128,6 +132,7 @@ def train(built: Built, context: Context) -> Trained:
             on_tick=lambda tick: (context.stop.arm(), context.log(tick), callbacks.tick(tick)),
             stop_requested=context.stop.take,
             advice=divergence.advice(run, architecture),
+            least_first_nats=_least_first_nats(built),
             validation=validation,
             notice=callbacks.notice,
             events=context.events,
@@ -180,6 +185,12 @@ def _stream(built: Built, group: ProcessGroup) -> TokenStream | None:
     if not built.engine.metadata().get("compiled") and group.size == 1:
         stream.rounds = prepared.entry.architecture.EPOCHS
     return stream
+
+
+def _least_first_nats(built: Built) -> float:
+    """Loss of exact models below which the first steps show that weights come trained."""
+    is_exact = built.prepared.entry.architecture.LIKELIHOOD == "exact"
+    return _UNTRAINED_SHARE * math.log(built.prepared.run.model.vocab) if is_exact else 0.0
 
 
 def _validation(built: Built, context: Context) -> Validation | None:

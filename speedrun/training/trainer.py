@@ -11,7 +11,7 @@ import numpy as np
 from speedrun.backends import common
 from speedrun.config import Run
 from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import Engine, OutOfMemory, Rows
+from speedrun.protocols import Engine, OutOfMemory, Rows, UnfairModelError
 from speedrun.records.sections import Event, EventKind
 from speedrun.records.strict_json import plain
 from speedrun.training import divergence
@@ -25,6 +25,7 @@ SYNC_EVERY_S = 0.2
 # A step may take this much longer than the longest of the recent ones and must still fit.
 MARGIN = 1.05
 _NUM_RECENT = 8
+_NUM_FIRST_STEPS = 2  # at most so many are taken before their loss is read
 CURVE_POINTS = 200
 
 Status = Literal["complete", "interrupted", "diverged"]
@@ -84,6 +85,7 @@ class TrainingJob:
     group: ProcessGroup = field(default_factory=ProcessGroup)
     max_epochs: int | None = None  # training is complete after so many passes over the documents
     advice: str = ""  # what to change where training diverges
+    least_first_nats: float = 0.0  # loss of the first steps below which weights were trained before
     validation: Validation | None = None  # of `--keep best`; of one process only
     on_start: Callable[[], object] = lambda: None  # of the clock
     on_tick: Callable[[Tick], object] = lambda tick: None
@@ -247,6 +249,12 @@ class _Trainer:
 
     def _report(self, loss: float, lr_scale: float) -> None:
         training, share, spent_s = self._training, self._clock.share(), self._clock.spent_s()
+        least = self._job.least_first_nats
+        if training.num_steps <= _NUM_FIRST_STEPS and loss < least:
+            raise UnfairModelError(
+                f"initial weights are trained: the first loss is {loss:.3f} nats a token, and an"
+                f" untrained model's is about ln {self._job.run.model.vocab} (allowed {least:.3f})"
+            )
         training.loss_curve.append((share, loss))
         tick = Tick(
             share=share,
