@@ -158,9 +158,7 @@ def train(built: Built, context: Context) -> Trained:
     if repeated is not None and training.status != "diverged":
         training.note(1.0, "overfitting", repeated)
         callbacks.notice(f"{repeated}.")
-    facts = built.engine.metadata() | group.metadata()
-    if validation is not None:
-        facts |= validation.facts()
+    facts = built.engine.metadata() | group.metadata() | (validation.facts() if validation else {})
     return Trained(
         built=built,
         training=training,

@@ -25,7 +25,6 @@ SYNC_EVERY_S = 0.2
 # A step may take this much longer than the longest of the recent ones and must still fit.
 MARGIN = 1.05
 _NUM_RECENT = 8
-_NUM_FIRST_STEPS = 2  # at most so many are taken before their loss is read
 CURVE_POINTS = 200
 
 Status = Literal["complete", "interrupted", "diverged"]
@@ -85,7 +84,7 @@ class TrainingJob:
     group: ProcessGroup = field(default_factory=ProcessGroup)
     max_epochs: int | None = None  # training is complete after so many passes over the documents
     advice: str = ""  # what to change where training diverges
-    least_first_nats: float = 0.0  # loss of the first steps below which weights were trained before
+    least_first_nats: float = 0.0  # a first loss below it is of weights that come trained
     validation: Validation | None = None  # of `--keep best`; of one process only
     on_start: Callable[[], object] = lambda: None  # of the clock
     on_tick: Callable[[Tick], object] = lambda tick: None
@@ -250,7 +249,7 @@ class _Trainer:
     def _report(self, loss: float, lr_scale: float) -> None:
         training, share, spent_s = self._training, self._clock.share(), self._clock.spent_s()
         least = self._job.least_first_nats
-        if training.num_steps <= _NUM_FIRST_STEPS and loss < least:
+        if not training.loss_curve and loss < least:
             raise UnfairModelError(
                 f"initial weights are trained: the first loss is {loss:.3f} nats a token, and an"
                 f" untrained model's is about ln {self._job.run.model.vocab} (allowed {least:.3f})"

@@ -148,6 +148,13 @@ def test_a_score_that_is_no_number_ends_as_diverged(counted, monkeypatch):
     assert "held-out scores are not finite" in record.train.events[-1].what
 
 
+def test_weights_that_come_trained_are_refused_before_the_budget_is_spent(counted, monkeypatch):
+    monkeypatch.setattr(NumpyEngine, "train_loss", lambda self: 3.0)
+    with pytest.raises(UnfairModelError, match=r"initial weights are trained: the first loss is 3"):
+        race(counted, Silent(), StopFlag(()))
+    assert not list(counted.out.glob("[!.]*"))
+
+
 @pytest.mark.slow
 def test_a_record_is_run_again_with_its_own_settings(counted, tmp_path):
     first = race(counted, Silent(), StopFlag(()))

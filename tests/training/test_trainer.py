@@ -5,7 +5,7 @@ import math
 import pytest
 from helpers.fakes import CONTEXT, ROWS, FakeEngine, FakeStream, run_of
 
-from speedrun.protocols import OutOfMemory
+from speedrun.protocols import OutOfMemory, UnfairModelError
 from speedrun.records.sections import Event
 from speedrun.training.clock import BudgetClock
 from speedrun.training.trainer import TrainingJob, thinned, train
@@ -54,6 +54,20 @@ def test_budget_is_used_and_never_overshot(trained, fake_time, step_s):
     trained(FakeEngine(fake_time, step_s), clock=clock)
     assert clock.overshoot_s == 0.0
     assert clock.spent_s() > budget_s - 2.2 * step_s
+
+
+@pytest.mark.parametrize(("first", "is_refused"), [(2.1, False), (2.0, True), (math.nan, False)])
+def test_weights_that_come_trained_are_refused_at_the_first_loss(
+    trained, fake_time, first, is_refused
+):
+    engine = FakeEngine(fake_time, step_s=0.3)
+    engine.losses = [2.8, first]  # of the warm-up; of the first steps
+    if not is_refused:
+        trained(engine, least_first_nats=0.75 * math.log(16))  # later losses are 1
+        return
+    with pytest.raises(UnfairModelError, match=r"initial .* trained: .* 2\.000 .* ln 16"):
+        trained(engine, least_first_nats=0.75 * math.log(16))
+    assert engine.num_steps <= 2
 
 
 def test_overshoot_stays_small_when_steps_slow_down(trained, clock, fake_time):
