@@ -24,12 +24,12 @@ import numpy as np
 SIGNIFICANCE = 0.01  # rate of false verdicts in each direction
 MIN_PAIRS = 3  # to run a duel
 FIRST_LOOK = 5  # pairs
-MAX_PAIRS = 50
+MAX_PAIRS = 30
 FUTILE = 0.05  # a duel ends where a verdict at its end is less likely than this
 
 _SPENDING_POWER = 3
-_NUM_BINS = 400
-_LOWEST_Z = -8.0
+_NUM_BINS = 200
+_LOWEST_Z = -4.0  # below it nobody gets above a limit in one pair
 
 
 @cache

@@ -54,6 +54,7 @@ class LawsFile(BaseModel):
     track: Track
     arch: str
     recipe: str
+    recipe_digest: str | None = None  # of what the recipe said then; laws of before have none
     unit: str = UNIT
     laws: FittedLaws
     num_runs: int
@@ -82,6 +83,24 @@ def load(path: Path) -> LawsFile:
     if not _has_optimum(found.laws.loss):
         raise ValueError(f"{path}: these constants have no optimum; sweep more sizes and fit again")
     return found
+
+
+def misfit(laws: LawsFile, architecture: Architecture, settings: Iterable[str] = ()) -> str:
+    """A line if laws are not of an architecture's recipe as it is now; else nothing."""
+    name = architecture.NAME
+    if laws.arch != name:
+        return f"the law is of {sanitize(laws.arch)}, not of {name}: loss and sizes may be off"
+    try:
+        now = recipe_digest(architecture, laws.recipe, settings)
+    except (ValueError, LookupError):  # there is no such recipe any more
+        now = None
+    if laws.recipe_digest is not None and laws.recipe_digest == now:
+        return ""
+    of = f"digest {laws.recipe_digest[:12]}…" if laws.recipe_digest else "digest unknown"
+    return (
+        f"the law of {name} was fitted on another recipe ({of}): sizes may be off;"
+        f" `python run.py sweep --arch {name}` fits a new one"
+    )
 
 
 def _has_optimum(law: LossLaw) -> bool:

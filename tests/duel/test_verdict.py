@@ -62,7 +62,7 @@ def test_one_pair_says_nothing():
         ([], 5, "fixed", "one finite number per pair"),
         ([0.1, math.nan], 5, "fixed", "one finite number per pair"),
         ([0.1], MIN_PAIRS - 1, "fixed", "a duel has at least 3"),
-        ([0.1], 1000, "early", "to 50"),
+        ([0.1], 1000, "early", "to 30"),
         ([0.1], 5, "late", '"fixed" or "early"'),
     ],
 )

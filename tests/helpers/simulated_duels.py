@@ -19,8 +19,8 @@ RECORDS = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
 QUIET = ((0.7040, 0.7044), (0.6908, 0.6944, 0.6904), (0.6902, 0.6925, 0.6904))
 QUIET_SPEED = 0.006  # standard deviation of ln(speed) of those races
 DRIFT = 0.07  # change of ln(speed) per race while a host sped up by a third (docs/log.md)
-GATE = 0.05  # share of the machine taken by others, above which a pair is raced again
-STEPS = 6  # of a race, between which a neighbour comes or goes
+GATE = 0.1  # share of two cores taken by others, above which a pair is raced again
+STEPS = 12  # of a race, between which a neighbour comes or goes
 
 Rng = np.random.Generator
 Host = Callable[[Rng, int, int], np.ndarray]  # duels, races -> ln(speed), [duels, races]
