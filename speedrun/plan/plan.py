@@ -11,6 +11,7 @@ from speedrun.plan.compute import Work
 from speedrun.plan.hardware import Hardware
 from speedrun.plan.report import NO_GO, Figure, Plan, plain
 from speedrun.plan.request import Options, PlanRequest
+from speedrun.scaling_laws import laws_file
 from speedrun.system import hardware as machine
 from speedrun.text import count
 
@@ -115,9 +116,12 @@ def _notes(request: PlanRequest) -> list[str]:
             f"Memory is computed for {_OPTIMIZERS[request.optimizer]}; the default recipe uses"
             f" {_OPTIMIZERS[trains_with]} (pass --optimizer {trains_with})."
         )
-    if request.law is not None:
+    if request.law is not None and request.options.law is not None:
         device, fitted = registry.device("auto"), request.law.hardware_class
         here = machine.hardware_class(machine.machine(), device.name, device.accelerator)
         if fitted != here:
             found.append(f"Warning: the law was fitted on {fitted}; this machine is {here}.")
+        settings = laws_file.settings_beside(request.options.law)
+        if warning := laws_file.misfit(request.law, request.architecture, settings):
+            found.append(f"Warning: {warning}.")
     return found

@@ -41,6 +41,7 @@ def resolve_auto(request: RunRequest, notice: Notice) -> RunRequest:
     """The request with every `auto` replaced; each choice is announced in one line."""
     if AUTO not in (request.arch, request.params):
         return request
+    notice = _once(notice)
     source = open.open_source(request.data, lambda text: None)
     fingerprint = data_id(source.train_fingerprint)
     if request.arch == AUTO:
@@ -50,15 +51,29 @@ def resolve_auto(request: RunRequest, notice: Notice) -> RunRequest:
     return request
 
 
+def _once(notice: Notice) -> Notice:
+    """A notice that says nothing twice: both choices may rest on one law."""
+    told = set()
+
+    def tell(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            notice(text)
+
+    return tell
+
+
 def _arch(request: RunRequest, fingerprint: str, notice: Notice) -> str:
     """The architecture whose law predicts the least for this budget; exact scores only."""
     predicted: dict[str, float] = {}
+    warnings = []
     for name in loader.architecture_names():
         architecture = loader.architecture(name)
         if architecture.LIKELIHOOD == "exact":
             with contextlib.suppress(ValueError):  # not written for this backend
                 if (known := _best_laws(request, architecture, fingerprint)) is not None:
                     predicted[name] = known[-1]
+                    warnings.append(laws_file.misfit(known[1], architecture, request.settings))
     if len(predicted) < 2:
         known_laws = f"found one, of {next(iter(predicted))}" if predicted else "found none"
         notice(
@@ -70,6 +85,8 @@ def _arch(request: RunRequest, fingerprint: str, notice: Notice) -> str:
     best = min(predicted, key=lambda name: predicted[name])
     losses = ", ".join(f"{name} {loss:.4f}" for name, loss in sorted(predicted.items()))
     notice(f"--arch auto: {best} (bits per byte predicted for this budget: {losses}).")
+    for warning in filter(None, warnings):
+        notice(f"Warning: {warning}.")
     return best
 
 
@@ -84,6 +101,8 @@ def _params(request: RunRequest, fingerprint: str, notice: Notice) -> int:
             f"--params auto: {format_size(size)}, time-optimal at {minutes} by the law of"
             f" {laws.num_runs} runs in {path}{other}; it predicts {loss:.4f} bits per byte."
         )
+        if warning := laws_file.misfit(laws, architecture, request.settings):
+            notice(f"Warning: {warning}.")
         return _buildable(architecture, request, size)
     if architecture.EPOCHS is not None:
         raise ValueError(

@@ -7,16 +7,19 @@ import contextlib
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from speedrun.protocols import Architecture
+from speedrun.records.sanitize import sanitize
 from speedrun.records.strict_json import first_error, strict_json
 from speedrun.scaling_laws.law import LossLaw, Optimum, SpeedLaw
 from speedrun.system.files import write_atomic
 from speedrun.system.paths import cache_dir
+from speedrun.training.recipe_digest import recipe_digest
 
 LAWS = "laws.json"
 MANIFEST = "sweep.json"
@@ -121,6 +124,15 @@ def shared_settings(sweep_dir: Path) -> Mapping[str, Any] | None:
     """
     path = sweep_dir / MANIFEST
     return read_manifest(path)["shared"] if path.exists() else None
+
+
+def settings_beside(path: Path) -> list[str]:
+    """The `--set` options of the sweep that a laws.json lies in; none where nothing tells."""
+    with contextlib.suppress(ValueError):
+        found = (shared_settings(path.parent) or {}).get("--set")
+        if isinstance(found, list):
+            return [str(one) for one in found]
+    return []
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from speedrun.scaling_laws.law import Array, Laws, LossLaw, Optimum, Points
 from speedrun.scaling_laws.laws_file import FittedLaws, LawsFile
 from speedrun.sweep import sweep_dir
 from speedrun.sweep.sweep_dir import Failure, shortened
+from speedrun.training import recipe_digest
 
 PREDICTED_MINUTES = (2.0, 5.0, 10.0, 30.0)
 
@@ -72,6 +73,7 @@ class ArchResults:
     arch: str
     runs: tuple[Summary, ...]
     held_out: tuple[Summary, ...]
+    recipe_digest: str | None = None  # None where old records do not tell, or differ
 
     @property
     def recipe(self) -> str:
@@ -134,6 +136,7 @@ class ArchResults:
             track=track,
             arch=self.arch,
             recipe=self.recipe,
+            recipe_digest=self.recipe_digest,
             laws=FittedLaws(loss=laws.loss, speed=laws.speed, optimum=self.optima),
             num_runs=len(self.runs),
             created_from=sorted(run.id for run in self.runs),
@@ -180,7 +183,9 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
             if run.arch == arch:
                 parts[run.budget_s / 60 in held_out_minutes].append(run)
         if parts[False]:
-            archs.append(ArchResults(arch, tuple(parts[False]), tuple(parts[True])))
+            digests = {recipe_digest.of_record(record) for record in its} - {None}
+            digest = digests.pop() if len(digests) == 1 else None
+            archs.append(ArchResults(arch, tuple(parts[False]), tuple(parts[True]), digest))
     failures = tuple(sweep_dir.failures(folder).values())
     if not archs:
         reasons = [*left_out, *(f"failed: {sanitize(one.error)}" for one in failures)]

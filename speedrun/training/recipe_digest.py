@@ -10,6 +10,8 @@ from pydantic_core import to_jsonable_python
 
 from speedrun.config import Data, Run
 from speedrun.protocols import Architecture
+from speedrun.records.schema import Record
+from speedrun.text import format_size
 from speedrun.training import request
 from speedrun.training.request import CheckedRequest, RunRequest
 
@@ -42,6 +44,20 @@ def of_request(checked: CheckedRequest) -> str:
         model = {**checked.of_recipe, **checked.chosen}
         of_run = {"recipe": asdict(checked.recipe), "data": asdict(data)}
         return _sha256({"arch": checked.architecture.NAME, "model": model, **of_run})
+
+
+def of_record(record: Record) -> str | None:
+    """The digest of a record's recipe; of one before schema 4 only at the digest's own size."""
+    if record.source is not None:
+        return record.source.recipe
+    content, data = record.config, Data()
+    if (
+        format_size(record.num_params) != _SIZE
+        or content.get("data", {}).get("vocab") != data.vocab
+    ):
+        return None
+    same = {"data": {**content["data"], "eval_docs": data.eval_docs}}
+    return _sha256({key: one for key, one in (content | same).items() if key not in _LEFT_OUT})
 
 
 def _plain(run: Run) -> dict[str, Any]:

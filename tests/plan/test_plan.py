@@ -137,10 +137,11 @@ def test_a_law_of_our_own_is_used_and_one_of_other_hardware_is_named(tmp_path, m
     assert "/N^0.4 +" in found.as_dict()["formulas"]["go_small.loss_nats"]
     law = LossLaw(E=1.0, A=100.0, B=200.0, alpha=0.4, beta=0.3)
     assert found.value("go_small", "extra_compute_0.5") == law.extra_compute(0.5)
-    (warning,) = [note for note in found.notes if "fitted on" in note]
+    (warning,) = [note for note in found.notes if "machine is" in note]
     assert "fitted on apple-m9; this machine is apple-m1" in warning
+    assert any("fitted on another recipe (digest 5d3c2e02" in note for note in found.notes)
     found = plan(law=law_file(tmp_path, hardware_class="apple-m1"))
-    assert not [note for note in found.notes if "fitted on" in note]
+    assert not [note for note in found.notes if "machine is" in note]
 
 
 @pytest.mark.parametrize(

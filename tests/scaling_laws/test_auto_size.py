@@ -11,14 +11,19 @@ from rich.console import Console
 from speedrun.cli import app
 from speedrun.cli import race as commands
 from speedrun.config import Data
+from speedrun.models import loader
 from speedrun.scaling_laws import auto_size, fit, law, laws_file
 from speedrun.sweep import report as sweep_report
 from speedrun.sweep import sweep_dir
 from speedrun.sweep.results import read
 from speedrun.system import hardware
 from speedrun.text import parse_size
+from speedrun.training.recipe_digest import recipe_digest
 from speedrun.training.request import RunRequest
 
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = "speedrun/scaling_laws/laws/laws-transformer-cpu-x86_64-2c-avx512.json"
+SOURCE = {"digest": "a" * 64, "architecture": "a" * 64, "recipe": "b" * 64, "is_outside": False}
 CLASS = hardware.hardware_class(hardware.machine(), "cpu")
 
 
@@ -77,6 +82,41 @@ def test_a_law_of_another_machine_class_or_recipe_does_not_count(asked, changes,
         auto_size, "_probe", lambda *_: law.SpeedLaw(fixed=1e-5, scale=2e-11, power=1)
     )
     assert "is a guess" in chosen(asked)[1]
+
+
+@pytest.mark.parametrize(
+    ("digest", "warning"),
+    [
+        ("now", ""),
+        ("0" * 64, "was fitted on another recipe (digest 000000000000…): sizes may be off"),
+        (None, "was fitted on another recipe (digest unknown)"),
+    ],
+)
+def test_a_law_of_a_recipe_that_has_changed_is_announced(asked, digest, warning):
+    folder = sweep(asked.out / "mine")
+    content = json.loads((folder / "laws.json").read_text())
+    now = recipe_digest(loader.architecture("transformer"), "default")
+    content["recipe_digest"] = now if digest == "now" else digest
+    (folder / "laws.json").write_text(json.dumps(content))
+    told: list[str] = []
+    auto_size.resolve_auto(asked, told.append)
+    assert len(told) == (2 if warning else 1) and warning in told[-1]
+
+
+def test_laws_name_the_recipe_of_their_records(asked):
+    folder = sweep(asked.out / "mine", source=SOURCE)
+    assert laws_file.load(folder / "laws.json").recipe_digest == SOURCE["recipe"]
+    changed = SOURCE | {"recipe": "c" * 64}
+    fill(folder, sizes=[300_000], seeds=1, hardware__class=CLASS, source=changed)
+    assert read(folder).archs[0].recipe_digest is None
+
+
+@pytest.mark.parametrize("name", ["docs/sweep/laws.json", SHIPPED])
+def test_the_recorded_laws_name_the_recipe_of_their_day(name):
+    laws = laws_file.load(ROOT / name)
+    assert laws.recipe_digest == read(ROOT / "docs" / "sweep", [5]).archs[0].recipe_digest
+    assert "digest 5d3c2e02c744" in laws_file.misfit(laws, loader.architecture("transformer"))
+    assert "is of transformer, not of lstm" in laws_file.misfit(laws, loader.architecture("lstm"))
 
 
 def test_a_law_of_other_settings_does_not_count(asked):
