@@ -32,13 +32,13 @@ def unfit_because(record: Record) -> str | None:
     if (host := record.host) is None:
         return None
     before, after = host.matmul_before, host.matmul_after
-    if not before or not after:
+    if before is None or after is None or min(before, after) <= 0:
         return "the rate of its device was not measured"
     if min(before, after) < MIN_RATE_SHARE * max(before, after):
         return f"its device went from {before:,.0f} to {after:,.0f} GFLOP/s during training"
-    lost = [("the hypervisor", host.stolen_share or 0.0)]
+    lost = [("the hypervisor", max(0.0, host.stolen_share or 0.0))]
     if record.hardware.accelerator is None:  # where it does the work, cores matter little
-        lost.append(("other processes", host.others_share or 0.0))
+        lost.append(("other processes", max(0.0, host.others_share or 0.0)))
     limit = max(MAX_LOST_SHARE, MAX_LOST_CORES / max(1, record.hardware.cores))
     if sum(share for _, share in lost) > limit:
         shares = " and ".join(f"{share:.0%} by {who}" for who, share in lost if share >= 0.005)

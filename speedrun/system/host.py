@@ -111,4 +111,4 @@ def _shares(start: _Times | None, end: _Times | None) -> tuple[float | None, flo
 
 
 def _share(part_s: float, whole_s: float) -> float:
-    return round(max(0.0, part_s / whole_s), 4)
+    return round(min(1.0, max(0.0, part_s / whole_s)), 4)

@@ -48,6 +48,26 @@ def test_what_no_score_depends_on_changes_nothing(digest, tmp_path):
     assert digest() == before
 
 
+def test_the_folder_has_a_digest_of_its_own(digest, tmp_path):
+    def folder() -> str:
+        return code.folder_digest(loader.architecture(str(tmp_path / "mine")))
+
+    before, whole = folder(), digest()
+    edit(tmp_path / "speedrun" / "training" / "trainer.py")
+    assert (folder(), digest() == whole) == (before, False)
+    edit(tmp_path / "mine" / "torch_model.py")
+    assert folder() != before
+
+
+def test_a_folder_elsewhere_is_outside_whatever_its_name(tmp_path):
+    own = loader.architecture("ngram")
+    shutil.copytree(own.folder, tmp_path / "ngram", ignore=shutil.ignore_patterns("__pycache__"))
+    copy = loader.architecture(str(tmp_path / "ngram"))
+    assert copy.NAME == own.NAME and code.folder_digest(copy) == code.folder_digest(own)
+    assert (code.is_outside(own), code.is_outside(copy)) == (False, True)
+    assert not code.is_outside(loader.architecture(str(own.folder)))  # given as a path
+
+
 def test_architectures_have_digests_of_their_own():
     digests = {code.code_digest(loader.architecture(n)) for n in loader.architecture_names()}
     assert len(digests) == len(loader.architecture_names())

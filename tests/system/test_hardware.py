@@ -20,6 +20,12 @@ APPLE = {"cpu": "Apple M3 Max", "arch": "arm64"}
         ("Linux", {"features": ("amx", "avx512")}, ("cpu",), "cpu-x86_64-2c-amx"),
         ("Linux", {"features": ("avx512", "avx2")}, ("cpu",), "cpu-x86_64-2c-avx512"),
         ("Linux", {}, ("cpu",), "cpu-x86_64-2c"),
+        ("Linux", {"cpu_quota": 1.5, "memory_limit": 4 << 30}, ("cpu",), "cpu-x86_64-2c-q1.5-m4g"),
+        ("Linux", {"cpu_quota": 0.25, "cores": 1}, ("cpu",), "cpu-x86_64-1c-q0.25"),
+        ("Linux", {"cpu_quota": 2.0, "physical_cores": 8}, ("cpu",), "cpu-x86_64-2c"),
+        ("Linux", {"memory_limit": 1 << 20}, ("cpu",), "cpu-x86_64-2c-m1g"),
+        ("Linux", {"arch": "aarch64", "features": ("neon",)}, ("cpu",), "cpu-aarch64-2c-neon"),
+        ("Linux", {"memory_limit": 4 << 30}, ("cuda", "NVIDIA H200"), "cuda-h200"),
         ("Linux", {}, ("cuda", "NVIDIA H200"), "cuda-h200"),
         ("Linux", {}, ("cuda", "NVIDIA H200", 8), "cuda-h200-x8"),
         ("Linux", {}, ("cuda", "NVIDIA A100-SXM4-80GB"), "cuda-a100"),
@@ -31,6 +37,56 @@ APPLE = {"cpu": "Apple M3 Max", "arch": "arm64"}
 def test_machines_are_named_by_their_parts(system, facts, device, name, monkeypatch):
     monkeypatch.setattr("platform.system", lambda: system)
     assert hardware_class(Machine(**{**PLAIN, **facts}), *device) == name
+
+
+@pytest.mark.parametrize(
+    ("arch", "flags", "features"),
+    [
+        ("AMD64", "sse2 avx2", ["avx2"]),
+        ("x86_64", "avx2 avx512f avx512_vnni", ["avx512", "avx2"]),
+        ("x86_64", "avx2 avx512f avx512_bf16", ["avx512_bf16", "avx512", "avx2"]),
+        (
+            *("x86_64", "avx2 avx512f avx512_bf16 amx_tile amx_int8"),
+            ["amx", "avx512_bf16", "avx512", "avx2"],
+        ),
+        ("x86_64", "sse4_2", []),
+        ("aarch64", "fp asimd", ["neon"]),
+        ("aarch64", "fp asimd sve", ["sve", "neon"]),
+        ("aarch64", "fp asimd sve sve2 svebf16", ["sve2", "sve", "neon"]),
+        ("arm64", "", ["neon"]),  # macOS lists none
+    ],
+)
+def test_generations_are_told_by_their_instructions(arch, flags, features, monkeypatch):
+    monkeypatch.setattr(hardware, "_cpu_info", lambda: {"flags": flags.split()})
+    monkeypatch.setattr("platform.machine", lambda: arch)
+    assert list(hardware.machine().features) == features
+
+
+@pytest.mark.parametrize(
+    ("allowed", "siblings", "cores"),
+    [
+        ([0, 1], {0: "0-1", 1: "0-1"}, 1),  # two threads of one core
+        ([0, 1], {0: "0,2", 1: "1,3"}, 2),
+        ([0, 1, 2, 3], {0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"}, 2),
+        ([0, 2], {0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"}, 1),  # confined to one core's threads
+        ([1], {0: "0", 1: "1"}, 1),
+        ([0, 1, 2], {}, 2),  # not told: as many as the whole machine has, at most
+    ],
+)
+def test_two_threads_of_a_core_are_one_core(allowed, siblings, cores, tmp_path, monkeypatch):
+    for cpu, text in siblings.items():
+        folder = tmp_path / f"cpu{cpu}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(f"{text}\n")
+    monkeypatch.setattr(hardware, "TOPOLOGY", tmp_path)
+    monkeypatch.setattr(hardware, "allowed_cpus", lambda: allowed)
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: 4 if logical else 2)
+    monkeypatch.setattr(cgroup, "cpu_quota", lambda: None)
+    assert hardware.machine().physical_cores == hardware.usable_cores() == cores
+    for quota, usable in ((0.5, 1), (cores - 0.5, cores), (cores + 1.0, cores)):
+        monkeypatch.setattr(cgroup, "cpu_quota", lambda quota=quota: quota)
+        assert hardware.usable_cores() == usable
+        assert hardware.machine().cpu_quota == (quota if quota < cores else None)
 
 
 def test_this_machine_has_a_name():
@@ -123,8 +179,9 @@ def test_a_limited_machine_is_as_small_as_its_limits(tmp_path, monkeypatch):
         f"limited to 1.5 of 4 cores and 0.5 of {total} GiB of memory by the quota of a control"
         " group"
     )
+    assert (here.physical_cores, here.cpu_quota, here.memory_limit) == (4, 1.5, GIB // 2)
     monkeypatch.setattr("platform.system", lambda: "Linux")
-    assert "-2c" in hardware_class(here, "cpu")
+    assert "-2c" in (name := hardware_class(here, "cpu")) and name.endswith("-q1.5-m1g")
 
 
 def test_a_machine_without_control_groups_is_whole(tmp_path, monkeypatch):
