@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 
+from speedrun.records import sections
 from speedrun.records.sanitize import brief
 from speedrun.records.schema import Record
 from speedrun.records.sections import CLOCK_TITLES, OFF_CLOCK
@@ -11,11 +12,12 @@ from speedrun.system import hardware
 
 _DAY_S = 86_400.0  # longer is no account of a race of at most a day
 _THREADS_PER_CORE = 8  # of the processors with most
-_PROCESSOR = re.compile(r"cpu-[a-z0-9_]+-(\d{1,6})c(-[a-z0-9_-]+)?")
+_PROCESSOR = re.compile(r"cpu-([a-z0-9_]+)-(\d{1,6})c(-[a-z0-9_.-]+)?")
 _BYTES_PER_PARAM = 4
 _MIN_MEMORY, _MAX_MEMORY = 64 << 20, 1 << 47
 _MAX_CORES = 1 << 16
 _MAX_GFLOPS_PER_CORE = 10_000.0  # AMX in bf16 reaches 6,000
+_FACTS = ("cpu", "cores", "memory_bytes", "physical_cores", "cpu_quota", "memory_limit")
 _NO_MACHINE = hardware.Machine(cpu="", arch="", cores=1, memory_bytes=0, features=())
 
 
@@ -27,6 +29,8 @@ def problems(record: Record) -> Iterator[str]:
         yield f"a machine of {machine.cores} cores raced"
     elif isinstance(threads, int) and threads > _THREADS_PER_CORE * machine.cores:
         yield f"{threads} threads on {machine.cores} cores are more than any processor runs"
+    if record.schema_version >= 4 and machine.cores != (cores := _usable(machine)):
+        yield f"a machine of {machine.cores} cores raced, but those it could use are {cores}"
     if not _MIN_MEMORY <= machine.memory_bytes <= _MAX_MEMORY:
         yield f"a machine with {machine.memory_bytes} bytes of memory raced"
     elif machine.accelerator is None and record.train.peak_bytes > machine.memory_bytes:
@@ -63,10 +67,25 @@ def _class(record: Record) -> Iterator[str]:
     elif (found := _PROCESSOR.fullmatch(stem)) is not None:
         if machine.accelerator is not None:
             yield f"{shown}, but it was trained on {_device(record)}"
-        elif int(found[1]) != machine.cores:
+        elif int(found[2]) != machine.cores:
             yield f"{shown}, but the machine has {machine.cores} cores"
+        elif record.schema_version >= 4 and stem != (expected := _expected(found[1], machine)):
+            yield f"{shown}, but cores, quota, memory and features make {brief(expected)}"
     elif stem != re.sub(r"[^a-z0-9_]+", "-", machine.cpu.lower()).strip("-"):
         yield f"{shown}, but its processor is {brief(machine.cpu)}"
+
+
+def _usable(machine: sections.Hardware) -> int:
+    """Cores that quota and affinity leave."""
+    quota = machine.cpu_quota
+    return machine.physical_cores if quota is None else max(1, math.ceil(quota))
+
+
+def _expected(arch: str, machine: sections.Hardware) -> str:
+    """The class that follows from the facts of a processor."""
+    facts = {name: getattr(machine, name) for name in _FACTS}
+    features = tuple(machine.features)
+    return hardware.processor_class(hardware.Machine(arch=arch, features=features, **facts))
 
 
 def _device(record: Record) -> str:

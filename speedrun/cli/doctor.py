@@ -17,7 +17,10 @@ from speedrun.cli.options import Json
 from speedrun.data.hub import client
 from speedrun.device import Device
 from speedrun.models import loader
+from speedrun.records import host, sections
 from speedrun.system import git, hardware, paths
+from speedrun.system.host import HostMonitor
+from speedrun.text import counted
 from speedrun.ui import live
 
 
@@ -41,6 +44,8 @@ def examine() -> dict[str, Any]:
     """Findings as plain values: rates in GFLOP/s, sizes in bytes."""
     machine = hardware.machine()
     chosen = registry.device("auto")
+    monitor = HostMonitor(registry.backend(chosen.backend).sustained_gflops(chosen))
+    monitor.start()
     devices = registry.devices()
     # Devices on one accelerator: a race times a few steps on each.
     candidates = [d.name for d in devices if d.available and d.shared and d.shared == chosen.shared]
@@ -49,18 +54,24 @@ def examine() -> dict[str, Any]:
     hub_cache = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface")
     with contextlib.suppress(RuntimeError):  # a user whom the system does not know
         hub_cache = hub_cache.expanduser()
+    rated = [
+        {**dataclasses.asdict(d), "matmul_gflops": _rates(d) if d.available else {}}
+        for d in devices
+    ]
+    found = sections.Host(**dataclasses.asdict(monitor.stop()))
     return {
         "machine": {
             **dataclasses.asdict(machine),
             "class": hardware.hardware_class(machine, chosen.name, chosen.accelerator),
             "load_per_core": hardware.load_per_core(),
         },
+        "host": {
+            **found.content(),
+            "unfit_because": host.judge(found, machine.cores, chosen.accelerator),
+        },
         "auto": chosen.name,
         "auto_among": candidates or [chosen.name],
-        "devices": [
-            {**dataclasses.asdict(d), "matmul_gflops": _rates(d) if d.available else {}}
-            for d in devices
-        ],
+        "devices": rated,
         "versions": {
             name: version
             for backend in registry.backend_names()
@@ -110,10 +121,13 @@ def _cache(path: Path) -> dict[str, Any]:
 def _print(console: Console, findings: dict[str, Any]) -> None:
     machine, load = findings["machine"], findings["machine"]["load_per_core"]
     features = ", ".join(machine["features"]) or "none known"
+    unfit = findings["host"].pop("unfit_because")
+    seen = sections.Host(**findings["host"])
     busy = ": busy; results will be slower and not comparable" if (load or 0.0) > 0.5 else ""
     rows = [
         ("machine", f"{machine['cpu']}, {machine['cores']} cores ({features})"),
-        ("class", machine["class"]),
+        ("class", f"{machine['class']}: {_made_of(machine)}"),
+        ("host", f"{host.describe(seen)}: {unfit or 'fit for a record'}"),
         ("memory", f"{machine['memory_bytes'] / 2**30:.1f} GiB"),
         ("load", "unknown" if load is None else f"{load:.2f} per core{busy}"),
         ("versions", ", ".join(f"{k} {v}" for k, v in findings["versions"].items())),
@@ -135,6 +149,17 @@ def _print(console: Console, findings: dict[str, Any]) -> None:
             rows.append(("missing", f"{device['name']}: {device['detail']}"))
     console.print(live.grid(*rows))
     console.print(_device_table(findings))
+
+
+def _made_of(machine: dict[str, Any]) -> str:
+    """The facts that a hardware class follows from."""
+    parts = [machine["arch"], counted(machine["physical_cores"], "physical core")]
+    if machine["cpu_quota"] is not None:
+        parts.append(f"a quota of {machine['cpu_quota']:.3g} of them")
+    parts += machine["features"][:1]
+    if machine["memory_limit"] is not None:
+        parts.append(f"at most {machine['memory_limit'] / 2**30:.1f} GiB of memory")
+    return ", ".join(parts)
 
 
 def _device_table(findings: dict[str, Any]) -> Table:

@@ -1,7 +1,7 @@
 """Judgement of a run's host and of its time off the clock: what may hold a record."""
 
 from speedrun.records.schema import Record
-from speedrun.records.sections import CLOCK_TITLES
+from speedrun.records.sections import CLOCK_TITLES, Host
 
 # The lower of the rates of matrix products before and after training, as a share of the other.
 # A laptop that grew hot keeps a good half of a cold one's; less means that something else ran.
@@ -29,17 +29,21 @@ def unfit_because(record: Record) -> str | None:
 
     Records before schema 4 do not say.
     """
-    if (host := record.host) is None:
-        return None
+    machine = record.hardware
+    return None if record.host is None else judge(record.host, machine.cores, machine.accelerator)
+
+
+def judge(host: Host, cores: int, accelerator: str | None) -> str | None:
+    """What is wrong with a host of so many usable cores; None for one that is fit."""
     before, after = host.matmul_before, host.matmul_after
     if before is None or after is None or min(before, after) <= 0:
         return "the rate of its device was not measured"
     if min(before, after) < MIN_RATE_SHARE * max(before, after):
-        return f"its device went from {before:,.0f} to {after:,.0f} GFLOP/s during training"
-    lost = [("the hypervisor", max(0.0, host.stolen_share or 0.0))]
-    if record.hardware.accelerator is None:  # where it does the work, cores matter little
-        lost.append(("other processes", max(0.0, host.others_share or 0.0)))
-    limit = max(MAX_LOST_SHARE, MAX_LOST_CORES / max(1, record.hardware.cores))
+        return f"its device went from {_rate(before)} to {_rate(after)} GFLOP/s during training"
+    lost = [("the hypervisor", _share(host.stolen_share))]
+    if accelerator is None:  # where it does the work, cores matter little
+        lost.append(("other processes", _share(host.others_share)))
+    limit = max(MAX_LOST_SHARE, MAX_LOST_CORES / max(1, cores))
     if sum(share for _, share in lost) > limit:
         shares = " and ".join(f"{share:.0%} by {who}" for who, share in lost if share >= 0.005)
         return f"its cores' time was taken: {shares}; at most {limit:.0%} may be"
@@ -54,3 +58,22 @@ def flags(record: Record) -> list[str]:
         for name, limit in MAX_OFF_CLOCK_S.items()
         if seconds[name] > limit
     ]
+
+
+def describe(host: Host) -> str:
+    """The numbers of a host: `121 GFLOP/s before, 119 after; 0.5% stolen, 2.3% taken by others`."""
+    rates = ["?" if r is None else _rate(r) for r in (host.matmul_before, host.matmul_after)]
+    given = (host.stolen_share, host.others_share)
+    shares = ["?" if s is None else f"{_share(s):.1%}" for s in given]
+    return (
+        f"{rates[0]} GFLOP/s before, {rates[1]} after; {shares[0]} stolen, {shares[1]} taken by"
+        " others"
+    )
+
+
+def _rate(gflops: float) -> str:
+    return f"{gflops:,.0f}" if abs(gflops) < 1e9 else f"{gflops:.0e}"  # of a stranger's record
+
+
+def _share(value: float | None) -> float:
+    return min(1.0, max(0.0, value or 0.0))

@@ -141,12 +141,18 @@ def hardware_class(
     elif platform.system() == "Darwin" and machine.arch == "arm64":
         name = _slug(machine.cpu.lower())
     else:
-        name = _slug("-".join(("cpu", machine.arch, f"{machine.cores}c", *machine.features[:1])))
-        if machine.cpu_quota is not None and machine.cpu_quota % 1:
-            name += f"-q{machine.cpu_quota:.2g}"
-        if machine.memory_limit is not None:
-            name += f"-m{max(1, round(machine.memory_limit / 2**30))}g"
+        name = processor_class(machine)
     return name if num_devices == 1 else f"{name}-x{num_devices}"
+
+
+def processor_class(machine: Machine) -> str:
+    """The class of a machine that trains on its processor."""
+    name = _slug("-".join(("cpu", machine.arch, f"{machine.cores}c", *machine.features[:1])))
+    if machine.cpu_quota is not None and machine.cpu_quota % 1:
+        name += f"-q{machine.cpu_quota:.2g}"
+    if machine.memory_limit is not None:
+        name += f"-m{max(1, round(machine.memory_limit / 2**30))}g"
+    return name
 
 
 def _slug(text: str) -> str:

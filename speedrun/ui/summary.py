@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from speedrun.records import host
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.records.sections import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK, Score
@@ -75,7 +76,14 @@ def _rows(record: Record) -> Iterable[tuple[str, str]]:
     yield "tokens", f"{train.num_tokens:,} in {counted(train.num_steps, 'step')}{epochs}"
     yield "speed", f"{train.tokens_per_s:,.0f} tokens/s"
     yield "data", f"{record.data.name} ({record.data.source})"
+    if record.source is not None and record.source.is_outside:
+        yield "code", f"outside the project, digest {record.source.architecture[:12]}"
     yield from _accounts(record)
+    yield from (("flagged", flag) for flag in host.flags(record))
+    if record.host is not None:
+        yield "host", host.describe(record.host)
+    if (unfit := host.unfit_because(record)) is not None:
+        yield "not a record", unfit
     yield from (("event", f"at {event.share:.0%}: {event.what}") for event in train.events)
 
 

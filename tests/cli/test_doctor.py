@@ -17,10 +17,24 @@ def test_findings_are_json_and_a_table_that_names_a_busy_machine(monkeypatch):
     assert found["hub"].startswith("cannot be read: ")
     assert found["architectures"] and found["machine"]["class"]
     found["machine"]["load_per_core"] = 1.48
+    found["machine"] |= {"arch": "x86_64", "physical_cores": 4, "cpu_quota": 1.5}
+    found["machine"] |= {"features": ["avx2"], "memory_limit": 2 << 30, "class": "a-class"}
+    assert found["host"]["matmul_before"] > 0 and found["host"]["matmul_after"] > 0
+    found["host"] = {
+        "matmul_before": 121.0,
+        "matmul_after": 50.0,
+        "stolen_share": 0.005,
+        "others_share": None,
+        "unfit_because": "it is slow",
+    }
     out = io.StringIO()
     doctor._print(Console(file=out, width=200), found)
     shown = out.getvalue()
     assert "--device" in shown and "--backend" not in shown
+    assert (
+        "a-class: x86_64, 4 physical cores, a quota of 1.5 of them, avx2, at most 2.0 GiB" in shown
+    )
+    assert "121 GFLOP/s before, 50 after; 0.5% stolen, ? taken by others: it is slow" in shown
     assert "1.48 per core: busy; results will be slower and not comparable" in shown
 
 

@@ -66,6 +66,15 @@ def test_a_disturbed_host_is_unfit_and_its_run_still_ranks(case):
     assert why in (found.unfit_because or "") and found.unranked_because is None
 
 
+def test_numbers_of_any_size_make_short_sentences():
+    for value in (1e308, -1e308, 5e-324):
+        for before in (value, 1.0):
+            found = made(changes=facts(before, value, value, value))
+            assert found.host is not None
+            texts = (host.unfit_because(found) or "", host.describe(found.host))
+            assert max(map(len, texts)) < 120
+
+
 @pytest.mark.parametrize("schema", [1, 2, 3])
 def test_records_of_old_do_not_say(schema):
     record = parse(resealed(older(made().content(), schema)).encode(), "there")

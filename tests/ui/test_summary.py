@@ -37,6 +37,18 @@ def test_what_should_not_happen_is_shown_only_where_it_did():
     assert "exceptional    past the budget 1.2 s\n" in late
 
 
+def test_a_code_from_outside_a_disturbed_host_and_a_long_account_are_marked():
+    calm = shown(made())
+    assert "host           96 GFLOP/s before, 94 after; 1.0% stolen, 2.0% taken by others\n" in calm
+    marks = ("outside the project", "not a record", "flagged")
+    assert not [mark for mark in marks if mark in calm]
+    changes = {"source.is_outside": True, "host.others_share": 0.25, "clock.compile_s": 5000.0}
+    odd = shown(made(changes=changes))
+    assert "code           outside the project, digest bbbbbbbbbbbb\n" in odd
+    assert "not a record   its cores' time was taken: 1% by the hypervisor and 25% by other" in odd
+    assert "flagged        compile took 5,000 s, above 900 s\n" in odd
+
+
 @pytest.mark.parametrize(("change", "word"), [(-0.01, "better"), (0.02, "worse")])
 def test_a_later_run_is_told_its_place(change, word):
     record = made()
