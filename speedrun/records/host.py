@@ -34,7 +34,7 @@ def unfit_because(record: Record) -> str | None:
 
 
 def judge(host: Host, cores: int, accelerator: str | None) -> str | None:
-    """What is wrong with a host of so many usable cores; None for one that is fit."""
+    """The reason for which a host with so many usable cores is unfit; None for one that is fit."""
     before, after = host.matmul_before, host.matmul_after
     if before is None or after is None or min(before, after) <= 0:
         return "the rate of its device was not measured"
