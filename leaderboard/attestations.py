@@ -5,9 +5,9 @@ A record stays as its run wrote it. Attestations are strict, versioned and immut
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from speedrun.records.sanitize import brief, is_sanitized
 from speedrun.records.strict_json import Count, Fingerprint, Finite, Section, parse_section
@@ -115,7 +115,15 @@ class Leaks(Section):
     num_documents: Count  # training documents read
     num_equal: Count  # equal to a held-out one: the harness drops these
     num_near: Count  # sharing at least half of a held-out document's 13-word shingles
-    agrees: bool  # with the number that the record says was dropped
+    agrees: bool  # with the record, in the documents dropped and all that follows
+    # With its hash of the tokens consumed, and with a vocabulary learnt anew. None: not compared.
+    consumed_agrees: bool | None = None
+    tokenizer_agrees: bool | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Older notes have neither, and keep their names."""
+        return {name: value for name, value in handler(self).items() if value is not None}
 
 
 class Rerun(Section):

@@ -34,7 +34,8 @@ def problems(note: Verification, run: Summary) -> list[str]:
 def follows(part: Rescored | Leaks | Rerun, run: Summary) -> bool:
     """Whether the numbers of a part agree with the record, whatever its `agrees` says."""
     if isinstance(part, Leaks):
-        return True  # what was dropped stands in the record alone
+        # What was dropped stands in the record alone.
+        return False not in (part.consumed_agrees, part.tokenizer_agrees)
     if isinstance(part, Rescored):
         return not part.failed and part.difference is not None and _fits(part)
     if part.hardware_class != run.hardware_class:

@@ -51,9 +51,23 @@ def _leaks(found: Leaks, record: Record) -> Iterator[tuple[str, str]]:
     searched = f"{found.num_documents:,} training documents searched"
     equal = f"{found.num_equal:,} equal to a held-out one"
     yield "held-out text", f"{searched}: {equal}, {found.num_near:,} more share half of one"
-    if not found.agrees:
-        claimed = record.data.num_dropped_duplicates
-        yield "failed", f"the record says that {claimed:,} documents were dropped"
+    yield from _compared(found, record.data.num_dropped_duplicates)
+
+
+def _compared(found: Leaks, num_dropped: int) -> Iterator[tuple[str, str]]:
+    """Results of comparing a record with its data, each `passed` or `failed`."""
+    if found.consumed_agrees:
+        yield "passed", "the data gives the tokens that the run consumed (SHA-256)"
+    if found.tokenizer_agrees:
+        yield "passed", "the vocabulary is the shipped one, or what the training documents give"
+    is_explained = False in (found.consumed_agrees, found.tokenizer_agrees)
+    if found.consumed_agrees is False:
+        yield "failed", "the run did not consume the tokens that the data gives"
+    if found.tokenizer_agrees is False:
+        yield "failed", "the vocabulary is not what the training documents give"
+    if not found.agrees and not is_explained:
+        said = f"the record says that {num_dropped:,} documents were dropped"
+        yield "failed", f"{said}, the data has others"
 
 
 def _rerun(found: Rerun, record: Record) -> Iterator[tuple[str, str]]:

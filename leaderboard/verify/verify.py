@@ -1,6 +1,7 @@
 """Verification of a record: its score, its training documents and, if requested, a rerun."""
 
 from datetime import UTC, datetime
+from importlib import metadata
 
 from leaderboard import index
 from leaderboard.attestations import Leaks, Verification
@@ -10,6 +11,7 @@ from speedrun import __version__
 from speedrun.backends import registry
 from speedrun.config import Data
 from speedrun.data import heldout as splits
+from speedrun.data import tokenizer as tokenizers
 from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source, SourceUnavailable
 from speedrun.data.tokenizer import Tokenizer
@@ -112,10 +114,32 @@ def _search(
         found = contamination.search(source, heldout, tokenizer, record, watcher.scoring)
     except SourceUnavailable as error:  # the scores are valid all the same
         return None, f"the training documents were not searched to the end: {error}"
+    agrees = contamination.agrees(found, record)
+    consumed = contamination.consumed_agrees(found, record)
+    vocabulary = _vocabulary_agrees(record, source, heldout)
     leaks = Leaks(
         num_documents=found.num_documents,
         num_equal=found.num_equal,
         num_near=found.num_near,
-        agrees=contamination.agrees(found, record),
+        agrees=agrees and consumed is not False and vocabulary is not False,
+        consumed_agrees=consumed,
+        tokenizer_agrees=vocabulary,
     )
     return leaks, ""
+
+
+def _vocabulary_agrees(record: Record, source: Source, heldout: HeldOut) -> bool | None:
+    """Whether the training documents give the record's vocabulary; None where that is unknown.
+
+    One that was learnt on held-out text would give every other document back, too.
+    """
+    if record.tokenizer.fingerprint == tokenizers.shipped().fingerprint:
+        return True
+    settings = record.config.get("data")
+    wanted = settings.get("vocab") if isinstance(settings, dict) else None
+    if not isinstance(wanted, int) or not record.tokenizer.vocab <= wanted <= restore.MAX_VOCAB:
+        return False  # no race asks for so many
+    if tokenizers.learn(source, heldout, wanted).fingerprint == record.tokenizer.fingerprint:
+        return True
+    is_same = record.versions.get("tokenizers") == metadata.version("tokenizers")
+    return False if is_same else None  # other versions of the library may learn others

@@ -5,6 +5,7 @@ import importlib
 import pkgutil
 import platform
 from collections.abc import Container
+from importlib import metadata
 
 from speedrun import backends
 from speedrun.device import Device
@@ -63,9 +64,10 @@ def engine(spec: EngineSpec) -> Engine:
 
 
 def versions(driver: Backend) -> dict[str, str]:
-    """Versions of Python, the operating system and a backend's libraries."""
+    """Versions of Python, the operating system, the tokenizers and a backend's libraries."""
     system = {
         "python": platform.python_version(),
         "os": f"{platform.system()} {platform.release()}",
+        "tokenizers": metadata.version("tokenizers"),
     }
     return system | driver.versions()

@@ -175,7 +175,7 @@ def test_the_data_of_the_hub_is_known_by_its_name_and_revision(submitted, refuse
     other = pinned | {"data.heldout_fingerprint": "e" * 64}
     easy = write_run(tmp_path / "easy", made(0.1, 2, other))
     refused("held-out documents are not those known", "submit", easy, "--to", store, "--new-data")
-    more = other | {"score.num_docs": 3}
+    more = other | {"score.num_docs": 3, "data.num_round_trips": 3}
     submitted(runs=[write_run(tmp_path / "more", made(0.5, 3, more))])
 
 

@@ -31,7 +31,8 @@ from speedrun.training.runs.run_dir import local_facts
 SIZE_TIMEOUT_S = 5.0  # a model's size is computed in milliseconds, unless made to take forever
 _MAX_NUMBER = 1 << 31
 _MAX_BUDGET_S = 24 * 3600.0
-_VOCABS = range(257, 65536 + 1)
+MAX_VOCAB = 65536
+_VOCABS = range(257, MAX_VOCAB + 1)
 # Upper bounds of what scoring holds at a time: rows of the checks in float32 and float64, and the
 # logits of a batch of 8,192 tokens.
 _CHECK_BYTES, _BATCH_TOKENS, _BATCH_BYTES = 4 * 32, 8192, 12

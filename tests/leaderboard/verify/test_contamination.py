@@ -1,10 +1,13 @@
 """Held-out text among training documents: found where it is, and no honest run accused."""
 
 import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from helpers.made_records import made
+from helpers.made_records import made, older, put, resealed
 
 from leaderboard.verify import contamination
 from leaderboard.verify.contamination import Shingles
@@ -12,6 +15,8 @@ from speedrun.data import tokenizer
 from speedrun.data.heldout import HeldOut
 from speedrun.data.loader import TokenStream
 from speedrun.data.source import Counted
+from speedrun.records.schema import Record, parse, seal
+from speedrun.training.validation import Without, draw
 
 WORDS = [f"w{i}" for i in range(500)]
 TOKENIZER = tokenizer.shipped()
@@ -41,11 +46,19 @@ class Texts:
         return list(HELD.documents)
 
 
-def search(documents, num_tokens=10**9, epochs=None, dropped=0, events=()):
-    """The leaks that a search finds, and whether a claim of `dropped` documents agrees."""
+def claim(num_tokens=10**9, epochs=None, dropped=0, events=(), **data) -> Record:
+    """A record of schema 4, or without facts on `data` of schema 3, that says so."""
     train = {"train.num_tokens": num_tokens, "train.epochs": epochs, "train.events": list(events)}
-    record = made(changes=train | {"data.num_dropped_duplicates": dropped})
+    facts = {f"data.{name}": value for name, value in data.items()}
+    record = made(changes=train | {"data.num_dropped_duplicates": dropped} | facts)
+    return record if data else parse(resealed(older(record.content(), 3)).encode(), "here")
+
+
+def search(documents, *claimed, **more):
+    """The leaks that a search finds, and whether the claim of an older record agrees."""
+    record = claim(*claimed, **more)
     found = contamination.search(Texts(documents), HELD, TOKENIZER, record)
+    assert contamination.consumed_agrees(found, record) is None
     return found, contamination.agrees(found, record)
 
 
@@ -106,21 +119,97 @@ def test_a_source_that_broke_off_need_not_have_counted_all():
     assert search(documents, 10**6, 2.0, 1, [event])[1]
 
 
-@pytest.mark.parametrize(("num_batches", "with_cache"), [(1, False), (12, True)])
-def test_no_honest_run_is_accused(tmp_path, num_batches, with_cache):
+POISONED = [text(100 + i, 30) if i % 5 else text(1 + i % 3) for i in range(150)]
+
+
+def consumed(source, folder: Path, num_batches: int) -> dict[str, Any]:
+    """The claim of a run that takes so many batches of a stream."""
+    with TokenStream(source, HELD, TOKENIZER, folder, context=32, batch_rows=4) as stream:
+        batches = [stream.next_rows() for _ in range(num_batches)]
+    facts = stream.consumed()
+    return {
+        "num_tokens": sum(rows[:, 1:].size for rows in batches if rows is not None),
+        "epochs": stream.epochs,
+        "dropped": facts.num_dropped,
+        "consumed_sha256": facts.sha256,
+        "dropped_sha256": facts.dropped_sha256,
+    }
+
+
+def agree(documents, claimed: dict[str, Any], changes: Mapping[str, object] | None = None):
+    """Whether documents dropped and tokens consumed are found as they are claimed."""
+    record = claim(**claimed)
+    if changes:
+        content = record.content()
+        for path, value in changes.items():
+            put(content, path, value)
+        record = seal(content)
+    found = contamination.search(Texts(documents), HELD, TOKENIZER, record)
+    return contamination.agrees(found, record), contamination.consumed_agrees(found, record)
+
+
+@pytest.mark.parametrize("num_batches", [1, 12, 60, 200, 700])
+@pytest.mark.parametrize("num_before", [0, 200])
+def test_no_honest_run_is_accused(tmp_path, num_batches, num_before):
     """Whatever the real stream fetched ahead, or found in its cache."""
-    documents = [text(100 + i, 30) if i % 5 else text(1 + i % 3) for i in range(150)]
+    if num_before:
+        consumed(Texts(POISONED), tmp_path / "tokens", num_before)
+    claimed = consumed(Texts(POISONED), tmp_path / "tokens", num_batches)
+    assert agree(POISONED, claimed) == (True, True)
+    assert (claimed["epochs"] or 0) > 3 or num_batches < 700
 
-    def consumed(num):
-        kept = tmp_path / "tokens"
-        with TokenStream(
-            Texts(documents), HELD, TOKENIZER, kept, context=32, batch_rows=4
-        ) as stream:
-            batches = [stream.next_rows() for _ in range(num)]
-            num_tokens = sum(rows[:, 1:].size for rows in batches if rows is not None)
-        return num_tokens, stream.epochs, stream.consumed().num_dropped
 
-    if with_cache:
-        consumed(200)
-    found, agrees = search(documents, *consumed(num_batches))
-    assert agrees and found.num_documents > 0, found
+def test_validation_documents_of_a_run_are_left_out(tmp_path):
+    documents = [text(100 + i, 30) for i in range(80)]
+    source = Texts(documents)
+    claimed = consumed(Without(source, draw(source, HELD)), tmp_path, 100)
+    assert agree(documents, claimed, {"config.keep": "best"}) == (True, True)
+    assert agree(documents, claimed)[1] is False
+
+
+@pytest.mark.parametrize("num_batches", [12, 200])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda documents: [documents[1].replace("w", "v", 1), *documents[2:]],
+        lambda documents: [documents[1], documents[3], documents[2], *documents[4:]],
+        lambda documents: [documents[2], *documents[2:]],
+        lambda documents: [text(1), *documents[1:]],
+    ],
+    ids=["a letter", "order", "one twice", "held-out text"],
+)
+def test_other_documents_under_the_same_fingerprint_are_found(tmp_path, edit, num_batches):
+    """A folder that changed after its documents were identified, or a cache that was edited."""
+
+    class Unfiltered(HeldOut):
+        def has(self, document: str) -> bool:
+            return False
+
+    held = Unfiltered(HELD.documents)
+    documents = [text(99), *[one for one in POISONED if not HELD.has(one)]]
+    trained_on = Texts([documents[0], *edit(documents)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(globals(), "HELD", held)
+        claimed = consumed(trained_on, tmp_path, num_batches)
+    assert agree(documents, claimed)[1] is False
+
+
+@pytest.mark.parametrize(
+    ("changes", "agreed"),
+    [
+        ({"data.consumed_sha256": "0" * 64}, (True, False)),
+        ({"data.consumed_sha256": None}, (True, False)),
+        ({"data.dropped_sha256": "0" * 64}, (False, True)),
+        ({"data.dropped_sha256": None}, (False, True)),
+        ({"data.num_dropped_duplicates": 99}, (False, True)),
+        ({"data.num_dropped_duplicates": 0}, (False, True)),
+        ({"train.epochs": 1.0}, (True, False)),  # the documents go on after so many
+        ({"train.num_tokens": 128 * 12 + 1}, (True, False)),
+        ({"train.num_tokens": 1 << 53}, (False, False)),
+        ({"train.num_tokens": 1 << 53, "train.epochs": 1e12}, (False, None)),  # not hashed
+        ({"train.num_tokens": 0}, (False, False)),
+    ],
+)
+def test_a_forged_claim_is_found(tmp_path, changes, agreed):
+    claimed = consumed(Texts(POISONED), tmp_path, 12)
+    assert agree(POISONED, claimed, changes) == agreed

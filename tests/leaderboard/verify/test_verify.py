@@ -44,6 +44,7 @@ def test_an_honest_run_is_confirmed(raced, stories, arch, tmp_path):
     assert note.rescored.allowed == 1e-4 and len(note.rescored.checks) == 4
     assert note.leaks.num_equal == record.data.num_dropped_duplicates == 3
     assert note.leaks.num_documents > 100
+    assert note.leaks.consumed_agrees is note.leaks.tokenizer_agrees is True
 
 
 def test_a_bound_is_confirmed_within_the_error_of_its_draws(raced, stories, tmp_path):
