@@ -148,8 +148,7 @@ def _kind(hardware_class: str) -> list[str]:
 
 def _disturbance(pair: DuelPair, records: Sequence[Record]) -> Iterator[str]:
     """A pair counts exactly if its records say that the host was fit: nobody picks pairs."""
-    whys = [(run := summarize(record)).unfit_because or run.unranked_because for record in records]
-    why = next(filter(None, whys), None)
+    why = pair.why_disturbed(*records)
     if why is not None and pair.disturbed is None:
         yield f"pair {pair.index} counts, but {why}"
     if why is None and pair.disturbed is not None:

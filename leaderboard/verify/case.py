@@ -63,7 +63,7 @@ def find(run: str, store: Store) -> Case:
     if (record := index.local_record(run)) is not None:
         folder, where = Path(run), run
     else:
-        record = index.fetch(store, _full_id(store, run))
+        record = index.fetch(store, full_id(store, run))
         folder, where = None, store / record.id
     if record.score is None:
         status = to_be_scored(run) if record.status == "trained" else record.status
@@ -87,7 +87,7 @@ def find(run: str, store: Store) -> Case:
     return Case(record=record, where=where, store=store, folder=folder, files=files, lacks=lacks)
 
 
-def _full_id(store: Store, prefix: str) -> str:
+def full_id(store: Store, prefix: str) -> str:
     """The id of the one record, or of the best run of the one entry, that begins with these."""
     ids = [name[:64] for name in store.names() if re.fullmatch(r"[0-9a-f]{64}\.json", name)]
     found = [id for id in ids if id.startswith(prefix)]

@@ -21,8 +21,11 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from speedrun.records.host import unfit_because
 from speedrun.records.schema import Record, content_id
+from speedrun.records.sections import Host
 from speedrun.records.strict_json import Count, Fingerprint, Seconds, Section, parse_section
+from speedrun.records.summary import unranked_because
 
 DUEL = "duel.json"  # in the folder of a duel
 MAX_DUEL_BYTES = 1 << 20
@@ -69,7 +72,11 @@ class DuelSide(Section):
 
 
 class DuelPair(Section):
-    """Two runs of one seed; `disturbed` says why they do not count."""
+    """Two runs of one seed; `disturbed` says why they do not count.
+
+    A host is given for a record before schema 4, which does not say: measured around the whole
+    race, on the processor.
+    """
 
     index: Count
     seed: Count
@@ -79,6 +86,18 @@ class DuelPair(Section):
     a_bits_per_byte: Positive
     b_bits_per_byte: Positive
     disturbed: Annotated[str, Field(min_length=1, max_length=300)] | None
+    a_host: Host | None = None
+    b_host: Host | None = None
+
+    def why_disturbed(self, a: Record, b: Record) -> str | None:
+        """The reason why the records of the two runs do not let them count; None if they do."""
+        hosts = {"A": (a, self.a_host), "B": (b, self.b_host)}
+        for letter, (record, host) in hosts.items():
+            if record.schema_version < 4:
+                record = record.model_copy(update={"host": host})
+            if why := unranked_because(record) or unfit_because(record):
+                return f"{letter}: {why}"[:300]
+        return None
 
     @property
     def ln_ratio(self) -> float:
@@ -120,6 +139,11 @@ class Duel(Section):
     def counted(self) -> list[DuelPair]:
         """Pairs that were not disturbed."""
         return [pair for pair in self.pairs if pair.disturbed is None]
+
+    @property
+    def num_disturbed(self) -> int:
+        """Number of pairs that do not count."""
+        return len(self.pairs) - len(self.counted)
 
     @property
     def ln_ratios(self) -> list[float]:

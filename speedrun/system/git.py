@@ -28,7 +28,7 @@ class CodeVersion(NamedTuple):
     problem: str | None = None  # for a person, with the remedy
 
 
-class _GitFailed(Exception):
+class GitFailed(ValueError):
     """Git gave no answer; the text says why and what to do."""
 
 
@@ -41,11 +41,11 @@ def code_version(folder: Path = _ROOT) -> CodeVersion:
     commit = None
     try:
         # A checkout of another project further up the path does not count.
-        _git(folder, deadline_s, "ls-files", "--error-unmatch", _OWN_FILE)
-        commit = _git(folder, deadline_s, "rev-parse", "HEAD").strip()
+        git(folder, deadline_s, "ls-files", "--error-unmatch", _OWN_FILE)
+        commit = git(folder, deadline_s, "rev-parse", "HEAD").strip()
         states = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
-        changed = _git(folder, deadline_s, *states, "--", *_PROGRAM, *_SHADOWS, _RECORDS)
-    except _GitFailed as failed:
+        changed = git(folder, deadline_s, *states, "--", *_PROGRAM, *_SHADOWS, _RECORDS)
+    except GitFailed as failed:
         return CodeVersion(commit, None, str(failed))
     return CodeVersion(commit, any(map(_counts, filter(None, changed.split("\0")))))
 
@@ -55,10 +55,10 @@ def commit_times(ids: Iterable[str], folder: Path = _ROOT) -> dict[str, datetime
     wanted = sorted({id for id in ids if re.fullmatch("[0-9a-f]{40,64}", id)})
     deadline_s = time.monotonic() + TIMEOUT_S
     try:
-        _git(folder, deadline_s, "ls-files", "--error-unmatch", _OWN_FILE)
+        git(folder, deadline_s, "ls-files", "--error-unmatch", _OWN_FILE)
         form = ("--no-walk=unsorted", "--ignore-missing", "--format=%H %ct", "--stdin")
-        shown = _git(folder, deadline_s, "log", *form, given="".join(f"{id}\n" for id in wanted))
-    except _GitFailed:
+        shown = git(folder, deadline_s, "log", *form, given="".join(f"{id}\n" for id in wanted))
+    except GitFailed:
         return None
     pairs = (line.split() for line in shown.splitlines())
     return {id: datetime.fromtimestamp(int(seconds), UTC) for id, seconds in pairs}
@@ -72,8 +72,10 @@ def _counts(entry: str) -> bool:
     return path.suffix != ".md"
 
 
-def _git(folder: Path, deadline_s: float, *args: str, given: str = "") -> str:
+def git(folder: Path, deadline_s: float, *args: str, given: str = "") -> str:
+    """The output of git in a folder; raises GitFailed at an error and at the deadline."""
     # Variables of a hook or of another checkout must not lead git elsewhere.
+    left_s = max(0.1, deadline_s - time.monotonic())
     misleading = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")
     inherited = {name: value for name, value in os.environ.items() if name not in misleading}
     try:
@@ -84,23 +86,23 @@ def _git(folder: Path, deadline_s: float, *args: str, given: str = "") -> str:
             capture_output=True,
             encoding="utf-8",
             errors="surrogateescape",
-            timeout=max(0.1, deadline_s - time.monotonic()),
+            timeout=left_s,
         )
     except subprocess.TimeoutExpired:
-        raise _GitFailed(f"git did not answer within {TIMEOUT_S:g} s: try git status") from None
+        raise GitFailed(f"git did not answer within {left_s:.2g} s: try git status") from None
     except OSError as error:
         if isinstance(error, FileNotFoundError):
-            raise _GitFailed("git is not installed: install it") from None
-        raise _GitFailed(f"git does not start ({error.strerror}): mend its rights") from None
+            raise GitFailed("git is not installed: install it") from None
+        raise GitFailed(f"git does not start ({error.strerror}): mend its rights") from None
     if done.returncode == 0:
         return done.stdout
     if "dubious ownership" in done.stderr:
         remedy = f"git config --global --add safe.directory {_quoted(folder)}"
-        raise _GitFailed(f"git refuses a checkout that somebody else owns: {remedy}")
+        raise GitFailed(f"git refuses a checkout that somebody else owns: {remedy}")
     if re.search("not a git repository|did not match any file", done.stderr):
-        raise _GitFailed("it is not in a git checkout of the project: clone it with git")
+        raise GitFailed("it is not in a git checkout of the project: clone it with git")
     said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-    raise _GitFailed(f"git fails ({said.removeprefix('fatal: ')[:160]}): try git status")
+    raise GitFailed(f"git fails ({said.removeprefix('fatal: ')[:160]}): try git status")
 
 
 def _quoted(folder: Path) -> str:

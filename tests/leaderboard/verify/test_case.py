@@ -30,4 +30,4 @@ def test_digits_that_fit_none_or_several_are_said_with_what_there_is(store):
         case.find("abcdef012345", store)
     listed = ", ".join(record.id[:4] for record in sorted(RECORDS, key=lambda one: one.id))
     with pytest.raises(LookupError, match=rf"3 ids begin with  \({listed}\); give more digits"):
-        case._full_id(store, "")
+        case.full_id(store, "")

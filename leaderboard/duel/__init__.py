@@ -1,0 +1,1 @@
+"""The command that holds a duel, and the runs and entries that it takes as sides."""

@@ -1,0 +1,146 @@
+"""Options of the command `duel`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter
+
+from leaderboard.duel.sides import Given, Shared
+from speedrun.config import Data
+from speedrun.data.open import STORYBOOK
+from speedrun.text import StrictInt
+
+_SIDES = Group("Sides", sort_key=1)
+_BOTH = Group("Both sides", sort_key=2)
+_DATA = Group("Data", sort_key=3)
+_OUTPUT = Group("Output", sort_key=4)
+
+Name = Annotated[str | None, Parameter(group=_SIDES)]
+Settings = tuple[str, ...]
+Flag = Annotated[bool, Parameter(negative="")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DuelOptions:
+    """Options of a duel; those without a description are those of a race.
+
+    Parameters
+    ----------
+    a
+        A recipe, the folder of a finished run, or the first digits of the id of a record or an
+        entry, whose code is checked out where it is not this one. Default: default.
+    b
+        Likewise.
+    standing
+        Take the record holder of this track as A.
+    at_a
+        Race A with the code of this commit, checked out beside this one for the time being.
+    at_b
+        Likewise.
+    arch_a
+        Architecture of A. Default: that of --arch.
+    arch_b
+        Likewise.
+    set_a
+        Change one setting of A, such as recipe.lr=0.002. Repeatable.
+    set_b
+        Likewise.
+    arch
+        As for a race.
+    params
+        As for a race. Default: 2M.
+    set_
+        Change one setting of both sides. Repeatable.
+    minutes
+        Training budget of each race in minutes. Default: 5, or that of the runs that are named.
+    pairs
+        Number of pairs; five or more can make a record.
+    stop
+        fixed: race all pairs. early: end as soon as the verdict is safe either way.
+    device
+        As for a race.
+    tune
+        As for a race.
+    vocab
+        As for a race.
+    data
+        As for a race.
+    text_field
+        As for a race.
+    eval_docs
+        As for a race.
+    out
+        The duel's folder is made below duels/ in this one.
+    json_
+        Print only the result on standard output, as JSON.
+    """
+
+    a: Name = None
+    b: Name = None
+    standing: Annotated[bool, Parameter(negative="", group=_SIDES)] = False
+    at_a: Name = None
+    at_b: Name = None
+    arch_a: Name = None
+    arch_b: Name = None
+    set_a: Annotated[
+        Settings, Parameter(name="--set-a", negative="", show_default=False, group=_SIDES)
+    ] = ()
+    set_b: Annotated[
+        Settings, Parameter(name="--set-b", negative="", show_default=False, group=_SIDES)
+    ] = ()
+    arch: Annotated[str | None, Parameter(group=_BOTH)] = None
+    params: Annotated[str | None, Parameter(group=_BOTH)] = None
+    set_: Annotated[
+        Settings, Parameter(name="--set", negative="", show_default=False, group=_BOTH)
+    ] = ()
+    minutes: Annotated[str | None, Parameter(group=_BOTH)] = None
+    pairs: Annotated[StrictInt, Parameter(group=_BOTH)] = 5
+    stop: Annotated[Literal["fixed", "early"], Parameter(group=_BOTH)] = "fixed"
+    device: Annotated[str | None, Parameter(name=("--device", "--backend"), group=_BOTH)] = None
+    tune: Annotated[Literal["off", "quick", "full"] | None, Parameter(group=_BOTH)] = None
+    vocab: Annotated[StrictInt | None, Parameter(group=_DATA)] = None
+    data: Annotated[str | None, Parameter(group=_DATA)] = None
+    text_field: Annotated[str | None, Parameter(group=_DATA)] = None
+    eval_docs: Annotated[str | None, Parameter(group=_DATA)] = None
+    out: Annotated[Path, Parameter(group=_OUTPUT)] = Path("runs")
+    json_: Annotated[Flag, Parameter(name="--json", group=_OUTPUT)] = False
+
+    def data_words(self) -> list[str]:
+        """The options of the data as both sides take them, whatever folder they run in."""
+        words = [] if self.data is None else ["--data", str(_absolute(self.data))]
+        return words + ([] if self.text_field is None else ["--text-field", self.text_field])
+
+    def shared(self) -> Shared:
+        """Options that are set for both sides."""
+        given = {
+            "--arch": self.arch,
+            "--params": self.params,
+            "--minutes": self.minutes,
+            "--backend": self.device,
+            "--tune": self.tune,
+            "--vocab": None if self.vocab is None else str(self.vocab),
+            "--eval-docs": self.eval_docs,
+        }
+        words = {option: value for option, value in given.items() if value is not None}
+        return Shared(words=words, data=Data(path=_absolute(self.data), text_field=self.text_field))
+
+    def sides(self) -> list[Given]:
+        """Both sides as given."""
+        a = self.a, self.arch_a, self.set_a, self.at_a
+        b = self.b, self.arch_b, self.set_b, self.at_b
+        return [
+            Given(
+                letter=letter,
+                name="default" if name is None else name,
+                arch=arch,
+                settings=(*self.set_, *settings),
+                commit=commit,
+            )
+            for letter, (name, arch, settings, commit) in (("A", a), ("B", b))
+        ]
+
+
+def _absolute(data: str | None) -> str | None:
+    return data if data in (None, STORYBOOK) else str(Path(data).expanduser().resolve())
