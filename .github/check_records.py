@@ -35,26 +35,45 @@ def take(head: str) -> list[str]:
     """Write the new record files of a commit here; a line for each change that is refused."""
     changed = git("diff", "--name-status", "--no-renames", "-z", f"HEAD...{head}", "--", FOLDER)
     words = [word.decode("utf-8", "backslashreplace") for word in changed.split(b"\0")[:-1]]
-    refused = []
+    refused, wanted, files = [], {}, _files(head)
     for status, path in list(zip(words[::2], words[1::2], strict=True))[:MAX_FILES]:
         if status != "A":
             refused.append(f"{path!a}: a record is never changed or taken away")
-        elif not NAME.fullmatch(path):
+        elif not NAME.fullmatch(path) or path not in files:
             refused.append(f"{path!a}: no file of a leaderboard")
-        elif not _is_small_file(head, path):
-            refused.append(f"{path}: not a file of at most {MAX_FILE_BYTES} bytes")
+        elif (size := files[path][1]) > MAX_FILE_BYTES:
+            refused.append(f"{path}: {size} bytes; at most {MAX_FILE_BYTES} are allowed")
         else:
-            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
-            (ROOT / path).write_bytes(git("cat-file", "blob", f"{head}:{path}"))
+            wanted[path] = files[path][0]
     if len(words) > 2 * MAX_FILES:
         refused.append(f"{len(words) // 2} changes; at most {MAX_FILES} are looked at")
+    _write(wanted)
     return refused
 
 
-def _is_small_file(head: str, path: str) -> bool:
-    mode, _, rest = git("ls-tree", "-l", head, "--", path).decode().partition(" ")
-    size = rest.split("\t")[0].split()[-1]
-    return mode in ("100644", "100755") and size.isdecimal() and int(size) <= MAX_FILE_BYTES
+def _files(head: str) -> dict[str, tuple[str, int]]:
+    """Object and size of the plain files among a commit's records; links are none."""
+    found = {}
+    for line in git("ls-tree", "-r", "-l", "-z", head, "--", FOLDER).split(b"\0")[:-1]:
+        facts, _, path = line.partition(b"\t")
+        mode, _, name, size = facts.decode().split()
+        if mode in ("100644", "100755"):
+            found[path.decode("utf-8", "backslashreplace")] = (name, int(size))
+    return found
+
+
+def _write(wanted: dict[str, str]) -> None:
+    """Write the content of objects under their paths, all with one process of git."""
+    words = ["git", "-C", ROOT, "cat-file", "--batch"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as batch:
+        assert batch.stdin is not None and batch.stdout is not None
+        for path, name in wanted.items():
+            batch.stdin.write(f"{name}\n".encode())
+            batch.stdin.flush()
+            size = int(batch.stdout.readline().split()[-1])
+            content = batch.stdout.read(size + 1)[:-1]
+            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / path).write_bytes(content)
 
 
 def main(head: str, comment: Path) -> int:
