@@ -1,12 +1,14 @@
 """Checks across records, and of their commits against the history of this checkout."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from leaderboard.attestations import Submission
 from leaderboard.checks import model
+from speedrun.models import code
 from speedrun.records.summary import Summary
+from speedrun.system import git
 
 Commits = Mapping[str, datetime]  # when each was made; None where there is no history
 
@@ -24,12 +26,26 @@ def problems(
         for run in copies:
             if what := _different(run, first, submissions):
                 found.append(f"{run.id}: its weights are those of {first.id[:12]}, {what}")
+    found += _other_sources(runs)
     for run in runs:
         made = (commits or {}).get(run.commit or "")
         if made is not None and datetime.fromisoformat(run.created) < made - _CLOCK_SKEW:
             day = f"{made:%Y-%m-%d %H:%M}"
             found.append(f"{run.id}: it was raced before its commit was made ({day} UTC)")
     return found
+
+
+def _other_sources(runs: Iterable[Summary]) -> Iterator[str]:
+    """Runs of the commit that is checked out here, unchanged, whose code was not this code."""
+    of_head = [run for run in runs if run.dirty is False and not run.source.startswith("commit:")]
+    if not of_head or (here := git.code_version()).dirty is not False:
+        return
+    for run in of_head:
+        is_ours = not run.is_outside and model.is_of_this_project(run.arch)
+        if run.commit != here.commit or not is_ours:
+            continue
+        if run.source != code.code_digest(model.architecture(run.arch)):
+            yield f"{run.id}: its code is not that of its commit {run.commit[:12]}"
 
 
 def remarks(runs: Iterable[Summary], commits: Commits | None) -> list[str]:

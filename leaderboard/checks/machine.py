@@ -50,7 +50,7 @@ def problems(record: Record) -> Iterator[str]:
 
 def _rates(record: Record) -> Iterator[tuple[str, float | None]]:
     yield from record.hardware.matmul_gflops
-    if getattr(record, "host", None) is not None:
+    if record.host is not None:
         yield "before training", record.host.matmul_before
         yield "after training", record.host.matmul_after
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator
 
 from speedrun.config import ModelConfig
-from speedrun.models import flops, loader
+from speedrun.models import code, flops, loader
 from speedrun.records.schema import Record
 from speedrun.records.summary import Summary
 
@@ -14,7 +14,7 @@ from speedrun.records.summary import Summary
 MAX_RATE_SHARE = 4.0
 MAX_SIZE_RATIO = 2.0  # between two versions of one architecture, under the same settings
 
-_names, _architecture = functools.cache(loader.own_names), functools.cache(loader.architecture)
+_names, architecture = functools.cache(loader.own_names), functools.cache(loader.architecture)
 
 
 def problems(record: Record) -> Iterator[str]:
@@ -31,7 +31,7 @@ def problems(record: Record) -> Iterator[str]:
         return
     for name in ("num_params", "num_params_non_embedding"):
         claimed, expected = getattr(record, name), getattr(model, name)
-        if not _is_same_size(claimed, expected, exactly=record.schema_version < 4):
+        if not _is_same_size(claimed, expected, exactly=_is_todays(record)):
             yield f"{name} is {claimed}, but a {record.arch} of its configuration has {expected}"
     yield from _speed(record, model)
 
@@ -43,7 +43,7 @@ def is_of_this_project(arch: str) -> bool:
 
 def is_built_in(record: Record) -> bool:
     """Whether a record claims to be of an architecture of this project."""
-    is_outside = (s := getattr(record, "source", None)) is not None and s.is_outside
+    is_outside = record.source is not None and record.source.is_outside
     return is_of_this_project(record.arch) and not is_outside
 
 
@@ -59,9 +59,19 @@ def _model(arch: str, config: str) -> ModelConfig | None:
     if arch not in _names() or not isinstance(fields, dict):
         return None
     try:
-        return _architecture(arch).Config(**fields)
+        return architecture(arch).Config(**fields)
     except (TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
         return None
+
+
+def _is_todays(record: Record) -> bool:
+    """Whether a built-in is the one of this checkout, as far as the record says."""
+    return record.source is None or record.source.architecture == _digest(record.arch)
+
+
+@functools.cache
+def _digest(arch: str) -> str:
+    return code.folder_digest(architecture(arch))
 
 
 def _is_same_size(claimed: int, expected: int, *, exactly: bool) -> bool:
@@ -77,8 +87,8 @@ def _speed(record: Record, model: ModelConfig) -> Iterator[str]:
         return
     of_class = record.hardware.hardware_class.rpartition("-x")[2]
     num_devices = int(of_class) if of_class.isdecimal() and len(of_class) < 6 else 1
-    architecture = _architecture(record.arch)
-    parts, _ = flops.forward_parts(architecture, model, is_processor=True)
+    of_record = architecture(record.arch)
+    parts, _ = flops.forward_parts(of_record, model, is_processor=True)
     needed = flops.exact_flop(sum(parts.values()), record.train.tokens_per_s) / 1e9
     if needed > MAX_RATE_SHARE * gflops * num_devices:
         yield (

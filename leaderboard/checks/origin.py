@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from leaderboard.checks.model import is_of_this_project
+from speedrun.data.heldout import NONE_DROPPED
 from speedrun.records.sanitize import brief
 from speedrun.records.schema import Record
 
@@ -17,6 +18,8 @@ def problems(record: Record) -> Iterator[str]:
     if record.schema_version < 4:
         return
     assert record.source is not None and record.host is not None  # held by the schema
+    if record.source.digest == record.source.architecture:
+        yield "the digest of all its code is that of its architecture alone"
     if not record.source.is_outside and not is_of_this_project(record.arch):
         yield f"{brief(record.arch)} is no architecture of the project, but its code is not outside"
     yield from _data(record)
@@ -30,6 +33,11 @@ def _data(record: Record) -> Iterator[str]:
     data, score = record.data, record.score
     if data.consumed_sha256 is None:
         yield "the hash of the tokens that it was trained on is missing"
+    if (data.dropped_sha256 == NONE_DROPPED) != (data.num_dropped_duplicates == 0):
+        num = data.num_dropped_duplicates
+        yield f"{num} documents were dropped, which the hash of their text contradicts"
+    if score is not None and score.stride != max(1, score.window // 2):
+        yield f"its stride is {score.stride}; half of its window of {score.window} is fixed"
     if score is not None and data.num_round_trips != score.num_docs:
         yield (
             f"its tokenizer gave back {data.num_round_trips} of {score.num_docs} held-out"

@@ -138,7 +138,7 @@ def test_another_file_under_the_name_of_an_artifact_is_told_and_keeps_nobody_fro
     ("file", "content", "says"),
     [
         ("tokenizer.json", b"{}", "not the tokenizer that the record names"),
-        ("model.safetensors", WEIGHTS + b"!", "SHA-256 differs"),
+        ("model.safetensors", WEIGHTS[:-1] + b"!", "SHA-256 differs"),
         ("model.safetensors", None, "cannot be read"),
         ("tokenizer.json", None, "cannot be read"),
     ],
