@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from leaderboard import attestations
+from leaderboard import attestations, data_sets
 from leaderboard.attestations import MAX_NOTE_BYTES, NOTES, DataSet, Submission, Verification
 from leaderboard.checks import learning, machine, model, notes, origin, validate
 from leaderboard.standing import duels
@@ -31,7 +31,6 @@ from speedrun.system.files import write_atomic
 
 _MAX_LISTED = 3  # problems of a duel
 _PARALLEL_FROM = 1000  # files; below, starting processes costs more than they save
-_KNOWN = Path(__file__).with_name("known_data.json")
 
 Found = tuple[str, Any]  # kind and content as JSON has it, or ("problem", the line)
 
@@ -103,22 +102,7 @@ def known_data(store: Store) -> list[DataSet]:
     """The data sets that a store knows: those of the project, and those opened in it."""
     found = [_examine(store, name) for name in store.names() if name.endswith(".data.json")]
     opened = [DataSet.model_validate(content) for kind, content in found if kind == "data"]
-    return _agreed(opened)[0]
-
-
-def _agreed(opened: Sequence[DataSet]) -> tuple[list[DataSet], list[DataSet]]:
-    """The valid data sets, the project's first, and those that contradict others.
-
-    Held-out documents have one size. Where two notes of a store name different ones nobody can
-    tell which is right without the documents, so neither counts; the project's own always do.
-    """
-    own = [DataSet.model_validate(d) for d in json.loads(_KNOWN.read_text(encoding="utf-8"))]
-    sizes: dict[tuple[str, str], set[tuple[int, int]]] = defaultdict(set)
-    for note in opened:
-        sizes[note.heldout].add(note.size)
-    sizes.update({note.heldout: {note.size} for note in own})
-    agreed = [note for note in opened if sizes[note.heldout] == {note.size}]
-    return own + agreed, [note for note in opened if sizes[note.heldout] != {note.size}]
+    return data_sets.agreed(opened)[0]
 
 
 def _named(raw: bytes, where: str, id: str) -> Record:
@@ -200,11 +184,11 @@ def _assemble(store: Store, found: dict[str, list[Any]]) -> Index:
     for name in sorted(found):
         kind, content = found[name]
         by_kind[kind].append(NOTES[kind].model_validate(content) if kind in NOTES else content)
-    agreed, contradicted = _agreed(by_kind["data"])
+    agreed, contradicted = data_sets.agreed(by_kind["data"])
     submissions = {note.record: note for note in by_kind["submission"]}
     out = Index(submissions=submissions, data=agreed, problems=by_kind["problem"])
     for note in contradicted:
-        why = "contradicts what else is known of its held-out documents"
+        why = "contradicts what else is known of its held-out documents, or of their title"
         out.problems.append(f"{store / note.file_name}: {why}")
     names = {(*data.heldout, *data.size): data.name for data in reversed(agreed)}
     for run in (Summary(*content) for content in by_kind["record"]):
@@ -248,7 +232,17 @@ def _cache_file(store: Store, folder: Path) -> Path:
     """Another one for other rules or another schema: everything is then read again."""
     digest = hashlib.sha256(store.address.encode())
     checks = (validate, model, machine, learning, origin, duel_file, duels)
-    rules = (sanitize, strict_json, schema, sections, host, summary, attestations, *checks)
+    rules = (
+        sanitize,
+        strict_json,
+        schema,
+        sections,
+        host,
+        summary,
+        attestations,
+        data_sets,
+        *checks,
+    )
     for module in (*rules, sys.modules[__name__]):
         digest.update(Path(str(module.__file__)).read_bytes())
     return folder / "leaderboard" / f"{digest.hexdigest()[:24]}.json"

@@ -7,18 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from leaderboard import index
-from leaderboard.attestations import (
-    MAX_NOTE_BYTES,
-    DataSet,
-    Note,
-    Submission,
-    Verification,
-    one_line,
-)
+from leaderboard import data_sets, index
+from leaderboard.attestations import MAX_NOTE_BYTES, DataSet, Note, Submission, Verification
 from leaderboard.checks import across, notes, validate
 from leaderboard.store import Store
-from speedrun.data.hub import tinystories
 from speedrun.records.artifacts import (
     read_limited,
     read_tokenizer,
@@ -27,7 +19,6 @@ from speedrun.records.artifacts import (
     weights_name,
 )
 from speedrun.records.files import RECORD
-from speedrun.records.sanitize import brief
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
 from speedrun.records.summary import Summary, summarize, to_be_scored
 from speedrun.system import git
@@ -88,37 +79,9 @@ def _artifacts(folder: Path, record: Record) -> dict[str, bytes]:
 
 
 def opened_data(run: Candidate, known: Sequence[DataSet], *, new_data: bool) -> DataSet | None:
-    """The data set that this run would be the first of, None where the store knows it.
-
-    Raises ValueError for data that the store does not know, unless `new_data` is set. The hub's
-    is known by its name and revision: the first run of a number of held-out documents opens it.
-    """
-    found = summarize(run.record)
-    if is_pinned := found.train_fingerprint == tinystories.FINGERPRINT:
-        found = found._replace(data_name=tinystories.TinyStories.name)
-    if not (problems := validate.data_problems(found, known)):
-        return None
-    try:
-        one_line(found.data_name)
-    except ValueError as error:
-        named = f"its data is called {brief(found.data_name)}"
-        raise ValueError(f"{run.folder}: {named}: {error}") from None
-    opened = DataSet(
-        name=found.data_name,
-        train_fingerprint=found.train_fingerprint,
-        heldout_fingerprint=found.heldout_fingerprint,
-        num_docs=found.num_docs,
-        num_bytes=found.num_bytes,
-    )
-    is_contradicted = opened.heldout in {data.heldout for data in known}
-    if is_pinned:  # the first n documents of one split are one text
-        is_contradicted |= opened.num_docs in {
-            d.num_docs for d in known if d.train_fingerprint == opened.train_fingerprint
-        }
-    if (new_data or is_pinned) and not is_contradicted:
-        return opened
-    hint = "" if is_contradicted else "; --new-data opens a track for it"
-    raise ValueError(f"{run.folder}: not accepted: {'; '.join(problems)}{hint}")
+    """The data set that this run would be the first of; see `data_sets.opened_by`."""
+    summary = summarize(run.record)
+    return data_sets.opened_by(summary, known, str(run.folder), new_data=new_data)
 
 
 def check(

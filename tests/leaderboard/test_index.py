@@ -10,6 +10,7 @@ from helpers.made_records import NUM_BYTES, add, add_note, made, submission, ver
 from leaderboard import index
 from leaderboard.attestations import MAX_NOTE_BYTES, DataSet
 from leaderboard.store import Store
+from speedrun.data.hub.tinystories import FINGERPRINT
 from speedrun.records.schema import MAX_RECORD_BYTES
 from speedrun.records.summary import summarize
 
@@ -126,6 +127,37 @@ def test_a_data_note_cannot_contradict_the_projects_own(folder):
     assert len(found.data) == len(index.known_data(Store(str(folder)))) == NUM_KNOWN
     for says in ("contradicts", f"divides by {2 * NUM_BYTES} bytes"):
         assert any(says in line for line in found.problems)
+
+
+TITLE = {"name": "tinystories", "num_docs": 2000}  # of the project's own data
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"heldout_fingerprint": "e" * 64},
+        {"train_fingerprint": "ff16" + "0" * 60, "heldout_fingerprint": "e" * 64},
+        {"heldout_fingerprint": "e" * 64, "name": "Tiny\uff33tories"},  # a full-width S
+        {"train_fingerprint": FINGERPRINT, "name": "the real TinyStories"},
+    ],
+)
+def test_no_second_data_set_has_the_title_of_another(folder, changes):
+    note = data_set(made()).model_copy(update=TITLE | changes)
+    add_note(folder, note)
+    found = read(folder)
+    assert len(found.data) == len(index.known_data(Store(str(folder)))) == NUM_KNOWN
+    assert [
+        line for line in found.problems if "or of their title" in line and note.file_name in line
+    ]
+
+
+def test_two_held_out_texts_of_one_number_and_revision_count_neither(folder):
+    pinned = {"train_fingerprint": FINGERPRINT, "name": "tinystories"}
+    for digit in "ab":
+        heldout = {"heldout_fingerprint": digit * 64}
+        add_note(folder, data_set(made()).model_copy(update=pinned | heldout))
+    found = read(folder)
+    assert len(found.data) == NUM_KNOWN and len(found.problems) == 2
 
 
 def test_data_notes_that_contradict_each_other_count_neither(folder):

@@ -199,6 +199,23 @@ def test_other_bytes_of_the_same_documents_are_no_new_data(command, refused, tmp
     assert done.code == 1 and "it divides by" in done.err and len(read(store).runs) == 1
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data.heldout_fingerprint": "e" * 64},
+        {"data.train_fingerprint": "ff16" + "e" * 60},
+        {"data.train_fingerprint": "ff16" + "e" * 60, "data.name": "TINYSTORIES"},
+    ],
+)
+def test_new_data_need_a_title_of_their_own(submitted, refused, tmp_path, store, changes):
+    first = write_run(tmp_path / "first", made(0.5, 0, changes))
+    says = "has this title: give the folder another name"
+    refused(says, "submit", first, "--to", store, "--new-data")
+    renamed = write_run(tmp_path / "own", made(0.5, 3, changes | {"data.name": "other stories"}))
+    submitted("--new-data", runs=[renamed])
+    assert len(read(store).runs) == 1
+
+
 @pytest.mark.parametrize("name", ["a\x1b[31m", "x" * 101, " "])
 def test_new_data_need_a_plain_name(refused, tmp_path, store, name):
     run = write_run(tmp_path / "run", made(0.5, 0, NEW_DATA | {"data.name": name}))
