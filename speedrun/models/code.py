@@ -1,6 +1,7 @@
 """Digests of the code that trains and scores an architecture: its folder, and the harness."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import architectures
@@ -9,6 +10,8 @@ from speedrun.models.loader import LoadedArchitecture
 _HARNESS = Path(__file__).resolve().parents[1]
 _PACKAGES = ("autotune", "backends", "data", "distributed", "evaluation", "models", "training")
 _SUFFIXES = {".py", ".cpp", ".cu", ".h", ".metal"}
+_NOT_READ = {".md", ".pyc"}
+_HIDDEN = re.compile(r"/\.|/__pycache__/")
 
 
 def code_digest(architecture: LoadedArchitecture) -> str:
@@ -21,12 +24,12 @@ def code_digest(architecture: LoadedArchitecture) -> str:
     found += [(f"architectures/{path.name}", path) for path in shared.glob("*.py")]
     for name in _PACKAGES:
         found += _inside(f"speedrun/{name}", _HARNESS / name)
-    return _sha256(found + _inside("architecture", architecture.folder))
+    return _sha256(found + _all_of(architecture.folder))
 
 
 def folder_digest(architecture: LoadedArchitecture) -> str:
     """SHA-256 of the architecture's own folder alone."""
-    return _sha256(_inside("architecture", architecture.folder))
+    return _sha256(_all_of(architecture.folder))
 
 
 def is_outside(architecture: LoadedArchitecture) -> bool:
@@ -41,6 +44,13 @@ def _sha256(files: list[tuple[str, Path]]) -> str:
         content = path.read_bytes().replace(b"\r\n", b"\n")
         digest.update(f"{name}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
     return digest.hexdigest()
+
+
+def _all_of(folder: Path) -> list[tuple[str, Path]]:
+    """An architecture's files: numbers that it reads count like its code."""
+    paths = (path for path in folder.rglob("*") if path.suffix not in _NOT_READ)
+    named = [(f"architecture/{path.relative_to(folder).as_posix()}", path) for path in paths]
+    return [(name, p) for name, p in named if p.is_file() and not _HIDDEN.search(name)]
 
 
 def _inside(name: str, folder: Path) -> list[tuple[str, Path]]:

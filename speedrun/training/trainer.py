@@ -251,8 +251,9 @@ class _Trainer:
         least = self._job.least_first_nats
         if not training.loss_curve and loss < least:
             raise UnfairModelError(
-                f"initial weights are trained: the first loss is {loss:.3f} nats a token, and an"
-                f" untrained model's is about ln {self._job.run.model.vocab} (allowed {least:.3f})"
+                "initial weights are trained, or training shows the model its targets: the first"
+                f" loss is {loss:.3f} nats a token, and guessing costs"
+                f" ln {self._job.run.model.vocab} (allowed {least:.3f})"
             )
         training.loss_curve.append((share, loss))
         tick = Tick(

@@ -160,7 +160,7 @@ DISHONEST = {
         setup="self.mix = torch.randn(D, D)", forward="x_BTD = x_BTD @ self.mix"
     ),
     "a number": Parts(
-        setup="self.times = 0", learn="self.times += 1", forward="x_BTD = x_BTD * (1 + self.times)"
+        setup="self.times = 0", learn="self.times = 1", forward="x_BTD = x_BTD * (1 + self.times)"
     ),
 }
 

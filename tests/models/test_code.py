@@ -38,11 +38,23 @@ def test_an_edit_of_the_architecture_is_another_digest(digest, tmp_path):
     assert digest() != before
 
 
+@pytest.mark.parametrize("file", ["weights.npz", "words.txt", "data/table.json", "noext"])
+def test_numbers_beside_the_code_are_part_of_it(digest, tmp_path, file):
+    (tmp_path / "mine" / file).parent.mkdir(exist_ok=True)
+    (tmp_path / "mine" / file).write_bytes(b"1")
+    before = digest()
+    edit(tmp_path / "mine" / file)
+    assert digest() != before
+
+
 def test_what_no_score_depends_on_changes_nothing(digest, tmp_path):
     before = digest()
     for file in ("speedrun/cli/app.py", "speedrun/ui/live.py", "speedrun/sweep/report.py"):
         edit(tmp_path / file)
     (tmp_path / "mine" / "README.md").write_text("Words.")
+    for name in (".git/index", "__pycache__/torch_model.cpython-313.pyc"):
+        (tmp_path / "mine" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "mine" / name).write_bytes(b"1")
     model = tmp_path / "mine" / "torch_model.py"
     model.write_bytes(model.read_bytes().replace(b"\n", b"\r\n"))
     assert digest() == before

@@ -5,6 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 from helpers import folders
+from helpers.command_line import command
+from helpers.stateful import DISHONEST, HONEST
 
 from speedrun.backends.numpy.engine import NumpyEngine
 from speedrun.data.loader import TokenStream as stream
@@ -16,7 +18,7 @@ from speedrun.training import divergence, overfitting, prepare
 from speedrun.training import race as race_
 from speedrun.training import request as request_
 from speedrun.training.prepare import Silent
-from speedrun.training.race import race
+from speedrun.training.race import NotScored, race
 from speedrun.training.request import RunRequest
 from speedrun.training.runs.restore import load_run, run_of
 from speedrun.training.runs.run_dir import local_facts
@@ -150,7 +152,7 @@ def test_a_score_that_is_no_number_ends_as_diverged(counted, monkeypatch):
 
 def test_weights_that_come_trained_are_refused_before_the_budget_is_spent(counted, monkeypatch):
     monkeypatch.setattr(NumpyEngine, "train_loss", lambda self: 3.0)
-    with pytest.raises(UnfairModelError, match=r"initial weights are trained: the first loss is 3"):
+    with pytest.raises(UnfairModelError, match=r"initial weights are trained, .* first loss is 3"):
         race(counted, Silent(), StopFlag(()))
     assert not list(counted.out.glob("[!.]*"))
 
@@ -181,3 +183,34 @@ def test_unfair_plugin_is_refused_before_the_clock_starts(counted, tmp_path, mon
     with pytest.raises(UnfairModelError, match="not causal"):
         race(request, Silent(), StopFlag(()))
     assert not list(counted.out.iterdir())
+
+
+@pytest.fixture
+def outside(counted, tmp_path):
+    """`outside(parts)` is the request of a race of an architecture made of these parts."""
+
+    def request(parts):
+        folder = parts.write(tmp_path / "mine")
+        return dataclasses.replace(
+            counted, arch=str(folder), settings=("recipe.compile=false", "model.context=32")
+        )
+
+    return request
+
+
+@pytest.mark.slow
+def test_a_race_of_what_is_not_saved_is_not_scored(outside):
+    request = outside(DISHONEST["a number"])
+    with pytest.raises(NotScored, match=r"not the model that is saved.* mend the architecture"):
+        race(request, Silent(), StopFlag(()))
+    (folder,) = request.out.glob("[!.]*")
+    assert schema.load(folder / "record.json").score is None
+
+
+@pytest.mark.slow
+def test_running_statistics_that_initial_gives_are_scored_and_verified(outside):
+    request = outside(HONEST["running statistics that are saved"])
+    finished = race(request, Silent(), StopFlag(()))
+    assert finished.record.score is not None
+    said = command("verify", finished.folder, "--arch", request.arch, "--data", request.data.path)
+    assert said.code == 0 and "The record is confirmed." in said.out
