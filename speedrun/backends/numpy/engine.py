@@ -1,7 +1,7 @@
 """An engine for counted models: no gradient, no seed, no precision to choose.
 
 The model (`architectures/<name>/numpy_model.py`) has `count(rows)`, `finalize()`, `num_entries`,
-`running_nats(rows)`, `make_room()`, `nats(rows)`, `log_probs(tokens)`, `weights()`, `load()`,
+`running_nats(rows)`, `make_room()`, `nll(rows)`, `log_probs(tokens)`, `weights()`, `load()`,
 `max_history`, the number of tokens that a prediction looks back on at most, and a class method
 `trial(config)`: a small model that has counted and is not finalized.
 """
