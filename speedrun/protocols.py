@@ -95,11 +95,7 @@ class Engine(Protocol):
     def logits(
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None
     ) -> NDArray[np.float32]:
-        """Logits [rows, length, vocab] in fp32.
-
-        Of the next tokens; of a diffusion model, of the clean tokens behind noisy ones at noise
-        `steps` [rows].
-        """
+        """Logits [rows, length, vocab] of next tokens, or of clean ones at noise `steps`."""
         ...
 
     def reader(self) -> Reader:
@@ -171,9 +167,11 @@ class Backend(Protocol):
 
     def devices(self) -> Sequence[Device]:
         """Devices that it drives, with the reason where one is not available."""
+        ...
 
     def engine(self, spec: EngineSpec) -> Engine:
         """A new engine; ValueError where the spec cannot be met on its device."""
+        ...
 
     def join(self, device: Device, timeout_s: float) -> ProcessGroup:
         """The group of the processes that a launcher of this framework started.
@@ -181,6 +179,7 @@ class Backend(Protocol):
         A process that does not answer for `timeout_s` is given up. ValueError where several
         processes cannot train together on this device.
         """
+        ...
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
@@ -190,27 +189,30 @@ class Backend(Protocol):
         The first value of each is the plain one, which works wherever anything does; numbers
         come in an order in which one that loses makes the next not worth trying.
         """
+        ...
 
     def prepare(self, device: Device, execution: ExecutionConfig) -> Mapping[str, Any]:
-        """Set what the whole process shares, such as threads; facts for the record.
-
-        A new engine does it, too.
-        """
+        """Set what a process shares, such as threads, as a new engine does; facts to record."""
+        ...
 
     def free_bytes(self, device: Device) -> int:
         """Memory that the device could still give to this process."""
+        ...
 
     def matmul_gflops(self, device: Device, precision: str) -> float | None:
         """Measured matrix-product rate in GFLOP/s; None where the precision does not exist."""
+        ...
 
     def sustained_gflops(self, device: Device) -> Callable[[], float | None]:
         """A function that measures the mean fp32 rate for a while: low where others disturb it.
 
         None where memory is short. Two measurements of one function compare.
         """
+        ...
 
     def versions(self) -> dict[str, str]:
         """Versions of the framework by package name."""
+        ...
 
 
 class Architecture(Protocol):

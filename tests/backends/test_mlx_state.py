@@ -1,5 +1,7 @@
 """State that a model in MLX keeps outside its weights is found; what is random is repeatable."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from helpers.stateful import Parts
@@ -60,7 +62,7 @@ def engine_of(tmp_path):
             whole = {"features": "self.embed(tokens_BT)", "learn": "pass", "plus": ""} | parts
             Parts().write(folder)
             (folder / "mlx_model.py").write_text(MODEL.format(**whole))
-        architecture = loader.architecture(str(folder))
+        architecture: Any = loader.architecture(str(folder))
         return registry.engine(
             EngineSpec(
                 architecture=architecture,

@@ -1,6 +1,7 @@
 """A model's score rests on what is saved: whatever else it keeps is found, or is gone."""
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +24,11 @@ ROWS = np.random.default_rng(0).integers(0, VOCAB, (4, CONTEXT + 1), dtype=np.in
 def engine_of(tmp_path):
     """`engine_of(parts)` is an engine of an architecture in a folder of its own."""
 
-    def made(parts, seed=SEED):
+    def made(parts, seed=SEED) -> Any:
         folder = tmp_path / "model"
-        architecture = loader.architecture(str(folder if folder.exists() else parts.write(folder)))
+        architecture: Any = loader.architecture(
+            str(folder if folder.exists() else parts.write(folder))
+        )
         return registry.engine(
             EngineSpec(
                 architecture=architecture,
@@ -78,7 +81,9 @@ def test_an_honest_model_is_scored_as_it_trained_and_as_it_is_loaded(name, engin
 @pytest.mark.parametrize("name", HONEST)
 def test_after_a_reset_an_honest_model_trains_as_if_new(name, engine_of):
     engine = trained(engine_of(HONEST[name]))
-    random.random(), np.random.rand(), torch.rand(1)
+    random.seed(1)
+    np.random.rand()
+    torch.rand(1)
     engine.reset()
     again = trained(engine)
     losses, weights = again.train_loss(), again.weights()
