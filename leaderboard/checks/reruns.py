@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 MIN_P = 0.01  # reruns less probable than this refute the claim
+MAX_DIFFERENCE = 0.10  # of one rerun, whatever the others; our own seeds lie within 3 %
 _PRIOR_SD, _PRIOR_FREEDOM = 0.01, 4  # of ln bits per byte over seeds of one config, in our races
 _MAX_SD = 0.03  # a claim's own spread excuses no more: whoever makes it up chooses it
 
@@ -25,6 +26,11 @@ class Verdict(NamedTuple):
     def refutes(self) -> bool:
         """Whether the reruns are too bad to be of the claimed config."""
         return self.p_value < MIN_P
+
+
+def agrees(difference: float, p_value: float) -> bool:
+    """Whether a rerun this much worse, relative to its claim, refutes nothing."""
+    return difference <= MAX_DIFFERENCE and p_value >= MIN_P
 
 
 def judge(claimed: Sequence[float], found: Sequence[float]) -> Verdict:

@@ -63,7 +63,7 @@ def tune_mode(record: Record) -> tune.Mode:
 def compare(record: Record, again: Record, stored: Index) -> Rerun:
     """Difference of a rerun from the claim, judged with all reruns of its entry that are stored.
 
-    A rerun on other hardware, or of a host that was disturbed, refutes nothing.
+    A rerun on other hardware refutes nothing.
     """
     assert record.score is not None and again.score is not None  # checked before
     claimed, found = record.score.bits_per_byte, again.score.bits_per_byte
@@ -72,13 +72,14 @@ def compare(record: Record, again: Record, stored: Index) -> Rerun:
     earlier = _earlier(seeds, stored.verifications, hardware)
     verdict = reruns.judge([run.bits_per_byte for run in seeds], [*earlier, found])
     can_refute = hardware == record.hardware.hardware_class
+    difference = (found - claimed) / claimed
     return Rerun(
-        agrees=not (can_refute and verdict.refutes),
+        agrees=not can_refute or reruns.agrees(difference, verdict.p_value),
         record=again.id,
         hardware_class=hardware,
         claimed_bits_per_byte=claimed,
         found_bits_per_byte=found,
-        difference=(found - claimed) / claimed,
+        difference=difference,
         noise=verdict.sd * claimed,
         num_seeds=len({run.seed for run in seeds}),
         p_value=verdict.p_value if can_refute else None,

@@ -16,6 +16,7 @@ from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source, SourceUnavailable
 from speedrun.data.tokenizer import Tokenizer
 from speedrun.evaluation import score
+from speedrun.records.host import unfit_because
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.records.summary import data_id
@@ -56,6 +57,9 @@ def verify(
         again = rerun.race_again(case, request, architecture, device, watcher)
         reproduced = rerun.compare(record, again.record, index.read(case.store, cache_dir()))
         warnings.append(f"the rerun is in {again.folder}")
+        if not reproduced.agrees and (why := unfit_because(again.record)) is not None:
+            warnings.append(f"the rerun says nothing, race it again: {why}")
+            reproduced = None
     machine, accelerator = hardware.machine(), device.accelerator
     note = Verification(
         record=record.id,

@@ -56,6 +56,7 @@ class Summary(NamedTuple):
     bits_per_byte: float = 0.0
     bits_per_byte_se: float = 0.0
     perplexity: float = 0.0
+    num_dropped: int = 0  # training documents that equal a held-out one
     file_sha256: str = ""  # of the file that was checked, where there is one
 
 
@@ -87,6 +88,7 @@ def summarize(record: Record) -> Summary:
         data_name=record.data.name,
         train_fingerprint=data_id(record.data.train_fingerprint),
         heldout_fingerprint=record.data.heldout_fingerprint,
+        num_dropped=record.data.num_dropped_duplicates,
         vocab=record.tokenizer.vocab,
         tokenizer_fingerprint=record.tokenizer.fingerprint,
         hardware_class=record.hardware.hardware_class,
