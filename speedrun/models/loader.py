@@ -13,7 +13,7 @@ from typing import Any
 import architectures
 from speedrun.config import ModelConfig
 from speedrun.device import Device
-from speedrun.models import contract, plugins
+from speedrun.models import code, contract, plugins
 from speedrun.models.reimport import CodeSnapshot
 from speedrun.protocols import Likelihood, Weights
 from speedrun.text import nearest
@@ -122,12 +122,16 @@ def architecture(name: str) -> LoadedArchitecture:
     """
     if is_path(name):
         folder = Path(name)
+        code.note(folder)
         return LoadedArchitecture(folder.resolve().name, plugins.from_folder(folder))
     if name in own_names():
         module = f"architectures.{name}"
+        code.note(Path(str(architectures.__file__)).parent / name)
         load = functools.partial(importlib.import_module, module)
         return LoadedArchitecture(name, plugins.imported(name, "__init__.py", load))
     if (entry := plugins.entry_points().get(name)) is not None:
+        if (folder := plugins.folder_of(entry)) is not None:
+            code.note(folder)
         return LoadedArchitecture(name, plugins.from_entry_point(entry))
     unknown = nearest(name, architecture_names(), "architecture")
     if Path(name).is_dir():

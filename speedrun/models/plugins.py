@@ -47,6 +47,14 @@ def from_entry_point(entry: importlib.metadata.EntryPoint) -> ModuleType:
     return package
 
 
+def folder_of(entry: importlib.metadata.EntryPoint) -> Path | None:
+    """The folder of an entry point's package, which is not imported for it."""
+    root, *rest = entry.module.split(".")
+    spec = importlib.util.find_spec(root)
+    places = spec.submodule_search_locations if spec is not None else None
+    return Path(next(iter(places)), *rest) if places else None
+
+
 def from_folder(folder: Path) -> ModuleType:
     """The package in a folder, imported once under a name that no other folder has."""
     init = folder / "__init__.py"

@@ -10,6 +10,7 @@ MIN_RATE_SHARE = 0.5
 # machine, a fifth of a core of a small one.
 MAX_LOST_SHARE = 0.05
 MAX_LOST_CORES = 0.2
+DESCRIBED_SINCE = "2026-12-01"  # records have schema 4
 
 # Seconds off the clock that an honest first race on a slow machine stays below.
 MAX_OFF_CLOCK_S = {
@@ -27,10 +28,13 @@ MAX_OFF_CLOCK_S = {
 def unfit_because(record: Record) -> str | None:
     """The reason for which a run cannot hold a record; None where its host was fit, or is unknown.
 
-    Records before schema 4 do not say.
+    Records before schema 4 do not say, which only those may that are older than it.
     """
-    machine = record.hardware
-    return None if record.host is None else judge(record.host, machine.cores, machine.accelerator)
+    if record.host is not None:
+        return judge(record.host, record.hardware.cores, record.hardware.accelerator)
+    if record.created >= DESCRIBED_SINCE:  # both begin with the year; other text is refused
+        return f"its record of schema {record.schema_version} does not describe its host"
+    return None
 
 
 def judge(host: Host, cores: int, accelerator: str | None) -> str | None:

@@ -8,10 +8,11 @@ from speedrun.training.request import CheckedRequest
 
 
 def of_race(checked: CheckedRequest, architecture: LoadedArchitecture) -> Source:
-    """The source of a record, read before anything is trained."""
+    """The source of a record: the code as it was before it was imported."""
+    found = code.at_import(architecture)
     return Source(
-        digest=code.code_digest(architecture),
-        architecture=code.folder_digest(architecture),
+        digest=found.whole,
+        architecture=found.folder,
         recipe=recipe_digest.of_request(checked),
         is_outside=code.is_outside(architecture),
     )

@@ -1,5 +1,7 @@
 """Runs on a host that was disturbed are unfit; accounts that took too long are flagged."""
 
+from typing import Any
+
 import pytest
 from helpers.made_records import made, older, resealed
 
@@ -9,15 +11,15 @@ from speedrun.records.sections import OFF_CLOCK
 from speedrun.records.summary import summarize
 
 
-def facts(before=100.0, after=100.0, stolen=0.0, others=0.0, cores=2, accelerator=None):
+def facts(before: Any = 100.0, after: Any = 100.0, stolen: Any = 0.0, others: Any = 0.0, **of: Any):
     """Changes of a record."""
     return {
         "host.matmul_before": before,
         "host.matmul_after": after,
         "host.stolen_share": stolen,
         "host.others_share": others,
-        "hardware.cores": cores,
-        "hardware.accelerator": accelerator,
+        "hardware.cores": of.get("cores", 2),
+        "hardware.accelerator": of.get("accelerator"),
     }
 
 
@@ -76,10 +78,13 @@ def test_numbers_of_any_size_make_short_sentences():
 
 
 @pytest.mark.parametrize("schema", [1, 2, 3])
-def test_records_of_old_do_not_say(schema):
+def test_records_of_old_do_not_say_and_new_ones_must(schema):
     record = parse(resealed(older(made().content(), schema)).encode(), "there")
     found = summarize(record)
     assert (found.unfit_because, found.flags, found.is_outside) == (None, "", False)
+    late = made(changes={"created": "2026-12-02T00:00:00+00:00"}).content()
+    forged = parse(resealed(older(late, schema)).encode(), "there")
+    assert "does not describe its host" in (summarize(forged).unfit_because or "")
     assert found.source == f"commit:{'0' * 40}" and found.matmul == 100.5
 
 
