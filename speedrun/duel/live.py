@@ -27,7 +27,7 @@ def interval(found: Verdict) -> str:
 
 
 def so_far(duel: Duel, found: Verdict | None) -> str:
-    """`3 of 5 pairs: B - A = -1.21 % (95 %: -1.60 % to -0.82 %), p = 0.0031`."""
+    """`3 of 5 pairs: B - A = -1.21 % (95 %: -1.60 % to -0.82 %), p = 0.003 for B`."""
     done = f"{len(duel.counted)} of {duel.planned_pairs} pairs"
     if duel.num_disturbed:
         done += f", {duel.num_disturbed} disturbed"
@@ -35,9 +35,9 @@ def so_far(duel: Duel, found: Verdict | None) -> str:
         return done
     if len(duel.counted) < 2:
         return f"{done}: B - A = {percent(found.mean)}"
-    return (
-        f"{done}: B - A = {percent(found.mean)} (95 %: {interval(found)}), p = {found.p_value:.2g}"
-    )
+    leader, p_value = ("B", found.p_value) if found.mean < 0 else ("A", found.p_value_a)
+    difference = f"B - A = {percent(found.mean)} (95 %: {interval(found)})"
+    return f"{done}: {difference}, p = {p_value:.2g} for {leader}"
 
 
 def _outlook(state: State) -> str:
