@@ -6,10 +6,8 @@ from collections.abc import Callable
 from leaderboard.attestations import Rescored
 from speedrun.data.heldout import HeldOut
 from speedrun.data.tokenizer import Tokenizer
-from speedrun.evaluation import fairness
 from speedrun.evaluation import score as evaluate
-from speedrun.evaluation.fairness import UnfairModelError
-from speedrun.evaluation.scorer import Scorer
+from speedrun.evaluation.fairness import UnfairModelError, random_rows
 from speedrun.records.sections import Score
 from speedrun.training.runs.restore import Restored, one_line_errors
 
@@ -32,18 +30,24 @@ def rescore(
     if not 0 < claim.stride <= claim.window or claim.window != context:
         windows = f"a window of {claim.window} with a stride of {claim.stride}"
         raise ValueError(f"{where}: {windows} is not possible with a context of {context}")
+    model, likelihood, held_out = found.model, found.architecture.LIKELIHOOD, found.checks()
+
+    def check_random() -> None:
+        random_rows.check(found.engine, model.vocab, context, likelihood)
+
     checks = [
         ("the weights are those that the record names (SHA-256)", True),
         ("the tokenizer is plain byte-level BPE and the one that the record names", True),
         _check_tokenizer(found.tokenizer, heldout, claim),
-        _check_model(found, where),
+        _check_model(found, where, check_random, "on random tokens"),
     ]
     with one_line_errors(found.architecture, where):
         config = evaluate.ScoringConfig(
-            context=claim.window, stride=claim.stride, likelihood=found.architecture.LIKELIHOOD
+            context=claim.window, stride=claim.stride, likelihood=likelihood
         )
         documents = evaluate.encode(heldout, found.tokenizer)
-        score = evaluate.score(Scorer(found.engine), documents, config, watch)
+        score = evaluate.score(held_out.scorer(), documents, config, watch)
+    checks.append(_check_model(found, where, held_out.check, "on held-out text"))
     difference = score.nats / claim.nats - 1 if claim.nats > 0 else math.inf
     limit = _allowed(found, score)
     failed = [what for what, has_passed in checks if not has_passed]
@@ -105,13 +109,15 @@ def _check_tokenizer(tokenizer: Tokenizer, heldout: HeldOut, claim: Score) -> tu
     return "the tokenizer gives back every held-out document, in as many tokens as recorded", True
 
 
-def _check_model(found: Restored, where: str) -> tuple[str, bool]:
-    """Result of the fairness checks, and whether the model passed."""
-    likelihood = found.architecture.LIKELIHOOD
+def _check_model(
+    found: Restored, where: str, check: Callable[[], None], on: str
+) -> tuple[str, bool]:
+    """Result of fairness checks, and whether the model passed."""
+    is_exact = found.architecture.LIKELIHOOD == "exact"
     try:
         with one_line_errors(found.architecture, where):
-            fairness.check(found.engine, found.model.vocab, found.model.context, likelihood)
+            check()
     except UnfairModelError as error:
-        return f"the model is {error}", False
-    what = "causal, normalised" if likelihood == "exact" else "a bound, given tokens cost nothing"
-    return f"the model passes the fairness checks: {what}, rows independent", True
+        return f"the model is, {on}, {error}", False
+    what = "causal, normalised" if is_exact else "a bound, given tokens cost nothing"
+    return f"the model passes the fairness checks {on}: {what}, rows independent", True

@@ -1,4 +1,4 @@
-"""Scores of models that can only be bounded: as many noise draws as make their error small."""
+"""Scores of models that can only be bounded: a fixed number of noise draws of every window."""
 
 import math
 from collections import defaultdict
@@ -10,15 +10,14 @@ from numpy.typing import NDArray
 
 from speedrun.backends.targets import stratified_timesteps
 from speedrun.evaluation.scorer import Scorer, ScoringBatch
-from speedrun.evaluation.windows import Window, ratio
+from speedrun.evaluation.windows import Window
 
 _BATCH_TOKENS = 8192
 STRATA = 4  # draws in one replicate, one in each quarter of the noise process
-# The most is a number of replicates and not of seconds: a rule that reads a clock would make the
-# score a property of the machine, and whoever is slower would be scored with fewer draws.
-MIN_REPLICATES, MAX_REPLICATES = 2, 32
-# Replicates are added until the draws' error is below this share of the documents'.
-ERROR_SHARE = 1 / 3
+# Fixed: a number that depends on the draws is a biased score, one that depends on a clock makes
+# the score a property of the machine. With these the draws' error is below half the documents'.
+NUM_REPLICATES = 4
+NUM_DRAWS = STRATA * NUM_REPLICATES
 
 
 @dataclass(frozen=True)
@@ -27,47 +26,30 @@ class Drawn:
 
     nats: NDArray[np.float64]  # [documents], the mean over the draws
     mc_se: float  # standard error of their sum that more draws would lower, in nats
-    num_draws: int  # for each window of each document
 
 
 def draw(
     scorer: Scorer,
     docs: Sequence[NDArray[np.int32]],
     todo: Sequence[Window],
-    num_bytes: NDArray[np.float64],
     seed: int,
     watch: Callable[[float], None],
 ) -> Drawn:
-    """Draw replicates of `STRATA` stratified draws until they are precise enough.
+    """Draw replicates of `STRATA` stratified draws.
 
     Replicates are independent, so their spread gives the error that draws leave; within one the
     strata are not, and their spread would overstate it.
     """
-    replicates: list[NDArray[np.float64]] = []
-    expected = 2 * MIN_REPLICATES  # a guess, until the first ones show their spread
 
-    def advance(share: float) -> None:
-        watch((len(replicates) + share) / max(expected, len(replicates) + 1))
+    def replicate(number: int) -> NDArray[np.float64]:
+        def advance(share: float) -> None:
+            watch((number + share) / NUM_REPLICATES)
 
-    while True:
-        replicates.append(_replicate(scorer, docs, todo, [seed, len(replicates)], advance))
-        if len(replicates) < MIN_REPLICATES:
-            continue
-        stacked_RD = np.stack(replicates)
-        mean_D = stacked_RD.mean(axis=0)
-        mc_se = math.sqrt(float(stacked_RD.var(axis=0, ddof=1).sum()) / len(stacked_RD))
-        document_se = ratio(mean_D, num_bytes)[1] * float(num_bytes.sum())
-        if mc_se <= ERROR_SHARE * document_se or len(replicates) == MAX_REPLICATES:
-            watch(1.0)
-            return Drawn(mean_D, mc_se, STRATA * len(replicates))
-        expected = _expected(len(replicates), mc_se, ERROR_SHARE * document_se)
+        return _replicate(scorer, docs, todo, [seed, number], advance)
 
-
-def _expected(done: int, error: float, wanted: float) -> int:
-    """Replicates that will be needed in all: their error falls with the root of their number."""
-    if not (math.isfinite(error) and wanted > error / math.sqrt(MAX_REPLICATES)):
-        return MAX_REPLICATES
-    return min(MAX_REPLICATES, math.ceil(done * (error / wanted) ** 2))
+    nats_RD = np.stack([replicate(number) for number in range(NUM_REPLICATES)])
+    mc_se = math.sqrt(float(nats_RD.var(axis=0, ddof=1).sum()) / NUM_REPLICATES)
+    return Drawn(nats_RD.mean(axis=0), mc_se)
 
 
 def _replicate(

@@ -21,7 +21,9 @@ from speedrun.records.sections import Score
 
 MAX_NATS = 350.0  # a token; above it the square of a perplexity is no float64
 _BATCH_TOKENS = 8192
-_PAD_TO = 32  # row lengths are rounded up, so that few shapes are met
+# Rows are as long as the context, or of a long one a multiple of this: a row's length is no hint
+# at where its document ends.
+_PAD_TO = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +45,9 @@ class ScoringConfig:
 
 
 def title(likelihood: Likelihood) -> str:
-    """The stage of scoring, with the most that a bound may cost."""
-    most = elbo.STRATA * elbo.MAX_REPLICATES
-    at_most = "" if likelihood == "exact" else f", with at most {most} noise draws each"
-    return f"scoring the held-out documents{at_most}"
+    """The stage of scoring, with the draws that a bound takes."""
+    draws = "" if likelihood == "exact" else f", with {elbo.NUM_DRAWS} noise draws each"
+    return f"scoring the held-out documents{draws}"
 
 
 def encode(heldout: HeldOut, tokenizer: Tokenizer) -> Documents:
@@ -77,11 +78,11 @@ def score(
         nats = document_nats(scorer, docs, config, watch)
     else:
         todo = windows([len(doc) for doc in docs], config.context, config.stride)
-        drawn = elbo.draw(scorer, docs, todo, num_bytes, config.seed, watch)
+        drawn = elbo.draw(scorer, docs, todo, config.seed, watch)
         lengths = elbo.length_nats(num_tokens)
         nats = drawn.nats + lengths
         of_a_bound = {
-            "num_draws": drawn.num_draws,
+            "num_draws": elbo.NUM_DRAWS,
             "bits_per_byte_mc_se": drawn.mc_se / float(num_bytes.sum()) / math.log(2),
             "length_nats": float(lengths.sum()),
         }
@@ -115,12 +116,11 @@ def document_nats(
 ) -> NDArray[np.float64]:
     """Nats of each document, which begins and ends with end-of-text."""
     todo = windows([len(doc) for doc in docs], config.context, config.stride)
-    todo.sort(key=lambda w: (w.start - w.stop, w.doc, w.start))  # longest first: memory shows early
+    todo.sort(key=lambda w: -_padded(w, config.context))  # longest first: memory shows early
     batches: list[tuple[list[Window], int]] = []  # scored at once, with the length of their rows
     rest = todo
     while rest:
-        num_targets = rest[0].stop - rest[0].start - 1
-        padded = min(config.context, math.ceil(num_targets / _PAD_TO) * _PAD_TO)
+        padded = _padded(rest[0], config.context)
         size = max(1, _BATCH_TOKENS // padded)
         batches.append((rest[:size], padded))
         rest = rest[size:]
@@ -133,6 +133,11 @@ def document_nats(
         done += len(batch)
         watch(done / len(todo))
     return nats
+
+
+def _padded(window: Window, context: int) -> int:
+    num_targets = window.stop - window.start - 1
+    return min(context, math.ceil(num_targets / _PAD_TO) * _PAD_TO)
 
 
 def _rows(

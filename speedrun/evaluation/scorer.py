@@ -1,12 +1,15 @@
 """Batches of rows scored by one engine, or in turn by those of all ranks."""
 
+import bisect
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speedrun.data.tokenizer import EOT
 from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import Engine, Rows
 
@@ -21,6 +24,60 @@ class ScoringBatch:
     shares: NDArray[np.float64] | None = None  # [rows]: diffusion times in (0, 1]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """A row and what scoring made of it."""
+
+    row: NDArray[np.int32]  # [context + 1]
+    nats: NDArray[np.float64]  # [context]
+    seed: int
+    prefix_length: int = 0
+    shares: NDArray[np.float64] | None = None  # [1]
+
+    @property
+    def num_targets(self) -> int:
+        """Targets up to the end of the text; those behind it are padding."""
+        (text,) = np.nonzero(self.row != EOT)
+        return min(len(self.nats), 1 + (int(text[-1]) if len(text) else 0))
+
+
+class Witness:
+    """A random sample of the rows that are scored, which no model can foresee.
+
+    `first_rows_only` takes the first row of a batch: the noise of a diffusion model's others may
+    depend on where they stand.
+    """
+
+    def __init__(self, size: int, first_rows_only: bool) -> None:
+        self._size, self._first_rows_only = size, first_rows_only
+        self._rng = np.random.default_rng()
+        self._keyed: list[tuple[float, Scored]] = []
+        self.least_nats = float("inf")
+
+    @property
+    def kept(self) -> list[Scored]:
+        """The sample, in random order."""
+        return [one for _, one in self._keyed]
+
+    def note(self, batch: ScoringBatch, nats: NDArray[np.float64]) -> None:
+        """Keep rows of a batch that was scored, each with equal probability."""
+        self.least_nats = min(self.least_nats, float(nats.min()))
+        for index in range(1 if self._first_rows_only else len(nats)):
+            key = float(self._rng.random())
+            if len(self._keyed) == self._size:
+                if key > self._keyed[-1][0]:
+                    continue
+                self._keyed.pop()
+            one = Scored(
+                row=batch.rows[index].copy(),
+                nats=nats[index].copy(),
+                seed=batch.seed,
+                prefix_length=batch.prefix_length,
+                shares=None if batch.shares is None else batch.shares[index : index + 1],
+            )
+            bisect.insort(self._keyed, (key, one), key=itemgetter(0))
+
+
 class ScoreNotFinite(ValueError):
     """The model gives held-out text a probability of zero, or none at all."""
 
@@ -31,6 +88,7 @@ class Scorer:
 
     engine: Engine
     group: ProcessGroup = field(default_factory=ProcessGroup)
+    witness: Witness | None = None
 
     def nll(self, batches: Iterable[ScoringBatch]) -> Iterator[NDArray[np.float64]]:
         """Nats of each batch [rows, context], in order and the same on every rank.
@@ -42,9 +100,11 @@ class Scorer:
         rest, group = iter(batches), self.group
         while turn := list(itertools.islice(rest, group.size)):
             own = self._nll(turn[group.rank]) if group.rank < len(turn) else None
-            for nats in group.gather(own)[: len(turn)]:
+            for batch, nats in zip(turn, group.gather(own), strict=False):
                 if num_bad := int((~np.isfinite(nats)).sum()):
                     raise ScoreNotFinite(f"{num_bad} of {nats.size} held-out scores are not finite")
+                if self.witness is not None:
+                    self.witness.note(batch, nats)
                 yield nats
 
     def _nll(self, batch: ScoringBatch) -> NDArray[np.float64]:

@@ -23,7 +23,10 @@ def windows(lengths: Sequence[int], context: int, stride: int) -> list[Window]:
 
     `lengths` are in tokens with the end-of-text on both sides. The first window of a
     document scores all its targets; a later one only those the one before did not reach.
+    Raises ValueError where they would never reach the end, or leave a gap.
     """
+    if not 1 <= stride <= context:
+        raise ValueError(f"a stride of {stride} in a context of {context}: must be 1 to that")
     out = []
     for doc, length in enumerate(lengths):
         num_targets = length - 1
@@ -34,6 +37,11 @@ def windows(lengths: Sequence[int], context: int, stride: int) -> list[Window]:
             out.append(Window(doc, start, stop + 1, scored - start))
             scored = stop
     return out
+
+
+def ranked_stride(context: int) -> int:
+    """The stride of every ranked run: half the context, or one token of one."""
+    return max(1, context // 2)
 
 
 def ratio(

@@ -21,7 +21,7 @@ from speedrun.data.source import Source
 from speedrun.data.tokenizer import Tokenizer
 from speedrun.device import DEFAULT_EXECUTION, Device
 from speedrun.distributed.group import ProcessGroup
-from speedrun.evaluation import fairness
+from speedrun.evaluation.fairness import random_rows
 from speedrun.models import loader
 from speedrun.models.loader import LoadedArchitecture
 from speedrun.protocols import Engine, EngineSpec
@@ -289,4 +289,4 @@ def _check_at_random(engine: Engine, prepared: Prepared) -> None:
 def check_fairness(engine: Engine, prepared: Prepared) -> None:
     """Raise UnfairModelError unless the engine's model may be scored."""
     model, likelihood = prepared.run.model, prepared.entry.architecture.LIKELIHOOD
-    fairness.check(engine, model.vocab, model.context, likelihood)
+    random_rows.check(engine, model.vocab, model.context, likelihood)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from speedrun import config, text
 from speedrun.config import Data, Keep, ModelConfig, Recipe, Run
+from speedrun.evaluation.windows import ranked_stride
 from speedrun.models import loader
 from speedrun.protocols import Architecture
 
@@ -76,8 +77,14 @@ class CheckedRequest:
             shape(architecture, request.params, vocab, self.of_recipe, self.chosen),
             self.data,
         )
-        if data.stride > model.context:
-            raise ValueError(f"data.stride={data.stride}: at most the context, {model.context}")
+        if model.context < 1:
+            raise ValueError(f"model.context={model.context}: must be 1 or more")
+        stride = ranked_stride(model.context)
+        if data.stride not in (0, stride):
+            raise ValueError(
+                f"data.stride={data.stride}: scores compare at half the context alone, {stride};"
+                " leave it out"
+            )
         return Run(
             arch=architecture.NAME,
             recipe_name=request.recipe,
@@ -85,7 +92,7 @@ class CheckedRequest:
             seed=request.seed,
             model=model,
             recipe=self.recipe,
-            data=replace(data, stride=data.stride or model.context // 2),
+            data=replace(data, stride=stride),
             keep=request.keep,
         )
 

@@ -7,7 +7,7 @@ import pytest
 from contract.conftest import VOCAB
 from helpers.engines import assert_same_weights
 
-from speedrun.evaluation import fairness
+from speedrun.evaluation.fairness import random_rows
 
 
 def trained(engine, rows, num_steps=5):
@@ -34,7 +34,7 @@ def test_training_helps_moves_every_parameter_and_passes_the_checks_of_records(p
     assert engine.nll(unseen, 0).mean() < before - 0.5
     still = [name for name in after if np.array_equal(after[name], weights.get(name, ()))]
     assert after and not still, "a parameter that never moves is a setting without effect"
-    fairness.check(engine, VOCAB, pair.config.context, pair.architecture.LIKELIHOOD)
+    random_rows.check(engine, VOCAB, pair.config.context, pair.architecture.LIKELIHOOD)
     if pair.architecture.LIKELIHOOD == "exact":  # or sums of one would show nothing
         assert np.std(engine.logits(rows()[:, :-1]), axis=-1).mean() > 0.1
 

@@ -16,8 +16,9 @@ from speedrun.evaluation.windows import ratio, windows
 VOCAB = 12
 
 
-@pytest.mark.parametrize("context", [4, 8])
-@pytest.mark.parametrize("stride", [1, 3, 4])
+@pytest.mark.parametrize(
+    ("context", "stride"), [(1, 1), (4, 1), (4, 3), (4, 4), (8, 1), (8, 3), (8, 4)]
+)
 def test_windows_score_every_target_once_with_full_context(context, stride):
     lengths = list(range(2, 40))
     scored = {doc: [] for doc in range(len(lengths))}
@@ -56,11 +57,27 @@ def test_documents_are_scored_alone_whatever_the_batch():
     table = engine.table.astype(np.float64)
     logp = table - np.log(np.exp(table).sum(-1, keepdims=True))
     np.testing.assert_allclose(together, [-logp[d[:-1], d[1:]].sum() for d in docs], rtol=1e-6)
-    # Row lengths are few.
-    docs = [np.zeros(n, dtype=np.int32) for n in range(2, 200)]
-    engine.shapes.clear()
-    document_nats(Scorer(engine), docs, ScoringConfig(context=64, stride=32))
-    assert {shape[1] for shape in engine.shapes} <= {33, 65}
+
+
+@pytest.mark.parametrize(("context", "lengths"), [(1, {2}), (64, {65}), (600, {257, 513, 601})])
+def test_the_length_of_a_row_is_no_hint_at_the_end_of_its_document(context, lengths):
+    docs = [np.r_[0, np.ones(n - 2), 0].astype(np.int32) for n in range(2, 700, 3)]
+    engine = TableEngine(np.zeros((VOCAB, VOCAB)))
+    document_nats(Scorer(engine), docs, ScoringConfig(context=context, stride=max(1, context // 2)))
+    assert {shape[1] for shape in engine.shapes} == lengths
+    # Nor is the order of rows: it is that of the documents.
+    few = [docs[60], docs[2], docs[70]]
+    config = ScoringConfig(context=256, stride=128)
+    seen = []
+    engine.nll = lambda rows, *rest: seen.append(rows) or np.zeros((len(rows), 256))
+    document_nats(Scorer(engine), few, config)
+    assert [int((row != 0).sum()) for row in np.concatenate(seen)] == [180, 6, 210]
+
+
+@pytest.mark.parametrize("stride", [0, -1, 9])
+def test_windows_that_never_end_or_leave_gaps_are_refused(stride):
+    with pytest.raises(ValueError, match="must be 1 to"):
+        windows([20], 8, stride)
 
 
 def test_standard_error_matches_resampling():

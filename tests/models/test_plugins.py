@@ -11,7 +11,7 @@ from helpers.command_line import FAST, TINY, done_well, refused, runs
 
 from speedrun.backends import registry
 from speedrun.config import Recipe
-from speedrun.evaluation import fairness
+from speedrun.evaluation.fairness import random_rows
 from speedrun.models import loader, plugins
 from speedrun.protocols import EngineSpec
 from speedrun.records.schema import Record, load
@@ -136,7 +136,7 @@ def test_every_parameter_of_the_plugin_learns(recipe):
     for _ in range(5):
         engine.step(rng.integers(0, 32, (8, 17), dtype=np.int32), 1.0)
     assert all(np.any(value != before[name]) for name, value in engine.weights().items())
-    fairness.check(engine, 32, 16, "exact")
+    random_rows.check(engine, 32, 16, "exact")
 
 
 CACHED_LOGITS = """

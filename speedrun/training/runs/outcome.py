@@ -7,6 +7,7 @@ From `publish` on nothing that fails or is stopped costs the trained model: its 
 import dataclasses
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import safetensors.numpy
 
 from speedrun.config import ModelConfig
 from speedrun.data.tokenizer import Tokenizer
-from speedrun.evaluation import generate, saved
+from speedrun.evaluation import generate
 from speedrun.evaluation import score as evaluate
-from speedrun.evaluation.fairness import UnfairModelError
+from speedrun.evaluation.fairness import UnfairModelError, saved
+from speedrun.evaluation.fairness.heldout import HeldOutChecks
 from speedrun.evaluation.score import Documents, ScoringConfig
 from speedrun.evaluation.scorer import ScoreNotFinite, Scorer, take_weights_of_rank_0
 from speedrun.protocols import Architecture, Engine
@@ -129,31 +131,34 @@ def finish(trained: Trained, made: Record, context: Context, directory: RunDirec
 def score(trained: Trained, context: Context) -> tuple[Score | None, dict[str, Any], str]:
     """Score the held-out documents under the weights of rank 0; None where training diverged.
 
-    The model is checked once more before it is scored. Facts for the record come with the score,
+    The model is checked before and after it is scored. Facts for the record come with the score,
     and what is wrong where the checks or the score show that training diverged.
     """
     built, group, facts = trained.built, context.group, {}
-    run = built.prepared.run
+    run, architecture = built.prepared.run, built.prepared.entry.architecture
     if group.decide(lambda: trained.training.status == "diverged"):
         return None, facts, ""
     with context.clock.account("evaluate"):
-        likelihood = built.prepared.entry.architecture.LIKELIHOOD
+        likelihood = architecture.LIKELIHOOD
         context.callbacks.phase(evaluate.title(likelihood))
         if (apart := take_weights_of_rank_0(Scorer(built.engine, group))) is not None:
             facts["weights_apart"] = apart
-        scorer = Scorer(built.engine.rebuilt(), group)
-        documents = group.decide(lambda: _documents(trained, scorer.engine))
+        engine = built.engine.rebuilt()
+        checks = HeldOutChecks(engine=engine, architecture=architecture, model=run.model)
+        documents = group.decide(lambda: _documents(trained, engine))
         if problem := documents.get("problem"):
             return None, facts, problem
         config = ScoringConfig(
             context=run.model.context, stride=run.data.stride, likelihood=likelihood
         )
-        watch = context.callbacks.scoring
+        scorer, watch = checks.scorer(group), context.callbacks.scoring
         try:
             with group.lockstep(agreed=ScoreNotFinite):
-                return evaluate.score(scorer, Documents(**documents), config, watch), facts, ""
+                found = evaluate.score(scorer, Documents(**documents), config, watch)
         except ScoreNotFinite as error:
             return None, facts, str(error)
+        problem = group.decide(lambda: _problem(trained, engine, checks.check))
+        return None if problem else found, facts, problem
 
 
 def _documents(trained: Trained, engine: Engine) -> dict[str, Any]:
@@ -163,16 +168,27 @@ def _documents(trained: Trained, engine: Engine) -> dict[str, Any]:
     """
     built, data, run = trained.built, trained.built.prepared.opened, trained.built.prepared.run
     documents = evaluate.encode(data.heldout, data.tokenizer)
-    try:
+
+    def check() -> None:
         saved.check_rebuilt(built.engine, engine, documents.tokens, run.model.context)
         prepare.check_fairness(engine, built.prepared)
+
+    problem = _problem(trained, engine, check)
+    return {"problem": problem} if problem else vars(documents)
+
+
+def _problem(trained: Trained, engine: Engine, check: Callable[[], None]) -> str:
+    """Run fairness checks; what is wrong where training diverged, else an UnfairModelError."""
+    built, losses = trained.built, trained.training.loss_curve
+    run, architecture = built.prepared.run, built.prepared.entry.architecture
+    try:
+        check()
     except UnfairModelError as error:
-        architecture, losses = built.prepared.entry.architecture, trained.training.loss_curve
         problem = divergence.of_error(error, engine, architecture, run.model, run.seed, losses)
         if problem is None:
             raise
-        return {"problem": problem}
-    return vars(documents)
+        return problem
+    return ""
 
 
 def unscored(problem: str, made: Record, advice: str) -> Told:

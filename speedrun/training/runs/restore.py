@@ -20,6 +20,7 @@ from speedrun.data import open
 from speedrun.data.source import Source
 from speedrun.data.tokenizer import Tokenizer, load_untrusted
 from speedrun.device import Device
+from speedrun.evaluation.fairness.heldout import HeldOutChecks
 from speedrun.models import loader
 from speedrun.protocols import Architecture, Engine, EngineSpec
 from speedrun.records import artifacts, schema
@@ -52,6 +53,12 @@ class Restored:
     tokenizer: Tokenizer
     record: Record
     device: Device
+
+    def checks(self) -> HeldOutChecks:
+        """Fairness checks of scores that the engine is about to give."""
+        return HeldOutChecks(
+            engine=self.engine, architecture=self.architecture, model=self.model
+        )
 
 
 def load_run(folder: Path, backend: str, arch: str | None = None) -> Restored:

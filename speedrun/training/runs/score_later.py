@@ -10,11 +10,10 @@ from speedrun.config import Run
 from speedrun.data import heldout
 from speedrun.data.heldout import HeldOut
 from speedrun.data.source import Source
-from speedrun.evaluation import fairness
 from speedrun.evaluation import score as evaluate
-from speedrun.evaluation.fairness import UnfairModelError
+from speedrun.evaluation.fairness import UnfairModelError, random_rows
 from speedrun.evaluation.score import ScoringConfig
-from speedrun.evaluation.scorer import ScoreNotFinite, Scorer
+from speedrun.evaluation.scorer import ScoreNotFinite
 from speedrun.records import schema
 from speedrun.records.files import RECORD
 from speedrun.records.schema import Record
@@ -114,10 +113,13 @@ def _score(
     """
     model, likelihood = found.model, found.architecture.LIKELIHOOD
     config = ScoringConfig(context=model.context, stride=run.data.stride, likelihood=likelihood)
+    checks = found.checks()
     documents = evaluate.encode(pinned, found.tokenizer)
     try:
-        fairness.check(found.engine, model.vocab, model.context, likelihood)
-        return evaluate.score(Scorer(found.engine), documents, config, watch), ""
+        random_rows.check(found.engine, model.vocab, model.context, likelihood)
+        score = evaluate.score(checks.scorer(), documents, config, watch)
+        checks.check()
+        return score, ""
     except (UnfairModelError, ScoreNotFinite) as error:
         losses, seed = found.record.train.loss_curve, found.record.seed
         problem = divergence.of_error(error, found.engine, found.architecture, model, seed, losses)

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from speedrun.evaluation import fairness, generate
+from speedrun.evaluation import generate
 from speedrun.evaluation import score as evaluate
-from speedrun.evaluation.fairness import UnfairModelError
+from speedrun.evaluation.fairness import UnfairModelError, random_rows
 from speedrun.records import schema
 from speedrun.system.interrupts import Stopping
 from speedrun.training.runs import outcome, record, run_dir, run_names
@@ -80,7 +80,7 @@ def test_a_model_that_became_unfair_is_kept(counted, monkeypatch):
         if (error := next(checks)) is not None:
             raise error
 
-    monkeypatch.setattr(fairness, "check", check)
+    monkeypatch.setattr(random_rows, "check", check)
     with pytest.raises(NotScored, match=r"not causal: moved\); .*: mend the architecture$"):
         race(counted, Silent(), StopFlag(()))
     assert schema.load(the_run(counted) / "record.json").status == "trained"

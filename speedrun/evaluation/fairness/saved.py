@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.evaluation.fairness import CHECK_TOLERANCE_NATS
+from speedrun.evaluation.fairness.common import CHECK_TOLERANCE_NATS
 from speedrun.protocols import Engine, UnfairModelError
 
 _NUM_ROWS = 8

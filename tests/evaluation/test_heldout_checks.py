@@ -1,0 +1,108 @@
+"""Scores that a model could only give by cheating are refused after scoring."""
+
+import time
+
+import numpy as np
+import pytest
+from helpers import folders, hostile
+
+from speedrun.backends import registry
+from speedrun.config import Recipe
+from speedrun.evaluation import score as evaluate
+from speedrun.evaluation.fairness import UnfairModelError, random_rows, saved
+from speedrun.evaluation.fairness.heldout import HeldOutChecks
+from speedrun.evaluation.score import Documents, ScoringConfig
+from speedrun.models import loader
+from speedrun.protocols import EngineSpec
+
+VOCAB, CONTEXT = 64, 16
+
+
+def documents(num: int = 120) -> Documents:
+    """Documents of even ids, most of them shorter than the context."""
+    rng = np.random.default_rng(0)
+    tokens = [
+        np.r_[0, 2 * rng.integers(1, VOCAB // 2, rng.integers(6, 30)), 0].astype(np.int32)
+        for _ in range(num)
+    ]
+    return Documents(tokens=tokens, num_bytes=np.array([4.0 * len(ids) for ids in tokens]))
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch):
+    """Scoring in several calls."""
+    monkeypatch.setattr(evaluate, "_BATCH_TOKENS", 32 * CONTEXT)
+
+
+def scored(folder: str, settings=None, num_steps: int = 2, before=lambda: None):
+    """Race-like: check at random, train a little, score, check again; the bits per byte."""
+    architecture, device = loader.architecture(folder), registry.device("cpu")
+    if "torch" not in architecture.backends():
+        device = registry.device("numpy")
+    shape = {"context": CONTEXT, **(settings or {})}
+    config = architecture.for_params(20_000, VOCAB, **shape)
+    recipe = Recipe(compile=False, precision="fp32", batch_rows=64)
+    spec = EngineSpec(architecture=architecture, config=config, recipe=recipe, device=device)
+    engine = registry.engine(spec)
+    rng = np.random.default_rng(1)
+    for _ in range(num_steps):
+        engine.step(rng.integers(0, VOCAB, (64, config.context + 1), dtype=np.int32), 1.0)
+    engine.finalize()
+    likelihood = architecture.LIKELIHOOD
+    trained, engine = engine, engine.rebuilt()
+    checks = HeldOutChecks(engine=engine, architecture=architecture, model=config)
+    saved.check_rebuilt(trained, engine, documents().tokens, config.context)
+    random_rows.check(engine, VOCAB, config.context, likelihood)
+    before()
+    stride = max(1, config.context // 2)
+    scoring = ScoringConfig(context=config.context, stride=stride, likelihood=likelihood)
+    score = evaluate.score(checks.scorer(), documents(), scoring)
+    checks.check()
+    return score.bits_per_byte
+
+
+ALIBI = """
+        age = torch.arange(T)[:, None] - torch.arange(T)[None]
+        x = self.embed(tokens)
+        scores = (x @ x.transpose(1, 2)) - 0.1 * age
+        x = scores.masked_fill(age < 0, -torch.inf).softmax(-1) @ x
+        out = F.linear(x + tokens[..., None] * 0, self.embed.weight)"""
+HONEST = {
+    "transformer": ("transformer", {"num_common": 8}),
+    "transformer of one token": ("transformer", {"num_common": 8, "context": 1}),
+    "lstm": ("lstm", {"num_common": 8, "depth": 2, "token_scales": 1}),
+    "ngram": ("ngram", {}),
+    "d3pm": ("d3pm", {"num_common": 8}),
+    "d3pm, uniform": ("d3pm", {"num_common": 8, "transition": "uniform"}),
+    "d3pm of one token": ("d3pm", {"num_common": 8, "context": 1}),
+    "recent words": (str(folders.PLUGIN), {"width": 40}),
+    "README's example": (folders.readme_example(), {}),
+    "the hostile ones without their trick": ("pass", {}),
+    "attention with biases by distance": (ALIBI, {}),
+}
+
+
+@pytest.mark.parametrize("name", HONEST)
+def test_honest_models_are_accepted(name, tmp_path):
+    folder, settings = HONEST[name]
+    if isinstance(folder, dict):
+        folder = str(folders.write(tmp_path / "mine", folder))
+    elif folder not in loader.architecture_names() and not folder.startswith("/"):
+        folder = str(hostile.write_exact(tmp_path / "mine", folder))
+    assert 0.5 < scored(folder, settings) < 10
+
+
+@pytest.mark.parametrize("name", hostile.EXACT)
+def test_hostile_exact_models_are_refused(name, tmp_path):
+    folder = hostile.write_exact(tmp_path / "mine", hostile.EXACT[name])
+    with pytest.raises(UnfairModelError) as caught:
+        scored(str(folder), before=lambda: time.sleep(0.6 if "while" in name else 0))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", hostile.BOUND)
+def test_hostile_bounds_are_refused(name, tmp_path):
+    folder = hostile.write_bound(tmp_path / "mine", *hostile.BOUND[name])
+    with pytest.raises(UnfairModelError) as caught:
+        scored(str(folder), {"num_common": 0}, num_steps=40 if "clean" in name else 2)
+    assert "\n" not in str(caught.value)
