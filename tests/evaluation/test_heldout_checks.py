@@ -40,7 +40,7 @@ def scored(folder: str, settings=None, num_steps: int = 2, before=lambda: None):
     if "torch" not in architecture.backends():
         device = registry.device("numpy")
     shape = {"context": CONTEXT, **(settings or {})}
-    config = architecture.for_params(20_000, VOCAB, **shape)
+    config = architecture.for_params(shape.pop("size", 20_000), VOCAB, **shape)
     recipe = Recipe(compile=False, precision="fp32", batch_rows=64)
     spec = EngineSpec(architecture=architecture, config=config, recipe=recipe, device=device)
     engine = registry.engine(spec)
@@ -75,7 +75,7 @@ HONEST = {
     "d3pm": ("d3pm", {"num_common": 8}),
     "d3pm, uniform": ("d3pm", {"num_common": 8, "transition": "uniform"}),
     "d3pm of one token": ("d3pm", {"num_common": 8, "context": 1}),
-    "recent words": (str(folders.PLUGIN), {"width": 40}),
+    "recent words": (str(folders.PLUGIN), {"size": 21_764}),
     "README's example": (folders.readme_example(), {}),
     "the hostile ones without their trick": ("pass", {}),
     "attention with biases by distance": (ALIBI, {}),

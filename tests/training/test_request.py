@@ -21,11 +21,20 @@ def test_a_recipe_sets_model_and_training_and_set_changes_them():
     assert run.model.num_params == pytest.approx(2e6, rel=0.03)
 
 
-def test_the_stride_defaults_to_half_the_context():
-    run = resolve(ARCHITECTURE, RunRequest(settings=("model.context=64",)), 4096)
-    assert run.data.stride == 32
-    with pytest.raises(ValueError, match="at most the context"):
-        resolve(ARCHITECTURE, RunRequest(settings=("model.context=64", "data.stride=65")), 4096)
+@pytest.mark.parametrize(("context", "stride"), [(64, 32), (65, 32), (2, 1), (1, 1)])
+def test_the_stride_is_half_the_context(context, stride):
+    settings = (f"model.context={context}",)
+    for chosen in ((), ("data.stride=0",), (f"data.stride={stride}",)):
+        run = resolve(ARCHITECTURE, RunRequest(settings=settings + chosen), 4096)
+        assert run.data.stride == stride
+    with pytest.raises(ValueError, match=rf"data.stride={context + 1}: .*, {stride}; leave it out"):
+        other = (f"data.stride={context + 1}",)
+        resolve(ARCHITECTURE, RunRequest(settings=settings + other), 4096)
+
+
+def test_a_context_of_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"context.*0"):
+        resolve(ARCHITECTURE, RunRequest(settings=("model.context=0",)), 4096)
 
 
 @pytest.mark.parametrize("setting", ["recipe.lr=0.1", "recipe.precision=bf16"])
