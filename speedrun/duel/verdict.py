@@ -50,7 +50,7 @@ def verdict(ln_ratios: Sequence[float], planned: int, stop: str = "fixed") -> Ve
     if stop not in ("fixed", "early"):
         raise ValueError(f'stop {stop!r}: it is "fixed" or "early"')
     found, looks = decisions(values[None], planned, stop)
-    mean, num = float(values.mean()), len(values)
+    mean = float(values.mean())
     p_value, p_value_a = _p_values(values)
     reach = _reach(values)
     return Verdict(
@@ -59,10 +59,10 @@ def verdict(ln_ratios: Sequence[float], planned: int, stop: str = "fixed") -> Ve
         high=mean + reach,
         p_value=p_value,
         p_value_a=p_value_a,
-        probability=1 - p_value if num > 1 else 0.5,
+        probability=(1 - p_value + p_value_a) / 2,  # 0.5 where nothing can be said
         decision=found[0].item(),
         looks=looks[0].item(),
-        boundary=looks_of(planned, stop).get(num),
+        boundary=looks_of(planned, stop).get(len(values)),
     )
 
 

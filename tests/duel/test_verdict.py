@@ -50,9 +50,10 @@ def test_decisions(ln_ratios, planned, stop, decision, looks):
     assert (found.decision, found.looks) == (decision, looks)
 
 
-def test_one_pair_says_nothing():
-    found = verdict([-0.5], 5)
-    assert (found.low, found.high) == (-math.inf, math.inf)
+@pytest.mark.parametrize("values", [[-0.5], [0.0] * 5])
+def test_one_pair_or_equal_scores_say_nothing(values):
+    found = verdict(values, 5)
+    assert found.high - found.low == (math.inf if len(values) == 1 else 0)
     assert (found.p_value, found.p_value_a, found.probability) == (1, 1, 0.5)
 
 
