@@ -38,10 +38,13 @@ def num_runs(entry: Entry) -> str:
 
 
 def probability(entry: Entry) -> str:
-    """Probability that an entry is better than the record, never rounded to certainty."""
-    p = entry.probability
-    if p is None or entry.status in ("record", "former record"):
-        return ""
+    """Probability that an entry is better than the record; nothing for records."""
+    is_shown = entry.probability is not None and "record" not in entry.status
+    return certainty(entry.probability or 0.0) if is_shown else ""
+
+
+def certainty(p: float) -> str:
+    """A probability with three digits, of which none is rounded to 0 or 1."""
     return "<0.001" if p < 0.001 else ">0.999" if p > 0.999 else f"{p:.3f}"
 
 

@@ -48,6 +48,7 @@ def fill(store: Path, num_entries: int) -> None:
             losses = [bits * 2.2 + 5 * math.exp(-k / 6) + rng.gauss(0, 0.03) for k in range(200)]
             changes = {
                 "arch": arch,
+                "source.is_outside": True,  # so that nobody here counts its parameters
                 "config.arch": arch,
                 "config.model.width": 64 + 8 * n,
                 "code.commit": f"{rng.getrandbits(160):040x}",
@@ -65,5 +66,8 @@ def fill(store: Path, num_entries: int) -> None:
             author = f"author {n % 5} {HOSTILE[(n + 3) % 13][:20]}".strip()
             add(store, record, name=HOSTILE[n % len(HOSTILE)], author=author)
             if n % 6 == 0 and seed == 0:
-                rescored = {"agrees": n % 12 == 0, "difference": 1e-7}
+                assert record.score is not None
+                nats = record.score.nats
+                rescored = {"agrees": n % 12 == 0, "difference": 0.0, "allowed": 1e-4}
+                rescored |= {"claimed_nats": nats, "found_nats": nats}
                 add_note(store, verification(record.id, rescored=rescored, by="<b>somebody</b>"))

@@ -7,9 +7,9 @@ const form = document.getElementById("filters");
 const tracks = [...document.querySelectorAll(".track")].map(section => ({
   section,
   id: section.dataset.track,
-  body: section.querySelector("tbody"),
-  headers: [...section.querySelectorAll("thead th")],
-  rows: [...section.querySelectorAll("tbody tr")],
+  body: section.querySelector(".entries tbody"),
+  headers: [...section.querySelectorAll(".entries thead th")],
+  rows: [...section.querySelectorAll(".entries tbody tr")],
 }));
 let sorted = {key: "place", down: false};
 
