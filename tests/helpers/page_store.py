@@ -43,6 +43,7 @@ def fill(store: Path, num_entries: int) -> None:
     for n in range(num_entries):
         arch = ("transformer", "lstm", "d3pm", "<i>mine</i>")[n % 4]
         tokens = rng.randrange(1_000_000, 12_000_000)
+        budget_s = 600.0 if n % 11 == 10 else 300.0
         for seed in range(1 + (n * 7) % 3 if n % 5 == 4 else 3):
             bits = 1.1 - 0.35 * (n / num_entries) ** 0.5 + rng.gauss(0, 0.004) + 0.1 * (n % 4)
             losses = [bits * 2.2 + 5 * math.exp(-k / 6) + rng.gauss(0, 0.03) for k in range(200)]
@@ -54,13 +55,15 @@ def fill(store: Path, num_entries: int) -> None:
                 "code.commit": f"{rng.getrandbits(160):040x}",
                 "train.num_tokens": tokens,
                 "train.num_steps": tokens // 1000,
-                "train.tokens_per_s": tokens / 300,
+                "budget_s": budget_s,
+                "config.budget_s": budget_s,
+                "clock.train_s": budget_s - 1,
+                "train.tokens_per_s": tokens / budget_s,
                 "train.loss_curve": [[(k + 0.5) / 200, nats] for k, nats in enumerate(losses)],
                 "sample.text": "Once, a fox 🦊\n\n<b>ran</b>.",
                 "num_params": round(2e6 * math.exp(rng.gauss(0, 0.8))),
                 "num_params_non_embedding": 1000,
                 "created": f"2026-{1 + n % 9:02d}-{1 + n % 28:02d}T03:{seed:02d}:05+00:00",
-                "hardware.class": "cuda-h200" if n % 11 == 10 else "cpu-x86_64-2c-amx",
             }
             record = made(bits, seed, changes | (BOUND if arch == "d3pm" else {}))
             author = f"author {n % 5} {HOSTILE[(n + 3) % 13][:20]}".strip()
