@@ -160,25 +160,32 @@ def entries(
     verifications: Verifications,
     in_duels: Collection[str],
 ) -> list[Entry]:
-    """Entries of ranked runs; `in_duels` are the ids of those that count in a duel."""
+    """Entries of a track's ranked runs; `in_duels` are the ids of those that count in a duel."""
     groups: dict[tuple[tuple[str, ...], tuple[str, str]], list[Summary]] = defaultdict(list)
     for run in runs:
         submission = submissions.get(run.id)
         who = (submission.author or "", submission.name or "") if submission else ("", "")
-        groups[base_key(run), who].append(run)
+        groups[_configuration(run), who].append(run)
+    notes = submissions, verifications, in_duels
     return [
-        _entry(base, who, group, (submissions, verifications, in_duels))
-        for (base, who), group in groups.items()
+        _entry((*_track_key(group[0]), *configuration), who, group, notes)
+        for (configuration, who), group in groups.items()
     ]
 
 
 def base_key(run: Summary) -> tuple[str, ...]:
-    """Identity of what was raced: track, configuration and source.
+    """Identity of what was raced: track, configuration and source."""
+    return *_track_key(run), *_configuration(run)
 
-    A bound is no run of an exact entry, and uncommitted code is an entry of its own.
-    """
+
+def _track_key(run: Summary) -> tuple[str, ...]:
+    return tuple(map(str, Track.of(run)[1:]))
+
+
+def _configuration(run: Summary) -> tuple[str, ...]:
+    """A bound is no run of an exact entry, and uncommitted code is an entry of its own."""
     kind = run.likelihood, "" if run.dirty is False else "dirty", run.source
-    return *map(str, Track.of(run)[1:]), run.arch, run.backend, run.device, run.config_key, *kind
+    return run.arch, run.backend, run.device, run.config_key, *kind
 
 
 def _entry(

@@ -87,15 +87,18 @@ def _compare(
     met = [duel for duel in duels if _against(duel, entry, holder)]
     if met:
         best = max(met, key=lambda one: (len(one.duel.counted), one.finished))
-        entry = _compared(entry, best, holder.id)
         is_behind = best.winner is not None and best.entries[best.winner].id != entry.id
-        lacks = [best.why_not] if best.why_not else []
-    else:
-        probability = moderated.probability(entry.ln_score, holder.ln_score, prior)
-        entry = replace(entry, rival=holder.id, probability=probability)
-        is_behind = entry.bits_per_byte.mean >= holder.bits_per_byte.mean
-        lacks += [] if is_behind else ["needs a duel"]
-    return replace(entry, status="behind" if is_behind else "unconfirmed", why=", ".join(lacks))
+        status = "behind" if is_behind else "unconfirmed"
+        return _compared(entry, best, holder.id, status=status, why=best.why_not)
+    is_behind = entry.bits_per_byte.mean >= holder.bits_per_byte.mean
+    lacks += [] if is_behind else ["needs a duel"]
+    return replace(
+        entry,
+        rival=holder.id,
+        probability=moderated.probability(entry.ln_score, holder.ln_score, prior),
+        status="behind" if is_behind else "unconfirmed",
+        why=", ".join(lacks),
+    )
 
 
 def _against(duel: JudgedDuel, entry: Entry, holder: Entry) -> bool:

@@ -29,7 +29,8 @@ def over_seeds(runs: Sequence[Summary], field: str) -> Spread:
         if run.weights_sha256 not in seen:
             seen.add(run.weights_sha256)
             by_seed[run.seed].append(getattr(run, field))
-    means = [statistics.fmean(values) for values in by_seed.values()]
+    # Of one value it is that value, which is said here for the time of a large leaderboard.
+    means = [v[0] if len(v) == 1 else statistics.fmean(v) for v in by_seed.values()]
     if len(means) == 1 or min(means) == max(means):
         return Spread(means[0], 0.0 if len(means) > 1 else None, len(means))
     mean = statistics.fmean(means)
