@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import hub_child
 
+from speedrun.data.heldout import HeldOut
 from speedrun.data.hub import tinystories as hub
 from speedrun.data.source import SourceUnavailable
 from speedrun.plan import cluster
@@ -104,15 +105,18 @@ def test_a_cluster_is_planned_with_what_a_race_asks(large):
 
 def test_cached_documents_serve_as_many_or_fewer(tmp_path):
     kept = tmp_path / f"heldout-{hub.REVISION[:8]}-20.json"
-    kept.write_text(json.dumps(HELD_OUT[:20]), encoding="utf-8")
+    content = {"fingerprint": HeldOut(HELD_OUT[:20]).fingerprint, "documents": HELD_OUT[:20]}
+    kept.write_text(json.dumps(content), encoding="utf-8")
     offline = hub.TinyStories(tmp_path, offline="no network")
     assert offline.num_cached() == 20 and offline.heldout(7) == HELD_OUT[:7]
     for ask in (lambda: offline.heldout(21), lambda: offline.heldout(None), offline.train):
         with pytest.raises(SourceUnavailable, match="no network"):
             ask()
     assert hub.TinyStories(tmp_path / "elsewhere").num_cached() == 0
-    kept.write_text("[", encoding="utf-8")  # torn
-    assert hub.TinyStories(tmp_path).num_cached() == 0
+    easier = content | {"documents": ["a", *HELD_OUT[1:20]]}
+    for other in ("[", "[]", json.dumps(HELD_OUT[:20]), json.dumps(easier)):  # torn, old, edited
+        kept.write_text(other, encoding="utf-8")
+        assert hub.TinyStories(tmp_path).num_cached() == 0, other
 
 
 def test_a_cache_that_cannot_be_written_costs_no_race(tmp_path, monkeypatch):

@@ -29,18 +29,19 @@ def test_a_source_that_fails_midway_is_gone_round_again(open_stream, fake_source
     assert (got == tokens_of(documents)[1 : 1 + len(got)]).all()
 
 
-def test_a_row_that_went_bad_since_the_data_were_read_is_no_fault_of_the_network(
-    open_stream, tmp_path
-):
+@pytest.mark.parametrize("more", ["null\n", '"one more story"\n'])
+def test_data_that_change_while_they_are_trained_on_end_early(open_stream, tmp_path, more):
+    """That is no fault of the network: the run does not rank."""
     path = tmp_path / "stories.jsonl"
-    path.write_text("".join(f'"{text}"\n' for text in stories(100)))
+    path.write_text("".join(f'"{text}"\n' for text in stories(1000)))
     source = LocalFiles(path)
     assert source.train_fingerprint
-    with path.open("a") as file:
-        file.write("null\n")
     with open_stream(source) as stream:
-        take(stream, 200)
-    assert stream.has_bad_row and "line 101" in str(stream.failure)
+        take(stream, 1)
+        with path.open("a") as file:
+            file.write(more)
+        take(stream, 1000)
+    assert stream.has_bad_row and "changed after it was read whole" in str(stream.failure)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import itertools
 import json
 import lzma
 import os
@@ -230,6 +231,25 @@ def test_an_edit_is_seen_though_size_and_time_stay(put, monkeypatch):
     path.write_bytes(path.read_bytes().replace(b"two", b"TWO", 1))
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert fingerprint(path) != before
+
+
+@pytest.mark.parametrize("num_read", [10, 190])
+def test_a_file_that_changes_while_it_is_read_ends_the_documents(put, num_read):
+    """Of the same size, and with its old time: what is trained on is what was identified."""
+    path = put("s.jsonl", b"".join(b'{"text": "story %03d"}\n' % i for i in range(200)))
+    source = LocalFiles(path)
+    source.by_hash = False
+    assert source.survey.num_docs == [200]
+    stat, documents = path.stat(), source.train()
+    read = list(itertools.islice(documents, num_read))
+    path.write_bytes(path.read_bytes().replace(b"story 199", b"STORY 199"))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    with pytest.raises(ValueError, match="it changed after it was read whole: race again"):
+        read += documents
+    assert "STORY 199" not in read
+    with pytest.raises(ValueError, match="it changed"):
+        next(source.train())
+    assert len(list(LocalFiles(path).train())) == 200  # known by another hash
 
 
 def test_a_file_is_read_whole_once(put, monkeypatch):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from speedrun.config import Data
+from speedrun.data.heldout import HeldOut
 from speedrun.data.hub import client, tinystories
 from speedrun.data.open import open_source
 from speedrun.data.source import SourceUnavailable
@@ -26,11 +27,16 @@ def opened(monkeypatch):
     return source
 
 
+TOKENS = {"num_tokens": 7, "sha256": "0" * 64}
+
+
 @pytest.fixture
 def cached():
     """TinyStories of an earlier race: two held-out documents and some tokens."""
-    files: dict[str, object] = {f"hub/heldout-{tinystories.REVISION[:8]}-2.json": ["one", "two"]}
-    files["tokens/tinystories-4096-0/state.json"] = {"num_tokens": 7}
+    documents = ["one", "two"]
+    kept = {"fingerprint": HeldOut(documents).fingerprint, "documents": documents}
+    files: dict[str, object] = {f"hub/heldout-{tinystories.REVISION[:8]}-2.json": kept}
+    files["tokens/tinystories-4096-0/state.json"] = TOKENS
     for name, content in files.items():
         (cache_dir() / name).parent.mkdir(parents=True)
         (cache_dir() / name).write_text(json.dumps(content))
@@ -70,10 +76,12 @@ def test_cached_tinystories_are_taken_before_the_storybook(opened, cached):
     assert source.origin == "hub" and source.heldout(2) == ["one", "two"]
     assert "no route to host" in notice and "cached" in notice
     # Without training tokens nothing could be trained.
-    (cached / "tokens/tinystories-4096-0/state.json").write_text('{"num_tokens": 0}')
+    (cached / "tokens/tinystories-4096-0/state.json").write_text(
+        '{"num_tokens": 7}'
+    )  # without a hash
     assert opened("no route to host")[0].origin == "storybook"
     # What was kept of another revision is another data set.
-    (cached / "tokens/tinystories-4096-0/state.json").write_text('{"num_tokens": 1}')
+    (cached / "tokens/tinystories-4096-0/state.json").write_text(json.dumps(TOKENS))
     (kept,) = (cached / "hub").glob("*.json")
     kept.rename(kept.with_name("heldout-00000000-2.json"))
     assert opened("no route to host")[0].origin == "storybook"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from speedrun.data.heldout import HeldOut
 from speedrun.data.hub import client, failures
 from speedrun.data.hub.failures import REPO, REVISION
 from speedrun.data.source import Documents, SourceUnavailable
@@ -205,13 +206,16 @@ class TinyStories:
             with contextlib.closing(_Streamed(self._open("validation"))) as stream:
                 documents = list(itertools.islice(filter(str.strip, stream), limit))
             with contextlib.suppress(OSError):  # a disk that is full or not ours
-                write_atomic(self._cache / _KEPT.format(limit or "all"), json.dumps(documents))
+                kept = {"fingerprint": HeldOut(documents).fingerprint, "documents": documents}
+                write_atomic(self._cache / _KEPT.format(limit or "all"), json.dumps(kept))
         self._heldout[limit] = documents
         return documents
 
 
 def _read(file: Path) -> list[str]:
-    """The documents of a file of the cache; none where there is no whole one."""
-    with contextlib.suppress(OSError, ValueError):
-        return json.loads(file.read_text(encoding="utf-8"))
+    """The documents of a file of the cache as they were kept; none where there is no such one."""
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        if HeldOut(kept["documents"]).fingerprint == kept["fingerprint"]:
+            return kept["documents"]
     return []

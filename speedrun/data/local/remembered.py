@@ -17,20 +17,26 @@ _SETTLED_S = 2.0  # a clock of a file system may stand still so long
 T = TypeVar("T")
 
 
+def stamp(file: Path) -> tuple[int, tuple[int, int], int]:
+    """Size, times and inode of a file: they stay while nobody writes to it. Raises ValueError.
+
+    Windows has no time of change but the one that anybody may set.
+    """
+    try:
+        s = file.stat()
+    except OSError as error:
+        raise ValueError(f"--data {file}: cannot be read ({error.strerror})") from None
+    return s.st_size, (s.st_mtime_ns, s.st_ctime_ns), s.st_ino
+
+
 def of(files: Sequence[Path], what: str, find: Callable[[], T]) -> T:
     """`find()`, or the JSON value that it gave for these very files in an earlier process.
 
     Files are the same while path, size, inode and times are. The value of a file that was
     written just now is not kept: an edit in the same tick of the clock would not show.
     """
-    facts, written_s = [], 0.0
-    for file in files:
-        try:
-            s = file.stat()
-        except OSError as error:
-            raise ValueError(f"--data {file}: cannot be read ({error.strerror})") from None
-        facts.append([str(file.resolve()), s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino])
-        written_s = max(written_s, s.st_mtime, s.st_ctime)
+    facts = [[str(file.resolve()), *stamp(file)] for file in files]
+    written_s = max(max(changed_ns) for *_, changed_ns, _ in facts) / 1e9
     key = hashlib.sha256(json.dumps([_VERSION, what, facts]).encode()).hexdigest()
     kept = cache_dir() / "files" / f"{key[:32]}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # new, or torn

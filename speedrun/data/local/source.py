@@ -12,9 +12,11 @@ from speedrun.data.local.files import READERS, find, kind_of, stem_of
 from speedrun.data.local.identity import Survey
 from speedrun.data.local.readers.reader import Reader
 from speedrun.data.local.readers.txt import Txt, part_alike
+from speedrun.data.local.remembered import stamp
 from speedrun.data.source import Counted, Documents
 from speedrun.text import counted
 
+_LOOK_EVERY_DOCS = 64  # whether a file changed since it was identified
 _SLOW_BYTES = 1 << 28  # files that take more than a second to read
 
 
@@ -26,6 +28,7 @@ class LocalFiles:
     def __init__(self, path: Path, text_field: str | None = None) -> None:
         self.path, self._found = path, find(path)
         self._notice: Callable[[str], None] = lambda text: None
+        self._stamps: dict[Path, object] = {}  # of the training files as they were identified
         self.by_hash = not self._found.heldout
         self.name = stem_of(path.resolve()).lower().encode("utf-8", "replace").decode()
         self._train, self._heldout = (
@@ -49,6 +52,7 @@ class LocalFiles:
     @cached_property
     def survey(self) -> Survey:
         """Facts that a reading of all training files tells. Raises ValueError for a bad row."""
+        self._stamps = {reader.file: stamp(reader.file) for reader in self._train}
         return identity.survey(self._train, by_hash=self.by_hash, reading=self._say_size)
 
     def _say_size(self) -> None:
@@ -94,9 +98,18 @@ class LocalFiles:
             if count is not None and start >= count:
                 start -= count
                 continue
-            for text in reader.documents(start, count):
+            for number, text in enumerate(reader.documents(start, count)):
+                if number % _LOOK_EVERY_DOCS == 0:
+                    self._expect_unchanged(reader.file)
                 yield "" if self.by_hash and is_held_out_by_hash(text) else text
+            self._expect_unchanged(reader.file)
             start = 0
+
+    def _expect_unchanged(self, file: Path) -> None:
+        if stamp(file) != self._stamps.get(file, stamp(file)):
+            raise ValueError(
+                f"--data {file}: it changed after it was read whole: race again, on what it is now"
+            )
 
     def heldout(self, limit: int | None) -> list[str]:
         """The first `limit` held-out documents (all for None): a file's, or drawn by hash."""
