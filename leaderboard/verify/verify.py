@@ -120,7 +120,8 @@ def _search(
         return None, f"the training documents were not searched to the end: {error}"
     agrees = contamination.agrees(found, record)
     consumed = contamination.consumed_agrees(found, record)
-    vocabulary = _vocabulary_agrees(record, source, heldout)
+    watcher.phase("learning the vocabulary again")
+    vocabulary = vocabulary_agrees(record, source, heldout)
     leaks = Leaks(
         num_documents=found.num_documents,
         num_equal=found.num_equal,
@@ -132,7 +133,7 @@ def _search(
     return leaks, ""
 
 
-def _vocabulary_agrees(record: Record, source: Source, heldout: HeldOut) -> bool | None:
+def vocabulary_agrees(record: Record, source: Source, heldout: HeldOut) -> bool | None:
     """Whether the training documents give the record's vocabulary; None where that is unknown.
 
     One that was learnt on held-out text would give every other document back, too.

@@ -127,7 +127,7 @@ def unranked_because(record: Record) -> str | None:
     if record.score is None:
         return "the run has no score"
     if any(event.kind == "bad_row" for event in record.train.events):
-        return "a bad row ended the documents early"
+        return "a bad row, or a change of the files, ended the documents early"
     if record.clock.suspended_s > 0:
         return f"the machine slept or stood still for {record.clock.suspended_s:.1f} s"
     if record.clock.overshoot_s > MAX_OVERSHOOT * record.budget_s:

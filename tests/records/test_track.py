@@ -61,13 +61,16 @@ def test_only_runs_of_one_track_are_rivals(path, value, is_same):
     assert standing(ours, [other]).num_runs == 1 + is_same
 
 
+WENT_BAD = "a bad row, or a change of the files, ended the documents early"
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
         ({"status": "interrupted"}, "the run is interrupted"),
         ({"status": "diverged", "score": None}, "the run is diverged"),
         ({"score": None}, "the run has no score"),
-        ({"train.events": [BAD_ROW]}, "a bad row ended the documents early"),
+        ({"train.events": [BAD_ROW]}, WENT_BAD),
         ({"clock.suspended_s": 2.0}, "the machine slept or stood still for 2.0 s"),
         ({"clock.overshoot_s": 1.6}, "it ran 1.60 s past its budget"),
         ({"clock.overshoot_s": MAX_OVERSHOOT * 300.0}, None),

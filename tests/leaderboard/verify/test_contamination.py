@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from helpers.made_records import made, older, put, resealed
 
 from leaderboard.verify import contamination
 from leaderboard.verify.contamination import Shingles
+from leaderboard.verify.verify import vocabulary_agrees
 from speedrun.data import tokenizer
 from speedrun.data.heldout import HeldOut
 from speedrun.data.loader import TokenStream
@@ -213,3 +215,28 @@ def test_other_documents_under_the_same_fingerprint_are_found(tmp_path, edit, nu
 def test_a_forged_claim_is_found(tmp_path, changes, agreed):
     claimed = consumed(Texts(POISONED), tmp_path, 12)
     assert agree(POISONED, claimed, changes) == agreed
+
+
+LEARNT = tokenizer.learn(Texts(POISONED), HELD, 300)
+STRANGE = tokenizer.train(iter(HELD.documents), 300)  # as if it was learnt on held-out text
+
+
+@pytest.mark.parametrize(
+    ("found", "changes", "agreed"),
+    [
+        (TOKENIZER, {}, True),  # the shipped one
+        (LEARNT, {}, True),
+        (LEARNT, {"config.data.vocab": 301}, False),
+        (LEARNT, {"config.data.vocab": 1 << 40}, False),
+        (LEARNT, {"config.data": []}, False),
+        (LEARNT, {"versions": {}}, True),
+        (STRANGE, {}, False),
+        (STRANGE, {"versions": {"tokenizers": "0.0.1"}}, None),  # another one may learn that
+    ],
+)
+def test_a_vocabulary_must_be_what_the_training_documents_give(found, changes, agreed):
+    facts = {"vocab": found.vocab, "fingerprint": found.fingerprint}
+    versions = {"tokenizers": metadata.version("tokenizers")}
+    named = {"tokenizer": facts, "config.data.vocab": found.vocab, "versions": versions}
+    record = made(changes=named | changes)
+    assert vocabulary_agrees(record, Texts(POISONED), HELD) is agreed
