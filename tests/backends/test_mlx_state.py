@@ -10,10 +10,9 @@ mx = pytest.importorskip("mlx.core")
 
 from speedrun.backends import registry  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
-from speedrun.evaluation import saved  # noqa: E402
-from speedrun.evaluation.fairness import UnfairModelError  # noqa: E402
+from speedrun.evaluation.fairness import saved  # noqa: E402
 from speedrun.models import loader  # noqa: E402
-from speedrun.protocols import EngineSpec  # noqa: E402
+from speedrun.protocols import EngineSpec, UnfairModelError  # noqa: E402
 
 pytestmark = pytest.mark.mlx
 VOCAB, CONTEXT = 32, 16

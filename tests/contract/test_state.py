@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.engines import assert_same_weights
-from helpers.stateful import DISHONEST, HONEST
+from helpers.stateful import DISHONEST, HONEST, IN_A_GENERATOR
 
 from speedrun.backends import registry
 from speedrun.config import Recipe
@@ -75,6 +75,15 @@ def test_an_honest_model_is_scored_as_it_trained_and_as_it_is_loaded(name, engin
     np.testing.assert_array_equal(scored.nll(ROWS, 0), loaded.nll(ROWS, 0))
     assert scored.nll(ROWS, 0).mean() < engine_of(HONEST[name]).nll(ROWS, 0).mean()
     assert sum(w.size for w in engine.weights().values()) == engine._spec.config.num_params
+
+
+def test_what_a_global_generator_remembers_is_gone(engine_of):
+    engine = trained(engine_of(IN_A_GENERATOR))
+    before, scored = engine.nll(ROWS, 0), checked(engine)
+    loaded = engine_of(IN_A_GENERATOR, seed=0)
+    loaded.load(engine.weights())
+    np.testing.assert_array_equal(scored.nll(ROWS, 0), loaded.nll(ROWS, 0))
+    assert np.abs(scored.nll(ROWS, 0) - before).max() > 0.1
 
 
 @pytest.mark.parametrize("name", HONEST)

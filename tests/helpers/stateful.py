@@ -164,6 +164,12 @@ DISHONEST = {
     ),
 }
 
+IN_A_GENERATOR = Parts(
+    learn="torch.manual_seed(int(tokens_BT.sum()))",
+    plus=" + torch.randn(self.embed.num_embeddings,"
+    " generator=torch.Generator().manual_seed(torch.initial_seed()))",
+)
+
 HONEST = {
     "nothing": Parts(),
     "counts that are saved": _counting(
