@@ -42,7 +42,7 @@ def _other_sources(runs: Iterable[Summary]) -> Iterator[str]:
         return
     for run in of_head:
         is_ours = not run.is_outside and model.is_of_this_project(run.arch)
-        if run.commit != here.commit or not is_ours:
+        if run.commit is None or run.commit != here.commit or not is_ours:
             continue
         if run.source != code.code_digest(model.architecture(run.arch)):
             yield f"{run.id}: its code is not that of its commit {run.commit[:12]}"

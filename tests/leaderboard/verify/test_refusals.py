@@ -69,7 +69,7 @@ def other_tokenizer(run: Path) -> None:
         (other_shapes, "has shape"),
         (other_weights, "SHA-256 differs"),
         (other_record, "its id does not match"),
-        (other_tokenizer, "not plain byte-level BPE"),
+        (other_tokenizer, "not the tokenizer that the record names"),
     ],
 )
 def test_changed_files_are_one_line(run, stories, tamper, says):
