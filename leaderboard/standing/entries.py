@@ -13,7 +13,7 @@ from datetime import UTC
 from typing import Any, Literal
 
 from leaderboard.attestations import Submission, Verification, parse_time
-from speedrun.records.statistics import Spread, over_seeds
+from speedrun.records.statistics import Spread, over_seeds, spread_over
 from speedrun.records.summary import Summary
 from speedrun.records.track import Track
 
@@ -241,11 +241,10 @@ def _weights(runs: Iterable[Summary]) -> set[str]:
     return {run.weights_sha256 for run in runs}
 
 
-def ln_spread(runs: Iterable[Summary]) -> Spread:
+def ln_spread(runs: Sequence[Summary]) -> Spread:
     """Mean and deviation of ln(bits per byte) over seeds."""
     floor = 1e-300  # a score of 0 is none, but runs that nobody checked may have it
-    logs = [run._replace(bits_per_byte=math.log(max(run.bits_per_byte, floor))) for run in runs]
-    return over_seeds(logs, "bits_per_byte")
+    return spread_over(runs, [math.log(max(run.bits_per_byte, floor)) for run in runs])
 
 
 def _entered(run: Summary, submissions: Submissions) -> str:

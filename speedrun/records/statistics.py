@@ -18,17 +18,22 @@ class Spread(NamedTuple):
 
 
 def over_seeds(runs: Sequence[Summary], field: str) -> Spread:
-    """Mean and deviation of a field of the runs over seeds that tell something new.
+    """Mean and deviation of a field of the runs, as `spread_over` has them."""
+    return spread_over(runs, [getattr(run, field) for run in runs])
+
+
+def spread_over(runs: Sequence[Summary], values_of_runs: Sequence[float]) -> Spread:
+    """Mean and deviation of a value of each run over seeds that tell something new.
 
     Runs of one seed count as their mean: the better of two is no result. Runs with the same
     weights count once, whatever seeds they name.
     """
     by_seed: dict[int, list[float]] = defaultdict(list)
     seen: set[str] = set()
-    for run in runs:
+    for run, value in zip(runs, values_of_runs, strict=True):
         if run.weights_sha256 not in seen:
             seen.add(run.weights_sha256)
-            by_seed[run.seed].append(getattr(run, field))
+            by_seed[run.seed].append(value)
     # Of one value it is that value, which is said here for the time of a large leaderboard.
     means = [v[0] if len(v) == 1 else statistics.fmean(v) for v in by_seed.values()]
     if len(means) == 1 or min(means) == max(means):
