@@ -20,6 +20,7 @@ from speedrun.duel.live import so_far, view
 from speedrun.duel.sides import Asked, check, on_this_machine, opened
 from speedrun.duel.verdict import MIN_PAIRS, RECORD_PAIRS
 from speedrun.records.duel import Duel
+from speedrun.records.sanitize import sanitize
 
 MAX_PAIRS = 100
 _DEFAULTS = DuelOptions()
@@ -41,7 +42,7 @@ def duel(options: DuelOptions = _DEFAULTS) -> None:
     if options.json_:
         print(json.dumps(report.result(finished, folder.records)), flush=True)
     for line in [*report.lines(finished, folder.records), *_closing(finished, folder, options)]:
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(sanitize(line)), soft_wrap=True)
     if not is_over(finished):
         sys.exit(1)
 

@@ -13,6 +13,7 @@ from datetime import UTC
 from typing import Any, Literal
 
 from leaderboard.attestations import Submission, Verification, parse_time
+from leaderboard.checks import reruns
 from speedrun.records.statistics import Spread, over_seeds, spread_over
 from speedrun.records.summary import Summary
 from speedrun.records.track import Track
@@ -121,7 +122,7 @@ class Entry:
 
         `own` is one by the entry's author, which confirms nothing.
         """
-        if any(not found.agrees for found in self.verifications):
+        if any(not found.agrees for found in self.verifications) or self._is_refuted():
             return "failed"
         others = [found for found in self.verifications if not self.is_own(found)]
         if any(self._is_rerun(found) for found in others):
@@ -148,6 +149,17 @@ class Entry:
 
     def _confirms(self, found: Verification) -> bool:
         return found.rescored is not None or self._is_rerun(found)
+
+    def _is_refuted(self) -> bool:
+        """Whether all reruns together say what none of them does alone."""
+        claimed = {run.id: run.bits_per_byte for run in self.runs}
+        found = {
+            note.rerun.record: claimed[note.record] * (1 + note.rerun.difference)
+            for note in self.verifications
+            if note.rerun is not None and self._is_rerun(note)
+        }
+        of_entry = [claimed[id] for id in self.counted]
+        return bool(found and of_entry) and reruns.judge(of_entry, list(found.values())).refutes
 
     def _is_rerun(self, found: Verification) -> bool:
         """Other hardware can neither refute a claim nor confirm it."""

@@ -9,6 +9,7 @@ from rich.text import Text
 from speedrun.duel.hold import State, judged
 from speedrun.duel.verdict import Verdict
 from speedrun.records.duel import Duel
+from speedrun.records.sanitize import sanitize
 from speedrun.text import clock
 from speedrun.ui.live import PlainLines, Redrawn
 
@@ -92,11 +93,11 @@ class LiveDuelView(Redrawn):
         self.stage.end()
         if time.monotonic() - self._drawn_s >= REFRESH_S:
             self._drawn_s = time.monotonic()
-            self._draw(Text(f"{_outlook(state)}\n{_racing(state)}"))
+            self._draw(Text(sanitize(f"{_outlook(state)}\n{_racing(state)}", lines=True)))
 
     def paired(self, duel: Duel) -> None:
         """Print the pair above."""
-        self._console.print(Text(_paired(duel)), soft_wrap=True)
+        self._console.print(Text(sanitize(_paired(duel))), soft_wrap=True)
 
 
 def view(console: Console) -> PlainDuelView | LiveDuelView:

@@ -149,3 +149,13 @@ def test_what_is_odd_about_a_run_is_marked_and_explained(change, sign, holds):
     (entry,) = only([*(run._replace(**change) for run in OLD[:num]), *OLD[num:]]).entries
     assert columns.label(entry) == f"transformer, default{sign}" and sign in columns.LEGEND
     assert (entry.status == "record") == holds
+
+
+@pytest.mark.parametrize(("num", "mark"), [(1, "rerun"), (5, "failed")])
+def test_several_reruns_refute_what_none_of_them_does_alone(num, mark):
+    worse = [
+        verification(OLD[1].id, by="Ben", rerun={"record": f"{place:064x}", "difference": 0.03})
+        for place in range(num)
+    ]
+    entry = only(OLD, verifications={OLD[1].id: worse}).entries[0]
+    assert entry.mark == mark
