@@ -12,7 +12,7 @@ from leaderboard.standing import duels
 from leaderboard.store import Store
 from leaderboard.submit import Candidate
 from speedrun.records.artifacts import read_limited
-from speedrun.records.duel import DUEL, MAX_DUEL_BYTES, Duel, parse_duel
+from speedrun.records.duel import DUEL, MAX_DUEL_BYTES, SIDES, Duel, parse_duel
 from speedrun.records.files import read_runs
 
 
@@ -41,8 +41,9 @@ def candidate(
     if missing := [id[:12] for id in duel.records if id not in folders]:
         raise ValueError(f"{folder}: not accepted: no run {missing[0]} in it")
     found, data = [], list(known)
+    counted = {getattr(pair, side) for pair in duel.counted for side in SIDES}
     for id in duel.records:
-        run = submitting.candidate(folders[id], with_weights=with_weights)
+        run = submitting.candidate(folders[id], with_weights=with_weights, must_rank=id in counted)
         opens = submitting.opened_data(run, data, new_data=new_data)
         submitting.check_store(run, store)
         found.append((run, opens))

@@ -23,7 +23,7 @@ from leaderboard.standing import duels
 from leaderboard.store import ID_PREFIX, Store
 from speedrun.records import duel as duel_file
 from speedrun.records import host, sanitize, schema, sections, strict_json, summary
-from speedrun.records.duel import MAX_DUEL_BYTES, Duel, parse_duel
+from speedrun.records.duel import MAX_DUEL_BYTES, SIDES, Duel, parse_duel
 from speedrun.records.files import RECORD
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
 from speedrun.records.summary import Summary, summarize
@@ -127,10 +127,10 @@ def _examine(store: Store, name: str) -> Found:
         if kind == "json":
             raw = store.read(name, MAX_RECORD_BYTES)
             record = _named(raw, where, name.removesuffix(".json"))
-            if problems := validate.problems(record):
+            if problems := validate.problems(record, must_rank=False):
                 return "problem", f"{where}: {'; '.join(problems)}"
-            digest = hashlib.sha256(raw).hexdigest()
-            return "record", list(summarize(record)._replace(file_sha256=digest))
+            run = summarize(record)._replace(file_sha256=hashlib.sha256(raw).hexdigest())
+            return "record" if run.unranked_because is None else "unranked", list(run)
         if kind == "duel":
             return _examine_duel(store, name)
         note = NOTES[kind].parse(store.read(name, MAX_NOTE_BYTES), where)
@@ -191,7 +191,7 @@ def _assemble(store: Store, found: dict[str, list[Any]]) -> Index:
         why = "contradicts what else is known of its held-out documents, or of their title"
         out.problems.append(f"{store / note.file_name}: {why}")
     names = {(*data.heldout, *data.size): data.name for data in reversed(agreed)}
-    for run in (Summary(*content) for content in by_kind["record"]):
+    for run in (*_disturbed(store, by_kind, out), *map(Summary._make, by_kind["record"])):
         key = run.train_fingerprint, run.heldout_fingerprint, run.num_docs, run.num_bytes
         if key in names:
             # One data set has one name, whatever the folder was called that it was read from.
@@ -209,6 +209,18 @@ def _assemble(store: Store, found: dict[str, list[Any]]) -> Index:
     for id in sorted({*submissions, *out.verifications} - runs.keys()):
         out.problems.append(f"{store / id}: a note on a record that is not there or not valid")
     return out
+
+
+def _disturbed(store: Store, by_kind: dict[str, list[Any]], found: Index) -> Iterator[Summary]:
+    """Runs that do not rank: they are there for a duel whose pair they disturbed, or a problem."""
+    pairs = [pair for duel in by_kind["duel"] for pair in duel["pairs"] if pair["disturbed"]]
+    wanted = {pair[side] for pair in pairs for side in SIDES}
+    for run in map(Summary._make, by_kind["unranked"]):
+        if run.id in wanted:
+            yield run
+        else:
+            why = f"it does not rank: {run.unranked_because}"
+            found.problems.append(f"{store / run.id}.json: {why}")
 
 
 def _sound(store: Store, contents: Iterable[Any], found: Index) -> Iterator[Duel]:

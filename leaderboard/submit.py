@@ -38,7 +38,7 @@ class Candidate:
     verifications: list[Verification]
 
 
-def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
+def candidate(run: Path, *, with_weights: bool = False, must_rank: bool = True) -> Candidate:
     """A run's folder, or its record's file, read and checked; ValueError with all its problems."""
     file = run / RECORD if run.is_dir() else run
     if not file.is_file():
@@ -47,7 +47,7 @@ def candidate(run: Path, *, with_weights: bool = False) -> Candidate:
     record = parse(raw, str(file))  # these very bytes are added, whatever the file becomes
     if record.status == "trained":
         raise ValueError(f"{run}: not accepted: the run is {to_be_scored(str(run))}")
-    if problems := validate.problems(record):
+    if problems := validate.problems(record, must_rank=must_rank):
         raise ValueError(f"{run}: not accepted: {'; '.join(problems)}")
     return Candidate(
         folder=folder,

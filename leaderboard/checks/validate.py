@@ -32,9 +32,13 @@ _MAX_LOSS = 1e30  # means of more are not finite
 _MAX_SHARE = 1 + 2 * MAX_OVERSHOOT  # of the budget, on a loss curve
 
 
-def problems(record: Record, *, now: datetime | None = None) -> list[str]:
-    """All problems of a record, a sentence each; empty for one that may be submitted."""
-    found = [] if (why := unranked_because(record)) is None else [f"it does not rank: {why}"]
+def problems(record: Record, *, now: datetime | None = None, must_rank: bool = True) -> list[str]:
+    """All problems of a record, a sentence each; empty for one that may be submitted.
+
+    One of a disturbed pair of a duel need not rank.
+    """
+    why = unranked_because(record) if must_rank or record.score is None else None
+    found = [] if why is None else [f"it does not rank: {why}"]
     found += _dates(record.created, now or datetime.now(UTC))
     of_others = (model.problems, machine.problems, learning.problems, origin.problems)
     for check in (_clock, _training, _settings, _text, _score, *of_others):

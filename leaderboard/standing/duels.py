@@ -1,7 +1,7 @@
 """Duels on a leaderboard: whether one holds against the records of its runs, and its verdict."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from leaderboard.attestations import parse_time
@@ -55,7 +55,7 @@ def problems(duel: Duel, records: Mapping[str, Record]) -> list[str]:
     for pair in duel.pairs:
         for side in SIDES:
             found += _run(duel, pair, side, records[getattr(pair, side)])
-        found += _disturbance(pair, [records[pair.a], records[pair.b]])
+        found += _disturbance(pair, records[pair.a], records[pair.b])
     if not found:
         runs = {id: in_class(summarize(record), duel) for id, record in records.items()}
         found += _sides(duel, runs)
@@ -146,9 +146,9 @@ def _kind(hardware_class: str) -> list[str]:
     return hardware_class.split("-")[:2]
 
 
-def _disturbance(pair: DuelPair, records: Sequence[Record]) -> Iterator[str]:
+def _disturbance(pair: DuelPair, a: Record, b: Record) -> Iterator[str]:
     """A pair counts exactly if its records say that the host was fit: nobody picks pairs."""
-    why = pair.why_disturbed(*records)
+    why = pair.why_disturbed(a, b)
     if why is not None and pair.disturbed is None:
         yield f"pair {pair.index} counts, but {why}"
     if why is None and pair.disturbed is not None:

@@ -204,7 +204,7 @@ def test_a_file_that_changed_is_read_again(folder, tmp_path):
 def test_problems_are_not_cached(folder, tmp_path, monkeypatch):
     """A record that is refused today, for its date or an older rule, may be right tomorrow."""
     with monkeypatch.context() as patch:
-        patch.setattr(index.validate, "problems", lambda _: ["not yet"])
+        patch.setattr(index.validate, "problems", lambda _, must_rank: ["not yet"])
         assert read(folder, tmp_path).runs == []
     assert len(read(folder, tmp_path).runs) == 3 and not read(folder, tmp_path).problems
 

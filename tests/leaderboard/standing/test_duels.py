@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from helpers.made_duels import TWO_PERCENT, A, B, add_duel, made_duel, write_duel
-from helpers.made_records import CONTENT, add, made, snapshot, write_run
+from helpers.made_records import CONTENT, add, made, put, snapshot, write_run
 
 from leaderboard import index
+from leaderboard.standing.boards import boards
 from leaderboard.store import Store
 from speedrun.records.duel import MAX_DUEL_BYTES, Duel, seed_of
 from speedrun.records.sanitize import is_sanitized
-from speedrun.records.schema import Record, content_id
+from speedrun.records.schema import Record, content_id, seal
 
 Made = tuple[Duel, list[Record]]
 
@@ -41,16 +42,26 @@ def with_score(of: Made, bits: float) -> Made:
     return duel.sealed(pairs), records
 
 
-def disturbed(of: Made) -> Made:
-    """The pair that B lost, called disturbed, so that it is raced again."""
-    lost = [(0.78, 0.80), *TWO_PERCENT]
-    duel, records = made_duel(lost)
+def disturbed(changes: dict[str, Any] | None = None) -> Made:
+    """A duel whose first attempt B lost, so that it is called disturbed and raced again."""
+    duel, records = made_duel([(0.78, 0.80), *TWO_PERCENT])
     pairs = [duel.pairs[0].model_copy(update={"disturbed": "a noise"})]
-    for attempt, pair in enumerate(duel.pairs[1:], start=1):
-        index_of = attempt - 1
+    for index_of, pair in enumerate(duel.pairs[1:]):
         first = "b" if index_of % 2 else "a"
         pairs.append(pair.model_copy(update={"index": index_of, "first": first}))
-    return duel.sealed(pairs), records
+    duel = duel.model_copy(update={"pairs": pairs, "planned_pairs": 5})
+    # The runs of a pair changed places, so they are made anew with dates in the new order.
+    by_id = {record.id: record.content() for record in records}
+    made_anew = {}
+    for id, record in zip(duel.records, records, strict=True):
+        plain = {name: value for name, value in by_id[id].items() if name not in ("schema", "id")}
+        plain["created"] = record.created
+        for path, value in changes.items() if changes and id == pairs[0].b else ():
+            put(plain, path, value)
+        made_anew[id] = seal(plain)
+    ids = {id: record.id for id, record in made_anew.items()}
+    pairs = [pair.model_copy(update={"a": ids[pair.a], "b": ids[pair.b]}) for pair in pairs]
+    return duel.sealed(pairs), list(made_anew.values())
 
 
 OK = made_duel()
@@ -89,7 +100,7 @@ HOSTILE: dict[str, tuple[Callable[[], Made], str]] = {
         "not in the order of its races",
     ),
     "a pair that was lost is called disturbed": (
-        lambda: disturbed(OK),
+        disturbed,
         "pair 0 is left out as disturbed, which its records do not show",
     ),
     "copied weights": (
@@ -232,3 +243,22 @@ def test_one_bad_run_keeps_a_whole_duel_and_all_else_out(refused, tmp_path):
     single = write_run(tmp_path / "single", made(0.7, 3))
     (folder / OK[1][7].id[:12] / "record.json").write_text("{")
     refused("no run", "submit", single, folder, "--to", tmp_path / "new" / "store")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"host.matmul_after": 10.0}, {"clock.suspended_s": 3.0}],  # the second one does not rank
+)
+def test_a_pair_that_was_disturbed_stays_in_the_duel_and_does_not_count(command, tmp_path, changes):
+    duel, records = disturbed(changes)
+    store = tmp_path / "store"
+    done = command("submit", write_duel(tmp_path / "duel", duel, records), "--to", store)
+    assert done.out.endswith(f"added 12 records and the duel to {store}\n"), done.err
+    found = read(store)
+    assert found.problems == [] and len(found.runs) == 12
+    (board,) = boards(found.runs, duels=found.duels)
+    assert [entry.bits_per_byte.n for entry in board.entries] == [5, 5]
+    assert len(board.history) == 2 and board.duels[0].verdict.decision == "b"
+    (store / f"{duel.id}.duel.json").unlink()  # without its duel such a run is a problem
+    says = ["it does not rank"] if "clock.suspended_s" in changes else []
+    assert [line.split(": ")[1] for line in read(store).problems][:1] == says
