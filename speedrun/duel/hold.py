@@ -11,7 +11,7 @@ from speedrun.duel.folder import DuelFolder, Raced
 from speedrun.duel.process import Ended
 from speedrun.duel.sides import Side
 from speedrun.duel.verdict import Verdict, verdict
-from speedrun.records.duel import Duel, DuelPair, SideName, first_of, other, seed_of
+from speedrun.records.duel import Duel, DuelPair, SideName, first_of, other
 from speedrun.records.schema import Record
 from speedrun.records.sections import Host
 from speedrun.records.summary import config_key, data_id, summarize
@@ -77,7 +77,7 @@ def hold(contest: Contest, duel: Duel, watcher: Watcher) -> Duel:
     num_disturbed = duel.num_disturbed
     while not is_over(duel) and duel.num_disturbed - num_disturbed < duel.planned_pairs:
         index, attempt = len(duel.counted), len(duel.pairs)
-        first, seed = first_of(index), seed_of(duel.a, duel.b, attempt)
+        first, seed = first_of(index), duel.seed(attempt)
         records: dict[SideName, Record] = {}
         for side in (first, other(first)):
             records[side] = _race(contest, duel, side, watcher)
@@ -106,7 +106,7 @@ def _race(contest: Contest, duel: Duel, name: SideName, watcher: Watcher) -> Rec
     for one in folder.races:
         if (one.attempt, one.side) == (attempt, name):
             return folder.records[one.record]
-    began_s, seed = time.monotonic(), seed_of(duel.a, duel.b, attempt)
+    began_s, seed = time.monotonic(), duel.seed(attempt)
     found = judged(duel)
 
     def hear(line: str) -> None:

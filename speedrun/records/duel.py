@@ -128,12 +128,22 @@ class Duel(Section):
                 raise ValueError(f"pair {attempt}: its index is {pair.index}, not {index}")
             if pair.first != first_of(index):
                 raise ValueError(f"pair {attempt}: {first_of(index)} is the first to race")
-            if pair.seed != seed_of(self.a, self.b, attempt):
-                raise ValueError(f"pair {attempt}: its seed does not follow from the sides")
+            if pair.seed != self.seed(attempt):
+                raise ValueError(f"pair {attempt}: its seed does not follow from sides and plan")
             index += pair.disturbed is None
         if index > self.planned_pairs:
             raise ValueError(f"{index} counted pairs, and {self.planned_pairs} are planned")
         return self
+
+    def seed(self, attempt: int) -> int:
+        """Seed of the runs of an attempt, disturbed ones counted; below 2^31.
+
+        The plan has a part in it: a duel cut to its best beginning is not one that was planned so.
+        """
+        sides = [[side.source, side.commit, side.argv] for side in (self.a, self.b)]
+        plan = [self.budget_s, self.planned_pairs, self.stop, attempt]
+        text = json.dumps([*sides, *plan], separators=(",", ":"), ensure_ascii=True)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
     @property
     def counted(self) -> list[DuelPair]:
@@ -170,13 +180,6 @@ def other(side: SideName) -> SideName:
 def first_of(index: int) -> SideName:
     """The side that starts a pair: A B, B A, A B, … cancels a drift of the host."""
     return "b" if index % 2 else "a"
-
-
-def seed_of(a: DuelSide, b: DuelSide, attempt: int) -> int:
-    """Seed of the runs of an attempt, disturbed ones counted; below 2^31."""
-    sides = [[side.source, side.commit, side.argv] for side in (a, b)]
-    text = json.dumps([*sides, attempt], separators=(",", ":"), ensure_ascii=True)
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
 
 def parse_duel(raw: bytes, where: str) -> Duel:

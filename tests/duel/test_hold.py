@@ -8,7 +8,7 @@ import pytest
 from helpers.duels import BUSY, FakeRaces, Seen, contest, planned
 
 from speedrun.duel.hold import hold
-from speedrun.records.duel import DUEL, Duel, parse_duel, seed_of
+from speedrun.records.duel import DUEL, Duel, parse_duel
 
 
 def held(path, races: FakeRaces, duel: Duel | None = None, watcher: Seen | None = None) -> Duel:
@@ -23,19 +23,20 @@ def test_sides_take_turns_and_share_seeds_that_nobody_picks(tmp_path):
     duel = held(tmp_path, races, planned(4), watcher)
     assert "".join(side for side, _ in races.raced) == "abbaabba"
     seeds = [seed for _, seed in races.raced]
-    assert seeds == [s for n in range(4) for s in [seed_of(duel.a, duel.b, n)] * 2]
+    assert seeds == [s for n in range(4) for s in [duel.seed(n)] * 2]
     assert len(set(seeds)) == 4 and max(seeds) < 1 << 32
     assert parse_duel((tmp_path / DUEL).read_bytes(), "it") == duel == watcher.pairs[-1]
     assert duel.ln_ratios == pytest.approx([math.log(0.74 / 0.75)] * 4)
     assert watcher.states[0].left_s is None and watcher.states[-1].left_s is not None
 
 
-def test_a_seed_follows_from_both_sides_and_the_attempt():
+def test_a_seed_follows_from_sides_plan_and_attempt():
     duel = planned()
     other = duel.a.model_copy(update={"argv": [*duel.a.argv, "--set", "recipe.lr=1"]})
     commit = duel.a.model_copy(update={"commit": "f" * 40})
-    seeds = {seed_of(a, duel.b, n) for a in (duel.a, other, commit) for n in range(3)}
-    assert len(seeds) == 9
+    plans = [{"a": other}, {"a": commit}, {"planned_pairs": 9}, {"stop": "early"}, {}]
+    seeds = {duel.model_copy(update=plan).seed(n) for plan in plans for n in range(3)}
+    assert len(seeds) == 15
 
 
 @pytest.mark.parametrize("which", ["a", "b"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from helpers.made_records import CONTENT, add, made
 
-from speedrun.records.duel import SIDES, Duel, DuelSide, first_of, other, seed_of, without_seed
+from speedrun.records.duel import SIDES, Duel, DuelSide, first_of, other, without_seed
 from speedrun.records.schema import Record
 from speedrun.records.summary import summarize
 
@@ -33,10 +33,21 @@ def made_duel(
     `changes` are to the plain values of the duel, by name.
     """
     sides = sides or {"a": A, "b": B}
-    parts = {name: _side(name, sides[name]) for name in SIDES}
+    first_run = made(scores[0][0], 0, {**sides["a"]})
+    content = {
+        "created": start.isoformat(timespec="seconds"),
+        "hardware_class": first_run.hardware.hardware_class,
+        **{name: _side(name, sides[name]).content() for name in SIDES},
+        "budget_s": first_run.budget_s,
+        "planned_pairs": len(scores),
+        "stop": "fixed",
+        "pairs": [],
+        "id": "",
+    }
+    plan = Duel.model_validate({**content, **changes, "pairs": []})
     pairs, records = [], []
     for index, scored in enumerate(scores):
-        seed, first = seed_of(parts["a"], parts["b"], index), first_of(index)
+        seed, first = plan.seed(index), first_of(index)
         runs = {}
         for side in (first, other(first)):
             start += timedelta(minutes=7)
@@ -53,17 +64,7 @@ def made_duel(
                 "disturbed": None,
             }
         )
-    content = {
-        "created": start.isoformat(timespec="seconds"),
-        "hardware_class": records[0].hardware.hardware_class,
-        **{name: part.content() for name, part in parts.items()},
-        "budget_s": records[0].budget_s,
-        "planned_pairs": len(scores),
-        "stop": "fixed",
-        "pairs": pairs,
-        "id": "",
-    }
-    return Duel.model_validate(content | changes).sealed(), records
+    return Duel.model_validate({**content, "pairs": pairs, **changes}).sealed(), records
 
 
 def _side(label: str, changes: Mapping[str, Any]) -> DuelSide:

@@ -13,7 +13,7 @@ from helpers.made_records import CONTENT, add, made, put, snapshot, write_run
 from leaderboard import index
 from leaderboard.standing.boards import boards
 from leaderboard.store import Store
-from speedrun.records.duel import MAX_DUEL_BYTES, Duel, seed_of
+from speedrun.records.duel import MAX_DUEL_BYTES, Duel
 from speedrun.records.sanitize import is_sanitized
 from speedrun.records.schema import Record, content_id, seal
 
@@ -130,9 +130,10 @@ def _of_source(source: str) -> Duel:
     """The duel of two sides with another source, whose seeds and pairs follow from that."""
     duel = OK[0]
     a, b = (side.model_copy(update={"source": source}) for side in (duel.a, duel.b))
-    pairs = [p.model_copy(update={"seed": seed_of(a, b, n)}) for n, p in enumerate(duel.pairs)]
-    content = duel.model_copy(update={"a": a, "b": b, "pairs": pairs})
-    return content.sealed()
+    duel = duel.model_copy(update={"a": a, "b": b})
+    return duel.sealed(
+        [p.model_copy(update={"seed": duel.seed(n)}) for n, p in enumerate(duel.pairs)]
+    )
 
 
 @pytest.mark.parametrize("case", HOSTILE)
@@ -199,7 +200,9 @@ def test_a_duel_under_another_name_is_a_problem(tmp_path):
 def test_records_that_are_used_twice_count_for_the_longer_duel(tmp_path, refused):
     """Nobody drops the pairs that were lost by submitting a part of a duel."""
     whole, records = OK
-    part = whole.model_copy(update={"planned_pairs": 4}).sealed(whole.pairs[:4])
+    with pytest.raises(ValueError, match="does not follow from sides and plan"):
+        whole.model_copy(update={"planned_pairs": 4}).sealed(whole.pairs[:4])
+    part = whole.sealed(whole.pairs[:4])
     early = part.model_copy(update={"created": "2026-01-01T00:00:00+00:00"}).sealed()
     add_duel(tmp_path / "store", whole, records)
     add_duel(tmp_path / "store", early)
