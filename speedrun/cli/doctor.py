@@ -121,8 +121,9 @@ def _cache(path: Path) -> dict[str, Any]:
 def _print(console: Console, findings: dict[str, Any]) -> None:
     machine, load = findings["machine"], findings["machine"]["load_per_core"]
     features = ", ".join(machine["features"]) or "none known"
-    unfit = findings["host"].pop("unfit_because")
-    seen = sections.Host(**findings["host"])
+    unfit = findings["host"]["unfit_because"]
+    numbers = {name: findings["host"][name] for name in sections.Host.model_fields}
+    seen = sections.Host(**numbers)
     busy = ": busy; results will be slower and not comparable" if (load or 0.0) > 0.5 else ""
     rows = [
         ("machine", f"{machine['cpu']}, {machine['cores']} cores ({features})"),
