@@ -31,7 +31,7 @@ def commit_of(name: str, option: str) -> str:
         # A name that begins with a dash would be an option of git's.
         found = _git("rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")
     except GitFailed as error:
-        known = "" if "needs a single revision" in str(error).lower() else f" ({error})"
+        known = "" if "single revision" in str(error) else f" ({error})"
         raise ValueError(
             f"{option} {name}: no such commit{known}; give one that `git log` shows"
         ) from None
