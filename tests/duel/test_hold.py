@@ -5,10 +5,14 @@ import math
 from dataclasses import replace
 
 import pytest
-from helpers.duels import BUSY, FakeRaces, Seen, contest, planned
+from helpers.duels import BUSY, FIT, FakeRaces, Seen, contest, planned
+from helpers.made_records import put
 
 from speedrun.duel.hold import hold
 from speedrun.records.duel import DUEL, Duel, parse_duel
+from speedrun.records.files import OWN_RECORDS
+from speedrun.records.schema import content_id, load
+from speedrun.records.sections import Host
 
 
 def held(path, races: FakeRaces, duel: Duel | None = None, watcher: Seen | None = None) -> Duel:
@@ -162,12 +166,21 @@ FORGED = {
 
 @pytest.mark.parametrize("path", FORGED)
 def test_a_duel_whose_seeds_order_or_indices_do_not_follow_is_refused(tmp_path, path):
-    from helpers.made_records import put
-
-    from speedrun.records.schema import content_id
-
     content = held(tmp_path, FakeRaces()).content()
     put(content, path, FORGED[path])
     content["id"] = content_id(content)
     with pytest.raises(ValueError, match=r"not a duel|pair \d"):
         parse_duel(json.dumps(content).encode(), "it")
+
+
+@pytest.mark.parametrize(("host", "is_disturbed"), [(BUSY, True), (FIT, False)])
+def test_a_record_that_says_nothing_of_its_host_is_judged_by_what_the_duel_measured(
+    tmp_path, host, is_disturbed
+):
+    duel = held(tmp_path, FakeRaces())
+    old = next(r for r in map(load, sorted(OWN_RECORDS.glob("*[0-9a-f].json"))) if r.host is None)
+    pair = duel.pairs[0].model_copy(update={"b_host": Host.model_validate(host)})
+    new = next(load(path) for path in tmp_path.glob("run-0-*/record.json"))
+    why = pair.why_disturbed(new, old)
+    assert bool(why) == is_disturbed and (why or "B: ").startswith("B: ")
+    assert pair.why_disturbed(new, new) is None  # a record's own host goes first
