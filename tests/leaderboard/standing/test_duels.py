@@ -45,17 +45,21 @@ def with_score(of: Made, bits: float) -> Made:
 def disturbed(changes: dict[str, Any] | None = None) -> Made:
     """A duel whose first attempt B lost, so that it is called disturbed and raced again."""
     duel, records = made_duel([(0.78, 0.80), *TWO_PERCENT])
-    pairs = [duel.pairs[0].model_copy(update={"disturbed": "a noise"})]
-    for index_of, pair in enumerate(duel.pairs[1:]):
-        first = "b" if index_of % 2 else "a"
-        pairs.append(pair.model_copy(update={"index": index_of, "first": first}))
-    duel = duel.model_copy(update={"pairs": pairs, "planned_pairs": 5})
+    duel = duel.model_copy(update={"planned_pairs": 5})
+    first = {"disturbed": "a noise", "seed": duel.seed(0)}
+    pairs = [duel.pairs[0].model_copy(update=first)]
+    for turn, pair in enumerate(duel.pairs[1:]):
+        moved = {"index": turn, "first": "b" if turn % 2 else "a", "seed": duel.seed(turn + 1)}
+        pairs.append(pair.model_copy(update=moved))
+    duel = duel.model_copy(update={"pairs": pairs})
     # The runs of a pair changed places, so they are made anew with dates in the new order.
     by_id = {record.id: record.content() for record in records}
     made_anew = {}
-    for id, record in zip(duel.records, records, strict=True):
+    for number, (id, record) in enumerate(zip(duel.records, records, strict=True)):
         plain = {name: value for name, value in by_id[id].items() if name not in ("schema", "id")}
         plain["created"] = record.created
+        put(plain, "seed", duel.seed(number // 2))
+        put(plain, "config.seed", duel.seed(number // 2))
         for path, value in changes.items() if changes and id == pairs[0].b else ():
             put(plain, path, value)
         made_anew[id] = seal(plain)
