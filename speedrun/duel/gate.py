@@ -14,7 +14,7 @@ class Watch:
 
     def __init__(self) -> None:
         backend = registry.backend(_PROCESSOR.backend)
-        self._monitor = HostMonitor(lambda: backend.matmul_gflops(_PROCESSOR, "fp32"))
+        self._monitor = HostMonitor(backend.sustained_gflops(_PROCESSOR))
         self._monitor.start()
 
     def end(self) -> dict[str, float | None]:
