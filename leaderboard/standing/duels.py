@@ -85,8 +85,8 @@ def judged(duels: Iterable[Duel], entries: Iterable[Entry]) -> list[JudgedDuel]:
     created = {run.id: run.created for entry in by_run.values() for run in entry.runs}
     found = []
     for duel in duels:
-        sides = {side: _entry_of(duel, side, by_run) for side in SIDES}
-        if all(sides.values()) and duel.counted:
+        sides = {s: entry for s in SIDES if (entry := _entry_of(duel, s, by_run)) is not None}
+        if len(sides) == len(SIDES) and duel.counted:
             result = verdict(duel.ln_ratios, duel.planned_pairs, duel.stop)
             finished = max(created.get(id, "") for id in duel.records)
             found.append(JudgedDuel(duel=duel, verdict=result, entries=sides, finished=finished))

@@ -42,9 +42,11 @@ def fit(spreads: Iterable[Spread]) -> Prior:
     fitted_to = sum(d for _, d in found), len(found)
     if excess <= float(polygamma(1, _MAX_FREEDOM / 2)):  # they differ no more than by chance
         return Prior(_MAX_FREEDOM, math.exp(statistics.fmean(logs)), *fitted_to)
-    half = math.exp(
-        brentq(lambda x: math.log(float(polygamma(1, math.exp(x))) / excess), -300.0, 25.0)
-    )
+
+    def trigamma_ratio(log_half: float) -> float:
+        return math.log(float(polygamma(1, math.exp(log_half))) / excess)
+
+    half = math.exp(float(brentq(trigamma_ratio, -300.0, 25.0)))  # pyright: ignore
     # E[ln variance] and half the freedom give the scale.
     log_variance = statistics.fmean(logs) + float(digamma(half)) - math.log(half)
     return Prior(2 * half, math.exp(min(log_variance, 600.0)), *fitted_to)

@@ -71,6 +71,7 @@ def fill(store: Path, num_entries: int) -> None:
             if n % 6 == 0 and seed == 0:
                 assert record.score is not None
                 nats = record.score.nats
-                rescored = {"agrees": n % 12 == 0, "difference": 0.0, "allowed": 1e-4}
-                rescored |= {"claimed_nats": nats, "found_nats": nats}
+                gap = 0.0 if (agrees := n % 12 == 0) else 0.01
+                rescored = {"agrees": agrees, "difference": gap, "allowed": 1e-4}
+                rescored |= {"claimed_nats": nats, "found_nats": nats * (1 + gap)}
                 add_note(store, verification(record.id, rescored=rescored, by="<b>somebody</b>"))

@@ -128,7 +128,7 @@ def test_ids_are_unique_in_each_page(found):
 def test_points_have_tooltips_and_links(hostile):
     text = (hostile / "index.html").read_text(encoding="utf-8")
     for name in ("&lt;script&gt;alert(1)&lt;/script&gt;", "$\\frac{1}{0$ \\mathbf{x}"):
-        title = f"<title>{re.escape(name)}: "
+        title = f"<title>{re.escape(name)}†: "  # from outside
         assert re.search(rf'<a tabindex="-1" href="entries/\w+\.html">{title}', text)
 
 
