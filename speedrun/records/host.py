@@ -42,8 +42,6 @@ def judge(host: Host, cores: int, accelerator: str | None) -> str | None:
     before, after = host.matmul_before, host.matmul_after
     if before is None or after is None or min(before, after) <= 0:
         return "the rate of its device was not measured"
-    if min(before, after) < MIN_RATE_SHARE * max(before, after):
-        return f"its device went from {_rate(before)} to {_rate(after)} GFLOP/s during training"
     lost = [("the hypervisor", _share(host.stolen_share))]
     if accelerator is None:  # where it does the work, cores matter little
         lost.append(("other processes", _share(host.others_share)))
@@ -51,6 +49,8 @@ def judge(host: Host, cores: int, accelerator: str | None) -> str | None:
     if sum(share for _, share in lost) > limit:
         shares = " and ".join(f"{share:.0%} by {who}" for who, share in lost if share >= 0.005)
         return f"its cores' time was taken: {shares}; at most {limit:.0%} may be"
+    if min(before, after) < MIN_RATE_SHARE * max(before, after):
+        return f"its device went from {_rate(before)} to {_rate(after)} GFLOP/s during training"
     return None
 
 
@@ -76,7 +76,9 @@ def describe(host: Host) -> str:
 
 
 def _rate(gflops: float) -> str:
-    return f"{gflops:,.0f}" if abs(gflops) < 1e9 else f"{gflops:.0e}"  # of a stranger's record
+    if abs(gflops) >= 1e9:  # of a stranger's record
+        return f"{gflops:.0e}"
+    return f"{gflops:,.0f}" if gflops >= 10 else f"{gflops:.2g}"
 
 
 def _share(value: float | None) -> float:
