@@ -204,7 +204,7 @@ class Backend(Protocol):
         ...
 
     def sustained_gflops(self, device: Device) -> Callable[[], float | None]:
-        """A function that measures the mean fp32 rate for a while: low where others disturb it.
+        """A function that measures the usual fp32 rate for a while: low where others disturb it.
 
         None where memory is short. Two measurements of one function compare.
         """

@@ -3,6 +3,7 @@
 import dataclasses
 import platform
 import random
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -20,7 +21,8 @@ from speedrun.protocols import Engine, EngineSpec, OutOfMemory, Rows
 T = TypeVar("T")
 _PROBE_S = 0.06  # longest matrix product of a rate
 _MAX_PROBE_SIZE = 8192
-SUSTAINED_S = 0.3  # of a mean rate
+SUSTAINED_S = 0.3  # of a usual rate
+_WINDOW_S = 0.05
 _SUSTAINED_PRODUCT_S = 1e-3  # a product of it takes about as long, up to four times that
 _MAX_SUSTAINED_SIZE = 2048
 _OUT_OF_MEMORY = (
@@ -187,10 +189,11 @@ def best_gflops(multiplier: Callable[[int], Callable[[], object]]) -> float:
 def sustained_gflops(
     multiplier: Callable[[int], Callable[[], object]], seconds: float = SUSTAINED_S
 ) -> Callable[[], float | None]:
-    """A function that measures the mean rate of matrix products over so many seconds.
+    """A function that measures the usual rate of matrix products for so many seconds.
 
-    What slows a product down counts, where `best_gflops` finds the rate of the undisturbed ones.
-    The size is chosen once, so that two measurements compare; None where memory is short.
+    What slows products down all the while counts, where `best_gflops` finds the rate of the
+    undisturbed ones; a hiccup does not: it is the median of means over `_WINDOW_S`. The size is
+    chosen once, so that two measurements compare; None where memory is short.
     """
     size = 256
     while size < _MAX_SUSTAINED_SIZE and _shortest_s(multiplier(size)) < _SUSTAINED_PRODUCT_S:
@@ -200,17 +203,24 @@ def sustained_gflops(
         try:
             multiply = multiplier(size)
             multiply()  # threads wake up, memory is touched
-            start, num_products = time.perf_counter(), 0
-            while (spent_s := time.perf_counter() - start) < seconds:
-                multiply()
-                num_products += 1
-            return 2e-9 * size**3 * num_products / spent_s
+            rates, deadline = [], time.perf_counter() + seconds
+            while time.perf_counter() < deadline:
+                rates.append(_products_per_s(multiply))
+            return 2e-9 * size**3 * statistics.median(rates)
         except Exception as error:
             if is_out_of_memory(error):
                 return None
             raise
 
     return measure
+
+
+def _products_per_s(multiply: Callable[[], object]) -> float:
+    start, num_products = time.perf_counter(), 0
+    while (spent_s := time.perf_counter() - start) < _WINDOW_S:
+        multiply()
+        num_products += 1
+    return num_products / spent_s
 
 
 def _shortest_s(multiply: Callable[[], object]) -> float:

@@ -42,7 +42,7 @@ class _Times(NamedTuple):
 class HostMonitor:
     """Monitor of one training; `rate` measures the device for a third of a second.
 
-    The rate is a mean over that time and never a best, which would hide what others take. No
+    The rate is the usual one of that time and no best, which would hide what others take. No
     thread of ours may be busy while it is measured: two threads at work on one core make products
     a hundred times slower. With several ranks, `of_launcher` counts all children of their
     launcher as ours.

@@ -68,7 +68,7 @@ class MlxBackend:
         return devices.matmul_gflops(precision)
 
     def sustained_gflops(self, device: Device) -> Callable[[], float | None]:
-        """A function that measures the mean rate of fp32 products for a while."""
+        """A function that measures the usual rate of fp32 products for a while."""
         from speedrun.backends.mlx import devices
 
         return devices.sustained_gflops()

@@ -58,7 +58,7 @@ class NumpyBackend:
         return _matmul_gflops() if precision == "fp32" else None
 
     def sustained_gflops(self, device: Device) -> Callable[[], float | None]:
-        """A function that measures the mean rate of fp32 products for a while."""
+        """A function that measures the usual rate of fp32 products for a while."""
         return common.sustained_gflops(_multiplier)
 
     def versions(self) -> dict[str, str]:

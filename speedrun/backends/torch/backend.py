@@ -49,7 +49,7 @@ class TorchBackend:
         return devices.matmul_gflops(device.name, precision)
 
     def sustained_gflops(self, device: Device) -> Callable[[], float | None]:
-        """A function that measures the mean rate of fp32 products for a while."""
+        """A function that measures the usual rate of fp32 products for a while."""
         return devices.sustained_gflops(device.name)
 
     def versions(self) -> dict[str, str]:

@@ -188,7 +188,7 @@ def matmul_gflops(name: str, precision: str) -> float | None:
 
 
 def sustained_gflops(name: str) -> Callable[[], float | None]:
-    """A function that measures the mean rate of fp32 products in GFLOP/s for a while."""
+    """A function that measures the usual rate of fp32 products in GFLOP/s for a while."""
     return common.sustained_gflops(_multiplier(name, "fp32"))
 
 
