@@ -17,7 +17,7 @@ from speedrun.evaluation.scorer import Scored
 from speedrun.protocols import Engine, UnfairModelError
 
 _NUM_ALONE = 8
-_NUM_CONTEXTS = 32
+_NUM_CONTEXTS = 24
 _MAX_GIVEN = 32
 _NUM_DRAWN = 64  # tokens after each context, at most
 _NUM_DRAWS = 8  # of tokens and noise
@@ -36,8 +36,18 @@ def check(scored: Sequence[Scored], engine: Engine, rebuilt: Engine, predict: Pr
         check_alone(one, engine, "rows of a batch affect each other, or calls do")
         check_alone(one, rebuilt, "not its weights alone")
         check_given(one.row[None].repeat(2, axis=0), rebuilt, len(one.nats) // 2)
-    excess = [_excess(one.row, rebuilt, predict) for one in scored[:_NUM_CONTEXTS]]
+    rows = [one.row for one in scored[:_NUM_CONTEXTS]]
+    excess = [_excess(row, rebuilt, predict) for row in rows]
     check_excess(np.array(excess), "tokens drawn from its own predictions after held-out text")
+    # What the model predicts is the architecture's word; how often tokens occur is not.
+    counts_V = np.bincount(np.concatenate(rows))
+    excess = [_excess(row, rebuilt, _repeated(counts_V / counts_V.sum())) for row in rows]
+    check_excess(np.array(excess), "tokens drawn by their frequency after held-out text")
+
+
+def _repeated(probs_V: NDArray[np.float64]) -> Predict:
+    """The same probabilities for every token."""
+    return lambda tokens, num_given: np.tile(probs_V, (len(tokens) - num_given, 1))
 
 
 def check_alone(one: Scored, engine: Engine, says: str) -> None:
