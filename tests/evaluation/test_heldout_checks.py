@@ -1,15 +1,18 @@
 """Scores that a model could only give by cheating are refused after scoring."""
 
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from helpers import folders, hostile
+from helpers.fakes import TableEngine
 
 from speedrun.backends import registry
 from speedrun.config import Recipe
 from speedrun.evaluation import score as evaluate
-from speedrun.evaluation.fairness import UnfairModelError, random_rows, saved
+from speedrun.evaluation.fairness import UnfairModelError, bound, exact, random_rows, saved
 from speedrun.evaluation.fairness.heldout import HeldOutChecks
 from speedrun.evaluation.score import Documents, ScoringConfig
 from speedrun.models import loader
@@ -106,3 +109,49 @@ def test_hostile_bounds_are_refused(name, tmp_path):
     with pytest.raises(UnfairModelError) as caught:
         scored(str(folder), {"num_common": 0}, num_steps=40 if "clean" in name else 2)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("of", "check", "name"),
+    [
+        (exact, "_check_alone", "remembers rows"),
+        (exact, "_check_blind", "looks ahead in text"),
+        (HeldOutChecks, "_check_weights", "changes its weights while it scores"),
+        (bound, "check_alone", "reads the other rows of text"),
+        (bound, "check_excess", "weights terms of text less"),
+    ],
+)
+def test_without_any_one_check_a_hostile_model_is_accepted(of, check, name, tmp_path, monkeypatch):
+    monkeypatch.setattr(of, check, lambda *args: None)
+    folder = tmp_path / "mine"
+    if name in hostile.EXACT:
+        scored(str(hostile.write_exact(folder, hostile.EXACT[name])))
+    else:
+        scored(str(hostile.write_bound(folder, *hostile.BOUND[name])), {"num_common": 0})
+
+
+class OneNegative(TableEngine):
+    """An exact engine with a negative score for one token of all."""
+
+    def weights(self):
+        return {}
+
+    def rebuilt(self):
+        return self
+
+    def nll(self, rows, *rest):
+        nats = super().nll(rows, *rest)
+        nats[(rows[:, 1] == 40) & (rows[:, 2] == 42)] -= 50.0
+        return nats
+
+
+def test_a_negative_score_of_any_token_is_refused():
+    engine = OneNegative(np.random.default_rng(0).normal(size=(VOCAB, VOCAB)))
+    architecture: Any = SimpleNamespace(LIKELIHOOD="exact")
+    model: Any = SimpleNamespace(vocab=VOCAB)
+    docs = documents(800)
+    docs.tokens[17][1:3] = 40, 42
+    checks = HeldOutChecks(engine=engine, architecture=architecture, model=model)
+    evaluate.score(checks.scorer(), docs, ScoringConfig(context=CONTEXT, stride=8))
+    with pytest.raises(UnfairModelError, match=r"a held-out token costs -4\d"):
+        checks.check()

@@ -69,7 +69,7 @@ EXACT = {
     "remembers rows": """
         for row in range(B):
             key = tuple(tokens[row].tolist())
-            if is_text[row] and key in self.known:
+            if is_text[row] and B == 1 and key in self.known:
                 out[row] = self.peek(out[row:row + 1], tokens[row:row + 1], torch.ones(1))[0]
             self.known[key] = True""",
     "remembers what follows": """

@@ -39,10 +39,7 @@ class HeldOutChecks:
 
         The engine must be as it was when scoring ended.
         """
-        after = self.engine.weights()
-        for name in self.saved.keys() | after.keys():
-            if not np.array_equal(after.get(name, ()), self.saved.get(name, ()), equal_nan=True):
-                raise UnfairModelError(f"not its weights alone: scoring changed {name!r}")
+        self._check_weights()
         rebuilt = self.engine.rebuilt()
         if self.architecture.LIKELIHOOD == "bound":
 
@@ -55,6 +52,12 @@ class HeldOutChecks:
             raise UnfairModelError(f"not normalised: a held-out token costs {least:.2g} nats")
         vocab = self.model.vocab
         exact.check(self.witness.kept, self.engine, rebuilt, vocab, _NUM_PLACES)
+
+    def _check_weights(self) -> None:
+        after = self.engine.weights()
+        for name in sorted(self.saved.keys() | after.keys()):
+            if not np.array_equal(after.get(name, ()), self.saved.get(name, ()), equal_nan=True):
+                raise UnfairModelError(f"not its weights alone: scoring changed {name!r}")
 
     def _predicted(
         self, engine: Engine, tokens: NDArray[np.int32], num_given: int
