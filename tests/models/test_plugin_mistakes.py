@@ -119,10 +119,10 @@ IN_THE_MODEL = {
         MODEL,
         "(0, 0, self.num_words - 1, 0))",
         "(0, 0, self.num_words - 2, 1))",
-        "not causal & nats (allowed 0.001)",
+        "not causal & allowed is a difference of 0.001",
     ),
     "mixes rows": (MODEL, RETURN, f"return {LOGITS} + {ROWS}", "rows of a batch affect each other"),
-    "not a number": (MODEL, RETURN, f"return {LOGITS}.log()", "scores & not finite"),
+    "not a number": (MODEL, RETURN, f"return {LOGITS}.log()", "nats of & not finite"),
     "dropout": (MODEL, RETURN, f"return F.dropout({LOGITS})", "not repeatable & dropout"),
     "raises": (
         MODEL,
