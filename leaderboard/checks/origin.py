@@ -36,8 +36,6 @@ def _data(record: Record) -> Iterator[str]:
     if (data.dropped_sha256 == NONE_DROPPED) != (data.num_dropped_duplicates == 0):
         num = data.num_dropped_duplicates
         yield f"{num} documents were dropped, which the hash of their text contradicts"
-    if score is not None and score.stride != max(1, score.window // 2):
-        yield f"its stride is {score.stride}; half of its window of {score.window} is fixed"
     if score is not None and data.num_round_trips != score.num_docs:
         yield (
             f"its tokenizer gave back {data.num_round_trips} of {score.num_docs} held-out"

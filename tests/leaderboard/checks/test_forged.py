@@ -70,7 +70,7 @@ KINDS = {
     "no hash of the tokens": ({"data.consumed_sha256": None}, "tokens that it was trained on"),
     "no hash of the dropped": ({"data.num_dropped_duplicates": 0}, "of their text contradicts"),
     "text lost by the tokenizer": ({"data.num_round_trips": 1999}, "gave back 1999 of 2000"),
-    "a stride of one": ({"score.stride": 1, "config.data.stride": 1}, "half of its window"),
+    "a stride of one": ({"score.stride": 1, "config.data.stride": 1}, "not by half"),
     # score
     "tokens of a thousand bytes": ({"score.num_tokens": 3_602}, "tokens cannot come from"),
     "merges without a vocabulary": (
