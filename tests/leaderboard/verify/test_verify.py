@@ -41,7 +41,7 @@ def test_an_honest_run_is_confirmed(raced, stories, arch, tmp_path):
     assert note.agrees and note.by == "Zoë Q." and note.record == record.id
     assert note.rescored is not None and note.leaks is not None and note.rerun is None
     assert note.rescored.found_nats == pytest.approx(record.score.nats, rel=1e-6)
-    assert note.rescored.allowed == 1e-4 and len(note.rescored.checks) == 4
+    assert note.rescored.allowed == 1e-4 and len(note.rescored.checks) == 5
     assert note.leaks.num_equal == record.data.num_dropped_duplicates == 3
     assert note.leaks.num_documents > 100
     assert note.leaks.consumed_agrees is note.leaks.tokenizer_agrees is True
