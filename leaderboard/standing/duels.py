@@ -85,7 +85,9 @@ def judged(duels: Iterable[Duel], entries: Iterable[Entry]) -> list[JudgedDuel]:
     created = {run.id: run.created for entry in by_run.values() for run in entry.runs}
     found = []
     for duel in duels:
-        sides = {s: entry for s in SIDES if (entry := _entry_of(duel, s, by_run)) is not None}
+        sides: dict[SideName, Entry] = {
+            side: entry for side in SIDES if (entry := _entry_of(duel, side, by_run)) is not None
+        }
         if len(sides) == len(SIDES) and duel.counted:
             result = verdict(duel.ln_ratios, duel.planned_pairs, duel.stop)
             finished = max(created.get(id, "") for id in duel.records)
