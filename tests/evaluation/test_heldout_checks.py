@@ -103,6 +103,7 @@ def test_hostile_exact_models_are_refused(name, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", hostile.BOUND)
 def test_hostile_bounds_are_refused(name, tmp_path):
     folder = hostile.write_bound(tmp_path / "mine", *hostile.BOUND[name])

@@ -51,7 +51,7 @@ def test_a_bound_is_confirmed_within_the_error_of_its_draws(raced, stories, tmp_
     run = shutil.copytree(raced("d3pm"), tmp_path / "run")
     verified(run, "--data", stories)
     rescored = note_in(run).rescored
-    assert rescored is not None and 1e-4 < rescored.allowed < 0.2
+    assert rescored is not None and 1e-4 < rescored.allowed < 0.5
     # A claimed error that makes everything possible is not believed.
     forged.forge(run, {"score.bits_per_byte_mc_se": 1e9}, scale=0.5)
     assert "the nats differ" in rejected(run, "--data", stories)
