@@ -71,8 +71,8 @@ def anew(spec: EngineSpec) -> EngineSpec:
     Seed and settings are those with which a saved run is loaded, not those of training.
     """
     architecture = spec.architecture.imported_anew()
-    settable = (f.name for f in dataclasses.fields(spec.config) if f.init)
-    fields = {name: getattr(spec.config, name) for name in settable}
+    config: Any = spec.config
+    fields = {f.name: getattr(config, f.name) for f in dataclasses.fields(config) if f.init}
     return dataclasses.replace(
         spec,
         architecture=architecture,

@@ -2,14 +2,14 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.backends import common
 from speedrun.backends.reader import TextReader
-from speedrun.protocols import EngineSpec, OutOfMemory, Reader, Rows
+from speedrun.protocols import Engine, EngineSpec, OutOfMemory, Reader, Rows
 
 
 class GradientEngine:
@@ -33,7 +33,7 @@ class GradientEngine:
     def rebuilt(self) -> Self:
         """A new engine of these weights that only scores, of code executed again."""
         made = type(self)(common.anew(self._spec))
-        made.load(self.weights())
+        cast(Engine, made).load(cast(Engine, self).weights())
         return made
 
     def finalize_s(self) -> float:

@@ -1,5 +1,6 @@
 """Standing: the record is held by the first with its seeds, and moves by duels alone."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ C: dict[str, Any] = {"config.recipe.lr": 0.02, "argv": [*ARGV, "--set", "recipe.
 LATER = datetime(2026, 5, 1, tzinfo=UTC)
 
 
-def held(*duels, more: list[Summary] = (), **at):
+def held(*duels, more: Sequence[Summary] = (), **at):
     """The board of these duels and more runs."""
     found = [summarize(record) for _, records in duels for record in records]
     return only([*found, *more], duels=[duel for duel, _ in duels], **at)
@@ -38,7 +39,8 @@ def test_no_number_of_seeds_takes_a_record_without_a_duel():
     many = runs(*[0.60, 0.61, 0.62] * 4, day=3, config__recipe__lr=0.05)
     best, old = only([*OLD, *many]).entries
     assert (best.status, best.why, old.status) == ("unconfirmed", "needs a duel", "record")
-    assert best.probability > 0.999 and columns.probability(best) == ">0.999"
+    assert best.probability is not None and best.probability > 0.999
+    assert columns.probability(best) == ">0.999"
     assert columns.standing(best) == "unconfirmed: needs a duel"
 
 
@@ -55,7 +57,8 @@ def test_a_better_recipe_takes_the_record_by_a_duel():
     board = held(made_duel(pairs), more=first)
     new, old = of(board, 0.7143), of(board, sum(hours[:3]) / 3)
     assert (new.status, old.status, new.rival) == ("record", "former record", old.id)
-    assert new.p_value < 0.001 and old.bits_per_byte.n == 3 and old.num_extra == 5
+    assert new.p_value is not None and new.p_value < 0.001
+    assert old.bits_per_byte.n == 3 and old.num_extra == 5
     assert "it beat transformer, default in a duel: -1.69 % (95 % interval" in columns.record_line(
         board
     )
