@@ -108,7 +108,7 @@ def test_hostile_exact_models_are_refused(name, tmp_path):
 def test_hostile_bounds_are_refused(name, tmp_path):
     folder = hostile.write_bound(tmp_path / "mine", *hostile.BOUND[name])
     with pytest.raises(UnfairModelError) as caught:
-        scored(str(folder), {"num_common": 0}, num_steps=40 if "clean" in name else 2)
+        scored(str(folder), {"num_common": 0}, num_steps=80 if "clean" in name else 2)
     assert "\n" not in str(caught.value)
 
 
