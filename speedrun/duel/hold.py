@@ -113,7 +113,8 @@ def _race(contest: Contest, duel: Duel, name: SideName, watcher: Watcher) -> Rec
         left_s = _left_s(duel, folder.races, time.monotonic() - began_s)
         watcher.state(State(duel=duel, verdict=found, racing=name, line=line, left_s=left_s))
 
-    words = [*side.words, *contest.data, "--seed", str(seed), "--out", str(folder.path), "--json"]
+    out = str(folder.path.resolve())  # a checkout races in a folder of its own
+    words = [*side.words, *contest.data, "--seed", str(seed), "--out", out, "--json"]
     folder.refresh()
     ended = contest.race(words, side.folder, hear)
     fresh = [record for record in folder.refresh() if record.seed == seed]
