@@ -32,8 +32,8 @@ def test_equal_variances_are_pooled_and_known_no_better_than_they_are():
     found = moderated.fit(spreads([0.01, 0.01, 0.011]))
     assert found.freedom > 1e6 and found.pooled == 6
     one, other = spreads([0.01, 0.01])
-    _, _, freedom = moderated.difference(one, other, found)
-    assert freedom == 6
+    between = moderated.difference(one, other, found)
+    assert between is not None and between[2] == 6
 
 
 @pytest.mark.parametrize("sds", [[], [0.01], [0.0, 0.01], [0.0, 0.0], [1e-200, 1e-200]])
@@ -53,6 +53,7 @@ def test_without_a_prior_it_is_the_pooled_t_test():
     theirs = ttest(new, old, alternative="less")
     assert moderated.probability(a, b, NO_PRIOR) == pytest.approx(1 - theirs.pvalue)
     found = moderated.difference(a, b, NO_PRIOR)
+    assert found is not None
     p, low, high = moderated.test(*found)
     both = ttest(new, old)
     assert p == pytest.approx(both.pvalue)
