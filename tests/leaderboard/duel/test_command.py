@@ -102,6 +102,7 @@ def test_paths_reach_a_race_whole_and_its_record_without(races, stories, tmp_pat
     words = races.words
     assert words[words.index("--data") + 1] == str(stories.resolve())
     assert words[words.index("--text-field") + 1] == "text"
+    assert Path(words[words.index("--out") + 1]) == folder().resolve()  # of any working directory
 
 
 def run_of(path: Path, changes: Mapping[str, object] | None = None) -> Path:
