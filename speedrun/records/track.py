@@ -30,10 +30,10 @@ class Track(NamedTuple):
 
     @property
     def label(self) -> str:
-        """`tinystories@ff16 · 2000 documents@2ef0 · 5 min · cpu-x86_64-2c-amx`."""
+        """`tinystories@ff16+2ef0 · 2000 documents · 5 min · cpu-x86_64-2c-amx`."""
         return (
-            f"{self.data_name}@{self.train_fingerprint[:4]} ·"
-            f" {self.num_docs} documents@{self.heldout_fingerprint[:4]} ·"
+            f"{self.data_name}@{self.train_fingerprint[:4]}+{self.heldout_fingerprint[:4]} ·"
+            f" {self.num_docs} documents ·"
             f" {self.budget_s / 60:g} min · {self.hardware_class}"
         )
 

@@ -62,7 +62,9 @@ def _check_blind(scored: Sequence[Scored], engine: Engine, vocab: int, num_place
     for group in _places(scored, num_places):
         rng = np.random.default_rng()  # unforeseeable: a model may know this file
         places = np.array([place for _, place in group])
-        tokens = rng.integers(0, vocab, (len(group), 1 + places.max()), dtype=np.int32)
+        # Never below half of the context, which a model may need: all rows are scored at the whole.
+        length = max(1 + places.max(), (len(group[0][0].row) - 1) // 2)
+        tokens = rng.integers(0, vocab, (len(group), length), dtype=np.int32)
         for row, (one, place) in zip(tokens, group, strict=True):
             row[: place + 1] = one.row[: place + 1]
         logits = engine.logits(tokens)

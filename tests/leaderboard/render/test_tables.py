@@ -91,7 +91,7 @@ def test_the_best_few_are_shown_and_the_rest_counted():
 def test_the_terminal_shows_place_score_and_standing():
     text = shown(board(*three(), *LATER, made(0.5, 0, {"config.x": 9})), 260)
     assert "Record: transformer, default, 0.7100 ± 0.0100 bits per byte; first" in text
-    assert "tinystories@ff16 · 2000 documents@2ef0 · 5 min · cpu-x86_64-2c-amx" in text
+    assert "tinystories@ff16+2ef0 · 2000 documents · 5 min · cpu-x86_64-2c-amx" in text
     lines = [line for line in text.splitlines() if re.match(r"\s*[123]  ", line)]
     names = ["transformer, default", "transformer, default", "lstm, default"]
     assert [line.split("  ")[1] for line in lines] == names

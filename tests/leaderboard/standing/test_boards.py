@@ -68,7 +68,7 @@ def test_no_two_boards_have_one_title(case):
 
 def test_a_title_alone_is_the_tracks_label():
     assert titles([TRACK])[TRACK] == LABEL
-    assert LABEL == "tinystories@ff16 · 2000 documents@2ef0 · 5 min · cpu-x86_64-2c-amx"
+    assert LABEL == "tinystories@ff16+2ef0 · 2000 documents · 5 min · cpu-x86_64-2c-amx"
 
 
 def test_the_rate_of_a_class_is_the_median_over_its_tracks():
