@@ -1,5 +1,6 @@
 """Loss curves over the seconds of a budget: smoothed, averaged, and the time to equal loss."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,3 +62,12 @@ def time_to_equal_loss(x: Curve, y: Curve) -> dict[str, float | None]:
         "b_reached_a_final_s": y.reached(a_final),
         "a_reached_b_final_s": x.reached(b_final),
     }
+
+
+def thinned(curve: list[tuple[float, float]], num_points: int) -> list[tuple[float, float]]:
+    """The curve averaged into at most `num_points` points of equal width in share."""
+    if len(curve) <= num_points:
+        return curve
+    edges = np.linspace(0, len(curve), num_points + 1).astype(int)
+    pieces = (zip(*curve[a:b], strict=True) for a, b in itertools.pairwise(edges))
+    return [(sum(shares) / len(shares), sum(nats) / len(nats)) for shares, nats in pieces]

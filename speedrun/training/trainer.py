@@ -1,6 +1,5 @@
 """The training loop: warm up, undo it, start the clock, step until the budget is spent."""
 
-import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from speedrun.backends import common
 from speedrun.config import Run
 from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import Engine, OutOfMemory, Rows, UnfairModelError
+from speedrun.records.curves import thinned
 from speedrun.records.sections import Event, EventKind
 from speedrun.records.strict_json import plain
 from speedrun.training import divergence
@@ -108,6 +108,7 @@ class _Trainer:
         self._training = Training(events=list(job.events))
         self._recent_s: deque[float] = deque(maxlen=_NUM_RECENT)  # seconds of a step
         self._num_steps = 1  # until the next synchronisation
+        self._finalize_s = 0, 0.0  # steps at the last plan, and what `finalize` would take then
         self._reserve_s = 0.0  # of the budget, for a step and what `finalize` does
         self._is_over = False
         self._losses = LossWatch(job.run.model.vocab, 0.0)
@@ -164,20 +165,31 @@ class _Trainer:
             self._is_over, self._training.status = True, "interrupted"
         if self._is_over:
             return 0
-        clock, finalize_s = self._clock, self._engine.finalize_s()
-        if (validation := self._job.validation) is not None:
-            finalize_s += validation.reserve_s()
-        predicted_s = MARGIN * max(self._recent_s)
-        self._reserve_s = predicted_s + finalize_s
+        clock, predicted_s = self._clock, MARGIN * max(self._recent_s)
+        wanted = max(1, int(SYNC_EVERY_S / max(self._recent_s[-1], 1e-6)))
+        # Doubled at most: dummy rows do not show how long real rows and their data take.
+        num_steps = min(wanted, 2 * self._num_steps)
+        # Far from the end many steps may be in flight; near it each is checked on its own.
+        if not clock.fits(predicted_s * 2 * num_steps + self._end_s(num_steps)):
+            num_steps = 1
+        self._reserve_s = predicted_s + self._end_s(num_steps)
         if not clock.fits(self._reserve_s) or self._has_read_enough():
             return 0
-        wanted = max(1, int(SYNC_EVERY_S / max(self._recent_s[-1], 1e-6)))
-        # Far from the end many steps may be in flight; near it each is checked on its own.
-        if not clock.fits(predicted_s * 2 * wanted + finalize_s):
-            wanted = 1
-        # Doubled at most: dummy rows do not show how long real rows and their data take.
-        self._num_steps = min(wanted, 2 * self._num_steps)
-        return self._num_steps
+        self._num_steps = num_steps
+        self._finalize_s = self._training.num_steps, self._engine.finalize_s()
+        return num_steps
+
+    def _end_s(self, num_steps: int) -> float:
+        """Seconds to keep for what comes after `num_steps` more steps.
+
+        Fast steps may double what `finalize` has to do; it grows as with the last ones, or slower.
+        """
+        done, finalize_s = self._training.num_steps, self._engine.finalize_s()
+        since, before_s = self._finalize_s
+        growth_s = max(0.0, finalize_s - before_s) / (done - since) if done > since else 0.0
+        validation = self._job.validation
+        kept_s = validation.reserve_s() if validation is not None else 0.0
+        return finalize_s + growth_s * num_steps + kept_s
 
     def _advance(self, num_steps: int) -> None:
         job, clock, training = self._job, self._clock, self._training
@@ -286,12 +298,3 @@ class _Trainer:
         if clock.suspended_s:
             what = f"the machine slept or stood still for {clock.suspended_s:.1f} s"
             training.note(1.0, "suspended", what)
-
-
-def thinned(curve: list[tuple[float, float]], num_points: int) -> list[tuple[float, float]]:
-    """The curve averaged into at most `num_points` points of equal width in share."""
-    if len(curve) <= num_points:
-        return curve
-    edges = np.linspace(0, len(curve), num_points + 1).astype(int)
-    pieces = (zip(*curve[a:b], strict=True) for a, b in itertools.pairwise(edges))
-    return [(sum(shares) / len(shares), sum(nats) / len(nats)) for shares, nats in pieces]

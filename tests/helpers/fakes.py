@@ -60,7 +60,8 @@ class _FakeEngine:
         self.micro_batch_rows = ROWS
         self.fits_rows = ROWS
         self.compiled = False
-        self.last_s = 0.0  # what `finalize` takes
+        self.last_s = 0.0  # what `finalize` takes, and for each step
+        self.last_s_a_step = 0.0
         self.num_finishes = 0
 
     def step(self, rows, lr_scale):
@@ -76,11 +77,11 @@ class _FakeEngine:
         self.pending_s = 0.0
 
     def finalize_s(self):
-        return self.last_s
+        return self.last_s + self.last_s_a_step * self.num_steps
 
     def finalize(self):
         self.num_finishes += 1
-        self.pending_s += self.last_s
+        self.pending_s += self.finalize_s()
 
     def train_loss(self):
         self.sync()

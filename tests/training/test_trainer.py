@@ -6,9 +6,10 @@ import pytest
 from helpers.fakes import CONTEXT, ROWS, FakeEngine, FakeStream, run_of
 
 from speedrun.protocols import OutOfMemory, UnfairModelError
+from speedrun.records.curves import thinned
 from speedrun.records.sections import Event
 from speedrun.training.clock import BudgetClock
-from speedrun.training.trainer import TrainingJob, thinned, train
+from speedrun.training.trainer import TrainingJob, train
 
 
 @pytest.fixture
@@ -246,6 +247,15 @@ def test_what_is_left_after_the_last_step_is_on_the_clock_and_fits(trained, cloc
     assert training.num_steps == pytest.approx(99, abs=1)
     assert clock.spent_s() == pytest.approx(training.num_steps * 0.5 + 10.0)
     assert clock.overshoot_s == 0.0 and clock.suspended_s == 0.0
+
+
+def test_what_grows_with_every_step_fits_where_steps_are_fast(trained, clock, fake_time):
+    """As the counts of an n-gram do: between two synchronisations they may double."""
+    engine = FakeEngine(fake_time, 0.001)
+    engine.last_s_a_step = 0.2
+    training = trained(engine)
+    assert engine.num_finishes == 1 and clock.overshoot_s == 0.0
+    assert clock.spent_s() > 50 and training.num_steps > 200
 
 
 def test_a_compiler_that_failed_is_said_and_marked_before_the_clock(trained, fake_time):
