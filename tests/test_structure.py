@@ -12,7 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMEWORKS = {"torch", "mlx", "jax", "tensorflow"}
-QUESTIONS = {"What", "Who", "Whose", "Where", "How", "Whatever"}  # no first words of a docstring
+# No first words of a docstring.
+QUESTIONS = {"What", "Who", "Whose", "Where", "How", "When", "Why", "Whatever"}
 
 # A package imports its own floor and those below it, bottom first.
 FLOORS = (

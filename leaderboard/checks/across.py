@@ -69,7 +69,7 @@ def _alike(runs: Iterable[Summary]) -> dict[str, list[Summary]]:
 
 
 def _different(run: Summary, first: Summary, submissions: Mapping[str, Submission]) -> str:
-    """What sets two runs of the same weights apart; nothing for a race that repeats itself."""
+    """The difference between two runs of the same weights; "" for a race that repeats itself."""
     if run.seed != first.seed:
         return f"but its seed is {run.seed}, not {first.seed}"
     if (run.arch, run.config_key) != (first.arch, first.config_key):

@@ -171,7 +171,7 @@ def _data(record: Record) -> tuple[str, str, int, int]:
 
 
 def _host(folder: DuelFolder, attempt: int, side: SideName, record: Record) -> Host | None:
-    """What was measured around a race whose record says nothing of its host."""
+    """Measurements around a race whose record has none of its host."""
     if record.schema_version >= 4:
         return None
     found = (one.host for one in folder.races if (one.attempt, one.side) == (attempt, side))

@@ -1,21 +1,16 @@
 """State that a model in MLX keeps outside its weights is found; what is random is repeatable."""
 
-from typing import Any
-
 import numpy as np
 import pytest
+from helpers.engines import CONTEXT, VOCAB, folder_engine
 from helpers.stateful import Parts
 
 mx = pytest.importorskip("mlx.core")
 
-from speedrun.backends import registry  # noqa: E402
-from speedrun.config import Recipe  # noqa: E402
 from speedrun.evaluation.fairness import saved  # noqa: E402
-from speedrun.models import loader  # noqa: E402
-from speedrun.protocols import EngineSpec, UnfairModelError  # noqa: E402
+from speedrun.protocols import UnfairModelError  # noqa: E402
 
 pytestmark = pytest.mark.mlx
-VOCAB, CONTEXT = 32, 16
 ROWS = np.random.default_rng(0).integers(0, VOCAB, (4, CONTEXT + 1), dtype=np.int32)
 MODEL = """
 import mlx.core as mx
@@ -61,16 +56,7 @@ def engine_of(tmp_path):
             whole = {"features": "self.embed(tokens_BT)", "learn": "pass", "plus": ""} | parts
             Parts().write(folder)
             (folder / "mlx_model.py").write_text(MODEL.format(**whole))
-        architecture: Any = loader.architecture(str(folder))
-        return registry.engine(
-            EngineSpec(
-                architecture=architecture,
-                config=architecture.Config(vocab=VOCAB, context=CONTEXT),
-                recipe=Recipe(compile=False, precision="fp32", batch_rows=4, lr=0.05),
-                device=registry.device("mlx", architecture),
-                seed=3,
-            )
-        )
+        return folder_engine(folder, "mlx")
 
     return made
 

@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def judged(values: np.ndarray, planned: int, stop: str) -> tuple[np.ndarray, str, str]:
-    """What finished duels ended with, their mean number of pairs, and the share that did not."""
+    """Decisions of finished duels, their mean number of pairs, and the share of unfinished ones."""
     done = np.isfinite(values).all(axis=1)
     found, looks = decisions(values[done], planned, stop)
     pairs = looks + (MIN_PAIRS - 1 if stop == "early" else planned - 1)

@@ -33,7 +33,8 @@ def main() -> None:
     parser.add_argument("--docs", type=int, default=200, help="held-out documents to score")
     given = parser.parse_args()
     found = restore.load_run(given.run, "auto")
-    record, model, likelihood = found.record, found.model, found.architecture.LIKELIHOOD
+    architecture: Any = found.architecture
+    record, model, likelihood = found.record, found.model, architecture.LIKELIHOOD
     source = restore.open_data(record, given.run, Data(path=given.data), print)
     pinned, checks = heldout.pin(source, 2000), found.checks()
     some = heldout.pin(source, given.docs)
@@ -42,7 +43,7 @@ def main() -> None:
     )
     evaluate.score(checks.scorer(), evaluate.encode(some, found.tokenizer), config)
     rate = registry.backend(found.device.backend).sustained_gflops(found.device)
-    tokens = np.zeros(record.train.num_tokens, dtype="<u2")
+    tokens = np.zeros(record.train.num_tokens, dtype="<u2").tobytes()
     parts: dict[str, Callable[[], Any]] = {
         "checks on random ids": lambda: random_rows.check(
             found.engine, model.vocab, model.context, likelihood
@@ -50,7 +51,7 @@ def main() -> None:
         "checks on held-out rows": checks.check,
         "round trip of 2,000 documents": lambda: expect_round_trips(found.tokenizer, pinned),
         "host gate, two rates": lambda: (rate(), rate()),
-        "digest of the source": lambda: code_digest(found.architecture),
+        "digest of the source": lambda: code_digest(architecture),
         "hash of the tokens": lambda: hashlib.sha256(tokens).hexdigest(),
     }
     clock = record.clock.model_dump()

@@ -5,16 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers.engines import assert_same_weights
+from helpers.engines import CONTEXT, VOCAB, assert_same_weights, folder_engine
 from helpers.stateful import DISHONEST, HONEST, IN_A_GENERATOR
 
-from speedrun.backends import registry
-from speedrun.config import Recipe
 from speedrun.evaluation.fairness import UnfairModelError, random_rows, saved
-from speedrun.models import loader
-from speedrun.protocols import EngineSpec
 
-VOCAB, CONTEXT, SEED = 32, 16, 3
+SEED = 3
 torch = pytest.importorskip("torch")
 ROWS = np.random.default_rng(0).integers(0, VOCAB, (4, CONTEXT + 1), dtype=np.int32)
 
@@ -25,18 +21,9 @@ def engine_of(tmp_path):
 
     def made(parts, seed=SEED) -> Any:
         folder = tmp_path / "model"
-        architecture: Any = loader.architecture(
-            str(folder if folder.exists() else parts.write(folder))
-        )
-        return registry.engine(
-            EngineSpec(
-                architecture=architecture,
-                config=architecture.Config(vocab=VOCAB, context=CONTEXT),
-                recipe=Recipe(compile=False, precision="fp32", batch_rows=4, lr=0.05),
-                device=registry.device("cpu", architecture),
-                seed=seed,
-            )
-        )
+        if not folder.exists():
+            parts.write(folder)
+        return folder_engine(folder, seed=seed)
 
     return made
 

@@ -1,6 +1,7 @@
 """Small engines of any architecture on any device, eager and in fp32 unless a test asks."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,20 @@ def small_engine(
             recipe=Recipe(**{"compile": False, "precision": "fp32", "batch_rows": 4, **recipe}),
             device=registry.device(device, architecture),
             execution=execution,
+        )
+    )
+
+
+def folder_engine(folder: Path, device: str = "cpu", seed: int = 3) -> Any:
+    """An engine of the architecture in a folder, as small as `small_engine`."""
+    architecture: Any = loader.architecture(str(folder))
+    return registry.engine(
+        EngineSpec(
+            architecture=architecture,
+            config=architecture.Config(vocab=VOCAB, context=CONTEXT),
+            recipe=Recipe(compile=False, precision="fp32", batch_rows=4, lr=0.05),
+            device=registry.device(device, architecture),
+            seed=seed,
         )
     )
 

@@ -14,15 +14,13 @@ SIZES = np.array(sweeps.SIZES, float)
 few = settings(max_examples=5, deadline=None, derandomize=True)
 
 
-def swept(
-    loss=LOSS, speed=SPEED, *, minutes=(1.0,), seeds=3, noise=0.004, busy=0.1, seed=0, sizes=SIZES
-) -> Points:
-    """Runs of these laws: log noise in the loss, and a machine that is busy now and then."""
+def swept(loss=LOSS, speed=SPEED, *, minutes=(1.0,), noise=0.004, busy=0.1, seed=0) -> Points:
+    """Three runs a size of these laws: log noise in the loss, on a sometimes busy machine."""
     rng = np.random.default_rng(seed)
     runs = []
     for budget in minutes:
-        for _ in range(seeds):
-            for size in sizes:
+        for _ in range(3):
+            for size in SIZES:
                 rate = float(speed.tokens_per_s(size)) * np.exp(-busy * rng.exponential())
                 tokens = 60 * budget * rate
                 score = float(loss(size, tokens)) * np.exp(noise * rng.normal())

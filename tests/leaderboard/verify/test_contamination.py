@@ -153,7 +153,7 @@ def agree(documents, claimed: dict[str, Any], changes: Mapping[str, object] | No
 @pytest.mark.parametrize("num_batches", [1, 12, 60, 200, 700])
 @pytest.mark.parametrize("num_before", [0, 200])
 def test_no_honest_run_is_accused(tmp_path, num_batches, num_before):
-    """Whatever the real stream fetched ahead, or found in its cache."""
+    """With documents fetched ahead of training, and with a cache of earlier ones."""
     if num_before:
         consumed(Texts(POISONED), tmp_path / "tokens", num_before)
     claimed = consumed(Texts(POISONED), tmp_path / "tokens", num_batches)
