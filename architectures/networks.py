@@ -57,7 +57,7 @@ def drawn(
 ) -> dict[str, NDArray[np.float32]]:
     """Initial weights by name, each `draw(name, shape, rng)`, from a random stream of their own."""
     rng = np.random.default_rng(stream)
-    return {name: draw(name, shape, rng).astype(np.float32) for name, shape in shapes}
+    return {name: draw(name, shape, rng).astype(np.float32, copy=False) for name, shape in shapes}
 
 
 def orthogonal(size: int, rng: np.random.Generator) -> NDArray[np.float64]:

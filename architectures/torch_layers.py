@@ -3,10 +3,14 @@
 Shapes: B rows, T positions, S positions so far, D width, N heads, K head size, H hidden.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
+from architectures import ngram_tables
 from architectures.networks import Kept
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines [T, 1, K / 2]
@@ -106,3 +110,45 @@ class MLP(nn.Module):
         else:
             h_BTH = F.relu(h_BTH).square()
         return self.down(h_BTH)
+
+
+class NgramTables(nn.ModuleDict):
+    """Tables of hashed n-grams by field; `sparse` has the optimizer update the rows of a step."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config, width = config, ngram_tables.row_width(config)
+        for field, rows in ngram_tables.num_rows(config).items():
+            self[field] = skip_init(nn.Embedding, rows, width, sparse=True)
+
+    @torch.compiler.disable  # it would make the sparse gradients dense, or refuse
+    def forward(self, tokens_BT: Tensor, kept: Kept | None) -> dict[str, Tensor]:
+        """Row [B, T, W] of each table for the n-gram that ends at each position."""
+        sentinel = self.config.vocab
+        recent_B2 = None if kept is None else kept.get("recent")
+        if recent_B2 is None:
+            recent_B2 = ngram_tables.no_recent(tokens_BT, sentinel, torch)
+        if kept is not None:
+            kept["recent"] = torch.cat((recent_B2, tokens_BT), 1)[:, -ngram_tables.NUM_RECENT :]
+        index = ngram_tables.index(self.config, tokens_BT, recent_B2, sentinel, torch)
+        return {field: self[field](index_BT) for field, index_BT in index.items()}
+
+
+class NgramProjections(nn.ModuleDict):
+    """Matrices from the rows of tables to the width of the model, where the two differ."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        width = ngram_tables.row_width(config)
+        if width != config.width:
+            for field in ngram_tables.num_rows(config):
+                self[field] = nn.Linear(width, config.width, bias=False)
+
+    def forward(self, rows: dict[str, Tensor], place: str) -> Tensor | None:
+        """Sum [B, T, D] of the rows that belong to a place, "input" or "value"."""
+        found = [
+            self[field](rows_BTW) if field in self else rows_BTW
+            for field, rows_BTW in rows.items()
+            if field.startswith(place)
+        ]
+        return sum(found[1:], found[0]) if found else None

@@ -221,7 +221,7 @@ class Architecture(Protocol):
     NAME: str
     LIKELIHOOD: Likelihood
     RECIPES: Mapping[str, Mapping[str, Mapping[str, Any]]]  # name -> {"model": {}, "recipe": {}}
-    PARAM_GROUPS: Sequence[tuple[str, str]]  # (name pattern, "matrix" | "embedding" | "vector")
+    PARAM_GROUPS: Sequence[tuple[str, str]]  # (name pattern, "matrix", "table" and so on)
     Config: type[ModelConfig]
     EPOCHS: int | None  # training ends after so many epochs; None: the budget decides
     PRESETS: Mapping[str, Mapping[str, Any]]  # name -> fields of Config; `--params` takes them

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from architectures import networks
+from architectures import networks, ngram_tables
 
 LIKELIHOOD = "exact"
 PARAM_GROUPS = (
+    *ngram_tables.GROUPS,
     ("embed.*", "embedding"),
     ("positions.*", "embedding"),
     ("values.*", "embedding"),
@@ -72,7 +73,7 @@ VALUE_SCALE = 50.0  # value tables are drawn at 0.02 and read at 1: AdamW moves 
 class Config(networks.NetworkConfig):
     """Shape of the model; heads divide width, and rotary positions need an even head size."""
 
-    TABLES: ClassVar = ("embed.", "positions.", "values.", "head.")
+    TABLES: ClassVar = ("embed.", "positions.", "values.", "head.", ngram_tables.TABLES)
 
     vocab: int = 4096
     context: int = 256
@@ -90,11 +91,17 @@ class Config(networks.NetworkConfig):
     token_shift: bool = True  # every branch also reads the token before, scaled per channel
     skip_scales: bool = True  # blocks read a learnt mix of stream and embedding
     num_common: int = 1024  # ids in the first softmax of two; 0: one softmax
+    input_bigrams: int = 0  # rows of a table of hashed bigrams, added to the embedding
+    input_trigrams: int = 0
+    value_bigrams: int = 0  # the same, added to the values of the last layer's attention
+    value_trigrams: int = 0
+    table_width: int = 0  # numbers of a row of these tables; 0: as the model
 
     def __post_init__(self) -> None:
         networks.check_positive(self, "vocab", "context", "width", "depth", "heads", "hidden")
         networks.check_heads(self.width, self.heads, is_rotary=self.positions == "rotary")
         networks.check_tables(self, "value_tables")
+        ngram_tables.check(self)
 
     def shapes(self) -> Iterator[tuple[str, networks.Shape]]:
         """Name and shape of every parameter."""
@@ -126,6 +133,7 @@ class Config(networks.NetworkConfig):
             yield "head.weight", (V, D)
         if self.num_common:
             yield "rare", (1, D)
+        yield from ngram_tables.shapes(self)
 
 
 def initial(config: Config, seed: int) -> dict[str, NDArray[np.float32]]:
@@ -140,13 +148,13 @@ def _drawn(
         return np.array([1.0, 0.0])
     if name.endswith("norm.weight"):
         return np.ones(shape)
-    if name.endswith(("shift", "bias", "rare")):
+    if name.endswith(("shift", "bias", "rare")) or name.startswith(ngram_tables.TABLES):
         return np.zeros(shape)
     std = 0.02
     is_branch_end = name.endswith(("out.weight", "down.weight"))
     if config.init == "gpt2" and is_branch_end:
         std = 0.02 / math.sqrt(2 * config.depth)
-    elif config.init == "fan_in" and name.startswith("blocks."):
+    elif config.init == "fan_in" and name.startswith(("blocks.", "ngram_projections.")):
         std = 0.0 if is_branch_end else 0.5 / math.sqrt(shape[1])
     return rng.normal(0.0, std, shape)
 
@@ -212,5 +220,6 @@ def forward_flops(config: Config, tail_share: float) -> dict[str, float]:
         "projections": L * 2.0 * 4 * D * D,
         "attention": L * 4.0 * D * (config.context + 1) / 2,
         "mlp": L * 2.0 * (3 if config.mlp == "swiglu" else 2) * D * config.hidden,
+        "tables": ngram_tables.projection_flops(config),
         "output": networks.lm_head_flops(D, config.vocab, config.num_common, tail_share),
     }

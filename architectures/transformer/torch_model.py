@@ -3,6 +3,8 @@
 Shapes: B rows, T positions, S positions so far, D width, N heads, K head size, V vocab.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,6 +12,8 @@ from torch import Tensor, nn
 from architectures.networks import QK_NORM_SCALE, Cache, Kept
 from architectures.torch_layers import (
     MLP,
+    NgramProjections,
+    NgramTables,
     Projections,
     RMSNorm,
     Rotary,
@@ -107,6 +111,7 @@ class Model(nn.Module):
         self.values = nn.ModuleList(
             nn.Embedding(config.vocab, config.width) for _ in range(config.value_tables)
         )
+        self.ngrams, self.ngram_projections = NgramTables(config), NgramProjections(config)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.norm = _norm(config)
         if not config.tied:
@@ -120,7 +125,11 @@ class Model(nn.Module):
         """
         start = 0 if cache is None else cache.num_read
         positions = slice(start, start + tokens_BT.shape[1])
+        stem = None if cache is None else cache.stem
+        ngram_rows = self.ngrams(tokens_BT, stem) if len(self.ngrams) else {}
         x_BTD = self.embed(tokens_BT)
+        if (ngrams_BTD := self.ngram_projections(ngram_rows, "input")) is not None:
+            x_BTD = x_BTD + ngrams_BTD
         rotary = None
         if self.config.positions == "learned":
             x_BTD = x_BTD + self.positions.weight[positions]
@@ -128,19 +137,23 @@ class Model(nn.Module):
             cos, sin = self.get_buffer("cos"), self.get_buffer("sin")
             rotary = (cos[positions, None], sin[positions, None])
         if self.config.norm == "rms":
-            kept = None if cache is None else cache.stem
-            x_BTD = rms_norm(token_shift(rms_norm(x_BTD), self.shift, kept, "embedding"))
+            x_BTD = rms_norm(token_shift(rms_norm(x_BTD), self.shift, stem, "embedding"))
         embedded_BTD = x_BTD
-        first_with_values = len(self.blocks) - len(self.values)
+        values = self._token_values(tokens_BT, self.ngram_projections(ngram_rows, "value"))
         for i, block in enumerate(self.blocks):
-            token_values_BTD = None
-            if i >= first_with_values:
-                token_values_BTD = VALUE_SCALE * self.values[i - first_with_values](tokens_BT)
             kept = None if cache is None else cache.layers[i]
-            x_BTD = block(x_BTD, embedded_BTD, rotary, token_values_BTD, kept)
+            x_BTD = block(x_BTD, embedded_BTD, rotary, values[i], kept)
         if cache is not None:
             cache.num_read = positions.stop
         return self.norm(x_BTD)
+
+    def _token_values(self, tokens_BT: Tensor, ngrams_BTD: Tensor | None) -> list[Tensor | None]:
+        """Values that tokens, and in the last block n-grams, add to each block's attention."""
+        num_without = len(self.blocks) - len(self.values)
+        found: list[Any] = [None] * num_without + [table(tokens_BT) for table in self.values]
+        if ngrams_BTD is not None:
+            found[-1] = ngrams_BTD if found[-1] is None else found[-1] + ngrams_BTD
+        return [None if values_BTD is None else VALUE_SCALE * values_BTD for values_BTD in found]
 
     def new_cache(self) -> Cache:
         """An empty cache for one text of at most `context` tokens."""

@@ -26,7 +26,7 @@ USUAL_GROUPS = (
 _REQUIRED = ("Config", "initial", "LIKELIHOOD")
 _REQUIRED_OF_BOUNDS = ("q_sample", "p_sample")
 _REQUIRED_OF_CONFIGS = ("vocab", "context", "num_params", "num_params_non_embedding")
-_GROUPS = ("matrix", "embedding", "vector")
+_GROUPS = ("matrix", "embedding", "table", "vector")
 _WIDEST = 1 << 16
 
 
