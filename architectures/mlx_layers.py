@@ -3,9 +3,12 @@
 Shapes: B rows, T positions, S positions so far, D width, N heads, K head size, H hidden.
 """
 
+from typing import Any
+
 import mlx.core as mx
 import mlx.nn as nn
 
+from architectures import ngram_tables
 from architectures.networks import Kept
 
 
@@ -103,3 +106,57 @@ class MLP(nn.Module):
         else:
             h_BTH = mx.maximum(h_BTH, 0.0).square()
         return self.down(h_BTH)
+
+
+class NgramTables(nn.Module):
+    """Tables of hashed n-grams by field, of which a step reads and changes few rows."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self._config, self._width = config, ngram_tables.row_width(config)
+        for field, rows in ngram_tables.num_rows(config).items():
+            self[field] = nn.Embedding(rows, self._width)
+
+    def index(self, tokens_BT: mx.array, kept: Kept | None = None) -> dict[str, mx.array]:
+        """Row of each table [B, T] for the n-gram that ends at each position, by field."""
+        tokens_BT, sentinel = tokens_BT.astype(mx.int64), self._config.vocab
+        recent_B2 = None if kept is None else kept.get("recent")
+        if recent_B2 is None:
+            recent_B2 = ngram_tables.no_recent(tokens_BT, sentinel, mx)
+        if kept is not None:
+            read = mx.concatenate([recent_B2, tokens_BT], axis=1)
+            kept["recent"] = read[:, -ngram_tables.NUM_RECENT :]
+        return ngram_tables.index(self._config, tokens_BT, recent_B2, sentinel, mx)
+
+    def parameter_index(self, tokens_BT: mx.array) -> dict[str, mx.array]:
+        """Rows of tables that a step on these tokens reads, by name of the parameter."""
+        found = self.index(tokens_BT).items()
+        return {f"{ngram_tables.TABLES}{field}.weight": index_BT for field, index_BT in found}
+
+    def __call__(
+        self, tokens_BT: mx.array, kept: Kept | None, given: dict[str, mx.array] | None
+    ) -> dict[str, mx.array]:
+        """Row [B, T, W] of each table; those `given`, by name of the parameter, are not read."""
+        if given is None:
+            return {field: self[field](i) for field, i in self.index(tokens_BT, kept).items()}
+        return {field: given[f"{ngram_tables.TABLES}{field}.weight"] for field in self.children()}
+
+
+class NgramProjections(nn.Module):
+    """Matrices from the rows of tables to the width of the model, where the two differ."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        width = ngram_tables.row_width(config)
+        if width != config.width:
+            for field in ngram_tables.num_rows(config):
+                self[field] = nn.Linear(width, config.width, bias=False)
+
+    def __call__(self, rows: dict[str, mx.array], place: str) -> mx.array | None:
+        """Sum [B, T, D] of the rows that belong to a place, "input" or "value"."""
+        found = [
+            self[field](rows_BTW) if field in self else rows_BTW
+            for field, rows_BTW in rows.items()
+            if field.startswith(place)
+        ]
+        return sum(found[1:], found[0]) if found else None

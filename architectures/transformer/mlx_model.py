@@ -3,11 +3,15 @@
 Shapes: B rows, T positions, S positions so far, D width, N heads, K head size, V vocab.
 """
 
+from typing import Any
+
 import mlx.core as mx
 import mlx.nn as nn
 
 from architectures.mlx_layers import (
     MLP,
+    NgramProjections,
+    NgramTables,
     Projections,
     RMSNorm,
     appended,
@@ -86,36 +90,57 @@ class Model(nn.Module):
         self["values"] = [
             nn.Embedding(config.vocab, config.width) for _ in range(config.value_tables)
         ]
+        self.ngrams, self.ngram_projections = NgramTables(config), NgramProjections(config)
         self.blocks = [Block(config) for _ in range(config.depth)]
         self.norm = _norm(config)
         if not config.tied:
             self.head = nn.Linear(config.width, config.vocab, bias=False)
         self.rare = mx.zeros((1, config.width)) if config.num_common else None
 
-    def features(self, tokens_BT: mx.array, cache: Cache | None = None) -> mx.array:
+    def table_index(self, tokens_BT: mx.array) -> dict[str, mx.array]:
+        """Rows of the tables of n-grams that `features` reads, by name of the parameter."""
+        return self.ngrams.parameter_index(tokens_BT)
+
+    def features(
+        self,
+        tokens_BT: mx.array,
+        cache: Cache | None = None,
+        table_rows: dict[str, mx.array] | None = None,
+    ) -> mx.array:
         """Final features [B, T, D], which the output weights turn into logits.
 
-        With a `cache` from `new_cache` the tokens follow those read into it.
+        With a `cache` from `new_cache` the tokens follow those read into it. With `table_rows`,
+        the rows at `table_index`, the tables themselves are not read.
         """
         start = 0 if cache is None else cache.num_read
         stop = start + tokens_BT.shape[1]
+        stem = None if cache is None else cache.stem
+        ngram_rows = self.ngrams(tokens_BT, stem, table_rows)
         x_BTD = self.embed(tokens_BT)
+        if (ngrams_BTD := self.ngram_projections(ngram_rows, "input")) is not None:
+            x_BTD = x_BTD + ngrams_BTD
         if self.config.positions == "learned":
             x_BTD = x_BTD + self.positions.weight[start:stop]
         if self.config.norm == "rms":
-            kept = None if cache is None else cache.stem
-            x_BTD = rms_norm(token_shift(rms_norm(x_BTD), self.shift, kept, "embedding"))
+            x_BTD = rms_norm(token_shift(rms_norm(x_BTD), self.shift, stem, "embedding"))
         embedded_BTD = x_BTD
-        first_with_values = len(self.blocks) - len(self["values"])
+        values = self._token_values(tokens_BT, self.ngram_projections(ngram_rows, "value"))
         for i, block in enumerate(self.blocks):
-            token_values_BTD = None
-            if i >= first_with_values:
-                token_values_BTD = VALUE_SCALE * self["values"][i - first_with_values](tokens_BT)
             kept = None if cache is None else cache.layers[i]
-            x_BTD = block(x_BTD, embedded_BTD, start, token_values_BTD, kept)
+            x_BTD = block(x_BTD, embedded_BTD, start, values[i], kept)
         if cache is not None:
             cache.num_read = stop
         return self.norm(x_BTD)
+
+    def _token_values(
+        self, tokens_BT: mx.array, ngrams_BTD: mx.array | None
+    ) -> list[mx.array | None]:
+        """Values that tokens, and in the last block n-grams, add to each block's attention."""
+        num_without = len(self.blocks) - len(self["values"])
+        found: list[Any] = [None] * num_without + [table(tokens_BT) for table in self["values"]]
+        if ngrams_BTD is not None:
+            found[-1] = ngrams_BTD if found[-1] is None else found[-1] + ngrams_BTD
+        return [None if values_BTD is None else VALUE_SCALE * values_BTD for values_BTD in found]
 
     def new_cache(self) -> Cache:
         """An empty cache for one text of at most `context` tokens."""

@@ -57,7 +57,7 @@ IN_THE_FOLDER = {
         INIT,
         SAYS,
         f"PARAM_GROUPS = [('*', 'matrices')]\n{SAYS}",
-        "'matrices' & matrix, embedding, vector",
+        "'matrices' & matrix, embedding, table, vector",
     ),
     "a size too far off": (
         INIT,
