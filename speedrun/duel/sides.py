@@ -71,7 +71,9 @@ def check(a: Asked, b: Asked) -> None:
     words = [without_seed(side.request.argv()) for side in (a, b)]
     is_one_code = codes[0] == codes[1] is not None
     if (is_one_code and words[0] == words[1]) or (runs[0] == runs[1] is not None):
-        raise ValueError("A and B are the same: nothing to decide")
+        raise ValueError(
+            "A and B are the same: nothing to decide; change B with --set-b, --b or --at-b"
+        )
 
 
 def _resolved(asked: Asked) -> tuple[object, ...] | None:

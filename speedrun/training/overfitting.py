@@ -1,4 +1,6 @@
-"""Overfitting: a small text that was read many times, and learned by heart."""
+"""Overfitting: a small text that is read many times, and learned by heart."""
+
+import math
 
 from speedrun.records.schema import Record
 from speedrun.records.sections import Event, Score
@@ -6,7 +8,28 @@ from speedrun.records.sections import Event, Score
 # Up to about four readings of a text are worth nearly as much as new text (Muennighoff et al.
 # 2023, Scaling Data-Constrained Language Models).
 MANY_EPOCHS = 4.0
+_DECAY = 15.4  # repetitions after which the worth of one more has fallen to 1/e (R*_D there)
 _GAP = 1.1  # between a held-out and a training loss that is no chance
+
+
+def worth(epochs: float) -> float:
+    """Tokens of new text worth as much as a token of one read so often, on average (eq. 5)."""
+    repeated = epochs - 1
+    return (1 + _DECAY * (1 - math.exp(-repeated / _DECAY))) / epochs
+
+
+def forecast(epochs: float, share: float) -> str | None:
+    """The sentence, after the first reading, on how often the budget will read the text.
+
+    None where that is not too often. `share` of the budget is spent.
+    """
+    expected = epochs / share
+    if expected <= MANY_EPOCHS:
+        return None
+    return (
+        f"the budget will read the training text about {expected:,.0f} times: a token of it is"
+        f" worth {worth(expected):.2f} of a token of new text; more text would serve"
+    )
 
 
 def of_epochs(epochs: float | None, kept_share: float | None) -> str | None:

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from speedrun.training.runs import outcome, record
 from speedrun.training.runs.record import Trained
 from speedrun.training.runs.run_dir import RunDirectory, run_name
 from speedrun.training.signals import StopFlag
-from speedrun.training.trainer import Training, TrainingJob
+from speedrun.training.trainer import Tick, Training, TrainingJob
 from speedrun.training.validation import Validation, Without, rows_of
 
 # Of ln(vocabulary), the loss of guessing: how often each token occurs is known below it.
@@ -129,7 +130,7 @@ def train(built: Built, context: Context) -> Trained:
             group=group,
             max_epochs=architecture.EPOCHS,
             on_start=lambda: (callbacks.start(run, _describe(built, group)), begin_host()),
-            on_tick=lambda tick: (context.stop.arm(), context.log(tick), callbacks.tick(tick)),
+            on_tick=_on_tick(stream, context),
             stop_requested=context.stop.take,
             advice=divergence.advice(run, architecture),
             least_first_nats=_least_first_nats(built),
@@ -183,6 +184,22 @@ def _stream(built: Built, group: ProcessGroup) -> TokenStream | None:
     if not built.engine.metadata().get("compiled") and group.size == 1:
         stream.rounds = prepared.entry.architecture.EPOCHS
     return stream
+
+
+def _on_tick(stream: TokenStream | None, context: Context) -> Callable[[Tick], None]:
+    """The callback of a tick; once the text's length is known it says if it will be read often."""
+    unread = [stream] if stream else []
+
+    def on_tick(tick: Tick) -> None:
+        context.stop.arm()
+        context.log(tick)
+        context.callbacks.tick(tick)
+        if unread and (epochs := unread[0].epochs) is not None:
+            unread.clear()
+            if (what := overfitting.forecast(epochs, tick.share)) is not None:
+                context.callbacks.notice(what)
+
+    return on_tick
 
 
 def _least_first_nats(built: Built) -> float:

@@ -24,6 +24,20 @@ def test_many_epochs_are_spoken_of(epochs, kept, says):
 
 
 @pytest.mark.parametrize(
+    ("epochs", "share", "says"),
+    [
+        (1.0, 0.25, None),
+        (0.98, 0.1, "about 10 times: a token of it is worth 0.79 of"),
+        (2.0, 0.05, "about 40 times: a token of it is worth 0.38 of"),
+    ],
+)
+def test_readings_to_come_are_foreseen_with_their_worth(epochs, share, says):
+    found = overfitting.forecast(epochs, share)
+    assert (found is None) == (says is None)
+    assert says is None or says in str(found)
+
+
+@pytest.mark.parametrize(
     ("epochs", "factor", "speaks"), [(9.0, 2.0, 1), (9.0, 1.05, 0), (2.0, 2.0, 0)]
 )
 def test_a_gap_to_held_out_text_is_spoken_of(epochs, factor, speaks):

@@ -113,6 +113,7 @@ def test_the_best_weights_are_scored_and_part_the_entry(counted, monkeypatch):
     if record.train.epochs is not None:
         assert "overfitting" in [event.kind for event in record.train.events]
         assert any("the training text was read" in one for one in heard.notices)
+        assert any("will read the training text about" in one for one in heard.notices)
 
 
 def fails_after_training(monkeypatch, finding):
