@@ -48,6 +48,7 @@ class Recipe:
     optimizer: Literal["adamw", "muon"] = "muon"  # muon: for matrices, with AdamW for the rest
     lr: float = 3e-3  # peak, AdamW
     lr_matrix: float = 0.02  # peak, Muon
+    lr_table: float = 0.014  # peak, tables of which a step updates the rows it read
     beta1: float = 0.9
     beta2: float = 0.95
     eps: float = 1e-8
@@ -64,7 +65,7 @@ class Recipe:
     compile: bool = True
 
     def __post_init__(self) -> None:
-        positive = ("lr", "lr_matrix", "eps", "batch_rows")
+        positive = ("lr", "lr_matrix", "lr_table", "eps", "batch_rows")
         shares = ("momentum", "warmup", "cooldown", "lr_floor")
         for name, value in vars(self).items():
             if name in positive and not value > 0:

@@ -80,8 +80,7 @@ def expect_same(initial: Mapping[str, Any], model: Mapping[str, Any], file: str)
             raise ValueError(f"initial() gives {name!r}, which Model of {file} does not have")
         if name not in initial:
             raise ValueError(f"Model of {file} has {name!r}, which initial() does not give")
-        if initial[name].shape != model[name].shape:
+        if initial[name].shape != (shape := tuple(model[name].shape)):
             raise ValueError(
-                f"initial() gives {name!r} the shape {initial[name].shape}, Model of {file}"
-                f" {model[name].shape}"
+                f"initial() gives {name!r} the shape {initial[name].shape}, Model of {file} {shape}"
             )

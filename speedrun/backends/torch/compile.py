@@ -50,7 +50,9 @@ class CheckedCompile(checked_compile.CheckedCompile):
         weights = torch.linspace(-1, 1, values.numel(), device=values.device).view_as(values)
         (values * weights).sum().backward()
         params = self._model.parameters()
-        grads = [p.grad.float().flatten() for p in params if p.grad is not None]
+        found = [p.grad for p in params if p.grad is not None]
+        plain = [grad.coalesce().values() if grad.is_sparse else grad for grad in found]
+        grads = [grad.float().flatten() for grad in plain]
         self._model.zero_grad(set_to_none=True)
         return [values.detach(), torch.cat(grads)]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from speedrun.backends import common, contract
 from speedrun.backends.engine import GradientEngine
@@ -46,7 +46,8 @@ class TorchEngine(GradientEngine):
         self.forward = CheckedCompile(
             self.model, self.losses.method, self._precision, self._facts, spec.execution.compile
         )
-        contract.expect_same(self._initial, self.weights(), "torch_model.py")
+        contract.expect_same(self._initial, self._saved(), "torch_model.py")
+        self._tables = optimizers.tables(self.model)
         self.reset()
 
     # -- training
@@ -82,18 +83,22 @@ class TorchEngine(GradientEngine):
 
     def _exchange(self, loss: Tensor) -> None:
         """Sum every rank's gradients and loss over the ranks, in place."""
-        from speedrun.backends.torch.process_group import all_reduce_sum
+        from speedrun.backends.torch.process_group import all_gather_rows, all_reduce_sum
 
-        for param in self.model.parameters():
+        tables = {id(table) for table in self._tables}
+        dense = [param for param in self.model.parameters() if id(param) not in tables]
+        for param in dense:
             if param.grad is None:  # of no use to this rank's rows; perhaps to another's
                 param.grad = torch.zeros_like(param)
-        all_reduce_sum(self._group, [loss, *(param.grad for param in self.model.parameters())])
+        all_reduce_sum(self._group, [loss, *(param.grad for param in dense)])
+        all_gather_rows(self._group, self._tables)
 
     def _update(self, lr_scale: float) -> None:
+        optimizers.coalesce(self._tables)
         if self._recipe.grad_clip:
             for optimizer in self._optimizers:
                 self._scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), self._recipe.grad_clip)
+            optimizers.clip_grad_norm(self.model.parameters(), self._recipe.grad_clip)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak_lr"] * lr_scale

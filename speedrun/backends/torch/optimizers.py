@@ -1,4 +1,4 @@
-"""AdamW for everything, or Muon for matrices with AdamW for the rest."""
+"""AdamW for everything, or Muon for matrices with AdamW for the rest; RowAdam for tables."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -83,6 +83,62 @@ def orthogonalized(
     return x.mT if tall else x
 
 
+class RowAdam(torch.optim.Optimizer):
+    """Adam for tables of which a step reads few rows, with one second moment a row and no first.
+
+    Only rows with a gradient change, each at its own pace: its moment is the mean square of its
+    gradients, decayed by `beta2` at each of its own steps and corrected for their number. As
+    row-wise AdaGrad does, it keeps one for all numbers of a row. Gradients are coalesced COO
+    tensors, as `coalesce` leaves them.
+    """
+
+    def __init__(self, params: Iterable[Tensor], *, lr: float, beta2: float, eps: float) -> None:
+        super().__init__(params, {"lr": lr, "beta2": beta2, "eps": eps})
+        for group in self.param_groups:
+            for table_RD in group["params"]:
+                # Of each row the decaying sums of squares and of ones; their ratio is the mean.
+                self.state[table_RD]["sums"] = table_RD.new_zeros(len(table_RD), 2)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update the rows of every table that have a gradient."""
+        for group in self.param_groups:
+            for table_RD in group["params"]:
+                if table_RD.grad is not None:
+                    self._update(group, table_RD, table_RD.grad)
+
+    def _update(self, group: dict, table_RD: Tensor, grad: Tensor) -> None:
+        index_N, grads_ND = grad.indices()[0], grad.values()
+        sums_R2, new_share = self.state[table_RD]["sums"], 1 - group["beta2"]
+        squares_N = grads_ND.square().mean(dim=1)
+        fresh_N2 = torch.stack((squares_N, torch.ones_like(squares_N)), dim=1)
+        sums_N2 = sums_R2[index_N].lerp_(fresh_N2, new_share)
+        sums_R2.index_copy_(0, index_N, sums_N2)
+        rms_N = (sums_N2[:, 0] / sums_N2[:, 1]).sqrt_()
+        scales_N = -group["lr"] / rms_N.add_(group["eps"])
+        table_RD.index_add_(0, index_N, grads_ND * scales_N[:, None])
+
+
+def tables(model: nn.Module) -> list[Tensor]:
+    """Weights of every `nn.Embedding` with `sparse=True`: a gradient has the rows of a step."""
+    return [m.weight for m in model.modules() if isinstance(m, nn.Embedding) and m.sparse]
+
+
+def coalesce(tables: Iterable[Tensor]) -> None:
+    """Sum the gradients of each row of these tables, so that a row has one."""
+    for table_RD in tables:
+        if table_RD.grad is not None:
+            table_RD.grad = table_RD.grad.coalesce()
+
+
+def clip_grad_norm(params: Iterable[Tensor], limit: float) -> None:
+    """`nn.utils.clip_grad_norm_`, which cannot take coalesced COO tensors, for these, too."""
+    grads = [param.grad for param in params if param.grad is not None]
+    values = [grad.values() if grad.is_sparse else grad for grad in grads]
+    scale = (limit / (nn.utils.get_total_norm(values) + 1e-6)).clamp(max=1.0)
+    torch._foreach_mul_(values, scale)
+
+
 def build(
     model: nn.Module,
     patterns: Sequence[tuple[str, str]],
@@ -90,11 +146,23 @@ def build(
     matrix_dtype: torch.dtype,
     is_fused: bool = True,
 ) -> list[torch.optim.Optimizer]:
-    """Optimizers over all parameters; weight decay spares vectors (gains and biases)."""
+    """Optimizers over all parameters; weight decay spares vectors (gains, biases) and tables."""
     groups: dict[str, list[Tensor]] = defaultdict(list)
+    sparse = {id(table) for table in tables(model)}
     for name, param in model.named_parameters():
-        groups[group_of(name, patterns)].append(param)
+        groups[group := group_of(name, patterns)].append(param)
+        if (group == "table") != (id(param) in sparse):
+            raise ValueError(
+                f"parameter {name!r} is in the group {group!r} of PARAM_GROUPS and is"
+                f" {'' if id(param) in sparse else 'not '}of an nn.Embedding with sparse=True:"
+                " the group 'table' and sparse=True go together"
+            )
     optimizers: list[torch.optim.Optimizer] = []
+    if sparse:
+        row_adam = RowAdam(
+            groups.pop("table"), lr=recipe.lr_table, beta2=recipe.beta2, eps=recipe.eps
+        )
+        optimizers.append(row_adam)
     if recipe.optimizer == "muon" and (matrices := groups.pop("matrix", [])):
         muon = BatchedMuon(
             matrices,

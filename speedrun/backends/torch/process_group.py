@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from speedrun.device import Device
 from speedrun.distributed import launcher
@@ -94,6 +94,35 @@ def _divide_cores(started: Launched) -> tuple[str, ...]:
         f"each of {started.local_size} processes here has {num_threads} thread(s);"
         f" OMP_NUM_THREADS={own} before {started.by} would use all cores",
     )
+
+
+def all_gather_rows(group: ProcessGroup, tables: Sequence[Tensor]) -> None:
+    """Give each table a gradient with the rows of all ranks, in the order of the ranks.
+
+    Rows are summed before they travel, and padded to the longest list of a rank.
+    """
+    for table_RD in tables:
+        index_N = torch.empty(0, dtype=torch.long, device=table_RD.device)
+        rows_ND = table_RD.new_empty(0, table_RD.shape[1])
+        if table_RD.grad is not None:
+            own = table_RD.grad.coalesce()
+            index_N, rows_ND = own.indices()[0], own.values()
+        with group.guarding():
+            lengths = [len_1.item() for len_1 in _gathered(index_N.new_tensor([len(index_N)]))]
+            padding = max(lengths) - len(index_N)
+            lists = _gathered(nn.functional.pad(index_N, (0, padding)))
+            rows = _gathered(nn.functional.pad(rows_ND, (0, 0, 0, padding)))
+        index_M = torch.cat([part[:length] for part, length in zip(lists, lengths, strict=True)])
+        rows_MD = torch.cat([part[:length] for part, length in zip(rows, lengths, strict=True)])
+        shape = tuple(table_RD.shape)
+        table_RD.grad = torch.sparse_coo_tensor(index_M[None], rows_MD, shape)
+
+
+def _gathered(tensor: Tensor) -> list[Tensor]:
+    """This tensor of every rank; all have one shape."""
+    found = [torch.empty_like(tensor) for _ in range(dist.get_world_size())]
+    dist.all_gather(found, tensor.contiguous())
+    return found
 
 
 def all_reduce_sum(group: ProcessGroup, tensors: Sequence[Tensor]) -> None:
