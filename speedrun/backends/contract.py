@@ -1,7 +1,11 @@
 """Shapes that a model's results must have, checked before a framework fails in its own words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from speedrun.backends import common
+
+Groups = Sequence[tuple[str, str]]
 
 
 class LMHead(NamedTuple):
@@ -71,6 +75,17 @@ def expect_methods(model: Any, likelihood: str) -> None:
             f"{type(model).__module__.rpartition('.')[2]}.py: Model must have the methods"
             f" {', or '.join(' and '.join(way) for way in ways)}"
         )
+
+
+def table_names(model: Any, names: Iterable[str], groups: Groups) -> list[str]:
+    """Names in the group "table"; refuses them where an MLX model cannot say what it reads."""
+    found = [name for name in names if common.group_of(name, groups) == "table"]
+    if found and not hasattr(model, "table_index"):
+        raise ValueError(
+            f"mlx_model.py: {found[0]!r} is in the group 'table' of PARAM_GROUPS, so Model must"
+            " have table_index(tokens), and features must take table_rows"
+        )
+    return found
 
 
 def expect_same(initial: Mapping[str, Any], model: Mapping[str, Any], file: str) -> None:

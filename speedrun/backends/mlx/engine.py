@@ -1,6 +1,7 @@
 """An MLX model in training: precision, accumulation, lazy evaluation and optimizers."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,9 +14,20 @@ from speedrun.backends import common, contract
 from speedrun.backends.engine import GradientEngine
 from speedrun.backends.mlx import devices, losses, profiler
 from speedrun.backends.mlx.compile import CheckedCompile
-from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named
+from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named, State, coalesced
 from speedrun.device import Profile
 from speedrun.protocols import EngineSpec, Rows, Weights
+
+
+class GivenRows:
+    """A model whose tables are not read: it is given the rows that are looked up."""
+
+    def __init__(self, model: Any, rows: Named) -> None:
+        self._model = model
+        self.features = functools.partial(model.features, table_rows=rows)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
 
 
 class MlxEngine(GradientEngine):
@@ -38,6 +50,9 @@ class MlxEngine(GradientEngine):
         self.model: Any = architecture.model("mlx")(config)
         parameters: Any = tree_flatten(self.model.parameters())
         self._shapes = {name: parameter.shape for name, parameter in parameters}
+        self._table_names = contract.table_names(
+            self.model, self._shapes, architecture.PARAM_GROUPS
+        )
         contract.expect_methods(self.model, architecture.LIKELIHOOD)
         self._initial = architecture.initial(config, spec.seed)
         contract.expect_same(self._initial, dict(parameters), "mlx_model.py")
@@ -54,41 +69,65 @@ class MlxEngine(GradientEngine):
 
     def step(self, rows: Rows, lr_scale: float) -> None:
         """Enqueue one training step; raises OutOfMemory with weights untouched."""
-        loss, grads = common.on_every_rank(self._group, lambda: self._own_gradients(rows))
+        found = common.on_every_rank(self._group, lambda: self._own_gradients(rows))
         with self._raising_out_of_memory(self._memory_error_after_exchange()):
             if self._group.size > 1:
-                loss, grads = self._exchange(loss, grads)
-            self._apply(loss, grads, lr_scale)
+                found = self._exchange(*found)
+            self._apply(*found, lr_scale)
 
-    def _own_gradients(self, rows: Rows) -> tuple[mx.array, Named]:
-        """This rank's share of the mean loss, and its gradients, both times the ranks."""
+    def _own_gradients(self, rows: Rows) -> tuple[mx.array, Named, Named]:
+        """This rank's share of the mean loss and its gradients, both times the ranks.
+
+        And the rows of tables [N] that gradients [N, D] belong to, one for each time it was read.
+        """
         with self._raising_out_of_memory():
             batch = self.losses.batch(rows, self._noise)  # of all ranks, so noise is the same
             num_terms = max(1, self.losses.num_terms(batch)) / self._group.size
             size, own = self._micro_batch_rows, self._group.part(len(rows))
-            loss, grads = mx.zeros(()), None
+            loss, grads, touched = mx.zeros(()), None, {}
             for start in range(own.start, own.stop, size):
                 piece: Any = batch[start : min(start + size, own.stop)]
                 arrays, scale = self.losses.arrays(piece), self._scaling["scale"]
-                part, more = self.gradients(self._params, mx.array(num_terms), scale, *arrays)
+                index = self.model.table_index(arrays[0]) if self._table_names else {}
+                read = {name: self._tables[name][i] for name, i in index.items()}
+                part, more = self.gradients(
+                    self._params | read, mx.array(num_terms), scale, *arrays
+                )
+                for name, rows_ND in read.items():
+                    more[name] = more[name].reshape(-1, rows_ND.shape[-1])
                 loss = loss + part
-                grads = more if grads is None else {n: grads[n] + g for n, g in more.items()}
+                grads = more if grads is None else self._sums(grads, more)
+                flat = {name: i.flatten() for name, i in index.items()}
+                touched = self._sums(touched, flat) if touched else flat
                 if size < len(own):
-                    mx.eval(loss, grads)  # before the next piece takes memory
+                    mx.eval(loss, grads, touched)  # before the next piece takes memory
             assert grads is not None, "a step without rows"
             if self._group.size > 1 and size not in self._fitting_rows:
-                mx.eval(loss, grads)  # or memory would run out after the exchange
-            return loss, grads
+                mx.eval(loss, grads, touched)  # or memory would run out after the exchange
+            return loss, grads, touched
 
-    def _exchange(self, loss: mx.array, grads: Named) -> tuple[mx.array, Named]:
-        """Means over the ranks."""
-        from speedrun.backends.mlx.process_group import averaged
+    def _sums(self, grads: Named, more: Named) -> Named:
+        """Gradients of two pieces together: sums, and of tables the rows of both."""
+        return {
+            name: mx.concatenate([g, more[name]]) if name in self._table_names else g + more[name]
+            for name, g in grads.items()
+        }
 
-        return averaged(loss, grads)
+    def _exchange(
+        self, loss: mx.array, grads: Named, touched: Named
+    ) -> tuple[mx.array, Named, Named]:
+        """Means over the ranks, and of tables the rows of all."""
+        from speedrun.backends.mlx.process_group import averaged, gathered
 
-    def _apply(self, loss: mx.array, grads: Named, lr_scale: float) -> None:
+        of_tables = {name: grads[name] / self._group.size for name in touched}
+        loss, dense = averaged(loss, {n: g for n, g in grads.items() if n not in touched})
+        return loss, dense | gathered(of_tables), gathered(touched)
+
+    def _apply(self, loss: mx.array, grads: Named, touched: Named, lr_scale: float) -> None:
+        for name, index_N in touched.items():
+            touched[name], grads[name] = coalesced(index_N, grads[name])
         after = self.update(
-            self._params, self._states, self._scaling, grads, mx.array(float(lr_scale))
+            self._params, self._states, self._scaling, grads, touched, mx.array(float(lr_scale))
         )
         loss_sum = self._loss_sum + loss
         with self._waiting():
@@ -97,24 +136,41 @@ class MlxEngine(GradientEngine):
             else:  # memory suffices only when it has; until then nothing is given up
                 mx.eval(after, loss_sum)
                 self._fitting_rows.add(self._micro_batch_rows)
-        self._params, self._states, self._scaling = after
-        self._loss_sum = loss_sum
+        params, self._states, self._scaling = after
+        for name, index_N in touched.items():  # in place, where nothing else holds the table
+            self._tables[name] = self._tables[name].at[index_N].add(params.pop(name))
+        with self._waiting():
+            mx.async_eval(self._tables)
+        self._params, self._loss_sum = params, loss_sum
         self._num_losses += 1
 
     def _piece_gradients(
         self, params: Named, num_terms: mx.array, scale: mx.array, *arrays: mx.array
     ) -> tuple[mx.array, Named]:
-        """A piece's share of the mean loss in nats, and its scaled gradients."""
+        """A piece's share of the mean loss in nats, and its scaled gradients.
+
+        Of tables, parameters are the rows that the piece reads.
+        """
 
         def scaled_loss(params: Named) -> mx.array:
-            model = self._with({n: p.astype(self._dtype) for n, p in params.items()})
+            cast = {n: p.astype(self._dtype) for n, p in params.items()}
+            rows = {name: cast.pop(name) for name in self._table_names}
+            model = self._with(cast)
+            model = GivenRows(model, rows) if rows else model
             return scale * self.losses.loss_sum(model, *arrays) / num_terms
 
         loss, grads = mx.value_and_grad(scaled_loss)(params)
         return loss / scale, grads
 
-    def _updated(self, params: Any, states: Any, scaling: Any, grads: Any, lr_scale: Any) -> Any:
-        return self._loss_scaling.apply(params, states, scaling, grads, lr_scale, self._optimizers)
+    def _updated(
+        self, params: Any, states: Any, scaling: Any, grads: Any, touched: Any, lr_scale: Any
+    ) -> Any:
+        params = params | {name: mx.zeros_like(grads[name]) for name in touched}  # no change yet
+
+        def step(grads: Named) -> tuple[Named, State]:
+            return self._optimizers.apply(params, states, grads, lr_scale, touched)
+
+        return self._loss_scaling.apply((params, states), scaling, grads, step)
 
     def _with(self, params: Named) -> Any:
         """The model with these weights."""
@@ -126,7 +182,7 @@ class MlxEngine(GradientEngine):
     def sync(self) -> None:
         """Wait until the device has finished."""
         with self._waiting():
-            mx.eval(self._params, self._states, self._scaling, self._loss_sum)
+            mx.eval(self._params, self._tables, self._states, self._scaling, self._loss_sum)
 
     @contextlib.contextmanager
     def _waiting(self) -> Iterator[None]:
@@ -153,13 +209,21 @@ class MlxEngine(GradientEngine):
         mx.random.seed(seed)
 
     def _score(self, function: Callable[..., mx.array], *args: Any) -> NDArray[Any]:
-        return np.array(function(self._with(self._params), *args))
+        try:
+            return np.array(function(self._with(self._params | self._tables), *args))
+        finally:
+            self._drop_tables()
+
+    def _drop_tables(self) -> None:
+        """Have the model hold no tables: an update could not be made in place."""
+        self._with({name: mx.zeros((0, self._shapes[name][1])) for name in self._table_names})
 
     # -- state
 
     def weights(self) -> Weights:
         """Copies of the parameters by name, in fp32."""
-        return {name: np.array(param) for name, param in self._params.items()}
+        held = self._params | self._tables
+        return {name: np.array(held[name]) for name in self._shapes}
 
     def load(self, weights: Mapping[str, NDArray[Any]]) -> None:
         """Set the parameters; ValueError where names or shapes differ."""
@@ -167,11 +231,13 @@ class MlxEngine(GradientEngine):
         self._params: Named = {
             name: mx.array(np.asarray(weights[name], dtype=np.float32)) for name in self._shapes
         }
+        self._tables: Named = {name: self._params.pop(name) for name in self._table_names}
 
     def reset(self) -> None:
         """Restore initial weights, optimizers and random state."""
         self.load(self._initial)
-        self._states = self._optimizers.start(self._params)
+        self._drop_tables()
+        self._states = self._optimizers.start(self._params | self._tables)
         self._scaling = self._loss_scaling.start()
         self._noise = self._new_noise()
         self._loss_sum, self._num_losses = mx.zeros(()), 0

@@ -1,13 +1,14 @@
-"""AdamW for everything, or Muon for matrices with AdamW for the rest.
+"""AdamW for everything, or Muon for matrices with AdamW for the rest; RowAdam for tables.
 
 Parameters, gradients and state are dictionaries by name, given and returned: a step is a
 function, which `mx.compile` can hold on to and `reset` can start again.
 
-Shapes: N matrices, R rows, C columns.
+Shapes: N matrices or touched rows, R rows, C columns, D width of a table.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import mlx.core as mx
@@ -78,8 +79,55 @@ def orthogonalized(batch_NRC: mx.array) -> mx.array:
     return x.swapaxes(1, 2) if is_tall else x
 
 
+class RowAdam(stock.Optimizer):
+    """Adam for tables of which a step reads few rows, with one second moment a row and no first.
+
+    See `speedrun.backends.torch.optimizers.RowAdam`. Gradients are those of `coalesced` rows, and
+    results are what is to be added to these: a table of a million rows stays where it is.
+    """
+
+    def __init__(self, *, learning_rate: float, beta2: float, eps: float) -> None:
+        super().__init__()
+        self._maybe_schedule("learning_rate", learning_rate)
+        self._beta2, self._eps = beta2, eps
+        self.touched: Named = {}  # rows of each table that the gradients belong to, in order
+
+    def init_single(self, parameter: mx.array, state: dict[str, Any]) -> None:
+        """No steps yet; sums of each row are those of squares and of ones, both decaying."""
+        state["sums"] = mx.zeros((len(parameter), 2))
+
+    def apply_gradients(self, gradients: Named, parameters: Named) -> Named:
+        """Parameters, which are changes so far, with those of one step."""
+        self.state["step"] = self.step + 1
+        return {name: parameters[name] + self._change(name, g) for name, g in gradients.items()}
+
+    def _change(self, name: str, grads_ND: mx.array) -> mx.array:
+        index_N, state = self.touched[name], self.state[name]
+        is_first_N = _starts(index_N).astype(mx.float32)  # a row changes once
+        decay_N1 = mx.where(is_first_N, self._beta2, 1.0)[:, None]
+        fresh_N2 = (1 - self._beta2) * mx.stack([grads_ND.square().mean(axis=1), is_first_N], 1)
+        sums_R2 = state["sums"].at[index_N].multiply(mx.broadcast_to(decay_N1, fresh_N2.shape))
+        state["sums"] = sums_R2 = sums_R2.at[index_N].add(fresh_N2)
+        sums_N2 = sums_R2[index_N]
+        rms_N = (sums_N2[:, 0] / sums_N2[:, 1]).sqrt()
+        return grads_ND * (-self.learning_rate / (rms_N + self._eps))[:, None]
+
+
+def coalesced(index_N: mx.array, grads_ND: mx.array) -> tuple[mx.array, mx.array]:
+    """Rows in order, and the sum of the gradients of each where it comes first, zeros elsewhere."""
+    order_N = mx.argsort(index_N)
+    index_N, places_N = index_N[order_N], mx.arange(len(index_N))
+    first_N = mx.cummax(mx.where(_starts(index_N), places_N, 0))
+    return index_N, mx.zeros_like(grads_ND).at[first_N].add(grads_ND[order_N])
+
+
+def _starts(index_N: mx.array) -> mx.array:
+    """Whether an entry is the first of its value, in a sorted array."""
+    return mx.concatenate([mx.array([True]), index_N[1:] != index_N[:-1]])
+
+
 class Grouped:
-    """One optimizer a parameter group; weight decay spares vectors (gains and biases)."""
+    """One optimizer a parameter group; weight decay spares vectors (gains, biases) and tables."""
 
     def __init__(
         self,
@@ -107,15 +155,25 @@ class Grouped:
         return states
 
     def apply(
-        self, params: Named, states: State, grads: Named, lr_scale: mx.array
+        self,
+        params: Named,
+        states: State,
+        grads: Named,
+        lr_scale: mx.array,
+        touched: Mapping[str, mx.array] = MappingProxyType({}),
     ) -> tuple[Named, State]:
-        """New parameters and state; those given stay as they are."""
+        """New parameters and state; those given stay as they are.
+
+        Of tables, whose `touched` rows the gradients are for, parameters are changes of these.
+        """
         if self._clip:
             grads, _ = stock.clip_grad_norm(grads, self._clip)
         updated, after = dict(params), []
         for (optimizer, members), peak, state in zip(self._parts, self._peaks, states, strict=True):
             optimizer.state = tree_map(lambda leaf: leaf, state)  # new dictionaries
             optimizer.state["learning_rate"] = peak * lr_scale
+            if isinstance(optimizer, RowAdam):
+                optimizer.touched = dict(touched)
             updated |= optimizer.apply_gradients(
                 {name: grads[name] for name in members}, {name: params[name] for name in members}
             )
@@ -131,6 +189,8 @@ def _optimizer(group: str, recipe: Recipe, matrix_dtype: mx.Dtype) -> stock.Opti
             weight_decay=recipe.weight_decay,
             dtype=matrix_dtype,
         )
+    if group == "table":
+        return RowAdam(learning_rate=recipe.lr_table, beta2=recipe.beta2, eps=recipe.eps)
     return stock.AdamW(
         learning_rate=recipe.lr,
         betas=[recipe.beta1, recipe.beta2],
@@ -156,23 +216,18 @@ class LossScaling:
 
     def apply(
         self,
-        params: Named,
-        states: State,
+        before: tuple[Named, State],
         scaling: Named,
         grads: Named,
-        lr_scale: mx.array,
-        optimizers: Grouped,
+        step: Callable[[Named], tuple[Named, State]],
     ) -> tuple[Named, State, Named]:
-        """A step of the optimizers on scaled gradients, if these are finite."""
+        """The results of a step on scaled gradients if these are finite, or else as before."""
         if not self._enabled:
-            return *optimizers.apply(params, states, grads, lr_scale), scaling
+            return *step(grads), scaling
         scale, num_good = scaling["scale"], scaling["num_good"]
         grads = {name: grad / scale for name, grad in grads.items()}
         is_good = mx.stack([mx.isfinite(grad).all() for grad in grads.values()]).all()
-        after = optimizers.apply(params, states, grads, lr_scale)
-        params, states = tree_map(
-            lambda new, old: mx.where(is_good, new, old), after, (params, states)
-        )
+        params, states = tree_map(lambda new, old: mx.where(is_good, new, old), step(grads), before)
         grows = num_good + 1 >= 2000
         scale = mx.where(is_good, mx.where(grows, 2 * scale, scale), 0.5 * scale)
         num_good = mx.where(is_good & ~grows, num_good + 1, 0)

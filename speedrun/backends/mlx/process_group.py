@@ -46,6 +46,11 @@ class MlxProcessGroup(ProcessGroup):
         return np.array(mx.distributed.all_gather(mx.array(data))).reshape(self.size, -1)
 
 
+def gathered(rows: Named) -> Named:
+    """Rows of all ranks, in the order of these; each rank has as many."""
+    return {name: mx.distributed.all_gather(array) for name, array in rows.items()}
+
+
 def averaged(loss: mx.array, grads: Named) -> tuple[mx.array, Named]:
     """Means over the ranks, in as few exchanges as 32 MiB each make.
 
