@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from architectures import ngram_tables
+
 TOLERANCE = 0.03  # how far from the size asked for a configuration may be
 _CLOSE = 0.01
 _STEP = 8  # of width
@@ -36,6 +38,8 @@ class NetworkConfig:
     """A configuration whose parameters are those of its `shapes`."""
 
     TABLES: ClassVar[tuple[str, ...]]  # beginnings of the names that are looked up, not multiplied
+    # Fields that records of old do not have, with the value at which they have no effect.
+    LATER_FIELDS: ClassVar = dict.fromkeys((*ngram_tables.ORDERS, "table_width"), 0)
 
     def shapes(self) -> Iterator[tuple[str, Shape]]:
         """Name and shape of every parameter."""
@@ -45,6 +49,12 @@ class NetworkConfig:
     def num_params(self) -> int:
         """Trainable parameters, a tied output counted once."""
         return sum(math.prod(shape) for _, shape in self.shapes())
+
+    @property
+    def num_params_tables(self) -> int:
+        """Parameters of the tables of n-grams."""
+        prefix = ngram_tables.TABLES
+        return sum(math.prod(shape) for name, shape in self.shapes() if name.startswith(prefix))
 
     @property
     def num_params_non_embedding(self) -> int:

@@ -38,6 +38,11 @@ class ModelConfig(Protocol):
         ...
 
 
+def num_params_tables(model: ModelConfig) -> int:
+    """Parameters of the group "table", of which a step changes the rows that it reads."""
+    return getattr(model, "num_params_tables", 0)
+
+
 Keep = Literal["last", "best"]
 
 
@@ -132,12 +137,18 @@ class Run:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for the record, without where the data are: they are known by content.
 
-        `keep` is one of them where it is not the default, which no record of old has.
+        Settings that no record of old has are left out where they have no effect: such a record
+        is of the same settings as one of today.
         """
         out = dataclasses.asdict(self)
         del out["data"]["path"], out["data"]["text_field"]
         if self.keep == "last":
             del out["keep"]
+        if not num_params_tables(self.model):
+            del out["recipe"]["lr_table"]
+        for name, without in getattr(self.model, "LATER_FIELDS", {}).items():
+            if out["model"].get(name) == without:
+                del out["model"][name]
         return out
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import to_jsonable_python
 
-from speedrun.config import Data, Run
+from speedrun.config import Data, Recipe, Run
 from speedrun.protocols import Architecture
 from speedrun.records.schema import Record
 from speedrun.text import format_size
@@ -42,7 +42,10 @@ def of_request(checked: CheckedRequest) -> str:
         return _sha256(_plain(any_size.run(data.vocab)))
     except ValueError:
         model = {**checked.of_recipe, **checked.chosen}
-        of_run = {"recipe": asdict(checked.recipe), "data": asdict(data)}
+        recipe = asdict(checked.recipe)
+        if checked.recipe.lr_table == Recipe.lr_table:  # no record of old has it
+            del recipe["lr_table"]
+        of_run = {"recipe": recipe, "data": asdict(data)}
         return _sha256({"arch": checked.architecture.NAME, "model": model, **of_run})
 
 
