@@ -46,6 +46,9 @@ def num_params_tables(model: ModelConfig) -> int:
 Keep = Literal["last", "best"]
 
 
+_ADDED = ("workers",)  # fields of a recipe that records of old do not have
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Optimizer settings; every field can be set with `--set recipe.<field>=<value>`."""
@@ -65,6 +68,7 @@ class Recipe:
     lr_floor: float = 0.0  # share of the peak that is left at the end
     batch_rows: int = 8  # rows in one optimizer step
     micro_batch_rows: int = 0  # rows in one forward pass; 0: all of them
+    workers: int = 0  # threads that each compute rows of their own, on a processor; 0: one pass
     grad_clip: float = 0.0  # largest gradient norm; 0: none
     precision: Precision = "auto"  # auto: the fastest that the device measures
     compile: bool = True
@@ -79,7 +83,10 @@ class Recipe:
                 raise ValueError(f"recipe.{name}={value}: must be 0 or more and below 1")
             if name in shares and not 0 <= value <= 1:
                 raise ValueError(f"recipe.{name}={value}: must lie in 0..1")
-            if name in ("weight_decay", "grad_clip", "micro_batch_rows") and not value >= 0:
+            if (
+                name in ("weight_decay", "grad_clip", "micro_batch_rows", "workers")
+                and not value >= 0
+            ):
                 raise ValueError(f"recipe.{name}={value}: must be 0 or more")
         if self.micro_batch_rows and self.batch_rows % self.micro_batch_rows:
             raise ValueError(
@@ -90,6 +97,12 @@ class Recipe:
             raise ValueError(
                 f"recipe.warmup + recipe.cooldown = {self.warmup + self.cooldown:g}: at most 1"
             )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for the record; what no record of old has only where it is set."""
+        usual = {f.name: f.default for f in dataclasses.fields(self)}
+        out = dataclasses.asdict(self)
+        return {k: v for k, v in out.items() if k not in _ADDED or v != usual[k]}
 
     def lr_scale(self, share: float) -> float:
         """Scale of the learning rates at this share of the budget."""
@@ -140,7 +153,7 @@ class Run:
         Settings that no record of old has are left out where they have no effect: such a record
         is of the same settings as one of today.
         """
-        out = dataclasses.asdict(self)
+        out = dataclasses.asdict(self) | {"recipe": self.recipe.as_dict()}
         del out["data"]["path"], out["data"]["text_field"]
         if self.keep == "last":
             del out["keep"]

@@ -32,6 +32,7 @@ class ExecutionConfig:
     precision: str | None = None
     num_threads: int | None = None
     micro_batch_rows: int | None = None
+    workers: int | None = None  # threads that each compute rows of their own
     attention: str | None = None  # a kernel by name; "auto": the framework's own choice
     keep_memory: bool | None = None  # freed memory stays with the process
     fused: bool | None = None  # the optimizer's update in one kernel

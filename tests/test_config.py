@@ -62,3 +62,8 @@ def test_settings_that_cannot_be_are_refused(make, change, says):
 def test_a_floor_of_zero_and_none_are_values():
     assert parse_settings(["recipe.lr_floor=0"], SECTIONS)["recipe"] == {"lr_floor": 0.0}
     assert parse_settings(["data.eval_docs=all"], SECTIONS)["data"] == {"eval_docs": None}
+
+
+def test_a_record_has_a_field_that_older_ones_lack_only_where_it_is_set():
+    assert "workers" not in Recipe().as_dict()
+    assert Recipe(workers=2).as_dict() == {**Recipe().as_dict(), "workers": 2}

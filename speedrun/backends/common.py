@@ -60,6 +60,7 @@ def tuned(recipe: Recipe, execution: ExecutionConfig) -> Recipe:
     changes: dict[str, Any] = {
         "precision": execution.precision,
         "micro_batch_rows": execution.micro_batch_rows,
+        "workers": execution.workers,
         "compile": None if execution.compile is None else execution.compile != "off",
     }
     return dataclasses.replace(recipe, **{k: v for k, v in changes.items() if v is not None})

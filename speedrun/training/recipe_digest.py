@@ -42,7 +42,7 @@ def of_request(checked: CheckedRequest) -> str:
         return _sha256(_plain(any_size.run(data.vocab)))
     except ValueError:
         model = {**checked.of_recipe, **checked.chosen}
-        recipe = asdict(checked.recipe)
+        recipe = checked.recipe.as_dict()
         if checked.recipe.lr_table == Recipe.lr_table:  # no record of old has it
             del recipe["lr_table"]
         of_run = {"recipe": recipe, "data": asdict(data)}

@@ -1,11 +1,9 @@
 """Requests, the runs that they mean, and the command lines that they come from."""
 
-import dataclasses
-
 import pytest
 
 from speedrun.cli.app import app
-from speedrun.config import Data
+from speedrun.config import Data, Recipe
 from speedrun.models import loader
 from speedrun.training.request import RunRequest, resolve
 
@@ -64,7 +62,7 @@ def test_settings_can_be_rebuilt_from_the_record_which_names_no_path():
     plain = run.as_dict()
     assert "secret" not in str(plain) and plain["data"]["eval_docs"] == 2000
     assert ARCHITECTURE.Config(**plain["model"]) == run.model
-    assert dataclasses.asdict(run.recipe) == plain["recipe"]
+    assert run.recipe == Recipe(**plain["recipe"])
 
 
 REQUESTS = [

@@ -12,8 +12,17 @@ from torch import Tensor
 
 from speedrun.backends import common, contract
 from speedrun.backends.engine import GradientEngine
-from speedrun.backends.torch import devices, embedding, losses, optimizers, profiler, tuning_space
+from speedrun.backends.torch import (
+    devices,
+    embedding,
+    losses,
+    optimizers,
+    profiler,
+    tuning_space,
+    workers,
+)
 from speedrun.backends.torch.compile import CheckedCompile
+from speedrun.backends.torch.workers import Workers
 from speedrun.device import Profile
 from speedrun.protocols import EngineSpec, OutOfMemory, Rows, Weights
 
@@ -41,7 +50,9 @@ class TorchEngine(GradientEngine):
             "precision": self._precision,
             "compiled": self._recipe.compile,
             "num_threads": torch.get_num_threads() if device.name == "cpu" else None,
+            "workers": 1,
         }
+        self._workers = self._new_workers()
         self.losses = losses.build(self.model, self._place, architecture, config)
         self.forward = CheckedCompile(
             self.model, self.losses.method, self._precision, self._facts, spec.execution.compile
@@ -49,6 +60,17 @@ class TorchEngine(GradientEngine):
         contract.expect_same(self._initial, self._saved(), "torch_model.py")
         self._tables = optimizers.tables(self.model)
         self.reset()
+
+    def _new_workers(self) -> Workers | None:
+        """Threads that share a batch, where the recipe asks for them on a processor."""
+        wanted = min(self._recipe.workers, self._recipe.batch_rows)
+        is_one = wanted <= 1 or self._device.type != "cpu" or self._group.size > 1
+        if is_one or not workers.are_possible():
+            return None
+        made = Workers(self.model, wanted)
+        self._facts["workers"] = wanted
+        self._micro_batch_rows = made.piece_rows(self._recipe.batch_rows, self._micro_batch_rows)
+        return made
 
     # -- training
 
@@ -69,17 +91,36 @@ class TorchEngine(GradientEngine):
     def _gradients(self, rows: Rows) -> Tensor:
         """Accumulate gradients of this rank's rows; return their share of the mean loss."""
         with self._raising_out_of_memory():
-            batch = self.losses.batch(rows, self._noise)  # of all ranks, so noise is the same
+            batch: Any = self.losses.batch(rows, self._noise)  # of all ranks: noise is the same
             num_terms = max(1, self.losses.num_terms(batch))
-            loss, own = torch.zeros((), device=self._device), self._group.part(len(rows))
-            for start in range(own.start, own.stop, self._micro_batch_rows):
-                piece: Any = batch[start : min(start + self._micro_batch_rows, own.stop)]
-                with self._autocast(), tuning_space.attention_kernel(self._execution.attention):
+            own, size = self._group.part(len(rows)), self._micro_batch_rows
+            starts = range(own.start, own.stop, size)
+            pieces = [batch[start : min(start + size, own.stop)] for start in starts]
+
+            def loss_of(piece: Any) -> Tensor:
+                with self._autocast():
                     part = self.losses.loss(piece, self.forward)
-                part = part * (self.losses.num_terms(piece) / num_terms)
-                self._scaler.scale(part).backward()
-                loss += part.detach()
-            return loss
+                return part * (self.losses.num_terms(piece) / num_terms)
+
+            with tuning_space.attention_kernel(self._execution.attention):
+                if self._workers is not None:
+                    return self._split_over_workers(pieces, loss_of)
+                loss = torch.zeros((), device=self._device)
+                for piece in pieces:
+                    part = loss_of(piece)
+                    self._scaler.scale(part).backward()
+                    loss += part.detach()
+                return loss
+
+    def _split_over_workers(self, pieces: Sequence[Any], loss_of: Callable[..., Tensor]) -> Tensor:
+        """Gradients by `Workers`; where the model turns out unfit, the last ones by them."""
+        assert self._workers is not None and not self._scaler.is_enabled()
+        loss = self._workers.gradients(pieces, loss_of)
+        if (why := self._workers.unfit) is not None:
+            self._facts |= {"workers": 1, "workers_unfit": why}
+            self._workers = None
+            self._micro_batch_rows = common.rows_at_once(self._recipe, self._group)
+        return loss
 
     def _exchange(self, loss: Tensor) -> None:
         """Sum every rank's gradients and loss over the ranks, in place."""
