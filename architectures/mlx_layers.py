@@ -8,7 +8,7 @@ from typing import Any
 import mlx.core as mx
 import mlx.nn as nn
 
-from architectures import ngram_tables
+from architectures import hashed_ngrams
 from architectures.networks import Kept
 
 
@@ -108,38 +108,49 @@ class MLP(nn.Module):
         return self.down(h_BTH)
 
 
+def plus(x_BTD: mx.array, more_BTD: mx.array | None) -> mx.array:
+    """The sum, or `x_BTD` where there is no more."""
+    return x_BTD if more_BTD is None else x_BTD + more_BTD
+
+
 class NgramTables(nn.Module):
     """Tables of hashed n-grams by field, of which a step reads and changes few rows."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
-        self._config, self._width = config, ngram_tables.row_width(config)
-        for field, rows in ngram_tables.num_rows(config).items():
-            self[field] = nn.Embedding(rows, self._width)
+        self._config, width = config, hashed_ngrams.row_width(config)
+        for field, rows in hashed_ngrams.num_rows(config).items():
+            self[field] = nn.Embedding(rows, width)
 
     def index(self, tokens_BT: mx.array, kept: Kept | None = None) -> dict[str, mx.array]:
         """Row of each table [B, T] for the n-gram that ends at each position, by field."""
         tokens_BT, sentinel = tokens_BT.astype(mx.int64), self._config.vocab
         recent_B2 = None if kept is None else kept.get("recent")
         if recent_B2 is None:
-            recent_B2 = ngram_tables.no_recent(tokens_BT, sentinel, mx)
+            recent_B2 = hashed_ngrams.no_recent(tokens_BT, sentinel, mx)
         if kept is not None:
             read = mx.concatenate([recent_B2, tokens_BT], axis=1)
-            kept["recent"] = read[:, -ngram_tables.NUM_RECENT :]
-        return ngram_tables.index(self._config, tokens_BT, recent_B2, sentinel, mx)
+            kept["recent"] = read[:, -hashed_ngrams.NUM_RECENT :]
+        return hashed_ngrams.index(self._config, tokens_BT, recent_B2, sentinel, mx)
 
-    def parameter_index(self, tokens_BT: mx.array) -> dict[str, mx.array]:
-        """Rows of tables that a step on these tokens reads, by name of the parameter."""
-        found = self.index(tokens_BT).items()
-        return {f"{ngram_tables.TABLES}{field}.weight": index_BT for field, index_BT in found}
+    def index_around(self, tokens_BT: mx.array, sentinel: int) -> dict[str, mx.array]:
+        """Rows of each table [B, T] or [2, B, T] for what stands around each position, by field."""
+        return hashed_ngrams.index_around(self._config, tokens_BT.astype(mx.int64), sentinel, mx)
 
     def __call__(
-        self, tokens_BT: mx.array, kept: Kept | None, given: dict[str, mx.array] | None
+        self, index: dict[str, mx.array], given: dict[str, mx.array] | None
     ) -> dict[str, mx.array]:
         """Row [B, T, W] of each table; those `given`, by name of the parameter, are not read."""
         if given is None:
-            return {field: self[field](i) for field, i in self.index(tokens_BT, kept).items()}
-        return {field: given[f"{ngram_tables.TABLES}{field}.weight"] for field in self.children()}
+            found = {field: self[field](rows) for field, rows in index.items()}
+        else:
+            found = {field: given[name] for field, name in zip(index, by_name(index), strict=True)}
+        return {field: rows.sum(0) if rows.ndim == 4 else rows for field, rows in found.items()}
+
+
+def by_name(index: dict[str, mx.array]) -> dict[str, mx.array]:
+    """Rows of tables by the name of the parameter instead of the field."""
+    return {f"{hashed_ngrams.TABLES}{field}.weight": rows for field, rows in index.items()}
 
 
 class NgramProjections(nn.Module):
@@ -147,9 +158,9 @@ class NgramProjections(nn.Module):
 
     def __init__(self, config: Any) -> None:
         super().__init__()
-        width = ngram_tables.row_width(config)
+        width = hashed_ngrams.row_width(config)
         if width != config.width:
-            for field in ngram_tables.num_rows(config):
+            for field in hashed_ngrams.num_rows(config):
                 self[field] = nn.Linear(width, config.width, bias=False)
 
     def __call__(self, rows: dict[str, mx.array], place: str) -> mx.array | None:

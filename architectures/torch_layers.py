@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from architectures import ngram_tables
+from architectures import hashed_ngrams
 from architectures.networks import Kept
 
 Rotary = tuple[Tensor, Tensor]  # cosines and sines [T, 1, K / 2]
@@ -112,26 +112,44 @@ class MLP(nn.Module):
         return self.down(h_BTH)
 
 
+def plus(x_BTD: Tensor, more_BTD: Tensor | None) -> Tensor:
+    """The sum, or `x_BTD` where there is no more."""
+    return x_BTD if more_BTD is None else x_BTD + more_BTD
+
+
 class NgramTables(nn.ModuleDict):
     """Tables of hashed n-grams by field; `sparse` has the optimizer update the rows of a step."""
 
     def __init__(self, config: Any) -> None:
         super().__init__()
-        self.config, width = config, ngram_tables.row_width(config)
-        for field, rows in ngram_tables.num_rows(config).items():
+        self.config, width = config, hashed_ngrams.row_width(config)
+        for field, rows in hashed_ngrams.num_rows(config).items():
             self[field] = skip_init(nn.Embedding, rows, width, sparse=True)
 
-    @torch.compiler.disable  # it would make the sparse gradients dense, or refuse
     def forward(self, tokens_BT: Tensor, kept: Kept | None) -> dict[str, Tensor]:
         """Row [B, T, W] of each table for the n-gram that ends at each position."""
+        return self._of_the_past(tokens_BT, kept) if len(self) else {}
+
+    def around(self, tokens_BT: Tensor, sentinel: int) -> dict[str, Tensor]:
+        """Row [B, T, W] of each table for what stands around each position, pairs added up."""
+        return self._of_both_sides(tokens_BT, sentinel) if len(self) else {}
+
+    @torch.compiler.disable  # it does not make sparse gradients
+    def _of_the_past(self, tokens_BT: Tensor, kept: Kept | None) -> dict[str, Tensor]:
         sentinel = self.config.vocab
         recent_B2 = None if kept is None else kept.get("recent")
         if recent_B2 is None:
-            recent_B2 = ngram_tables.no_recent(tokens_BT, sentinel, torch)
+            recent_B2 = hashed_ngrams.no_recent(tokens_BT, sentinel, torch)
         if kept is not None:
-            kept["recent"] = torch.cat((recent_B2, tokens_BT), 1)[:, -ngram_tables.NUM_RECENT :]
-        index = ngram_tables.index(self.config, tokens_BT, recent_B2, sentinel, torch)
-        return {field: self[field](index_BT) for field, index_BT in index.items()}
+            kept["recent"] = torch.cat((recent_B2, tokens_BT), 1)[:, -hashed_ngrams.NUM_RECENT :]
+        index = hashed_ngrams.index(self.config, tokens_BT, recent_B2, sentinel, torch)
+        return {field: self[field](rows) for field, rows in index.items()}
+
+    @torch.compiler.disable
+    def _of_both_sides(self, tokens_BT: Tensor, sentinel: int) -> dict[str, Tensor]:
+        index = hashed_ngrams.index_around(self.config, tokens_BT, sentinel, torch)
+        found = {field: self[field](rows) for field, rows in index.items()}
+        return {field: rows.sum(0) if rows.ndim == 4 else rows for field, rows in found.items()}
 
 
 class NgramProjections(nn.ModuleDict):
@@ -139,9 +157,9 @@ class NgramProjections(nn.ModuleDict):
 
     def __init__(self, config: Any) -> None:
         super().__init__()
-        width = ngram_tables.row_width(config)
+        width = hashed_ngrams.row_width(config)
         if width != config.width:
-            for field in ngram_tables.num_rows(config):
+            for field in hashed_ngrams.num_rows(config):
                 self[field] = nn.Linear(width, config.width, bias=False)
 
     def forward(self, rows: dict[str, Tensor], place: str) -> Tensor | None:

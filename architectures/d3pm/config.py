@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from architectures import networks
+from architectures import hashed_ngrams, networks
 
 LIKELIHOOD = "bound"
 PARAM_GROUPS = (
+    *hashed_ngrams.GROUPS,
     ("embed.*", "embedding"),
     ("values.*", "embedding"),
     ("blocks.*.attention.*", "matrix"),
@@ -44,7 +45,7 @@ _USUAL_RATIO = {"transformer": 4.0, "lstm": 1.5}  # hidden over width
 class Config(networks.NetworkConfig):
     """Noise process and denoiser; heads divide width, and rotary positions need an even head."""
 
-    TABLES: ClassVar = ("embed.", "values.")
+    TABLES: ClassVar = ("embed.", "values.", hashed_ngrams.TABLES)
 
     vocab: int = 4096
     context: int = 256
@@ -60,6 +61,9 @@ class Config(networks.NetworkConfig):
     mixing: int = 5  # places in the depthwise convolution before every branch; odd
     value_tables: int = 2  # of the last layers, token embeddings added to what a layer mixes
     num_common: int = 1024  # ids in the first softmax of two; 0: one softmax
+    input_bigrams: int = 0  # rows of a table of hashed pairs of noisy symbols, added to the input
+    input_trigrams: int = 0  # the same of a symbol between its neighbours
+    table_width: int = 0  # numbers of a row of these tables; 0: as the model
 
     def __post_init__(self) -> None:
         networks.check_positive(self, "vocab", "context", "width", "depth", "heads", "hidden")
@@ -72,6 +76,7 @@ class Config(networks.NetworkConfig):
         if self.mixing < 1 or self.mixing % 2 == 0:
             raise ValueError(f"model.mixing={self.mixing}: must be odd, 1 (none) or more")
         networks.check_tables(self, "value_tables")
+        hashed_ngrams.check(self)
         if self.denoiser == "transformer":
             networks.check_heads(self.width, self.heads, is_rotary=True)
 
@@ -96,6 +101,7 @@ class Config(networks.NetworkConfig):
             yield from ((f"{layer}.{part}", shape) for part, shape in parts)
         if self.num_common:
             yield "rare", (1, D)
+        yield from hashed_ngrams.shapes(self)
 
     def _block_shapes(self) -> Iterator[tuple[str, networks.Shape]]:
         D, H = self.width, self.hidden
@@ -130,7 +136,7 @@ def _drawn(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArr
         return centre
     if part == "bias":  # gates in the order input, forget, cell, output; forgets little at first
         return np.repeat([0.0, 1.0, 0.0, 0.0], shape[0] // 4)
-    if part == "rare" or name.endswith("time.weight"):
+    if part == "rare" or name.endswith("time.weight") or name.startswith(hashed_ngrams.TABLES):
         return np.zeros(shape)
     if part == "weight_h":
         return np.concatenate([networks.orthogonal(shape[1], rng) for _ in range(4)])
@@ -177,6 +183,7 @@ def forward_flops(config: Config, tail_share: float) -> dict[str, float]:
         }
     else:
         parts = {"gates": L * 2.0 * 2 * 4 * H * (D + H), "projections": L * 2.0 * 2 * D * H}
+    parts["tables"] = hashed_ngrams.projection_flops(config)
     read = {name: flop * (T + 1) / T for name, flop in parts.items()}
     output = 0.0
     if config.auxiliary:

@@ -11,7 +11,16 @@ import mlx.nn as nn
 
 from architectures.d3pm.config import TIME_FEATURES, VALUE_SCALE, Config
 from architectures.d3pm.divergence import log_evidence, uniform_divergence
-from architectures.mlx_layers import MLP, Projections, rms_norm, rotate
+from architectures.mlx_layers import (
+    MLP,
+    NgramProjections,
+    NgramTables,
+    Projections,
+    by_name,
+    plus,
+    rms_norm,
+    rotate,
+)
 from architectures.networks import QK_NORM_SCALE
 
 
@@ -109,17 +118,30 @@ class Model(nn.Module):
         self.mixing = mx.zeros((config.mixing, D))
         # A module is a dictionary, whose attribute `values` is taken.
         self["values"] = [nn.Embedding(config.num_symbols, D) for _ in range(config.value_tables)]
+        self.ngrams, self.ngram_projections = NgramTables(config), NgramProjections(config)
         if config.denoiser == "transformer":
             self.blocks = [Block(config) for _ in range(config.depth)]
         else:
             self.layers = [Layer(config) for _ in range(config.depth)]
         self.rare = mx.zeros((1, D)) if config.num_common else None
 
-    def features(self, noisy_BT: mx.array, steps_B: mx.array) -> mx.array:
-        """Final features [B, T, D], which the output weights turn into logits of clean tokens."""
+    def table_index(self, noisy_BT: mx.array) -> dict[str, mx.array]:
+        """Rows of the tables of n-grams that `features` reads, by name of the parameter."""
+        return by_name(self.ngrams.index_around(noisy_BT, self.config.num_symbols))
+
+    def features(
+        self, noisy_BT: mx.array, steps_B: mx.array, table_rows: dict[str, mx.array] | None = None
+    ) -> mx.array:
+        """Final features [B, T, D], which the output weights turn into logits of clean tokens.
+
+        With `table_rows`, the rows at `table_index`, the tables themselves are not read.
+        """
         time_BF = _time_features(steps_B / self.config.num_steps)
         time_BF = time_BF.astype(self.embed.weight.dtype)
-        x_BTD = _mixed(rms_norm(self.embed(noisy_BT)), self.mixing)
+        index = self.ngrams.index_around(noisy_BT, self.config.num_symbols)
+        ngrams_BTD = self.ngram_projections(self.ngrams(index, table_rows), "input")
+        x_BTD = plus(self.embed(noisy_BT), ngrams_BTD)
+        x_BTD = _mixed(rms_norm(x_BTD), self.mixing)
         x_BTD = rms_norm(x_BTD + self.time(time_BF)[:, None])
         embedded_BTD = x_BTD
         tables = [VALUE_SCALE * table(noisy_BT) for table in self["values"]]

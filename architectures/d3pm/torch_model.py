@@ -14,7 +14,17 @@ from torch import Tensor, nn
 from architectures.d3pm.config import TIME_FEATURES, VALUE_SCALE, Config
 from architectures.d3pm.divergence import log_evidence, uniform_divergence
 from architectures.networks import QK_NORM_SCALE
-from architectures.torch_layers import MLP, Projections, Rotary, rms_norm, rotary_angles, rotate
+from architectures.torch_layers import (
+    MLP,
+    NgramProjections,
+    NgramTables,
+    Projections,
+    Rotary,
+    plus,
+    rms_norm,
+    rotary_angles,
+    rotate,
+)
 
 
 class Attention(Projections):
@@ -124,6 +134,7 @@ class Model(nn.Module):
         self.values = nn.ModuleList(
             nn.Embedding(config.num_symbols, D) for _ in range(config.value_tables)
         )
+        self.ngrams, self.ngram_projections = NgramTables(config), NgramProjections(config)
         if config.denoiser == "transformer":
             self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
             angles_TK = rotary_angles(config.context + 1, D // config.heads)
@@ -137,7 +148,9 @@ class Model(nn.Module):
         """Final features [B, T, D], which the output weights turn into logits of clean tokens."""
         T = noisy_BT.shape[1]
         time_BF = _time_features(steps_B / self.config.num_steps)
-        x_BTD = _mixed(rms_norm(self.embed(noisy_BT)), self.mixing)
+        ngram_rows = self.ngrams.around(noisy_BT, self.config.num_symbols)
+        x_BTD = plus(self.embed(noisy_BT), self.ngram_projections(ngram_rows, "input"))
+        x_BTD = _mixed(rms_norm(x_BTD), self.mixing)
         x_BTD = rms_norm(x_BTD + self.time(time_BF)[:, None])
         embedded_BTD = x_BTD
         first_with_values = self.config.depth - len(self.values)

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from architectures import networks
+from architectures import hashed_ngrams, networks
 
 LIKELIHOOD = "exact"
 PARAM_GROUPS = (
+    *hashed_ngrams.GROUPS,
     ("embed.*", "embedding"),
     ("token_scales.*", "embedding"),
     ("layers.*.weight_x.*", "matrix"),
@@ -43,7 +44,7 @@ _FORGET_BIAS = 1.0  # remember until taught otherwise (Jozefowicz et al. 2015)
 class Config(networks.NetworkConfig):
     """Shape of the model: a stream of `width` channels, recurrences of `hidden` beside it."""
 
-    TABLES: ClassVar = ("embed.", "token_scales.")
+    TABLES: ClassVar = ("embed.", "token_scales.", hashed_ngrams.TABLES)
 
     vocab: int = 4096
     context: int = 256
@@ -54,10 +55,14 @@ class Config(networks.NetworkConfig):
     token_shift: bool = True  # the embedding also reads the token before, scaled per channel
     skip_scales: bool = True  # layers read a learnt mix of stream and embedding
     num_common: int = 1024  # ids in the first softmax of two; 0: one softmax
+    input_bigrams: int = 0  # rows of a table of hashed bigrams, added to the embedding
+    input_trigrams: int = 0
+    table_width: int = 0  # numbers of a row of these tables; 0: as the embedding
 
     def __post_init__(self) -> None:
         networks.check_positive(self, "vocab", "context", "width", "depth", "hidden")
         networks.check_tables(self, "token_scales")
+        hashed_ngrams.check(self)
 
     def shapes(self) -> Iterator[tuple[str, networks.Shape]]:
         """Name and shape of every parameter; matrices a gate each, which Muon likes better."""
@@ -76,6 +81,7 @@ class Config(networks.NetworkConfig):
             yield f"{layer}.out.weight", (D, H)
         if self.num_common:
             yield "rare", (1, D)
+        yield from hashed_ngrams.shapes(self)
 
 
 def initial(config: Config, seed: int) -> dict[str, NDArray[np.float32]]:
@@ -88,11 +94,12 @@ def _drawn(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArr
         return np.array([1.0, 0.0])
     if name.endswith(".bias"):
         return np.repeat([0.0, _FORGET_BIAS, 0.0, 0.0], shape[0] // len(GATES))
-    if name.endswith(("shift", "rare", "out.weight")):  # layers start by adding nothing
+    # Layers and tables of n-grams start by adding nothing.
+    if name.endswith(("shift", "rare", "out.weight")) or name.startswith(hashed_ngrams.TABLES):
         return np.zeros(shape)
     if ".weight_h." in name:
         return networks.orthogonal(shape[0], rng)
-    if ".weight_x." in name:
+    if ".weight_x." in name or name.startswith("ngram_projections."):
         return rng.normal(0.0, 0.5 / math.sqrt(shape[1]), shape)
     return rng.normal(0.0, 0.02, shape)
 
@@ -123,5 +130,6 @@ def forward_flops(config: Config, tail_share: float) -> dict[str, float]:
     return {
         "gates": L * 2.0 * 4 * H * (D + H),
         "projections": L * 2.0 * D * H,
+        "tables": hashed_ngrams.projection_flops(config),
         "output": networks.lm_head_flops(D, config.vocab, config.num_common, tail_share),
     }

@@ -7,7 +7,14 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from architectures.lstm.config import GATES, TABLE_SCALE, Config
-from architectures.mlx_layers import rms_norm, token_shift
+from architectures.mlx_layers import (
+    NgramProjections,
+    NgramTables,
+    by_name,
+    plus,
+    rms_norm,
+    token_shift,
+)
 from architectures.networks import Cache, Kept
 
 
@@ -61,18 +68,31 @@ class Model(nn.Module):
         self.token_scales = [
             nn.Embedding(config.vocab, config.width) for _ in range(config.token_scales)
         ]
+        self.ngrams, self.ngram_projections = NgramTables(config), NgramProjections(config)
         self.layers = [Layer(config) for _ in range(config.depth)]
         self.rare = mx.zeros((1, config.width)) if config.num_common else None
 
-    def features(self, tokens_BT: mx.array, cache: Cache | None = None) -> mx.array:
+    def table_index(self, tokens_BT: mx.array) -> dict[str, mx.array]:
+        """Rows of the tables of n-grams that `features` reads, by name of the parameter."""
+        return by_name(self.ngrams.index(tokens_BT))
+
+    def features(
+        self,
+        tokens_BT: mx.array,
+        cache: Cache | None = None,
+        table_rows: dict[str, mx.array] | None = None,
+    ) -> mx.array:
         """Final features [B, T, D], which the output weights turn into logits.
 
-        With a `cache` from `new_cache` the tokens follow those read into it.
+        With a `cache` from `new_cache` the tokens follow those read into it. With `table_rows`,
+        the rows at `table_index`, the tables themselves are not read.
         """
-        x_BTD = rms_norm(self.embed(tokens_BT))
+        stem = None if cache is None else cache.stem
+        ngram_rows = self.ngrams(self.ngrams.index(tokens_BT, stem), table_rows)
+        x_BTD = plus(self.embed(tokens_BT), self.ngram_projections(ngram_rows, "input"))
+        x_BTD = rms_norm(x_BTD)
         if self.shift is not None:
-            kept = None if cache is None else cache.stem
-            x_BTD = rms_norm(token_shift(x_BTD, self.shift, kept, "embedding"))
+            x_BTD = rms_norm(token_shift(x_BTD, self.shift, stem, "embedding"))
         embedded_BTD = x_BTD
         first_scaled = len(self.layers) - len(self.token_scales)
         for i, layer in enumerate(self.layers):

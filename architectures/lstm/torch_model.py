@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from architectures.lstm.config import GATES, TABLE_SCALE, Config
 from architectures.lstm.torch_recurrence import Recurrence, choose, recur, resumed
 from architectures.networks import Cache, Kept
-from architectures.torch_layers import rms_norm, token_shift
+from architectures.torch_layers import NgramProjections, NgramTables, plus, rms_norm, token_shift
 
 # Compilers would unroll the steps, or refuse; the kernel is as fast as they could hope to be.
 _recur: Recurrence = torch.compiler.disable(recur)  # type: ignore[assignment]
@@ -65,6 +65,7 @@ class Model(nn.Module):
         self.token_scales = nn.ModuleList(
             nn.Embedding(config.vocab, config.width) for _ in range(config.token_scales)
         )
+        self.ngrams, self.ngram_projections = NgramTables(config), NgramProjections(config)
         self.layers = nn.ModuleList(Layer(config) for _ in range(config.depth))
         self.rare = nn.Parameter(torch.empty(1, config.width)) if config.num_common else None
 
@@ -73,10 +74,12 @@ class Model(nn.Module):
 
         With a `cache` from `new_cache` the tokens follow those read into it.
         """
-        x_BTD = rms_norm(self.embed(tokens_BT))
+        stem = None if cache is None else cache.stem
+        ngram_rows = self.ngrams(tokens_BT, stem)
+        x_BTD = plus(self.embed(tokens_BT), self.ngram_projections(ngram_rows, "input"))
+        x_BTD = rms_norm(x_BTD)
         if self.shift is not None:
-            kept = None if cache is None else cache.stem
-            x_BTD = rms_norm(token_shift(x_BTD, self.shift, kept, "embedding"))
+            x_BTD = rms_norm(token_shift(x_BTD, self.shift, stem, "embedding"))
         embedded_BTD = x_BTD
         first_scaled = len(self.layers) - len(self.token_scales)
         for i, layer in enumerate(self.layers):

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from architectures import networks, ngram_tables
+from architectures import hashed_ngrams, networks
 
 LIKELIHOOD = "exact"
 PARAM_GROUPS = (
-    *ngram_tables.GROUPS,
+    *hashed_ngrams.GROUPS,
     ("embed.*", "embedding"),
     ("positions.*", "embedding"),
     ("values.*", "embedding"),
@@ -73,7 +73,7 @@ VALUE_SCALE = 50.0  # value tables are drawn at 0.02 and read at 1: AdamW moves 
 class Config(networks.NetworkConfig):
     """Shape of the model; heads divide width, and rotary positions need an even head size."""
 
-    TABLES: ClassVar = ("embed.", "positions.", "values.", "head.", ngram_tables.TABLES)
+    TABLES: ClassVar = ("embed.", "positions.", "values.", "head.", hashed_ngrams.TABLES)
 
     vocab: int = 4096
     context: int = 256
@@ -101,7 +101,7 @@ class Config(networks.NetworkConfig):
         networks.check_positive(self, "vocab", "context", "width", "depth", "heads", "hidden")
         networks.check_heads(self.width, self.heads, is_rotary=self.positions == "rotary")
         networks.check_tables(self, "value_tables")
-        ngram_tables.check(self)
+        hashed_ngrams.check(self)
 
     def shapes(self) -> Iterator[tuple[str, networks.Shape]]:
         """Name and shape of every parameter."""
@@ -133,7 +133,7 @@ class Config(networks.NetworkConfig):
             yield "head.weight", (V, D)
         if self.num_common:
             yield "rare", (1, D)
-        yield from ngram_tables.shapes(self)
+        yield from hashed_ngrams.shapes(self)
 
 
 def initial(config: Config, seed: int) -> dict[str, NDArray[np.float32]]:
@@ -148,7 +148,7 @@ def _drawn(
         return np.array([1.0, 0.0])
     if name.endswith("norm.weight"):
         return np.ones(shape)
-    if name.endswith(("shift", "bias", "rare")) or name.startswith(ngram_tables.TABLES):
+    if name.endswith(("shift", "bias", "rare")) or name.startswith(hashed_ngrams.TABLES):
         return np.zeros(shape)
     std = 0.02
     is_branch_end = name.endswith(("out.weight", "down.weight"))
@@ -220,6 +220,6 @@ def forward_flops(config: Config, tail_share: float) -> dict[str, float]:
         "projections": L * 2.0 * 4 * D * D,
         "attention": L * 4.0 * D * (config.context + 1) / 2,
         "mlp": L * 2.0 * (3 if config.mlp == "swiglu" else 2) * D * config.hidden,
-        "tables": ngram_tables.projection_flops(config),
+        "tables": hashed_ngrams.projection_flops(config),
         "output": networks.lm_head_flops(D, config.vocab, config.num_common, tail_share),
     }

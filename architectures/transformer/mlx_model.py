@@ -15,6 +15,8 @@ from architectures.mlx_layers import (
     Projections,
     RMSNorm,
     appended,
+    by_name,
+    plus,
     rms_norm,
     rotate,
     token_shift,
@@ -99,7 +101,7 @@ class Model(nn.Module):
 
     def table_index(self, tokens_BT: mx.array) -> dict[str, mx.array]:
         """Rows of the tables of n-grams that `features` reads, by name of the parameter."""
-        return self.ngrams.parameter_index(tokens_BT)
+        return by_name(self.ngrams.index(tokens_BT))
 
     def features(
         self,
@@ -115,10 +117,8 @@ class Model(nn.Module):
         start = 0 if cache is None else cache.num_read
         stop = start + tokens_BT.shape[1]
         stem = None if cache is None else cache.stem
-        ngram_rows = self.ngrams(tokens_BT, stem, table_rows)
-        x_BTD = self.embed(tokens_BT)
-        if (ngrams_BTD := self.ngram_projections(ngram_rows, "input")) is not None:
-            x_BTD = x_BTD + ngrams_BTD
+        ngram_rows = self.ngrams(self.ngrams.index(tokens_BT, stem), table_rows)
+        x_BTD = plus(self.embed(tokens_BT), self.ngram_projections(ngram_rows, "input"))
         if self.config.positions == "learned":
             x_BTD = x_BTD + self.positions.weight[start:stop]
         if self.config.norm == "rms":
@@ -139,7 +139,7 @@ class Model(nn.Module):
         num_without = len(self.blocks) - len(self["values"])
         found: list[Any] = [None] * num_without + [table(tokens_BT) for table in self["values"]]
         if ngrams_BTD is not None:
-            found[-1] = ngrams_BTD if found[-1] is None else found[-1] + ngrams_BTD
+            found[-1] = plus(ngrams_BTD, found[-1])
         return [None if values_BTD is None else VALUE_SCALE * values_BTD for values_BTD in found]
 
     def new_cache(self) -> Cache:

@@ -18,6 +18,7 @@ from architectures.torch_layers import (
     RMSNorm,
     Rotary,
     appended,
+    plus,
     rms_norm,
     rotary_angles,
     rotate,
@@ -126,10 +127,8 @@ class Model(nn.Module):
         start = 0 if cache is None else cache.num_read
         positions = slice(start, start + tokens_BT.shape[1])
         stem = None if cache is None else cache.stem
-        ngram_rows = self.ngrams(tokens_BT, stem) if len(self.ngrams) else {}
-        x_BTD = self.embed(tokens_BT)
-        if (ngrams_BTD := self.ngram_projections(ngram_rows, "input")) is not None:
-            x_BTD = x_BTD + ngrams_BTD
+        ngram_rows = self.ngrams(tokens_BT, stem)
+        x_BTD = plus(self.embed(tokens_BT), self.ngram_projections(ngram_rows, "input"))
         rotary = None
         if self.config.positions == "learned":
             x_BTD = x_BTD + self.positions.weight[positions]
@@ -152,7 +151,7 @@ class Model(nn.Module):
         num_without = len(self.blocks) - len(self.values)
         found: list[Any] = [None] * num_without + [table(tokens_BT) for table in self.values]
         if ngrams_BTD is not None:
-            found[-1] = ngrams_BTD if found[-1] is None else found[-1] + ngrams_BTD
+            found[-1] = plus(ngrams_BTD, found[-1])
         return [None if values_BTD is None else VALUE_SCALE * values_BTD for values_BTD in found]
 
     def new_cache(self) -> Cache:

@@ -79,6 +79,25 @@ def index(config: Any, tokens_BT: Any, recent_B2: Any, sentinel: int, xp: Any) -
     return {field: hash_of[ORDERS[field]] % number for field, number in rows.items()}
 
 
+def index_around(config: Any, tokens_BT: Any, sentinel: int, xp: Any) -> dict[str, Any]:
+    """Rows of every table for what stands around each position, by field, in both directions.
+
+    A trigram is a position between its neighbours [B, T]. Bigrams are two [2, B, T]: the position
+    and the one before, or the one after. End-of-text has nothing before it, as in `index`.
+    """
+    outside_B1 = xp.zeros_like(tokens_BT[:, :1]) + sentinel
+    before_BT = xp.concatenate([outside_B1, tokens_BT[:, :-1]], 1)
+    before_BT = xp.where(tokens_BT == _END_OF_TEXT, sentinel, before_BT)
+    after_BT = xp.concatenate([tokens_BT[:, 1:], outside_B1], 1)
+    none_BT = xp.zeros_like(tokens_BT) + sentinel
+    pairs = [(tokens_BT, before_BT, none_BT), (tokens_BT, none_BT, after_BT)]
+    hash_of = {
+        2: xp.stack([hashed(pair) for pair in pairs]),
+        3: hashed((tokens_BT, before_BT, after_BT)),
+    }
+    return {field: hash_of[ORDERS[field]] % rows for field, rows in num_rows(config).items()}
+
+
 def hashed(ids: Sequence[Any]) -> Any:
     """32-bit hash of the ids of n-grams, those of their last tokens first."""
     h = sum(one * multiplier for one, multiplier in zip(ids, _MULTIPLIERS, strict=False)) & _MASK
