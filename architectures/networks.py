@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from architectures import ngram_tables
+from architectures import hashed_ngrams
 
 TOLERANCE = 0.03  # how far from the size asked for a configuration may be
 _CLOSE = 0.01
@@ -39,7 +39,7 @@ class NetworkConfig:
 
     TABLES: ClassVar[tuple[str, ...]]  # beginnings of the names that are looked up, not multiplied
     # Fields that records of old do not have, with the value at which they have no effect.
-    LATER_FIELDS: ClassVar = dict.fromkeys((*ngram_tables.ORDERS, "table_width"), 0)
+    LATER_FIELDS: ClassVar = dict.fromkeys((*hashed_ngrams.ORDERS, "table_width"), 0)
 
     def shapes(self) -> Iterator[tuple[str, Shape]]:
         """Name and shape of every parameter."""
@@ -53,7 +53,7 @@ class NetworkConfig:
     @property
     def num_params_tables(self) -> int:
         """Parameters of the tables of n-grams."""
-        prefix = ngram_tables.TABLES
+        prefix = hashed_ngrams.TABLES
         return sum(math.prod(shape) for name, shape in self.shapes() if name.startswith(prefix))
 
     @property

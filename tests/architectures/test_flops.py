@@ -14,12 +14,15 @@ from speedrun.plan.request import Options
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
+TABLES = {"input_bigrams": 500, "input_trigrams": 700, "table_width": 16}
 CASES = [
     ("transformer", {}),
     ("transformer", {"mlp": "swiglu", "positions": "learned", "norm": "layer", "tied": False}),
-    ("lstm", {}),
+    ("transformer", {**TABLES, "value_bigrams": 300}),
+    ("transformer", {**TABLES, "table_width": 0}),
+    ("lstm", TABLES),
     ("d3pm", {}),
-    ("d3pm", {"denoiser": "lstm"}),
+    ("d3pm", {"denoiser": "lstm", **TABLES}),
 ]
 
 
@@ -33,7 +36,7 @@ def test_a_networks_products_are_its_matrices(arch, fixed):
     attention = parts.pop("attention", 0.0)
     places = 65 / 64 if arch == "d3pm" else 1.0
     time = parts.pop("time", 0.0)
-    outside = r"(embed|positions|values|token_scales|head)\.|.*(rare|mixing|time\.weight)$"
+    outside = r"(embed|positions|values|token_scales|head|ngrams)\.|.*(rare|mixing|time\.weight)$"
     num_weights = sum(
         array.size
         for name, array in architecture.initial(model, 0).items()

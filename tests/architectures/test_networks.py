@@ -14,6 +14,7 @@ DENOISERS = [
     for denoiser in ("transformer", "lstm")
     for transition in ("absorbing", "uniform")
 ]
+TABLES = {"input_bigrams": 500, "input_trigrams": 700, "table_width": 16}
 
 
 def name_of(package: Any) -> str:
@@ -53,13 +54,14 @@ SETTINGS: list[tuple[Any, dict[str, Any]]] = [
     (transformer, {"norm": "layer", "tied": False}),
     (transformer, {"qk_norm": False, "token_shift": False, "skip_scales": False}),
     (transformer, {"value_tables": 0, "num_common": 0}),
+    (transformer, {**TABLES, "value_bigrams": 300}),
     (lstm, {}),
     (lstm, {"token_shift": False, "skip_scales": False}),
-    (lstm, {"num_common": 0, "token_scales": 0, "depth": 3}),
+    (lstm, {"num_common": 0, "token_scales": 0, "depth": 3, **TABLES}),
     (lstm, {"width": 16, "hidden": 40, "token_scales": 1, "depth": 2}),
     *((d3pm, one) for one in DENOISERS),
     (d3pm, {"mixing": 1, "value_tables": 0}),
-    (d3pm, {"denoiser": "lstm", "num_common": 100}),
+    (d3pm, {"denoiser": "lstm", "num_common": 100, **TABLES}),
 ]
 
 
@@ -90,6 +92,9 @@ COMMON = [
     ({"depth": 10**9}, "model.depth=1000000000: allowed are 1 to 1024"),
     ({"width": 10**30}, "model.width=10+: allowed are 1 to 65536"),
     ({"num_common": 4096}, "below 4096"),
+    ({"input_bigrams": -1}, "model.input_bigrams=-1: allowed are 0 to"),
+    ({"input_trigrams": 1 << 31}, "model.input_trigrams=2147483648: allowed are 0 to"),
+    ({"table_width": -8}, "model.table_width=-8: allowed are 0 to"),
 ]
 HEADS = [
     ({"heads": 7, "width": 120}, "must divide"),

@@ -13,6 +13,7 @@ from helpers.engines import assert_same_weights, load_random
 
 from architectures import transformer
 
+TABLES = {"input_bigrams": 24, "input_trigrams": 40, "table_width": 8}
 NUM_STEPS = 40
 # Rounding alone leaves up to 4e-5 after 40 steps, with either optimizer.
 TOLERANCE_NATS = 2e-4
@@ -26,13 +27,14 @@ def variants(name: str) -> list[dict]:
             {"denoiser": denoiser, "transition": transition, "value_tables": 1}
             for denoiser in ("transformer", "lstm")
             for transition in ("absorbing", "uniform")
-        ] + [{"bound_weight": 0.1, "transition": "uniform"}]
+        ] + [{"bound_weight": 0.1, "transition": "uniform", **TABLES}]
     if name == "transformer":
         goedecke = {**transformer.RECIPES["goedecke"]["model"], "tied": False}
         del goedecke["depth"]
-        return [{"value_tables": 1}, goedecke, {"mlp": "gelu", "heads": 1, "num_common": 0}]
+        tables = {**TABLES, "value_bigrams": 24, "value_trigrams": 40, "num_common": 0}
+        return [{"value_tables": 1}, goedecke, {"mlp": "gelu", "heads": 1, **tables}]
     if name == "lstm":
-        return [{}, {"token_shift": False, "skip_scales": False, "token_scales": 0}]
+        return [{}, {"token_shift": False, "skip_scales": False, "token_scales": 0, **TABLES}]
     return [{}]
 
 
