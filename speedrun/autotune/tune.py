@@ -65,6 +65,7 @@ def open_fields(
     fixed = {
         "precision": recipe.precision != "auto",
         "micro_batch_rows": bool(recipe.micro_batch_rows) or "recipe.micro_batch_rows" in chosen,
+        "workers": bool(recipe.workers),
         "compile": not recipe.compile or "recipe.compile" in chosen,
     }
     return {name: values for name, values in candidates.items() if values and not fixed.get(name)}

@@ -221,14 +221,16 @@ def test_what_is_dropped_and_what_was_not_reached_is_named(tuned):
         ({"precision": "auto"}, ("recipe.precision",), set()),
         ({"micro_batch_rows": 2}, (), {"micro_batch_rows"}),
         ({}, ("recipe.micro_batch_rows",), {"micro_batch_rows"}),
+        ({"workers": 1}, ("recipe.workers",), {"workers"}),
         ({"compile": False}, (), {"compile"}),
         ({}, ("recipe.compile",), {"compile"}),
         ({"lr": 0.5}, ("recipe.lr",), set()),
     ],
 )
 def test_what_a_person_or_a_recipe_says_is_not_tried_otherwise(recipe, said, fixed):
-    space = tune.open_fields(SPACE, Recipe(**recipe), said)
-    assert set(SPACE) - set(space) == fixed
+    candidates = {**SPACE, "workers": (1, 2)}
+    space = tune.open_fields(candidates, Recipe(**recipe), said)
+    assert set(candidates) - set(space) == fixed
 
 
 def test_fixed_fields_stay_the_recipes(tuned):

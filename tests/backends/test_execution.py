@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from speedrun.autotune.search import TOLERANCE  # noqa: E402
 from speedrun.backends import registry  # noqa: E402
-from speedrun.backends.torch import devices, tuning_space  # noqa: E402
+from speedrun.backends.torch import devices, tuning_space, workers  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 from speedrun.device import DEFAULT_EXECUTION, Device, ExecutionConfig  # noqa: E402
 from speedrun.models import loader  # noqa: E402
@@ -23,6 +23,7 @@ EACH: list[dict[str, Any]] = [
     {"attention": "flash"},
     {"num_threads": 1, "keep_memory": False},
     {"micro_batch_rows": 2, "fused": False, "attention": "math"},
+    {"workers": 2, "attention": "math"},
 ]
 ON_MLX = [{"micro_batch_rows": 2}, {"precision": "bf16"}]
 
@@ -113,9 +114,11 @@ def listed(name: str, precisions=("fp32", "bf16"), arch: str = "transformer") ->
 def test_what_the_processor_can_try(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(devices, "default_threads", lambda: 16)
+    monkeypatch.setattr(workers, "are_possible", lambda: True)
     assert listed("cpu") == {
         "precision": ("fp32", "bf16"),
         "num_threads": (16, 8, 4),
+        "workers": (1, 2, 4, 8),
         "micro_batch_rows": (12, 6, 3),
         "attention": ("auto", "math"),
         "compile": ("off", "default"),

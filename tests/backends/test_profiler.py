@@ -120,6 +120,17 @@ def test_a_compiled_model_is_divided_as_its_modules_are(monkeypatch):
     assert profile.parts_s[timeline.OPTIMIZER] > 0
 
 
+def test_parts_of_workers_are_charged_piece_by_piece_and_add_up_to_a_step(monkeypatch):
+    engine = small_engine(workers=2)
+    for block in engine.model.blocks:
+        slowed(monkeypatch, block.mlp, "forward")
+    profile = engine.profile(batches())
+    pieces_each = 2  # of the two workers, side by side
+    pauses_s = 2 * BLOCKS * pieces_each * PAUSE_S
+    assert 0.8 * pauses_s < profile.parts_s["MLP"] < profile.step_s < 1.5 * pauses_s
+    assert profile.note and "2 workers share a step" in profile.note
+
+
 def test_a_compiled_models_parts_add_up_to_it_however_slow_they_are_apart(monkeypatch):
     def compiler(f, **_):
         return f if f.__name__ == "features" else lambda *args: Slow.apply(f(*args))

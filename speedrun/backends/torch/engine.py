@@ -52,7 +52,7 @@ class TorchEngine(GradientEngine):
             "num_threads": torch.get_num_threads() if device.name == "cpu" else None,
             "workers": 1,
         }
-        self._workers = self._new_workers()
+        self.workers = self._new_workers()
         self.losses = losses.build(self.model, self._place, architecture, config)
         self.forward = CheckedCompile(
             self.model, self.losses.method, self._precision, self._facts, spec.execution.compile
@@ -103,7 +103,7 @@ class TorchEngine(GradientEngine):
                 return part * (self.losses.num_terms(piece) / num_terms)
 
             with tuning_space.attention_kernel(self._execution.attention):
-                if self._workers is not None:
+                if self.workers is not None:
                     return self._split_over_workers(pieces, loss_of)
                 loss = torch.zeros((), device=self._device)
                 for piece in pieces:
@@ -114,11 +114,11 @@ class TorchEngine(GradientEngine):
 
     def _split_over_workers(self, pieces: Sequence[Any], loss_of: Callable[..., Tensor]) -> Tensor:
         """Gradients by `Workers`; where the model turns out unfit, the last ones by them."""
-        assert self._workers is not None and not self._scaler.is_enabled()
-        loss = self._workers.gradients(pieces, loss_of)
-        if (why := self._workers.unfit) is not None:
+        assert self.workers is not None and not self._scaler.is_enabled()
+        loss = self.workers.gradients(pieces, loss_of)
+        if (why := self.workers.unfit) is not None:
             self._facts |= {"workers": 1, "workers_unfit": why}
-            self._workers = None
+            self.workers = None
             self._micro_batch_rows = common.rows_at_once(self._recipe, self._group)
         return loss
 

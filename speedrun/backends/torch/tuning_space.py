@@ -7,7 +7,7 @@ from typing import Any
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from speedrun.backends import common
-from speedrun.backends.torch import devices
+from speedrun.backends.torch import devices, workers
 from speedrun.config import Recipe
 from speedrun.device import Device
 from speedrun.protocols import Architecture
@@ -49,6 +49,7 @@ def of(architecture: Architecture, recipe: Recipe, device: Device) -> dict[str, 
     return {
         "precision": device.precisions,
         "num_threads": _thread_counts() if on_cpu else (),
+        "workers": _worker_counts(recipe.batch_rows) if on_cpu else (),
         **(rows if on_cpu else {}),
         "attention": (_AUTO, *_KERNELS_BY_DEVICE[device.name]) if has_attention else (),
         "compile": ("off", *_COMPILE_MODES[device.name]),
@@ -56,6 +57,14 @@ def of(architecture: Architecture, recipe: Recipe, device: Device) -> dict[str, 
         "fused": (True, False),
         **({} if on_cpu else rows),
     }
+
+
+def _worker_counts(batch_rows: int) -> tuple[int, ...]:
+    """One pass by all threads, 2 workers, 4 ... while there are threads and rows for them."""
+    most = min(devices.default_threads(), batch_rows)
+    if most < 2 or not workers.are_possible():
+        return ()
+    return tuple(2**n for n in range(most.bit_length()))
 
 
 def _thread_counts() -> tuple[int, ...]:

@@ -35,6 +35,7 @@ class Workers:
     def __init__(self, model: nn.Module, num_workers: int) -> None:
         self.num_workers = num_workers
         self.unfit: str | None = None
+        self.in_turn = False  # one piece after the other, so that each can be timed
         self._model, self._known_sizes = model, set[int]()
         self._params = [param for param in model.parameters() if param.requires_grad]
 
@@ -50,7 +51,7 @@ class Workers:
             return part.detach(), torch.autograd.grad(part, self._params, allow_unused=True)
 
         sizes = set(map(len, pieces))
-        if sizes <= self._known_sizes:
+        if sizes <= self._known_sizes and not self.in_turn:
             done = self._map(work, pieces)
         else:  # perhaps compiled for this size, by one of them
             before = None if self._known_sizes else self._state()
