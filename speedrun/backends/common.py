@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from speedrun.config import Recipe
 from speedrun.device import Device, ExecutionConfig
 from speedrun.distributed.group import ProcessGroup
-from speedrun.protocols import Engine, EngineSpec, OutOfMemory, Rows
+from speedrun.protocols import Engine, EngineSpec, OutOfMemory, Rows, Weights
 
 T = TypeVar("T")
 _PROBE_S = 0.06  # longest matrix product of a rate
@@ -118,6 +118,17 @@ def check_fit(weights: Mapping[str, NDArray[Any]], shapes: Mapping[str, tuple[in
             raise ValueError(
                 f"weight {name!r} has shape {tuple(weights[name].shape)}, expected {tuple(shape)}"
             )
+
+
+def without_zeros(weights: Weights) -> Weights:
+    """The weights, with arrays that are all zeros in the memory of one number.
+
+    A table of a million rows would be held once more to be zeros again after a reset.
+    """
+    return {
+        name: w if w.any() else np.broadcast_to(np.zeros((), w.dtype), w.shape)
+        for name, w in weights.items()
+    }
 
 
 def on_every_rank(group: ProcessGroup, work: Callable[[], T]) -> T:

@@ -4,13 +4,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from speedrun.config import ModelConfig, Recipe
+from speedrun.config import ModelConfig, Recipe, num_params_tables
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 # Bytes per parameter of optimizer state, the fp32 master copy (4) included: Anthony et al. 2023
 # ("Transformer Math 101") for all but Muon, whose matrices have one moment (Jordan et al. 2024).
 OPTIMIZER_BYTES = {"adamw": 12, "adamw8bit": 6, "sgd": 8, "muon": 8}
 MASTER_BYTES = 4
+# Of tables whose rows are updated alone, the optimizer keeps two fp32 numbers a row of, say, 64.
+TABLE_OPTIMIZER_BYTES = 0.125
 # Values kept for the backward pass, per channel of the stream and layer. Measured as peak
 # resident memory against rows, PyTorch on a processor, fp32: 38 (10M, `tiny`) to 50 (250K),
 # compiled 47 to 54. Korthikanti et al. 2022 (equation 1) count 17 for GPT's plain layers.
@@ -59,18 +61,27 @@ class Memory:
         return self.states + in_turn + self.program + self.copies
 
 
-def states(num_params: float, num_matrix: float, dtype: str, optimizer: str) -> Memory:
+def states(
+    num_params: float, num_matrix: float, dtype: str, optimizer: str, num_tables: float = 0.0
+) -> Memory:
     """Weights, gradients and optimizer states; Muon trains `num_matrix` of the weights.
 
     In fp32 the weights are their own master copy: AdamW has 4 + 4 + 8 = 16 bytes per parameter.
-    Mixed precision has 2 + 2 + 12 = 16, or 14 without gradients.
+    Mixed precision has 2 + 2 + 12 = 16, or 14 without gradients. `num_tables` of the parameters
+    are in tables whose gradient is that of the rows of a step: little, and counted nowhere.
     """
-    is_mixed = BYTES[dtype] < MASTER_BYTES
-    held = num_params * (OPTIMIZER_BYTES[optimizer] - (0 if is_mixed else MASTER_BYTES))
+    is_mixed, num_dense = BYTES[dtype] < MASTER_BYTES, num_params - num_tables
+    master = MASTER_BYTES if is_mixed else 0
+    held = num_dense * (OPTIMIZER_BYTES[optimizer] - MASTER_BYTES + master)
     if optimizer == "muon":
-        held += (num_params - num_matrix) * (OPTIMIZER_BYTES["adamw"] - OPTIMIZER_BYTES["muon"])
-    per_copy = num_params * BYTES[dtype]
-    return Memory(weights=per_copy, gradients=per_copy, optimizer=held, is_mixed=is_mixed)
+        held += (num_dense - num_matrix) * (OPTIMIZER_BYTES["adamw"] - OPTIMIZER_BYTES["muon"])
+    held += num_tables * (TABLE_OPTIMIZER_BYTES + master)
+    return Memory(
+        weights=num_params * BYTES[dtype],
+        gradients=num_dense * BYTES[dtype],
+        optimizer=held,
+        is_mixed=is_mixed,
+    )
 
 
 def activations(batch_rows: int, model: Any, dtype: str) -> float | None:
@@ -93,7 +104,9 @@ def estimate(
     """Memory of steps of `num_rows`; accelerators alone make the logits of all targets at once."""
     logits = num_rows * model.context * model.vocab * 4.0 * LOGIT_COPIES
     return dataclasses.replace(
-        states(num_params, model.num_params_non_embedding, dtype, optimizer),
+        states(
+            num_params, model.num_params_non_embedding, dtype, optimizer, num_params_tables(model)
+        ),
         activations=activations(num_rows, model, dtype),
         logits=0.0 if is_processor else logits,
         program=PROGRAM_BYTES if is_processor else 0.0,
@@ -115,7 +128,8 @@ def of_race(
         optimizer=recipe.optimizer,
         is_processor=is_processor,
     )
-    held = states(model.num_params, model.num_params_non_embedding, "fp32", recipe.optimizer)
+    num_matrix, num_tables = model.num_params_non_embedding, num_params_tables(model)
+    held = states(model.num_params, num_matrix, "fp32", recipe.optimizer, num_tables)
     return dataclasses.replace(
         in_steps,
         weights=held.weights,

@@ -1,8 +1,10 @@
 """Memory of a race against what is free, before anything is built."""
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import psutil
 
@@ -47,7 +49,11 @@ class Fit:
         if request.again is not None:
             fitting = "give it a machine with more, or close other programs"
         else:
-            options = (self._largest_rows(model), self._largest_size(model.num_params))
+            options = (
+                self._largest_tables(model),
+                self._largest_rows(model),
+                self._largest_size(model.num_params),
+            )
             fitting = (
                 f"what fits: {' or '.join(filter(None, options)) or 'a smaller --vocab or context'}"
             )
@@ -87,6 +93,19 @@ class Fit:
         precision, recipe = precision or self._precision, self.checked.recipe
         found = memory.of_race(model, recipe, num_rows, precision, is_processor=is_processor)
         return found.total
+
+    def _largest_tables(self, model: Any) -> str | None:
+        """The tables halved until the model fits, and its size with them."""
+        fields = [name for name in getattr(model, "TABLE_FIELDS", ()) if getattr(model, name, 0)]
+        while any(getattr(model, name) > 1 for name in fields):
+            halves = {name: -(-getattr(model, name) // 2) for name in fields}
+            model = dataclasses.replace(model, **halves)
+            if MOST * self._needs(model, self._rows) <= self._free:
+                options = [f"--set model.{name}={number}" for name, number in halves.items()]
+                if self.checked.request.params not in self.checked.architecture.PRESETS:
+                    options.insert(0, f"--params {format_size(model.num_params)}")
+                return " ".join(options)
+        return None
 
     def _largest_rows(self, model: ModelConfig) -> str | None:
         """The most rows of one pass that fit, in pieces that make up a batch."""

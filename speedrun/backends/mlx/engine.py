@@ -54,7 +54,7 @@ class MlxEngine(GradientEngine):
             self.model, self._shapes, architecture.PARAM_GROUPS
         )
         contract.expect_methods(self.model, architecture.LIKELIHOOD)
-        self._initial = architecture.initial(config, spec.seed)
+        self._initial = common.without_zeros(architecture.initial(config, spec.seed))
         contract.expect_same(self._initial, dict(parameters), "mlx_model.py")
         self.losses = losses.build(architecture, config)
         half = mx.float32 if precision == "fp32" else mx.bfloat16

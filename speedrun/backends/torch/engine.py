@@ -42,7 +42,7 @@ class TorchEngine(GradientEngine):
         self.model: Any = architecture.model("torch")(config).to(self._device)
         if device.name == "cpu" and self._recipe.compile:  # GPUs add atomically by themselves
             embedding.keep_plain(self.model)
-        self._initial = architecture.initial(config, spec.seed)
+        self._initial = common.without_zeros(architecture.initial(config, spec.seed))
         # As they are before training: `reset` restores them, nothing else may rest on them.
         self._unsaved = {name: buffer.clone() for name, buffer in self._buffers(saved=False)}
         self._patterns = architecture.PARAM_GROUPS
@@ -211,7 +211,11 @@ class TorchEngine(GradientEngine):
         saved = self._saved()
         common.check_fit(weights, {name: tuple(value.shape) for name, value in saved.items()})
         for name, value in saved.items():
-            value.copy_(torch.from_numpy(np.asarray(weights[name], dtype=np.float32)))
+            array = np.asarray(weights[name], dtype=np.float32)
+            if any(array.strides):
+                value.copy_(torch.from_numpy(array))
+            else:  # one number for all, and of an array that PyTorch must not share
+                value.fill_(float(array.flat[0]))
 
     def reset(self) -> None:
         """Restore initial weights, buffers, optimizers and random state."""
