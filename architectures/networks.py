@@ -38,7 +38,7 @@ class NetworkConfig:
     """A configuration whose parameters are those of its `shapes`."""
 
     TABLES: ClassVar[tuple[str, ...]]  # beginnings of the names that are looked up, not multiplied
-    TABLE_FIELDS: ClassVar = tuple(ngram_tables.ORDERS)  # number of rows of each table, if any
+    TABLE_FIELDS: ClassVar = tuple(hashed_ngrams.ORDERS)  # number of rows of each table, if any
     # Fields that records of old do not have, with the value at which they have no effect.
     LATER_FIELDS: ClassVar = dict.fromkeys((*hashed_ngrams.ORDERS, "table_width"), 0)
 

@@ -137,13 +137,13 @@ def _drawn(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArr
     if part == "bias":  # gates in the order input, forget, cell, output; forgets little at first
         return np.repeat([0.0, 1.0, 0.0, 0.0], shape[0] // 4)
     if part == "rare" or name.endswith("time.weight") or name.startswith(hashed_ngrams.TABLES):
-        return np.zeros(shape)
+        return np.zeros(shape, np.float32)
     if part == "weight_h":
         return np.concatenate([networks.orthogonal(shape[1], rng) for _ in range(4)])
     if name.startswith(("embed.", "values.")):
         return rng.normal(0.0, 0.02, shape)
     if name.endswith(("out.weight", "down.weight")):
-        return np.zeros(shape)
+        return np.zeros(shape, np.float32)
     return rng.normal(0.0, 0.5 / math.sqrt(shape[1]), shape)
 
 

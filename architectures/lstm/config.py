@@ -96,7 +96,7 @@ def _drawn(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArr
         return np.repeat([0.0, _FORGET_BIAS, 0.0, 0.0], shape[0] // len(GATES))
     # Layers and tables of n-grams start by adding nothing.
     if name.endswith(("shift", "rare", "out.weight")) or name.startswith(hashed_ngrams.TABLES):
-        return np.zeros(shape)
+        return np.zeros(shape, np.float32)
     if ".weight_h." in name:
         return networks.orthogonal(shape[0], rng)
     if ".weight_x." in name or name.startswith("ngram_projections."):

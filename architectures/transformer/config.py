@@ -149,7 +149,7 @@ def _drawn(
     if name.endswith("norm.weight"):
         return np.ones(shape)
     if name.endswith(("shift", "bias", "rare")) or name.startswith(hashed_ngrams.TABLES):
-        return np.zeros(shape)
+        return np.zeros(shape, np.float32)
     std = 0.02
     is_branch_end = name.endswith(("out.weight", "down.weight"))
     if config.init == "gpt2" and is_branch_end:

@@ -281,7 +281,7 @@ def _check_at_random(engine: Engine, prepared: Prepared) -> None:
     """
     rng = np.random.default_rng(prepared.run.seed)
     initial = engine.weights()
-    engine.load({name: w + rng.normal(0, 0.1, w.shape) for name, w in initial.items()})
+    engine.load({name: w + random_rows.noise(w.shape, rng) for name, w in initial.items()})
     check_fairness(engine, prepared)
     engine.reset()
 

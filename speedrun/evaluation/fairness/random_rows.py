@@ -1,6 +1,7 @@
 """Fairness checks on random tokens, before every race: a score of such a model would not count."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,14 @@ from speedrun.protocols import Engine, Likelihood, UnfairModelError
 _NUM_ROWS = 4
 _NUM_PLACES = 32
 _BOUND_DRAWS = 16
+_MAX_NOISE = 1 << 24  # numbers
+
+
+def noise(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
+    """Noise for weights; it repeats in large tables, which would take seconds and gigabytes."""
+    if math.prod(shape) <= _MAX_NOISE:
+        return rng.normal(0, 0.1, shape)
+    return np.resize(rng.normal(0, 0.1, _MAX_NOISE).astype(np.float32), shape)
 
 
 def check(engine: Engine, vocab: int, context: int, likelihood: Likelihood, seed: int = 0) -> None:
