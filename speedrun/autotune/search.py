@@ -64,6 +64,11 @@ class Result:
     not_tried: list[str] = field(default_factory=list)
     problem: str = ""  # why the search ended early
 
+    def changed(self) -> ExecutionConfig:
+        """The fields whose value is no longer the plain one."""
+        kept = {trial.field for trial in self.trials if trial.kept}
+        return ExecutionConfig(**{name: getattr(self.settings, name) for name in kept})
+
 
 @dataclass
 class _Timed:

@@ -9,16 +9,18 @@ from speedrun.system.watchdog import ending_hung_children
 
 # Relative difference in norm that another order of rounding explains.
 _TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2, "fp16": 5e-2}
+_TIMED_ROUNDS = 3
+_SLOWER = 1.25  # than plain code, beyond what a busy machine explains
 _CLASS_NAME = re.compile(r"^([\w.]*(Error|Exception|Failed|Compiler):\s*)+")
 
 
 class CheckedCompile:
-    """Calls `eager`, or what it compiles to if that agrees with it at the first call.
+    """Calls `eager`, or what it compiles to if at the first call that agrees and is no slower.
 
     A compiler that fails (there may be no C++ compiler), hangs or is wrong must not end a run.
     The outcome is written into `facts`: `compiled`, and `compile_error` where it failed.
 
-    A subclass has `_compile` and `_difference`.
+    A subclass has `_compile`, `_difference` and `_seconds`.
     """
 
     def __init__(self, eager: Callable[..., Any], precision: str, facts: dict[str, Any]) -> None:
@@ -49,9 +51,16 @@ class CheckedCompile:
                 return self._give_up(
                     f"{ended[0]} hung and was ended" if ended else self._reason(error)
                 )
-        if difference <= self._tolerance:
-            return compiled
-        return self._give_up(f"compiled values or gradients are off by {difference:.2g}")
+        if not difference <= self._tolerance:
+            return self._give_up(f"compiled values or gradients are off by {difference:.2g}")
+        times_s = [
+            [self._seconds(function, inputs) for function in (compiled, self.eager)]
+            for _ in range(_TIMED_ROUNDS)
+        ]
+        compiled_s, eager_s = map(min, zip(*times_s, strict=True))
+        if compiled_s > _SLOWER * eager_s:
+            return self._give_up(f"it is {compiled_s / eager_s:.2f} times as slow as plain code")
+        return compiled
 
     def _give_up(self, reason: str) -> Callable[..., Any]:
         self._facts |= {"compiled": False, "compile_error": reason}
@@ -69,4 +78,8 @@ class CheckedCompile:
 
     def _difference(self, compiled: Callable[..., Any], inputs: tuple[Any, ...]) -> float:
         """Largest relative difference in norm between compiled and eager results."""
+        raise NotImplementedError
+
+    def _seconds(self, function: Callable[..., Any], inputs: tuple[Any, ...]) -> float:
+        """Seconds that the results of a function take."""
         raise NotImplementedError

@@ -37,7 +37,7 @@ class RaceOptions:
     device
         auto, or a device that doctor lists, such as cpu; auto times mlx and mps on Apple silicon.
     tune
-        Time real steps under different settings before the clock starts: off, quick (20 s), full.
+        Time real steps under different settings before the clock starts: off, quick (8 s), full.
     arch
         Name of an architecture, or a folder with one (its code is run); auto: best by scaling laws.
     params

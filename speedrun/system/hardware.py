@@ -25,6 +25,7 @@ _FEATURES = {
     "sve": ("sve",),
     "neon": ("asimd", "neon"),
 }
+_BF16 = ("avx512_bf16", "amx_bf16", "avx10_2")  # flags of x86
 TOPOLOGY = Path("/sys/devices/system/cpu")
 
 
@@ -64,6 +65,17 @@ def machine() -> Machine:
 
 
 _cpu_info = functools.cache(cpuinfo.get_cpu_info)  # asks in a process of its own each time
+
+
+def may_multiply_bf16() -> bool:
+    """Whether the processor may have bf16 products; False where its instruction set says not.
+
+    Only the flags that Linux lists for x86 are complete: elsewhere a measurement must decide.
+    """
+    flags = _cpu_info().get("flags", [])
+    if platform.system() != "Linux" or "sse2" not in flags:
+        return True
+    return any(flag.startswith(_BF16) for flag in flags)
 
 
 def usable_cores() -> int:

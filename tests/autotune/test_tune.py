@@ -90,16 +90,20 @@ def tuned(fake_time) -> Raced:
 
 def test_the_choice_and_all_times_are_facts_of_the_record(tuned):
     found = tuned(target_of())
-    chosen = {"precision": "fp32", "micro_batch_rows": 4, "fused": False, "compile": "off"}
+    chosen = {"micro_batch_rows": 4, "fused": False}
     facts = found.facts
     assert found.settings == ExecutionConfig(**chosen) and facts["chosen"] == chosen
     assert facts["mode"] == "quick" and facts["from"] == "measured"
     assert (facts["plain_step_s"], facts["step_s"]) == pytest.approx((0.1, 0.05))
-    assert {"field": "fused", "value": False, "kept": True}.items() <= facts["trials"][2].items()
+    assert {"field": "fused", "value": False, "kept": True}.items() <= facts["trials"][1].items()
     assert all(trial["spread"] >= 0 for trial in facts["trials"])
     assert 0 < facts["spent_s"] <= tune.BUDGETS["quick"].total_s
     assert json.loads(json.dumps(facts)) == facts
-    assert all(text in tuned.lines[-1] for text in ("100 ms", "50 ms", "fused=False"))
+    spent = f"{facts['spent_s']:.1f} s"
+    line = (
+        f"Tuned in {spent}: fused=False, 2.00 times as fast as plain (50 ms a step, plain 100 ms)."
+    )
+    assert tuned.lines == [line]
 
 
 def test_off_times_nothing_and_says_so(tuned):
@@ -156,7 +160,7 @@ def test_changed_source_is_measured_anew(tmp_path, monkeypatch, source):
 def test_a_damaged_file_or_a_value_that_is_no_candidate_is_no_choice(tuned):
     tuned(target_of())
     (path,) = (paths.cache_dir() / "tuning").glob("*.json")
-    other = path.read_text().replace('"precision": "fp32"', '"precision": "fp4"')
+    other = path.read_text().replace('"micro_batch_rows": 4', '"micro_batch_rows": 3')
     for text in ("", "[]", '{"schema": 1}', "null", other):
         path.write_text(text)
         assert tuned(target_of()).facts["from"] == "measured", text
@@ -173,19 +177,17 @@ def test_a_thorough_choice_serves_quick_races_but_not_the_other_way(tuned):
 def test_a_search_that_failed_is_not_kept(tuned):
     tuned.behaves = lambda s: Candidate(fails="crash")
     found = tuned(target_of())
-    assert found.settings == ExecutionConfig(
-        precision="fp32", micro_batch_rows=4, fused=True, compile="off"
-    )
+    assert found.settings == ExecutionConfig(micro_batch_rows=4, fused=True)
     assert "SIGSEGV" in found.facts["problem"] and "SIGSEGV" in tuned.lines[-1]
     tuned(target_of())
     assert len(tuned.workers) == 2
 
 
 def test_a_search_that_got_to_nothing_is_not_kept(tuned):
-    tuned.behaves = lambda s: Candidate(3.0)
+    tuned.behaves = lambda s: Candidate(1.0)
     found = tuned(target_of())
     assert found.settings == ExecutionConfig() and not found.facts["trials"]
-    assert tuned.lines[-1].startswith("Tuning timed out after 1")
+    assert tuned.lines[-1].startswith("Tuning timed out after 6.5 s")
     assert tuned.lines[-1].endswith("using the default settings. Try --tune full or --tune off.")
     tuned.behaves = lambda s: Candidate(0.1 if s.fused else 0.05)
     assert tuned(target_of()).settings.fused is False
@@ -193,10 +195,13 @@ def test_a_search_that_got_to_nothing_is_not_kept(tuned):
 
 def test_a_choice_of_a_busy_machine_is_this_races_alone(tuned, fake_time):
     """A value that wins beside other work, a single thread say, loses without it."""
+    tuned.behaves = lambda s: Candidate(
+        (0.04 if s.fused else 0.02) * (1 + (s.micro_batch_rows != 4))
+    )
     tuned.slowdown = lambda: 1.0 + (int(10 * fake_time()) % 7) / 7
     found = tuned(target_of())
     assert found.settings.fused is False and found.facts["spread"] > tune.DISTURBED
-    assert any("busy" in line for line in tuned.lines)
+    assert len(tuned.lines) == 1 and "not cached, the machine is busy" in tuned.lines[0]
     tuned.slowdown = lambda: 1.0
     assert tuned(target_of()).facts["from"] == "measured" and len(tuned.workers) == 2
     assert tuned(target_of()).facts["from"] == "cache"
@@ -204,13 +209,34 @@ def test_a_choice_of_a_busy_machine_is_this_races_alone(tuned, fake_time):
 
 def test_what_is_dropped_and_what_was_not_reached_is_named(tuned):
     tuned.behaves = lambda s: Candidate(fails="compiler" if s.compile == "default" else "")
-    tuned(target_of())
-    assert "the defaults were fastest" in tuned.lines[1]
+    tuned(target_of(), "full")
+    assert "nothing is faster than the plain settings, 100 ms a step" in tuned.lines[1]
     assert "Tuning dropped compile=default: no g++ found." in tuned.lines
-    tuned.behaves = lambda s: Candidate(1.0)
-    tuned(target_of(lr=0.5))
+    tuned.behaves = lambda s: Candidate(20.0)
+    tuned(target_of(lr=0.5), "full")
     assert tuned.lines[-1].startswith("Not tried for lack of time: ")
-    assert tuned.lines[-1].endswith("compile=default; --tune full gives it more time.")
+    assert tuned.lines[-1].endswith("compile=default.")
+
+
+@pytest.mark.parametrize(
+    ("recipe", "tried"),
+    [
+        ({"compile": True}, {"micro_batch_rows", "fused"}),
+        ({"compile": False}, {"micro_batch_rows", "attention", "fused"}),
+    ],
+)
+def test_a_quick_search_never_starts_what_the_race_decides_by_itself(
+    tuned, monkeypatch, recipe, tried
+):
+    """The engine of a race compiles and is timed beside plain code; rates choose the precision."""
+    monkeypatch.setitem(SPACE, "attention", ("auto", "math"))
+    plain = {"micro_batch_rows": 4, "fused": True, "attention": "auto"}
+    tuned.behaves = lambda s: Candidate(
+        0.1 if any(getattr(s, name) not in (None, plain[name]) for name in plain) else 0.01
+    )
+    facts = tuned(target_of(**recipe)).facts
+    assert {trial["field"] for trial in facts["trials"]} == tried
+    assert all(s.compile is None and s.precision is None for s in tuned.workers[0].built)
 
 
 @pytest.mark.parametrize(

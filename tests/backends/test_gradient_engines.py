@@ -1,5 +1,6 @@
 """Engines that train by gradients, on every framework: memory, compilers, precision."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,21 @@ def test_compiling_that_fails_at_another_shape_falls_back(device, framework, mon
     facts = engine.metadata()
     assert facts["compiled"] is False
     assert facts["compile_error"] == "the compiler fails: no space left on device"
+
+
+def test_compiling_that_is_slower_falls_back_with_the_factor(framework, device, monkeypatch):
+    def compile(function, **_):
+        def compiled(*inputs):
+            time.sleep(0.2)
+            return function(*inputs)
+
+        return compiled
+
+    monkeypatch.setattr(framework, "compile", compile)
+    engine = small_engine(device=device, compile=True)
+    engine.step(random_rows(), 1.0)
+    assert engine.metadata()["compiled"] is False
+    assert "times as slow as plain code" in engine.metadata()["compile_error"]
 
 
 def test_compiling_that_is_wrong_falls_back_with_the_number(framework, device, monkeypatch):

@@ -63,6 +63,23 @@ def test_generations_are_told_by_their_instructions(arch, flags, features, monke
 
 
 @pytest.mark.parametrize(
+    ("system", "flags", "may"),
+    [
+        ("Linux", "sse2 avx2 avx512f avx512_vnni", False),
+        ("Linux", "sse2 avx2 avx512f avx512_bf16", True),
+        ("Linux", "sse2 avx2 amx_tile amx_bf16", True),
+        ("Linux", "fp asimd bf16", True),  # no x86: measured
+        ("Linux", "", True),
+        ("Windows", "sse2 avx2", True),  # where newer flags are not listed
+    ],
+)
+def test_flags_say_where_bf16_need_not_be_measured(system, flags, may, monkeypatch):
+    monkeypatch.setattr(hardware, "_cpu_info", lambda: {"flags": flags.split()})
+    monkeypatch.setattr("platform.system", lambda: system)
+    assert hardware.may_multiply_bf16() is may
+
+
+@pytest.mark.parametrize(
     ("allowed", "siblings", "cores"),
     [
         ([0, 1], {0: "0-1", 1: "0-1"}, 1),  # two threads of one core

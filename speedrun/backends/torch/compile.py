@@ -2,6 +2,7 @@
 
 import functools
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from speedrun.backends import checked_compile
+from speedrun.backends.torch import cpp_kernels
 from speedrun.system import hardware, paths
 
 _CACHE_VARIABLE, _THREADS_VARIABLE = "TORCHINDUCTOR_CACHE_DIR", "TORCHINDUCTOR_COMPILE_THREADS"
@@ -42,6 +44,12 @@ class CheckedCompile(checked_compile.CheckedCompile):
         )
         return max(float((a - b).norm() / b.norm().clamp(min=1e-12)) for a, b in pairs)
 
+    def _seconds(self, function: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> float:
+        start_s = time.perf_counter()
+        values, _ = self._values_and_grads(function, inputs)
+        values.sum().item()  # waits for the device
+        return time.perf_counter() - start_s
+
     def _values_and_grads(
         self, forward: Callable[..., Tensor], inputs: tuple[Tensor, ...]
     ) -> list[Tensor]:
@@ -69,12 +77,16 @@ def _prepare_compiler() -> str | None:
     """Set cache and workers of the compiler; why it has a temporary cache, where it has one."""
     # By itself it starts a worker for every processor, whatever the quota.
     os.environ.setdefault(_THREADS_VARIABLE, str(hardware.usable_cores()))
+    from torch._functorch import config as functorch
     from torch._inductor import config
     from torch._inductor.runtime import cache_dir_utils
 
+    cpp_kernels.install()
+    config.cpp_cache_precompile_headers = False  # takes longer than it saves on so few files
+    # The graph of `embedding.Embedding` holds its autograd function: it is in the cache's key.
+    functorch.autograd_cache_allow_custom_autograd_functions = True
+    functorch.force_non_lazy_backward_lowering = True  # while the forward kernels are built
     usual = Path(cache_dir_utils.default_cache_dir())
-    if _unfit(usual):  # where headers are kept, whatever the cache
-        config.cpp_cache_precompile_headers = False
     folder = Path(os.environ.get(_CACHE_VARIABLE) or usual)
     if (why := _unfit(folder)) is None:
         return None

@@ -181,8 +181,13 @@ def _device(row: DeviceRow) -> Device:
 
 @cache
 def matmul_gflops(name: str, precision: str) -> float | None:
-    """Measured rate of matrix products in GFLOP/s; None where the precision does not exist."""
+    """Measured rate of matrix products in GFLOP/s; None where the precision does not exist.
+
+    None, too, for bf16 on a processor that has no products of it, whose rate takes long to measure.
+    """
     if precision not in row(name).precisions():
+        return None
+    if name == "cpu" and precision == "bf16" and not hardware.may_multiply_bf16():
         return None
     return common.best_gflops(_multiplier(name, precision))
 
