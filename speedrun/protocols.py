@@ -82,13 +82,16 @@ class Engine(Protocol):
         seed: int,
         prefix_length: int = 0,
         timesteps: NDArray[np.float64] | None = None,
+        where: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         """Negative log-likelihood in nats of each target [rows, context], computed in fp32.
 
-        An exact model ignores the other arguments. Of a diffusion model these are one draw of
-        the NELBO for each row, unbiased over `seed` and over `timesteps` [rows], uniform in
-        (0, 1] (None: stratified). The first `prefix_length` targets are context: without noise,
-        and at no cost.
+        Of an exact model only the targets `where` [rows, context] says so may be computed (None:
+        all); the others are 0 or their nats. It ignores the other arguments.
+
+        Of a diffusion model these are one draw of the NELBO for each row, unbiased over `seed`
+        and over `timesteps` [rows], uniform in (0, 1] (None: stratified). The first
+        `prefix_length` targets are context: without noise, and at no cost.
         """
         ...
 

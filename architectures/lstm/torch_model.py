@@ -57,6 +57,8 @@ class Model(nn.Module):
     Every row starts from a state of zero: nothing is carried from one row to the next.
     """
 
+    rows_per_thread = 16  # in scoring: a position of all of them is one product
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.config = config

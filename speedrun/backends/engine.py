@@ -67,10 +67,11 @@ class GradientEngine:
         seed: int,
         prefix_length: int = 0,
         timesteps: NDArray[np.float64] | None = None,
+        where: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         """Nats [rows, context] of the targets."""
-        batch = self.losses.scored(rows, seed, prefix_length, timesteps)
-        return self._scored(self.losses.nll, batch).astype(np.float64)
+        batch = self.losses.scored(rows, seed, prefix_length, timesteps, where)
+        return self._scored(self.losses.nll, *batch).astype(np.float64)
 
     def logits(
         self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None = None

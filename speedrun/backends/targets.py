@@ -18,9 +18,16 @@ class NextTokens:
         """Number of terms that the mean of a loss is taken over."""
         return batch[:, 1:].size
 
-    def scored(self, rows: Rows, *_: object) -> Rows:
-        """Rows to be scored, as they are: an exact model ignores the rest."""
-        return rows
+    def scored(
+        self,
+        rows: Rows,
+        seed: int,
+        prefix_length: int,
+        timesteps: NDArray[np.float64] | None,
+        where: NDArray[np.bool_] | None,
+    ) -> tuple[Rows, NDArray[np.bool_]]:
+        """Rows as they are, and the targets [rows, context] to be scored; see `Engine.nll`."""
+        return rows, np.ones(rows[:, 1:].shape, dtype=np.bool_) if where is None else where
 
 
 class CleanTokens:
@@ -39,13 +46,18 @@ class CleanTokens:
         return int(batch.active.sum())
 
     def scored(
-        self, rows: Rows, seed: int, prefix_length: int, timesteps: NDArray[np.float64] | None
-    ) -> NoisedBatch:
+        self,
+        rows: Rows,
+        seed: int,
+        prefix_length: int,
+        timesteps: NDArray[np.float64] | None,
+        where: NDArray[np.bool_] | None,
+    ) -> tuple[NoisedBatch]:
         """One draw of the noise for each row, to be scored; see `Engine.nll`."""
         rng = np.random.default_rng([seed, 0xD1FF])
         if timesteps is None:
             timesteps = stratified_timesteps(len(rows), rng)
-        return self._architecture.q_sample(self._config, rows, timesteps, rng, prefix_length)
+        return (self._architecture.q_sample(self._config, rows, timesteps, rng, prefix_length),)
 
 
 def stratified_timesteps(num_draws: int, rng: np.random.Generator) -> NDArray[np.float64]:

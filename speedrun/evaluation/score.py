@@ -124,12 +124,11 @@ def document_nats(
         size = max(1, _BATCH_TOKENS // padded)
         batches.append((rest[:size], padded))
         rest = rest[size:]
-    rows = (_rows(docs, batch, padded) for batch, padded in batches)
-    scoring = (ScoringBatch(rows=each, seed=config.seed) for each in rows)
+    scoring = (_scoring_batch(docs, batch, padded, config.seed) for batch, padded in batches)
     nats, done = np.zeros(len(docs), dtype=np.float64), 0
     for (batch, _), scored in zip(batches, scorer.nll(scoring), strict=True):
         for row_nats, window in zip(scored, batch, strict=True):
-            nats[window.doc] += row_nats[window.first : window.stop - window.start - 1].sum()
+            nats[window.doc] += row_nats[window.counted].sum()
         done += len(batch)
         watch(done / len(todo))
     return nats
@@ -140,10 +139,12 @@ def _padded(window: Window, context: int) -> int:
     return min(context, math.ceil(num_targets / _PAD_TO) * _PAD_TO)
 
 
-def _rows(
-    docs: Sequence[NDArray[np.int32]], batch: Sequence[Window], num_targets: int
-) -> NDArray[np.int32]:
+def _scoring_batch(
+    docs: Sequence[NDArray[np.int32]], batch: Sequence[Window], num_targets: int, seed: int
+) -> ScoringBatch:
     rows = np.full((len(batch), num_targets + 1), EOT, dtype=np.int32)
-    for row, window in zip(rows, batch, strict=True):
+    where = np.zeros((len(batch), num_targets), dtype=np.bool_)
+    for row, scored, window in zip(rows, where, batch, strict=True):
         row[: window.stop - window.start] = docs[window.doc][window.start : window.stop]
-    return rows
+        scored[window.counted] = True
+    return ScoringBatch(rows=rows, seed=seed, where=where)

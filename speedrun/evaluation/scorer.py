@@ -9,7 +9,6 @@ from operator import itemgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.data.tokenizer import EOT
 from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import Engine, Rows
 
@@ -22,6 +21,7 @@ class ScoringBatch:
     seed: int
     prefix_length: int = 0
     shares: NDArray[np.float64] | None = None  # [rows]: diffusion times in (0, 1]
+    where: NDArray[np.bool_] | None = None  # [rows, context]: targets that count; None: all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +33,12 @@ class Scored:
     seed: int
     prefix_length: int = 0
     shares: NDArray[np.float64] | None = None  # [1]
+    where: NDArray[np.bool_] | None = None  # [context]: targets that counted; None: all
 
     @property
-    def num_targets(self) -> int:
-        """Targets up to the end of the text; those behind it are padding."""
-        (text,) = np.nonzero(self.row != EOT)
-        return min(len(self.nats), 1 + (int(text[-1]) if len(text) else 0))
+    def counted(self) -> NDArray[np.intp]:
+        """Places of the targets that counted, the first of which costs `nats[0]`."""
+        return np.arange(len(self.nats)) if self.where is None else np.flatnonzero(self.where)
 
 
 class Witness:
@@ -74,6 +74,7 @@ class Witness:
                 seed=batch.seed,
                 prefix_length=batch.prefix_length,
                 shares=None if batch.shares is None else batch.shares[index : index + 1],
+                where=None if batch.where is None else batch.where[index].copy(),
             )
             bisect.insort(self._keyed, (key, one), key=itemgetter(0))
 
@@ -108,7 +109,8 @@ class Scorer:
                 yield nats
 
     def _nll(self, batch: ScoringBatch) -> NDArray[np.float64]:
-        return self.engine.nll(batch.rows, batch.seed, batch.prefix_length, batch.shares)
+        given = (batch.rows, batch.seed, batch.prefix_length, batch.shares, batch.where)
+        return self.engine.nll(*given)
 
 
 def take_weights_of_rank_0(scorer: Scorer) -> float | None:

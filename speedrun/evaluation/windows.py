@@ -17,6 +17,11 @@ class Window:
     stop: int
     first: int  # index of the first target in the row that is scored
 
+    @property
+    def counted(self) -> slice:
+        """The targets in the row that are scored."""
+        return slice(self.first, self.stop - self.start - 1)
+
 
 def windows(lengths: Sequence[int], context: int, stride: int) -> list[Window]:
     """Windows that score every target of every document exactly once.

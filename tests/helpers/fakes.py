@@ -123,7 +123,7 @@ class _TableEngine:
     def reader(self):
         return TextReader(lambda tokens, cache: self.logits(tokens[None])[0, -1], context=4)
 
-    def nll(self, rows, seed, prefix_length=0, timesteps=None):
+    def nll(self, rows, seed, prefix_length=0, timesteps=None, where=None):
         self.shapes.append(rows.shape)
         logits = self.logits(rows[:, :-1]).astype(np.float64)
         if self.mix:
@@ -147,7 +147,7 @@ class _BoundEngine:
         self.charge_given, self.num_logits = charge_given, num_logits or vocab
         self.calls: list[tuple] = []
 
-    def nll(self, rows, seed, prefix_length=0, timesteps=None):
+    def nll(self, rows, seed, prefix_length=0, timesteps=None, where=None):
         self.calls.append((rows.shape, prefix_length, timesteps))
         assert timesteps is not None and np.all((timesteps > 0) & (timesteps <= 1))
         hidden = np.random.default_rng(seed).random(rows[:, 1:].shape) < timesteps[:, None]

@@ -40,15 +40,17 @@ class NextTokenLoss(NextTokens):
         values, head = contract.outputs(model, self._vocab, inputs)
         return token_nll(values.reshape(targets.size, -1), head, targets.flatten()).sum()
 
-    def nll(self, model: Any, rows: Rows) -> mx.array:
-        """Nats [B, T] of the targets."""
+    def nll(self, model: Any, rows: Rows, where: NDArray[np.bool_]) -> mx.array:
+        """Nats [B, T] of the targets, 0 but for those to be scored."""
         inputs, targets = self.arrays(rows)
         values, head = contract.outputs(model, self._vocab, inputs)
-        parts = []
-        for x, targets_N in chunks(values.reshape(targets.size, -1), targets.flatten()):
-            parts.append(token_nll(x, head, targets_N))
-            mx.eval(parts[-1])  # or the logits of all chunks would be held at once
-        return mx.concatenate(parts).reshape(targets.shape)
+        scored_N = mx.array(np.flatnonzero(where).astype(np.int32))
+        values_ND = values.reshape(targets.size, -1)[scored_N]
+        nll = mx.zeros(targets.size)
+        for x, targets_N, index_N in chunks(values_ND, targets.flatten()[scored_N], scored_N):
+            nll[index_N] = token_nll(x, head, targets_N)
+            mx.eval(nll)  # or the logits of all chunks would be held at once
+        return nll.reshape(targets.shape)
 
     def logits(
         self, model: Any, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None

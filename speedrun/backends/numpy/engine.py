@@ -88,6 +88,7 @@ class NumpyEngine:
         seed: int,
         prefix_length: int = 0,
         timesteps: NDArray[np.float64] | None = None,
+        where: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float64]:
         """Nats [rows, context] of the targets; UnfairModelError where they are the model's word.
 

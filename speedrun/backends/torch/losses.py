@@ -15,6 +15,7 @@ from torch import Tensor
 from speedrun.backends import contract
 from speedrun.backends.contract import LMHead
 from speedrun.backends.targets import CleanTokens, NextTokens
+from speedrun.backends.torch import row_threads
 from speedrun.backends.torch.lm_head import logits, mean_nll, token_nll
 from speedrun.config import ModelConfig
 from speedrun.protocols import Architecture, NoisedBatch, Rows
@@ -44,11 +45,25 @@ class NextTokenLoss(NextTokens):
         head = LMHead(*self._model.output()) if self.method == "features" else None
         return mean_nll(values, head, placed[:, 1:])
 
-    def nll(self, rows: Rows) -> Tensor:
-        """Nats [B, T] of the targets."""
-        placed = self.place(rows)
-        values, head = contract.outputs(self._model, self._vocab, placed[:, :-1])
-        return token_nll(values, head, placed[:, 1:]).view(len(rows), -1)
+    def nll(self, rows: Rows, where: NDArray[np.bool_]) -> Tensor:
+        """Nats [B, T] of the targets, 0 but for those to be scored."""
+        placed, scored_BT = self.place(rows), torch.from_numpy(where)
+        own = getattr(self._model, "rows_per_thread", None)
+        if own is None or placed.device.type != "cpu":
+            return self._nll(placed, scored_BT.to(placed.device), len(rows))
+        parts = row_threads.shares(len(rows), own)
+        found = row_threads.run(lambda part: self._nll(placed[part], scored_BT[part], own), parts)
+        return torch.cat(found)
+
+    def _nll(self, placed: Tensor, scored_BT: Tensor, num_rows: int) -> Tensor:
+        """The same, of rows that go through the model `num_rows` at a time."""
+        values, head = [], None
+        for rows, scored in zip(placed.split(num_rows), scored_BT.split(num_rows), strict=True):
+            values_BTD, head = contract.outputs(self._model, self._vocab, rows[:, :-1])
+            values.append(values_BTD[scored])
+        nll_BT = torch.zeros(scored_BT.shape, device=placed.device)
+        nll_BT[scored_BT] = token_nll(torch.cat(values), head, placed[:, 1:][scored_BT])
+        return nll_BT
 
     def logits(self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None) -> Tensor:
         """Logits [B, T, V] in fp32 of the next tokens."""
