@@ -1,5 +1,6 @@
 """Rows shared out over threads whose kernels wait for nobody: no barrier at any product."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ def shares(num_rows: int, rows_per_thread: int) -> list[slice]:
     """Even shares of the rows, one a thread, of `rows_per_thread` or more where rows are few."""
     num = min(torch.get_num_threads(), math.ceil(num_rows / rows_per_thread))
     bounds = [num_rows * i // num for i in range(num + 1)]
-    return [slice(start, stop) for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
 
 
 def run(function: Callable[[slice], T], parts: Sequence[slice]) -> list[T]:
