@@ -86,9 +86,7 @@ class Engine(Protocol):
     ) -> NDArray[np.float64]:
         """Negative log-likelihood in nats of each target [rows, context], computed in fp32.
 
-        Of an exact model only the targets `where` [rows, context] says so may be computed (None:
-        all); the others are 0 or their nats. It ignores the other arguments.
-
+        An exact model ignores all but `where` [rows, context]: other targets may be given as 0.
         Of a diffusion model these are one draw of the NELBO for each row, unbiased over `seed`
         and over `timesteps` [rows], uniform in (0, 1] (None: stratified). The first
         `prefix_length` targets are context: without noise, and at no cost.
