@@ -72,6 +72,7 @@ class Recipe:
     grad_clip: float = 0.0  # largest gradient norm; 0: none
     precision: Precision = "auto"  # auto: the fastest that the device measures
     compile: bool = True
+    kernels: bool = True  # with compile: hand-written ones, on processors where they are faster
 
     def __post_init__(self) -> None:
         positive = ("lr", "lr_matrix", "lr_table", "eps", "batch_rows")
@@ -157,6 +158,8 @@ class Run:
         del out["data"]["path"], out["data"]["text_field"]
         if self.keep == "last":
             del out["keep"]
+        if self.recipe.kernels:
+            del out["recipe"]["kernels"]
         if not num_params_tables(self.model):
             del out["recipe"]["lr_table"]
         for name, without in getattr(self.model, "LATER_FIELDS", {}).items():

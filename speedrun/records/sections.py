@@ -119,6 +119,7 @@ EventKind = Literal[
     "bad_row",
     "overfitting",
     "not_compiled",
+    "kernels_dropped",
     "cache_unavailable",
     "limited",
     "other",

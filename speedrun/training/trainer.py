@@ -115,19 +115,19 @@ class _Trainer:
 
     def train(self) -> Training:
         engine, clock, training = self._engine, self._clock, self._training
-        validation = self._job.validation
         self._note_compiler("compile_cache", "cache_unavailable")
         with self._job.group.lockstep(agreed=OutOfMemory):
             self._warm_up()
         self._note_compiler("compile_error", "not_compiled", "training without compilation: ")
+        self._note_compiler("kernel_error", "kernels_dropped", "training without kernels: ")
         self._job.on_start()
         clock.start()
         while num_steps := self._job.group.decide(self._plan):
             self._advance(num_steps)
         engine.finalize()
         engine.sync()
-        if validation is not None and training.status != "diverged":
-            validation.finish(training.num_steps)
+        if self._job.validation is not None and training.status != "diverged":
+            self._job.validation.finish(training.num_steps)
         clock.stop()
         self._note_end()
         training.loss_curve = thinned(training.loss_curve, CURVE_POINTS)

@@ -22,6 +22,8 @@ from speedrun.backends.torch import (
     workers,
 )
 from speedrun.backends.torch.compile import CheckedCompile
+from speedrun.backends.torch.kernels import selection
+from speedrun.backends.torch.kernels.selection import Selection
 from speedrun.backends.torch.workers import Workers
 from speedrun.device import Profile
 from speedrun.protocols import EngineSpec, OutOfMemory, Rows, Weights
@@ -54,6 +56,7 @@ class TorchEngine(GradientEngine):
         }
         self.workers = self._new_workers()
         self.losses = losses.build(self.model, self._place, architecture, config)
+        self._kernels = self._new_kernels()
         self.forward = CheckedCompile(
             self.model, self.losses.method, self._precision, self._facts, spec.execution.compile
         )
@@ -70,6 +73,20 @@ class TorchEngine(GradientEngine):
         made = Workers(self.model, wanted)
         self._facts["workers"] = wanted
         self._micro_batch_rows = made.piece_rows(self._recipe.batch_rows, self._micro_batch_rows)
+        return made
+
+    def _new_kernels(self) -> Selection:
+        """Kernels for the shapes of a step, where the recipe lets compilers in."""
+        shapes: selection.Shapes = {}
+        if self._device.type == "cpu" and self._recipe.compile and self._recipe.kernels:
+            is_causal = self._spec.architecture.LIKELIHOOD == "exact"
+            shapes = selection.shapes(
+                self.model, self._spec.config, self._micro_batch_rows, is_causal=is_causal
+            )
+        made = Selection(shapes, devices.DTYPES[self._precision])
+        self._facts["kernels"] = made.used  # as they are used
+        if made.dropped:
+            self._facts["kernel_error"] = made.error()
         return made
 
     # -- training
@@ -102,7 +119,8 @@ class TorchEngine(GradientEngine):
                     part = self.losses.loss(piece, self.forward)
                 return part * (self.losses.num_terms(piece) / num_terms)
 
-            with tuning_space.attention_kernel(self._execution.attention):
+            kernel = tuning_space.attention_kernel(self._execution.attention)
+            with kernel, self._kernels.active():
                 if self.workers is not None:
                     return self._split_over_workers(pieces, loss_of)
                 loss = torch.zeros((), device=self._device)

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from speedrun.backends.contract import LMHead
-
-CHUNK_TOKENS = 512
+from speedrun.backends.torch.kernels import selection
+from speedrun.backends.torch.kernels.selection import CHUNK_TOKENS
 
 
 def logits(values: Tensor, head: LMHead | None) -> Tensor:
@@ -116,12 +116,9 @@ def _sum_and_grads(
     total = torch.zeros((), dtype=torch.float32, device=x_ND.device)
     for start in range(0, len(targets_N), CHUNK_TOKENS):
         part = slice(start, start + CHUNK_TOKENS)
-        x, target = x_ND[part], targets_N[part, None]
-        log_probs = (x @ weight.T).float().log_softmax(dim=-1)
-        total -= log_probs.gather(1, target).sum()
-        grad = log_probs.exp_()
-        grad.scatter_add_(1, target, torch.full_like(target, -1.0, dtype=grad.dtype))
-        grad = grad.to(x.dtype)
+        x, target = x_ND[part], targets_N[part]
+        nats, grad = selection.softmax_gradient(x @ weight.T, target)
+        total += nats.sum()
         torch.mm(grad, weight, out=grad_x_ND[part])
         grad_weight_VD += (grad.T @ x).to(grad_weight_VD.dtype)
     return total

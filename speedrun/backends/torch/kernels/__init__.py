@@ -1,0 +1,1 @@
+"""Operators in C++ for processors, where they are faster than PyTorch's."""
