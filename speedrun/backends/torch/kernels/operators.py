@@ -35,24 +35,25 @@ class _Shape(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int64) for name in "BNTK"] + [("scale", ctypes.c_float)]
 
 
-def attention(q_BNTK: Tensor, k_BNTK: Tensor, v_BNTK: Tensor, scale: float) -> Tensors:
+def attention(qkv: Tensors, scale: float) -> Tensors:
     """Causal attention [B, N, T, K] and the logsumexp [B, N, T] of its scores."""
-    B, N, T, K = q_BNTK.shape
-    inputs = [_rows(x) for x in (q_BNTK, k_BNTK, v_BNTK)]
-    out_BNTK = q_BNTK.new_empty(B, T, N, K).transpose(1, 2)
+    B, N, T, K = qkv[0].shape
+    out_BNTK = qkv[0].new_empty(B, T, N, K).transpose(1, 2)
     lse_BNT = torch.empty(B, T, N).transpose(1, 2)
-    _call_attention("forward", _Shape(B, N, T, K, scale), (*inputs, out_BNTK, lse_BNT))
+    _call_attention("forward", _Shape(B, N, T, K, scale), (*map(_rows, qkv), out_BNTK, lse_BNT))
     return out_BNTK, lse_BNT
 
 
-def attention_backward(
-    grad_BNTK: Tensor, qkv: Tensors, out_BNTK: Tensor, lse_BNT: Tensor, scale: float
-) -> Tensors:
-    """Gradients [B, N, T, K] by queries, keys and values."""
-    B, N, T, K = out_BNTK.shape
-    inputs = [_rows(x) for x in (grad_BNTK, *qkv, out_BNTK)]
-    grads = [grad_BNTK.new_empty(B, T, N, K).transpose(1, 2) for _ in range(3)]
-    _call_attention("backward", _Shape(B, N, T, K, scale), (*inputs, lse_BNT, *grads))
+def attention_backward(inputs: Tensors, scale: float) -> Tensors:
+    """Gradients [B, N, T, K] by queries, keys and values.
+
+    Inputs are the gradient of the output, queries, keys, values, output and logsumexp.
+    """
+    *of_heads, lse_BNT = inputs
+    B, N, T, K = of_heads[0].shape
+    grads = [of_heads[0].new_empty(B, T, N, K).transpose(1, 2) for _ in range(3)]
+    tensors = (*map(_rows, of_heads), lse_BNT, *grads)
+    _call_attention("backward", _Shape(B, N, T, K, scale), tensors)
     return tuple(grads)
 
 
@@ -76,8 +77,8 @@ def plain_softmax_gradient(logits_RV: Tensor, targets_R: Tensor) -> Tensors:
     return nats_R, grad_RV.to(logits_RV.dtype)
 
 
-def _plain_attention(q_BNTK: Tensor, k_BNTK: Tensor, v_BNTK: Tensor, scale: float) -> Tensors:
-    q, k, v = (x.float() for x in (q_BNTK, k_BNTK, v_BNTK))
+def _plain_attention(qkv: Tensors, scale: float) -> Tensors:
+    q, k, v = (x.float() for x in qkv)
     T = q.shape[2]
     unseen_TT = torch.ones(T, T, dtype=torch.bool).triu(1)
     scores_BNTT = (scale * q @ k.transpose(2, 3)).masked_fill(unseen_TT, -torch.inf)
@@ -85,24 +86,23 @@ def _plain_attention(q_BNTK: Tensor, k_BNTK: Tensor, v_BNTK: Tensor, scale: floa
 
 
 @torch.enable_grad()
-def _plain_attention_backward(
-    grad_BNTK: Tensor, qkv: Tensors, out_BNTK: Tensor, lse_BNT: Tensor, scale: float
-) -> Tensors:
-    leaves = [x.detach().float().requires_grad_() for x in qkv]
-    return torch.autograd.grad(_plain_attention(*leaves, scale)[0], leaves, grad_BNTK.float())
+def _plain_attention_backward(inputs: Tensors, scale: float) -> Tensors:
+    grad_BNTK, *qkv = inputs[:4]
+    leaves = tuple(x.detach().float().requires_grad_() for x in qkv)
+    return torch.autograd.grad(_plain_attention(leaves, scale)[0], leaves, grad_BNTK.float())
 
 
-def _attention_inputs(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Any, ...]:
+def _attention_inputs(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Tensors, float]:
     B, N, T, K = shape
     generator = torch.Generator().manual_seed(0)
     drawn = [torch.randn(B, T, N, K, generator=generator) for _ in range(3)]
-    return *(x.to(dtype).transpose(1, 2) for x in drawn), 1.5 * K**-0.5
+    return tuple(x.to(dtype).transpose(1, 2) for x in drawn), 1.5 * K**-0.5
 
 
-def _backward_inputs(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Any, ...]:
-    *qkv, scale = _attention_inputs(shape, dtype)
-    out_BNTK, lse_BNT = _plain_attention(*qkv, scale)
-    return qkv[1].flip(2), tuple(qkv), out_BNTK.to(dtype), lse_BNT, scale
+def _backward_inputs(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Tensors, float]:
+    qkv, scale = _attention_inputs(shape, dtype)
+    out_BNTK, lse_BNT = _plain_attention(qkv, scale)
+    return (qkv[1].flip(2), *qkv, out_BNTK.to(dtype), lse_BNT), scale
 
 
 def _softmax_inputs(shape: tuple[int, ...], dtype: torch.dtype) -> tuple[Any, ...]:
@@ -120,16 +120,14 @@ OPERATORS = {
             inputs=_attention_inputs,
             kernel=attention,
             reference=_plain_attention,
-            replaced=lambda q, k, v, scale: _FLASH(q, k, v, 0.0, True, scale=scale),
+            replaced=lambda qkv, scale: _FLASH(*qkv, 0.0, True, scale=scale),
         ),
         Operator(
             name="attention_backward",
             inputs=_backward_inputs,
             kernel=attention_backward,
             reference=_plain_attention_backward,
-            replaced=lambda grad, qkv, out, lse, scale: _FLASH_BACKWARD(
-                grad, *qkv, out, lse, 0.0, True, scale=scale
-            ),
+            replaced=lambda inputs, scale: _FLASH_BACKWARD(*inputs, 0.0, True, scale=scale),
         ),
         Operator(
             name="softmax_gradient",

@@ -19,7 +19,7 @@ _ROUNDS, _ROUND_S = 7, 0.01
 
 
 def problem(operator: Operator, shape: Sequence[int], dtype: torch.dtype) -> str | None:
-    """How the kernel disagrees with the reference; None where it agrees."""
+    """The disagreement of the kernel with the reference; None where they agree."""
     expected = operator.reference(*operator.inputs(tuple(shape), dtype))
     found = operator.kernel(*operator.inputs(tuple(shape), dtype))
     off = max(_difference(a.float(), b.float()) for a, b in zip(found, expected, strict=True))

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -153,55 +153,29 @@ def softmax_gradient(logits_RV: Tensor, targets_R: Tensor) -> Tensors:
 
 @functools.cache
 def _override_attention() -> torch.library.Library:
-    """Have PyTorch's own operator take the kernels, so that it serves every architecture.
+    """Have PyTorch's own operator take the kernels, so that they serve every architecture.
 
     Autograd, compilation and the choice of the operator stay PyTorch's.
     """
     library = torch.library.Library("aten", "IMPL")
-    plain, plain_backward = (
-        torch.library.get_kernel(f"aten::{name}", "CPU") for name in (_FLASH, f"{_FLASH}_backward")
-    )
-
-    def forward(
-        keyset: Any,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        dropout_p: float = 0.0,
-        is_causal: bool = False,
-        *,
-        attn_mask: Tensor | None = None,
-        scale: float | None = None,
-    ) -> Tensors:
-        fits = is_causal and attn_mask is None and not dropout_p and q.shape == k.shape == v.shape
-        if fits and _uses("attention", q, k, v):
-            return operators.attention(q, k, v, q.shape[-1] ** -0.5 if scale is None else scale)
-        options = {"attn_mask": attn_mask, "scale": scale}
-        return plain.call_boxed(keyset, q, k, v, dropout_p, is_causal, **options)
-
-    def backward(
-        keyset: Any,
-        grad: Tensor,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        out: Tensor,
-        lse: Tensor,
-        dropout_p: float,
-        is_causal: bool,
-        *,
-        attn_mask: Tensor | None = None,
-        scale: float | None = None,
-    ) -> Tensors:
-        fits = is_causal and attn_mask is None and not dropout_p and q.shape == k.shape == v.shape
-        if fits and _uses("attention_backward", grad, q, k, v, out):
-            scale = q.shape[-1] ** -0.5 if scale is None else scale
-            return operators.attention_backward(grad, (q, k, v), out, lse, scale)
-        options = {"attn_mask": attn_mask, "scale": scale}
-        inputs = (grad, q, k, v, out, lse, dropout_p, is_causal)
-        return plain_backward.call_boxed(keyset, *inputs, **options)
-
     with warnings.catch_warnings(action="ignore"):  # PyTorch warns of what is overridden
-        library.impl(_FLASH, forward, "CPU", with_keyset=True)
-        library.impl(f"{_FLASH}_backward", backward, "CPU", with_keyset=True)
+        _override(library, _FLASH, "attention", operators.attention)
+        _override(library, f"{_FLASH}_backward", "attention_backward", operators.attention_backward)
     return library
+
+
+def _override(
+    library: torch.library.Library, replaced: str, name: str, kernel: Callable[..., Tensors]
+) -> None:
+    plain = torch.library.get_kernel(f"aten::{replaced}", "CPU")
+
+    def call(keyset: Any, *inputs: Any, **options: Any) -> Tensors:
+        tensors = tuple(x for x in inputs if isinstance(x, Tensor))
+        others = inputs[len(tensors) :]  # dropout, causal; without those that are at their default
+        of_heads, scale = tensors[:5], options.get("scale")  # behind them is the logsumexp
+        is_plain = options.get("attn_mask") is None and not any(others[:1]) and any(others[1:])
+        if is_plain and len({x.shape for x in of_heads}) == 1 and _uses(name, *of_heads):
+            return kernel(tensors, of_heads[0].shape[-1] ** -0.5 if scale is None else scale)
+        return plain.call_boxed(keyset, *inputs, **options)
+
+    library.impl(replaced, call, "CPU", with_keyset=True)
