@@ -135,3 +135,29 @@ def test_workers_compute_alone_and_the_process_as_before():
     thread.start()
     thread.join()
     assert counted == [2], "threads begun later"
+
+
+@pytest.mark.slow
+def test_a_compiled_kernel_lets_other_threads_run():
+    workers.let_kernels_run_side_by_side()
+    function = torch.compile(lambda x: x.sin().exp().cos().sin().exp().sum(), dynamic=False)
+    values, ticks, is_over = torch.randn(4_000_000), [], threading.Event()
+    alone = workers._pool(1, 1)
+    try:
+        alone.submit(function, values).result()
+    except Exception as error:
+        pytest.skip(f"nothing compiles here: {error}")
+
+    def tick():
+        while not is_over.wait(0.001):
+            ticks.append(time.perf_counter())
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    start = time.perf_counter()
+    for _ in range(8):
+        alone.submit(function, values).result()
+    end = time.perf_counter()
+    is_over.set()
+    thread.join()
+    assert sum(start < at < end for at in ticks) > 40, "one or two at the ends of each otherwise"
