@@ -38,12 +38,19 @@ def gradients(engine: Any, rows: np.ndarray) -> tuple[float, dict[str, Any]]:
     return loss, found
 
 
-@pytest.mark.parametrize("arch", ["transformer", "lstm", "d3pm"])
-@pytest.mark.parametrize("num_rows", [NUM_ROWS, 7])
-def test_gradients_are_those_of_one_pass(arch, num_rows):
+@pytest.mark.parametrize(
+    ("arch", "model", "num_rows"),
+    [
+        ("transformer", {}, NUM_ROWS),
+        ("transformer", {"input_bigrams": 64, "value_trigrams": 32}, 7),  # sparse; 2, 2, 2, 1
+        ("lstm", {}, NUM_ROWS),
+        ("d3pm", {}, 7),
+    ],
+)
+def test_gradients_are_those_of_one_pass(arch, model, num_rows):
     rows = random_rows(num_rows=num_rows)
-    loss, expected = gradients(engine_with(1, arch), rows)
-    split = engine_with(2, arch)
+    loss, expected = gradients(engine_with(1, arch, model=model), rows)
+    split = engine_with(2, arch, model=model)
     assert split.metadata()["micro_batch_rows"] == 2
     found = gradients(split, rows)
     assert found[0] == pytest.approx(loss, rel=1e-5)
