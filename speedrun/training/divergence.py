@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.config import ModelConfig, Recipe, Run
+from speedrun.config import ModelConfig, Recipe, Run, num_params_tables
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.evaluation.scorer import ScoreNotFinite
 from speedrun.protocols import Architecture, Engine, Weights
@@ -135,6 +135,7 @@ def advice(run: Run, architecture: Architecture) -> str:
     """The likely cause of a divergence and the setting to try; "" where nothing can be set."""
     recipe, fields = run.recipe, architecture.RECIPE_FIELDS
     names = ["lr", "lr_matrix"] if recipe.optimizer == "muon" else ["lr"]
+    names += ["lr_table"] if num_params_tables(run.model) else []
     names = [name for name in names if fields is None or name in fields]
     if not names:
         return ""

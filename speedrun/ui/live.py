@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from speedrun.config import Run
+from speedrun.config import Run, num_params_tables
 from speedrun.records.sanitize import sanitize
 from speedrun.text import clock, counted, format_size
 from speedrun.training.trainer import Tick
@@ -149,7 +149,8 @@ class LiveView(Redrawn):
         self._title, self._machine, self._budget_s = _title(run), machine, run.budget_s
         self._recipe = f"{run.recipe_name}, {_sizes(run)}"
         muon = [("Muon", run.recipe.lr_matrix)] if run.recipe.optimizer == "muon" else []
-        self._peaks, self._losses = [*muon, ("AdamW", run.recipe.lr)], []
+        tables = [("tables", run.recipe.lr_table)] if num_params_tables(run.model) else []
+        self._peaks, self._losses = [*muon, ("AdamW", run.recipe.lr), *tables], []
         self._draw(Text(f"{self._title}: the first step is under way …", style="dim"))
 
     def tick(self, tick: Tick) -> None:

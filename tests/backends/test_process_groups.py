@@ -18,7 +18,8 @@ CHILD = str(ROOT / "tests" / "helpers" / "rank_child.py")
 # Exchanges of gradients, clipped as a whole; pieces of two rows, of which the last is smaller
 # where two share the eight; both optimizers.
 PIECES = ["recipe.batch_rows=6", "recipe.micro_batch_rows=2", "recipe.grad_clip=0.5"]
-CASES = {"transformer": PIECES, "d3pm": ["recipe.batch_rows=6"]}
+TABLE = "model.input_bigrams=50"
+CASES = {"transformer": [*PIECES, TABLE], "d3pm": ["recipe.batch_rows=6", TABLE]}
 
 
 def two_processes(launcher: list[str], tmp_path: Path, *archs: str) -> dict:

@@ -1,5 +1,6 @@
 """A blow-up is told from a spike, with its step and its likely cause."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -137,3 +138,10 @@ def test_a_failed_check_is_a_blow_up_only_where_loss_or_weights_show_one():
 )
 def test_the_advice_names_the_rate_that_is_out_of_line(arch, recipe, says):
     assert says in divergence.advice(run_of(60.0, **recipe), loader.architecture(arch))
+
+
+def test_the_advice_names_the_rate_of_tables():
+    transformer = loader.architecture("transformer")
+    run = run_of(60.0, lr=0.014, lr_matrix=0.03, lr_table=5.0)
+    run = dataclasses.replace(run, model=transformer.Config(input_bigrams=8))
+    assert "recipe.lr_table=5 is 357 times" in divergence.advice(run, transformer)

@@ -102,6 +102,39 @@ def test_a_refusal_names_the_rows_and_the_size_that_fit(on):
     assert needs(f"{size}M") <= 5 * GB < needs(f"{size * 1.1:.0f}M")
 
 
+TABLES = ("model.input_bigrams=4000000", "model.value_trigrams=2000000", "model.depth=2")
+
+
+@pytest.mark.parametrize("params", ["780M", "tiny"])
+def test_a_refusal_names_the_tables_that_fit(on, params):
+    def needs(size: str, *fields: str) -> float:
+        fit = on(5 * GB, "transformer", size, *fields, TABLES[-1])
+        return memory.MOST * fit._needs(fit.checked.run(4096).model, fit._rows)
+
+    with pytest.raises(ValueError) as refused:
+        on(5 * GB, "transformer", params, *TABLES).check()
+    found = re.search(
+        r"free; what fits: (--params (\S+) )?--set (model\.input_bigrams=(\d+)) --set"
+        r" (model\.value_trigrams=(\d+))( or|$)",
+        str(refused.value),
+    )
+    assert found, str(refused.value)
+    assert bool(found[1]) == (params != "tiny"), "a preset keeps its name"
+    bigrams, trigrams = int(found[4]), int(found[6])
+    assert bigrams == 2 * trigrams
+    assert needs(found[2] or params, found[3], found[5]) <= 5 * GB
+    larger = (f"model.input_bigrams={2 * bigrams}", f"model.value_trigrams={2 * trigrams}")
+    assert needs(params, *larger) > 5 * GB
+
+
+def test_tables_have_no_gradient_and_no_moments():
+    whole, tables = estimated.states(1000, 100, "fp32", "muon", 800), 800
+    dense = estimated.states(200, 100, "fp32", "muon")
+    assert whole.gradients == dense.gradients
+    assert whole.weights == dense.weights + 4 * tables
+    assert whole.optimizer == dense.optimizer + tables / 8
+
+
 def test_where_no_row_fits_only_a_size_is_named(on):
     with pytest.raises(ValueError, match=r"what fits: --params [\d.]+M$"):
         on(4 * GB, "transformer", "2B").check()
