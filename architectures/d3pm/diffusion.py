@@ -6,6 +6,7 @@ schedule 1 / (T - t + 1) of Austin et al. (2021, §4.2, §A.2.1); without V x V 
 transitions have closed forms.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -26,33 +27,87 @@ def q_sample(
 ) -> NoisedBatch:
     """Rows [B, T + 1] at noise steps `ceil(timesteps * num_steps)`.
 
-    To be scored, the first token and the `prefix_length` after it are context, never noisy, and
-    steps of the uniform transition are drawn at the square of `timesteps`: early ones, whose terms
-    are rare and large, more often and with less weight. (The absorbing one's need more draws
-    that way, not fewer.) A row's noise is the same whatever rows stand behind it.
+    Scored rows, those with a `prefix_length`, see `_to_score`. A row's noise is the same whatever
+    rows stand behind it.
     """
-    is_scored, prefix_length = prefix_length is not None, prefix_length or 0
-    power = 2.0 if is_scored and config.transition == "uniform" else 1.0
-    steps_B = np.ceil(timesteps**power * config.num_steps)
-    steps_B = np.clip(steps_B, 1, config.num_steps).astype(np.int32)
-    root_T = (np.arange(config.num_steps + 1) / config.num_steps) ** (1 / power)
-    weights_B = 1 / (config.num_steps * np.diff(root_T)[steps_B - 1])
     uniform_BT2 = rng.random((*rows.shape, 2))
+    if prefix_length is not None:
+        return _to_score(config, rows, timesteps, uniform_BT2, prefix_length)
+    steps_B = _steps(config, timesteps)
     hit_BT = uniform_BT2[..., 0] < (steps_B / config.num_steps)[:, None]
-    hit_BT[:, : 1 + prefix_length] = False
+    hit_BT[:, 0] = False
+    return _noised(config, rows, steps_B, hit_BT, uniform_BT2[..., 1])
+
+
+def _to_score(
+    config: Config,
+    rows: NDArray[np.int32],
+    timesteps: NDArray[np.float64],
+    uniform_BT2: NDArray[np.float64],
+    prefix_length: int,
+) -> NoisedBatch:
+    """Rows under noise whose weighted terms vary as little as this process allows.
+
+    The first token and the `prefix_length` after it are context, never noisy. Steps are drawn at
+    the square of `timesteps`: early ones, where few tokens are noisy and one draw says little,
+    more often and with less weight. Equal rows that follow each other share a number for each
+    place, and the noise of one begins where that of the one before ended: tokens are hit equally
+    often, give or take one, and each row for itself is as if it were alone.
+
+    Of the absorbing transition only hit tokens have terms, T / step times their nats, and every
+    token is hit with probability step / T. So the bound is the mean nats of *one* place drawn
+    evenly, which is always hit, times the number of places, N. Any of the n tokens hit beside it
+    could as well have been the one: each gets the weight N / n in place of T / step (the
+    any-order form of the bound: Uria et al. 2014; Austin et al. 2021, appendix A.3).
+    """
+    T, first = config.num_steps, 1 + prefix_length
+    steps_B = _steps(config, timesteps**2)
+    weights_B = 1 / (T * np.diff(np.sqrt(np.arange(T + 1) / T))[steps_B - 1])
+    shares_B = steps_B / T
+    before_B, group_B = np.cumsum(shares_B) - shares_B, _first_of_equal(rows)
+    begins_B = before_B - before_B[group_B]
+    hit_BT = (uniform_BT2[group_B, :, 0] - begins_B[:, None]) % 1.0 < shares_B[:, None]
+    hit_BT[:, :first] = False
+    if config.transition == "absorbing":
+        surely_B = first + uniform_BT2[:, first:, 1].argmin(axis=1)
+        hit_BT[np.arange(len(rows)), surely_B] = True
+        weights_B *= (rows.shape[1] - first) * shares_B / hit_BT.sum(axis=1)
+    batch = _noised(config, rows, steps_B, hit_BT, uniform_BT2[..., 1])
+    batch.active[:, :first] = False
+    return dataclasses.replace(batch, weights=weights_B.astype(np.float32))
+
+
+def _first_of_equal(rows: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Index [B] of the first of the equal rows that a row is among."""
+    is_new_B = np.append(True, (rows[1:] != rows[:-1]).any(axis=1))
+    return np.maximum.accumulate(np.where(is_new_B, np.arange(len(rows)), 0))
+
+
+def _steps(config: Config, shares_B: NDArray[np.float64]) -> NDArray[np.int32]:
+    steps_B = np.ceil(shares_B * config.num_steps)
+    return np.clip(steps_B, 1, config.num_steps).astype(np.int32)
+
+
+def _noised(
+    config: Config,
+    rows: NDArray[np.int32],
+    steps_B: NDArray[np.int32],
+    hit_BT: NDArray[np.bool_],
+    uniform_BT: NDArray[np.float64],
+) -> NoisedBatch:
+    """Rows whose hit tokens are noise; `uniform_BT` says which."""
     if config.transition == "absorbing":
         noise_BT, active_BT = np.int32(config.vocab), hit_BT
     else:
-        noise_BT = (uniform_BT2[..., 1] * config.vocab).astype(np.int32)
+        noise_BT = (uniform_BT * config.vocab).astype(np.int32)
         active_BT = np.ones_like(hit_BT)
-        active_BT[:, : 1 + prefix_length] = False
-    noisy_BT = np.where(hit_BT, noise_BT, rows).astype(np.int32)
+        active_BT[:, 0] = False
     return NoisedBatch(
-        noisy=noisy_BT,
+        noisy=np.where(hit_BT, noise_BT, rows).astype(np.int32),
         clean=rows,
         steps=steps_B,
         active=active_BT,
-        weights=weights_B.astype(np.float32),
+        weights=np.ones(len(rows), dtype=np.float32),
     )
 
 

@@ -8,6 +8,7 @@ from helpers.engines import small_engine
 
 from architectures import d3pm
 from architectures.d3pm import diffusion
+from speedrun.backends import targets
 
 
 def test_recurrent_weights_start_orthogonal_and_the_forget_gate_open():
@@ -52,11 +53,47 @@ def test_context_is_never_noisy_and_rows_have_noise_of_their_own(transition):
     np.testing.assert_array_equal(alone.noisy, batch.noisy[:1])
 
 
-def test_scored_steps_are_drawn_early_more_often_and_weighted_back():
-    config, _, batch = noisy("uniform", (np.arange(4000) + 0.5) / 4000, 0, length=2)
-    assert np.median(batch.steps) == pytest.approx(0.25 * config.num_steps, rel=0.01)
-    assert batch.weights.mean() == pytest.approx(1.0, rel=0.02)
-    assert (batch.weights * batch.steps).mean() == pytest.approx(config.num_steps / 2, rel=0.02)
+@pytest.mark.parametrize("transition", ["absorbing", "uniform"])
+@pytest.mark.parametrize("draws_in_a_row", [1, 3])
+def test_scored_noise_weighted_is_the_process_to_the_last_state(transition, draws_in_a_row):
+    """Weights times frequencies are the probabilities of every step with every set of hit tokens,
+    added up by hand: whatever the network says, its terms have the bound as their mean.
+    """
+    num_steps, num_places, num_draws = 3, 3, 60_000
+    config = d3pm.Config(
+        vocab=1000, context=1 + num_places, transition=transition, num_steps=num_steps, num_common=0
+    )
+    rng = np.random.default_rng(0)
+    rows = np.repeat(rng.integers(0, 1000, (num_draws, 2 + num_places), dtype=np.int32), 3, axis=0)
+    shares = np.concatenate([targets.stratified_timesteps(3, rng) for _ in range(num_draws)])
+    if draws_in_a_row == 1:  # no row is like its neighbours
+        order = rng.permutation(len(rows))
+        rows, shares = rows[order], shares[order]
+    batch = diffusion.q_sample(config, rows, shares, rng, 1)
+    hit = (batch.noisy != rows)[:, 2:]
+    state = (batch.steps - 1) * 2**num_places + hit @ 2 ** np.arange(num_places)
+    found = np.bincount(state, batch.weights, num_steps * 2**num_places) / len(rows)
+    replaced = 1.0 if transition == "absorbing" else 1 - 1 / config.vocab
+    for index, probability in enumerate(found):
+        step, hits = 1 + index // 2**num_places, (index % 2**num_places).bit_count()
+        p = step / num_steps * replaced
+        expected = p**hits * (1 - p) ** (num_places - hits) / num_steps
+        if transition == "absorbing" and not hits:
+            expected = 0.0  # no term, so it is never drawn
+        assert probability == pytest.approx(expected, abs=0.0025), (step, hits)
+    for place in range(num_places) if transition == "absorbing" else ():
+        terms = np.where(hit[:, place], num_steps / batch.steps, 0.0) * batch.weights
+        assert terms.mean() == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("transition", ["absorbing", "uniform"])
+def test_equal_rows_hit_every_token_equally_often(transition):
+    config, rows, _ = noisy(transition, [0.5], 0)
+    rows, shares = np.repeat(rows, 4, axis=0), np.array([0.3, 0.9, 0.5, 0.7])
+    batch = diffusion.q_sample(config, rows, shares, np.random.default_rng(0), 0)
+    times = ((batch.noisy != rows) | (batch.noisy == config.vocab))[:, 1:].sum(axis=0)
+    least = int((shares**2).sum())
+    assert np.isin(times, (least, least + 1)).mean() > (0.95 if transition == "uniform" else 0.998)
 
 
 @pytest.mark.parametrize("transition", ["absorbing", "uniform"])

@@ -70,7 +70,7 @@ def findings(request: RunRequest, group: ProcessGroup) -> dict[str, Any]:
         nats = document_nats(scorer, docs, config)
     else:
         todo = windows([len(doc) for doc in docs], run.model.context, STRIDE)
-        nats = elbo._replicate(scorer, docs, todo, [0, 0], lambda share: None)
+        nats, _ = elbo._replicate(scorer, docs, todo, [0, 0], lambda share: None)
     return {
         "losses": losses,
         "trained": {name: array.tolist() for name, array in trained.items()},
