@@ -159,11 +159,6 @@ class Model(nn.Module):
         """Of the bound and of the cross-entropy in the training loss."""
         return self.config.bound_weight, self.config.auxiliary
 
-    def term_weights(self, steps_N: mx.array) -> mx.array | None:
-        """Weights [N] of the clean tokens' nats in the bound; None where it has other terms."""
-        is_absorbing = self.config.transition == "absorbing"
-        return self.config.num_steps / steps_N if is_absorbing else None
-
     def bound_nats(
         self, log_probs_NV: mx.array, clean_N: mx.array, noisy_N: mx.array, steps_N: mx.array
     ) -> mx.array:
@@ -171,8 +166,8 @@ class Model(nn.Module):
 
         See `torch_model.py`: Austin et al. 2021, equation 1.
         """
-        if (weights_N := self.term_weights(steps_N)) is not None:
-            return -_picked(log_probs_NV, clean_N) * weights_N
+        if self.config.transition == "absorbing":
+            return -_picked(log_probs_NV, clean_N) * (self.config.num_steps / steps_N)
         S, V = self.config.num_steps, log_probs_NV.shape[1]
         evidence_N1 = log_evidence(steps_N, S, V, mx)[:, None]
         is_noisy_NV = mx.arange(V) == noisy_N[:, None]

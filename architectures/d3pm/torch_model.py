@@ -172,11 +172,6 @@ class Model(nn.Module):
         """Of the bound and of the cross-entropy in the training loss."""
         return self.config.bound_weight, self.config.auxiliary
 
-    def term_weights(self, steps_N: Tensor) -> Tensor | None:
-        """Weights [N] of the clean tokens' nats in the bound; None where it has other terms."""
-        is_absorbing = self.config.transition == "absorbing"
-        return self.config.num_steps / steps_N if is_absorbing else None
-
     def bound_nats(
         self, log_probs_NV: Tensor, clean_N: Tensor, noisy_N: Tensor, steps_N: Tensor
     ) -> Tensor:
@@ -186,8 +181,8 @@ class Model(nn.Module):
         ones the divergence of the predicted from the true reverse step (Austin et al. 2021,
         equation 1). The prior term is zero.
         """
-        if (weights_N := self.term_weights(steps_N)) is not None:
-            return -_picked(log_probs_NV, clean_N) * weights_N
+        if self.config.transition == "absorbing":
+            return -_picked(log_probs_NV, clean_N) * (self.config.num_steps / steps_N)
         S = self.config.num_steps
         evidence_N1 = log_evidence(steps_N, S, log_probs_NV.shape[1], torch)[:, None]
         log_probs_NV = log_probs_NV.scatter_add(1, noisy_N[:, None], -evidence_N1)

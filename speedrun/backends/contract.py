@@ -88,15 +88,6 @@ def table_names(model: Any, names: Iterable[str], groups: Groups) -> list[str]:
     return found
 
 
-def term_weights(model: Any, steps_N: Any) -> Any:
-    """Weights [N] that make the nats of clean tokens the bound's terms; None: they are others.
-
-    With a model's `term_weights(steps_N)` the harness needs no probabilities of other tokens.
-    """
-    weights = getattr(model, "term_weights", None)
-    return None if weights is None else weights(steps_N)
-
-
 def expect_same(initial: Mapping[str, Any], model: Mapping[str, Any], file: str) -> None:
     """Refuse initial weights that are not the model's parameters, name by name."""
     for name in sorted(initial.keys() | model.keys()):

@@ -70,6 +70,38 @@ def test_draws_lie_in_every_part_of_the_noise_process():
     assert np.std(means) < 0.5 * math.sqrt(1 / 12 / 8)
 
 
+class SteepEngine:
+    """A bound of which a draw costs more the later it is; its mean is a nat for each token."""
+
+    def nll(self, rows, seed, prefix_length=0, timesteps=None):
+        shape = rows[:, 1:].shape
+        nats = (4 * timesteps**3 + 2 * timesteps)[:, None] / 2
+        nats = nats + np.random.default_rng(seed).normal(0, 0.3, shape)
+        return np.where(np.arange(shape[1]) < prefix_length, 0.0, nats)
+
+
+def test_what_a_time_costs_is_taken_off_and_leaves_the_mean_as_it_is(monkeypatch):
+    docs, errors = documents(40), []
+    for at_least in (elbo._MIN_ROWS, math.inf):
+        monkeypatch.setattr(elbo, "_MIN_ROWS", at_least)
+        runs = [drawn(docs, SteepEngine(), seed) for seed in range(60)]
+        off = np.array([run.nats.sum() for run in runs]) - sum(len(doc) - 1 for doc in docs)
+        errors.append(np.sqrt(np.mean([run.mc_se**2 for run in runs])))
+        assert np.std(off) == pytest.approx(errors[-1], rel=0.3)
+        assert abs(off.mean()) < 4 * errors[-1] / math.sqrt(len(runs))
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_draws_of_a_document_do_not_meet_what_was_fitted_to_them():
+    todo = windows([17] * 40, 16, 8)
+    rng = np.random.default_rng(0)
+    sums, shares = rng.normal(size=(2, 40, 2)), rng.random((2, 40, 2))
+    before = elbo._expected(sums, shares, todo)
+    sums[:, 6] += 10.0
+    changed = (elbo._expected(sums, shares, todo) != before).all(axis=(0, 2))
+    assert changed.tolist() == [index % 2 == 1 for index in range(40)]
+
+
 def test_lengths_have_a_price_and_their_prices_are_a_distribution():
     n = np.arange(1.0, 1_000_001.0)
     paid = np.exp(-elbo.length_nats(n)).sum()

@@ -123,9 +123,6 @@ def _flat(noisy_BT: mx.array, clean_BT: mx.array, steps_B: mx.array) -> Arrays:
 
 def _terms(model: Any, head: LMHead | None, features_ND: mx.array, *flat: mx.array) -> mx.array:
     """The NELBO's terms [N] in fp32."""
-    clean_N, _, steps_N = flat
-    if (weights_N := contract.term_weights(model, steps_N)) is not None:
-        return token_nll(features_ND, head, clean_N) * weights_N
     return model.bound_nats(log_softmax(logits(features_ND, head)), *flat)
 
 

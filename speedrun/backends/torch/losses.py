@@ -80,8 +80,7 @@ class DiffusionLoss(CleanTokens):
     """NELBO and cross-entropy of the clean tokens behind noisy ones.
 
     The model gives `features`, `output`, `bound_nats` (the NELBO's terms from
-    log-probabilities) and `loss_weights` (of the NELBO and of the cross-entropy in training);
-    perhaps `term_weights`, see `contract.term_weights`.
+    log-probabilities) and `loss_weights` (of the NELBO and of the cross-entropy in training).
     """
 
     method = "features"
@@ -122,17 +121,13 @@ class DiffusionLoss(CleanTokens):
         """The NELBO's terms [N] at the active positions."""
         rows = active // batch.noisy.shape[1]
         clean, noisy = batch.clean.reshape(-1)[active], batch.noisy.reshape(-1)[active]
-        placed = clean_N, _, steps_N = [*map(self.place, (clean, noisy, batch.steps[rows]))]
+        placed = (features_ND, *map(self.place, (clean, noisy, batch.steps[rows])))
         head = LMHead(*self._model.output())
-        weights_N = torch.from_numpy(batch.weights[rows]).to(features_ND.device)
-        if (of_clean_N := contract.term_weights(self._model, steps_N)) is not None:
-            return token_nll(features_ND, head, clean_N) * of_clean_N * weights_N
-        pieces = zip(*(one.split(_CHUNK_TERMS) for one in (features_ND, *placed)), strict=True)
         terms = [
-            self._model.bound_nats(logits(x, head).log_softmax(dim=-1), *piece)
-            for x, *piece in pieces
+            self._model.bound_nats(logits(x, head).log_softmax(dim=-1), *chunk)
+            for x, *chunk in zip(*(one.split(_CHUNK_TERMS) for one in placed), strict=True)
         ]
-        return torch.cat(terms) * weights_N
+        return torch.cat(terms) * torch.from_numpy(batch.weights[rows]).to(features_ND.device)
 
     def logits(self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None) -> Tensor:
         """Logits [B, T, V] in fp32 of the clean tokens behind noisy ones at `steps` [B]."""
