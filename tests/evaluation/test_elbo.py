@@ -73,7 +73,7 @@ def test_draws_lie_in_every_part_of_the_noise_process():
 class SteepEngine:
     """A bound of which a draw costs more the later it is; its mean is a nat for each token."""
 
-    def nll(self, rows, seed, prefix_length=0, timesteps=None):
+    def nll(self, rows, seed, prefix_length, timesteps, where):
         shape = rows[:, 1:].shape
         nats = (4 * timesteps**3 + 2 * timesteps)[:, None] / 2
         nats = nats + np.random.default_rng(seed).normal(0, 0.3, shape)
