@@ -117,7 +117,7 @@ def test_every_way_to_take_a_step_changes_the_same_rows(device, way, monkeypatch
     assert engine.metadata()["compiled"] is way.get("compile", False)
     for name in NAMES:
         np.testing.assert_allclose(found[name], expected[name], atol=2e-5)
-        is_changed = expected[name].any(axis=1)
+        is_changed = expected[name].astype(bool).max(axis=1)
         assert 10 < is_changed.sum() < len(is_changed)
 
 

@@ -136,7 +136,7 @@ def clip_grad_norm(params: Iterable[Tensor], limit: float) -> None:
     grads = [param.grad for param in params if param.grad is not None]
     values = [grad.values() if grad.is_sparse else grad for grad in grads]
     scale = (limit / (nn.utils.get_total_norm(values) + 1e-6)).clamp(max=1.0)
-    torch._foreach_mul_(values, scale)
+    torch._foreach_mul_(values, scale)  # pyright: ignore[reportPrivateImportUsage]
 
 
 def build(

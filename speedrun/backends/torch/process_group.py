@@ -108,7 +108,7 @@ def all_gather_rows(group: ProcessGroup, tables: Sequence[Tensor]) -> None:
             own = table_RD.grad.coalesce()
             index_N, rows_ND = own.indices()[0], own.values()
         with group.guarding():
-            lengths = [len_1.item() for len_1 in _gathered(index_N.new_tensor([len(index_N)]))]
+            lengths = [int(length) for length in _gathered(index_N.new_tensor([len(index_N)]))]
             padding = max(lengths) - len(index_N)
             lists = _gathered(nn.functional.pad(index_N, (0, padding)))
             rows = _gathered(nn.functional.pad(rows_ND, (0, 0, 0, padding)))
