@@ -20,9 +20,9 @@ def previous_token(x_BTD: Tensor, kept: Kept | None, name: str) -> Tensor:
     """The token before each [B, T, D], zero where a text begins; the last one is kept."""
     if kept is None:
         return F.pad(x_BTD, (0, 0, 1, 0))[:, :-1]
-    last_B1D = kept.get(name, torch.zeros_like(x_BTD[:, :1]))
+    last_B1D = kept[name] if name in kept else torch.zeros_like(x_BTD[:, :1])
     kept[name] = x_BTD[:, -1:]
-    return torch.cat((last_B1D, x_BTD[:, :-1]), dim=1)
+    return last_B1D if x_BTD.shape[1] == 1 else torch.cat((last_B1D, x_BTD[:, :-1]), dim=1)
 
 
 def appended(x_BNTK: Tensor, kept: Kept, name: str) -> Tensor:

@@ -37,18 +37,23 @@ class Layer(nn.Module):
         """The stream after this layer."""
         if self.skip_scales is not None:
             x_BTD = self.skip_scales[0] * x_BTD + self.skip_scales[1] * embedded_BTD
-        weight_x_GD = torch.cat([self.weight_x[gate] for gate in GATES])
-        weight_h_GH = torch.cat([self.weight_h[gate] for gate in GATES])
         y_BTD = rms_norm(x_BTD)
         if kept is None:
-            states_BTH = _recur(y_BTD, weight_x_GD, weight_h_GH, self.bias)
+            states_BTH = _recur(y_BTD, *self._weights())
         else:
-            weights = (weight_x_GD, weight_h_GH, self.bias)
-            states_BTH, kept["state"] = resumed(y_BTD, *weights, kept.get("state"))
+            if "weights" not in kept:
+                kept["weights"] = self._weights()
+            states_BTH, kept["state"] = resumed(y_BTD, *kept["weights"], kept.get("state"))
         added_BTD = self.out(states_BTH)
         if token_scales_BTD is not None:
             added_BTD = added_BTD * (1 + token_scales_BTD)
         return x_BTD + added_BTD
+
+    def _weights(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights of all gates by input [G, D] and by state [G, H], and biases [G]."""
+        weight_x_GD = torch.cat([self.weight_x[gate] for gate in GATES])
+        weight_h_GH = torch.cat([self.weight_h[gate] for gate in GATES])
+        return weight_x_GD, weight_h_GH, self.bias
 
 
 class Model(nn.Module):

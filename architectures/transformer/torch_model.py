@@ -52,13 +52,14 @@ class Attention(Projections):
             k_BNSK, v_BNSK = appended(k_BNSK, kept, "keys"), appended(v_BNSK, kept, "values")
             T, S = x_BTD.shape[1], k_BNSK.shape[2]
             # `is_causal` would take these tokens for the first of the text.
-            seen_TS = torch.ones(T, S, dtype=torch.bool, device=x_BTD.device).tril(S - T)
+            if T > 1:
+                seen_TS = torch.ones(T, S, dtype=torch.bool, device=x_BTD.device).tril(S - T)
         y_BNTK = F.scaled_dot_product_attention(
             q_BTNK.transpose(1, 2),
             k_BNSK,
             v_BNSK,
             attn_mask=seen_TS,
-            is_causal=seen_TS is None,
+            is_causal=kept is None,
             scale=QK_NORM_SCALE if self.qk_norm else None,
         )
         return self.join(y_BNTK)

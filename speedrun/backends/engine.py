@@ -84,11 +84,13 @@ class GradientEngine:
 
     def _scored(self, function: Callable[..., Any], *args: Any) -> NDArray[Any]:
         """The result of a function of `losses`: no gradients, no dropout, statistics at rest."""
-        self.model.eval()
-        try:
-            return self._score(function, *args)
-        finally:
-            self.model.train()
+        self._be_training(False)
+        return self._score(function, *args)
+
+    def _be_training(self, wanted: bool) -> None:
+        """Set the model's mode where it is another: telling all of its modules takes time."""
+        if self.model.training != wanted:
+            self.model.train(wanted)
 
     def _score(self, function: Callable[..., Any], *args: Any) -> NDArray[Any]:
         """The result of a function of `losses`, without gradients."""

@@ -89,8 +89,9 @@ def story(engine: Engine, tokenizer: Tokenizer, prompt: str, sampling: Sampling)
 def _draw(logits_V: NDArray[np.float32], sampling: Sampling, rng: np.random.Generator) -> int:
     if sampling.temperature == 0:
         return int(logits_V.argmax())
-    probs_V = _probs(logits_V, sampling)
-    return int(rng.choice(len(probs_V), p=probs_V))
+    cumulative_V = _probs(logits_V, sampling).cumsum()
+    # As `rng.choice` draws it, which checks its arguments for longer than a draw takes.
+    return int(cumulative_V.searchsorted(rng.random() * cumulative_V[-1], side="right"))
 
 
 def _probs(logits_V: NDArray[np.float32], sampling: Sampling) -> NDArray[np.float64]:

@@ -80,6 +80,7 @@ class MlxEngine(GradientEngine):
 
         And the rows of tables [N] that gradients [N, D] belong to, one for each time it was read.
         """
+        self._be_training(True)
         with self._raising_out_of_memory():
             batch = self.losses.batch(rows, self._noise)  # of all ranks, so noise is the same
             num_terms = max(1, self.losses.num_terms(batch)) / self._group.size

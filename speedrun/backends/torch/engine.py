@@ -109,6 +109,7 @@ class TorchEngine(GradientEngine):
 
     def _gradients(self, rows: Rows) -> Tensor:
         """Accumulate gradients of this rank's rows; return their share of the mean loss."""
+        self._be_training(True)
         with self._raising_out_of_memory():
             batch: Any = self.losses.batch(rows, self._noise)  # of all ranks: noise is the same
             num_terms = max(1, self.losses.num_terms(batch))

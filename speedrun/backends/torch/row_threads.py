@@ -8,12 +8,15 @@ from typing import TypeVar
 
 import torch
 
+from speedrun.backends.torch import workers
+
 T = TypeVar("T")
 
 
 def shares(num_rows: int, rows_per_thread: int) -> list[slice]:
     """Even shares of the rows, one a thread, of `rows_per_thread` or more where rows are few."""
-    num = min(torch.get_num_threads(), math.ceil(num_rows / rows_per_thread))
+    num_threads = torch.get_num_threads() if workers.are_possible() else 1
+    num = min(num_threads, math.ceil(num_rows / rows_per_thread))
     bounds = [num_rows * i // num for i in range(num + 1)]
     return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
 
