@@ -9,6 +9,7 @@ It rests on the interface between generated modules and `AsyncCompile` of the Py
 project pins; kernels of a form that is not known are left to the compiler as they are.
 """
 
+import contextvars
 import functools
 import re
 from collections.abc import Callable, Sequence
@@ -68,7 +69,9 @@ def _wait(compiler: Any, scope: dict[str, Any]) -> None:
 
     kernels = {name: value for name, value in scope.items() if isinstance(value, Kernel)}
     for unit in units(kernels, get_compile_threads()):
-        built = compiler.submit(functools.partial(_build, source([kernels[name] for name in unit])))
+        text = source([kernels[name] for name in unit])
+        # The compiler's settings are variables of a context, which a thread has its own of.
+        built = compiler.submit(functools.partial(contextvars.copy_context().run, _build, text))
         for number, name in enumerate(unit):
             scope[name] = _at_first_call(scope, name, built, number)
     _original["wait"](compiler, scope)
