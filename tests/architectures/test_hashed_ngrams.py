@@ -80,14 +80,6 @@ def test_rows_are_those_of_the_document_alone_in_every_framework(name):
     )
 
 
-def test_the_hash_spreads_neighbouring_ids_evenly():
-    grid = np.arange(256)
-    hashes = hashed_ngrams.hashed([grid[:, None], grid[None]]).ravel()
-    for num_rows in (64, 1000):
-        counts = np.bincount(hashes % num_rows, minlength=num_rows)
-        assert counts.std() < 1.3 * np.sqrt(counts.mean()), "as if drawn at random, or better"
-
-
 @pytest.mark.parametrize(("arch", "settings"), MODELS)
 def test_tables_start_at_nothing_and_change_no_other_weight(arch, settings):
     package = loader.architecture(arch)
