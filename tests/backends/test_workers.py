@@ -10,7 +10,7 @@ from helpers.engines import assert_same_weights, load_random, losses_of, random_
 
 torch = pytest.importorskip("torch")
 
-from speedrun.backends.torch import workers  # noqa: E402
+from speedrun.backends.torch import cpp_kernels, workers  # noqa: E402
 from speedrun.device import ExecutionConfig  # noqa: E402
 from speedrun.protocols import OutOfMemory  # noqa: E402
 
@@ -146,7 +146,7 @@ def test_workers_compute_alone_and_the_process_as_before():
 
 @pytest.mark.slow
 def test_a_compiled_kernel_lets_other_threads_run():
-    workers.let_kernels_run_side_by_side()
+    cpp_kernels.install()
     function = torch.compile(lambda x: x.sin().exp().cos().sin().exp().sum(), dynamic=False)
     values, ticks, is_over = torch.randn(4_000_000), [], threading.Event()
     alone = workers._pool(1, 1)

@@ -25,6 +25,13 @@ _DIRECTIVE = re.compile(r"^\s*#\s*(?!pragma\b)", re.MULTILINE)
 _LEAST_PER_UNIT = 3
 
 
+# Kernels give up Python's lock while they run: workers compute side by side.
+_RELEASED = (
+    "struct Released { PyThreadState* state = PyEval_SaveThread();"
+    " ~Released() { PyEval_RestoreThread(state); } };"
+)
+
+
 @dataclass(frozen=True)
 class Kernel:
     """Source of one kernel, a function `kernel` of pointers and integers."""
@@ -126,10 +133,10 @@ def source(kernels: Sequence[Kernel]) -> str:
         expected = f"if(PyTuple_GET_SIZE(args) != {len(kernel.argtypes) + 1})"
         cases.append(
             f'case {number}: {expected} throw std::runtime_error("wrong number of args");'
-            f" kernel_{number}({args}); break;"
+            f" [](auto... args) {{ Released released; kernel_{number}(args...); }}({args}); break;"
         )
     chosen = (
-        f"switch(parse_arg<int64_t>(args, 0)) {{ {' '.join(cases)}"
+        f"{_RELEASED} switch(parse_arg<int64_t>(args, 0)) {{ {' '.join(cases)}"
         ' default: throw std::runtime_error("no such kernel"); } Py_RETURN_NONE;'
     )
     binding = Bindings.suffix_template.format(

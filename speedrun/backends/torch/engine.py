@@ -70,8 +70,6 @@ class TorchEngine(GradientEngine):
         is_one = wanted <= 1 or self._device.type != "cpu" or self._group.size > 1
         if is_one or not workers.are_possible():
             return None
-        if self._recipe.compile:
-            workers.let_kernels_run_side_by_side()
         made = Workers(self.model, wanted)
         self._facts["workers"] = wanted
         self._micro_batch_rows = made.piece_rows(self._recipe.batch_rows, self._micro_batch_rows)

@@ -105,24 +105,6 @@ def _sum(param: Tensor, grads: Sequence[Tensor]) -> Tensor | None:
     return total
 
 
-# In the bindings of a kernel that PyTorch 2.13 compiles. It keeps Python's lock, for which the
-# other workers then wait.
-_KEEPS_LOCK = "kernel({}); Py_RETURN_NONE;"
-_RELEASES_LOCK = (
-    "[](auto... args) {{ struct Released {{ PyThreadState* state = PyEval_SaveThread();"
-    " ~Released() {{ PyEval_RestoreThread(state); }} }} released; kernel(args...); }}({});"
-    " Py_RETURN_NONE;"
-)
-
-
-def let_kernels_run_side_by_side() -> None:
-    """Have kernels that are compiled from now on release Python's lock while they run."""
-    from torch._inductor.codecache import CppPythonBindingsCodeCache as Bindings
-
-    if Bindings.call_entry_function == _KEEPS_LOCK:
-        Bindings.call_entry_function = _RELEASES_LOCK
-
-
 @cache
 def are_possible() -> bool:
     """Whether a thread can have a number of threads of its own, as with OpenMP."""
