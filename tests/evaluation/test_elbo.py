@@ -57,8 +57,9 @@ def test_context_is_given_and_rows_are_never_padded():
     engine, docs = BoundEngine(VOCAB), documents(20)
     drawn(docs, engine)
     lengths = {len(doc) for doc in docs}
-    for (_, length), prefix_length, _ in engine.calls:
+    for (_, length), prefix_length, shares in engine.calls:
         assert prefix_length in (0, 8)
+        np.testing.assert_allclose(shares.reshape(-1, elbo.PAIR).sum(axis=1), 1.0)
         assert length in lengths or length == 17 or prefix_length
 
 
