@@ -29,6 +29,16 @@ def test_one_that_works_is_not(monkeypatch):
     assert ended == []
 
 
+def test_one_that_worked_through_a_program_of_its_own_is_not(monkeypatch):
+    """The driver of a compiler, between two stages."""
+    monkeypatch.setattr(watchdog, "_WORK_S", 0.05)
+    with ending_hung_children(idle_s=1.0) as ended:
+        driver = subprocess.Popen(["sh", "-c", f"({BUSY}); read x; exit 0"], stdin=subprocess.PIPE)
+        time.sleep(3.0)
+        driver.communicate()
+    assert (driver.returncode, ended) == (0, [])
+
+
 def test_one_that_works_for_ever_is():
     with ending_hung_children(limit_s=0.5, idle_s=0.2) as ended:
         subprocess.run(["sh", "-c", "while :; do :; done"])
