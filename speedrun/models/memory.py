@@ -26,6 +26,9 @@ PROGRAM_BYTES = 460e6
 # A race also keeps the initial weights, copies all of them for its checks and its files, and
 # Muon stacks those of one shape: bytes per parameter.
 COPY_BYTES = 12
+# Of tables the checks hold four copies after training: three, and in a model that is made anew.
+# Initial weights that are zeros are not held.
+TABLE_COPY_BYTES = 16
 # The fairness checks hold the logits of four rows several times, in fp32 and fp64: 60 bytes each.
 CHECK_BYTES = 4 * 60
 
@@ -135,6 +138,6 @@ def of_race(
         weights=held.weights,
         gradients=held.gradients,
         optimizer=held.optimizer,
-        copies=COPY_BYTES * model.num_params,
+        copies=COPY_BYTES * (model.num_params - num_tables) + TABLE_COPY_BYTES * num_tables,
         checks=CHECK_BYTES * model.context * model.vocab if is_processor else 0.0,
     )

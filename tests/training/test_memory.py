@@ -22,6 +22,7 @@ GB = 1e9
 MEASURED: list[tuple[str, str, tuple[str, ...], float]] = [
     ("transformer", "2M", (), 0.78e9),
     ("transformer", "10M", (), 1.55e9),
+    ("transformer", "69.1M", ("model.input_bigrams=524288", "model.depth=3"), 2.13e9),
     ("transformer", "10M", ("recipe.batch_rows=2",), 0.77e9),
     ("transformer", "10M", ("recipe.batch_rows=6",), 0.92e9),
     ("transformer", "10M", ("recipe.batch_rows=6", "recipe.compile=true"), 1.04e9),

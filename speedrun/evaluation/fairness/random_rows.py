@@ -15,7 +15,7 @@ from speedrun.protocols import Engine, Likelihood, UnfairModelError
 _NUM_ROWS = 4
 _NUM_PLACES = 32
 _BOUND_DRAWS = 16
-_MAX_NOISE = 1 << 24  # numbers
+_MAX_NOISE = 1 << 22  # numbers
 
 
 def noise(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
