@@ -128,11 +128,13 @@ class NgramTables(nn.ModuleDict):
 
     def forward(self, tokens_BT: Tensor, kept: Kept | None) -> dict[str, Tensor]:
         """Row [B, T, W] of each table for the n-gram that ends at each position."""
-        return self._of_the_past(tokens_BT, kept) if len(self) else {}
+        looked_up: Any = self._of_the_past  # its type is lost behind the decorator
+        return looked_up(tokens_BT, kept) if len(self) else {}
 
     def around(self, tokens_BT: Tensor, sentinel: int) -> dict[str, Tensor]:
         """Row [B, T, W] of each table for what stands around each position, pairs added up."""
-        return self._of_both_sides(tokens_BT, sentinel) if len(self) else {}
+        looked_up: Any = self._of_both_sides
+        return looked_up(tokens_BT, sentinel) if len(self) else {}
 
     @torch.compiler.disable  # it does not make sparse gradients
     def _of_the_past(self, tokens_BT: Tensor, kept: Kept | None) -> dict[str, Tensor]:

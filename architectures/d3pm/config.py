@@ -126,7 +126,7 @@ def initial(config: Config, seed: int) -> dict[str, NDArray[np.float32]]:
     return networks.drawn(config.shapes(), [seed, 0xD3], _drawn)
 
 
-def _drawn(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+def _drawn(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.floating]:
     part = name.rpartition(".")[2]
     if part == "skip_scales":
         return np.array([1.0, 0.0])

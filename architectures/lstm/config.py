@@ -89,7 +89,7 @@ def initial(config: Config, seed: int) -> dict[str, NDArray[np.float32]]:
     return networks.drawn(config.shapes(), [seed, 0x6C73], _drawn)
 
 
-def _drawn(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+def _drawn(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.floating]:
     if name.endswith("skip_scales"):
         return np.array([1.0, 0.0])
     if name.endswith(".bias"):

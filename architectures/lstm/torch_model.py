@@ -43,7 +43,7 @@ class Layer(nn.Module):
         else:
             if "weights" not in kept:
                 kept["weights"] = self._weights()
-            states_BTH, kept["state"] = resumed(y_BTD, *kept["weights"], kept.get("state"))
+            states_BTH, kept["state"] = resumed(y_BTD, *kept["weights"], state=kept.get("state"))
         added_BTD = self.out(states_BTH)
         if token_scales_BTD is not None:
             added_BTD = added_BTD * (1 + token_scales_BTD)

@@ -143,7 +143,7 @@ def initial(config: Config, seed: int) -> dict[str, NDArray[np.float32]]:
 
 def _drawn(
     config: Config, name: str, shape: tuple[int, ...], rng: np.random.Generator
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     if name.endswith("skip_scales"):
         return np.array([1.0, 0.0])
     if name.endswith("norm.weight"):

@@ -12,9 +12,19 @@ from architectures import d3pm, hashed_ngrams, transformer
 from speedrun.evaluation.fairness import random_rows as fairness
 from speedrun.models import loader
 
-ALL = {"input_bigrams": 37, "input_trigrams": 64, "value_bigrams": 1 << 20, "value_trigrams": 5}
-INPUT = {"input_bigrams": 24, "input_trigrams": 40, "table_width": 8}
-VALUES = {"input_trigrams": 40, "value_bigrams": 24, "value_trigrams": 40, "value_tables": 1}
+ALL: dict[str, Any] = {
+    "input_bigrams": 37,
+    "input_trigrams": 64,
+    "value_bigrams": 1 << 20,
+    "value_trigrams": 5,
+}
+INPUT: dict[str, Any] = {"input_bigrams": 24, "input_trigrams": 40, "table_width": 8}
+VALUES: dict[str, Any] = {
+    "input_trigrams": 40,
+    "value_bigrams": 24,
+    "value_trigrams": 40,
+    "value_tables": 1,
+}
 MODELS = [
     ("transformer", VALUES),
     ("transformer", {**INPUT, "value_trigrams": 9, "value_tables": 0, "norm": "layer"}),
