@@ -90,7 +90,7 @@ def rates(engines: Mapping[Any, Timed], num_rounds: int) -> dict[Any, list[float
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--arch", nargs="+", default=["transformer", "lstm"])
     parser.add_argument("--compile", nargs="+", default=["off", "default"])
     parser.add_argument("--workers", nargs="+", type=int, default=[1, os.cpu_count() or 1])

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -80,7 +80,7 @@ class Workers:
 
     def _state(self) -> tuple[object, ...]:
         """State beside the parameters that a pass could change."""
-        _, keys, position, *_ = np.random.get_state()
+        _, keys, position, *_ = cast(Any, np.random.get_state())
         buffers = [buffer.tolist() for buffer in self._model.buffers()]
         generators = torch.get_rng_state().tolist(), random.getstate(), keys.tolist(), position
         return *generators, buffers
