@@ -47,6 +47,7 @@ Keep = Literal["last", "best"]
 
 
 _ADDED = ("workers",)  # fields of a recipe that records of old do not have
+LATER_RECIPE_FIELDS = (*_ADDED, "kernels", "lr_table")  # that a record may lack
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import psutil
 
 from speedrun.backends import registry
-from speedrun.config import Data, Keep, ModelConfig, Recipe, Run
+from speedrun.config import LATER_RECIPE_FIELDS, Data, Keep, ModelConfig, Recipe, Run
 from speedrun.data import open
 from speedrun.data.source import Source
 from speedrun.data.tokenizer import Tokenizer, load_untrusted
@@ -168,7 +168,7 @@ def architecture_of(record: Record, arch: str | None, where: str) -> loader.Load
     settings = record.config.get("model")
     if not isinstance(settings, dict):
         raise ValueError(f"{where}: its config has no model")
-    if odd := sorted(settings.keys() ^ _fields(architecture.Config)):
+    if odd := sorted((_later(architecture.Config) | settings).keys() ^ _fields(architecture.Config)):
         shown = ", ".join(f"{name!a:.60}".strip("'") for name in odd[:8])
         raise ValueError(
             f"{where} was run with another architecture than {arch or record.arch}:"
@@ -251,11 +251,19 @@ def _fields(config: type) -> set[str]:
     return {field.name for field in dataclasses.fields(config)}
 
 
+def _later(config: type) -> dict[str, Any]:
+    """Settings that a record has only where they have an effect; see `Run.as_dict`."""
+    if config is Recipe:
+        return {name: getattr(Recipe(), name) for name in LATER_RECIPE_FIELDS}
+    later, fields = getattr(config, "LATER_FIELDS", {}), _fields(config)
+    return {name: without for name, without in later.items() if name in fields}
+
+
 def _section(config: type[T], values: Any, name: str) -> T:
     """The dataclass of these plain values: all of its fields, each of its type."""
     if not isinstance(values, Mapping):
         raise ValueError(f"config.{name}: expected settings, got {type(values).__name__}")
-    fields = _fields(config)
+    fields, values = _fields(config), _later(config) | dict(values)
     if odd := sorted(fields ^ values.keys()):
         problem = "is missing" if odd[0] in fields else "is unknown here"
         raise ValueError(f"config.{name}.{odd[0]!a:.60} {problem}: the record is of other code")
