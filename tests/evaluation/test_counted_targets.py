@@ -1,15 +1,18 @@
 """Scoring computes the targets that count, no others, whatever threads share the rows."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
-from helpers.engines import CONTEXT, VOCAB, load_random, small_engine
+from helpers.engines import CONTEXT, VOCAB, load_random, random_rows, small_engine
 
 from speedrun.backends.torch import losses, row_threads
 from speedrun.evaluation.fairness.common import softmax_nats
 from speedrun.evaluation.score import ScoringConfig, document_nats
 from speedrun.evaluation.scorer import Scorer
 from speedrun.evaluation.windows import windows
+from speedrun.models import loader
 
 
 @pytest.fixture
@@ -81,3 +84,20 @@ def test_threads_share_rows_evenly_and_the_processor_too(two_threads):
     with pytest.raises(ZeroDivisionError):
         row_threads.run(lambda part: 1 // part.start, parts)
     assert torch.get_num_threads() == 2
+
+
+def test_a_model_trains_in_its_steps_and_rests_elsewhere(monkeypatch):
+    model, modes = loader.architecture("transformer").model("torch"), []
+    features = model.features
+
+    def noted(self, *inputs):
+        modes.append(self.training)
+        return features(self, *inputs)
+
+    monkeypatch.setattr(model, "features", noted)
+    engine = small_engine()
+    for _ in range(2):
+        engine.step(random_rows(), 1.0)
+        engine.nll(random_rows(), 0)
+        engine.reader().feed(np.ones(2, dtype=np.int32))
+    assert [mode for mode, _ in itertools.groupby(modes)] == [True, False, True, False]

@@ -46,6 +46,16 @@ def test_top_p_keeps_the_likeliest_only(top_p, drawn):
     assert {generate._draw(logits, sampling, rng) for _ in range(500)} == drawn
 
 
+def test_draws_are_those_of_numpy():
+    logits = np.random.default_rng(0).normal(0, 2, 300).astype(np.float32)
+    for sampling in (Sampling(), Sampling(temperature=1.5, top_p=1.0)):
+        rng, other = np.random.default_rng(7), np.random.default_rng(7)
+        probs = generate._probs(logits, sampling)
+        drawn = [generate._draw(logits, sampling, rng) for _ in range(200)]
+        assert drawn == [other.choice(len(probs), p=probs) for _ in range(200)]
+        assert len(set(drawn)) > 10
+
+
 @pytest.mark.parametrize("top_p", [1e-9, 0.3, 0.9, 0.95, 0.9999, 1 - 1e-15])
 @pytest.mark.parametrize("spread", [0.0, 0.1, 3.0, 30.0])
 def test_top_p_is_what_sorting_everything_gives(top_p, spread):
