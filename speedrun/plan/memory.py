@@ -38,7 +38,7 @@ def figures(held: Memory, request: PlanRequest) -> list[Figure]:
     of_logits = f"batch · context · vocab {model.vocab} · 4 bytes · {LOGIT_COPIES} copies"
     found: list[tuple[str, str, float | None, str]] = [
         ("weights", "weights", held.weights, f"{per_value} bytes · N"),
-        ("gradients", "gradients", held.gradients, f"{per_value} bytes · N"),
+        ("gradients", "gradients", held.gradients, f"{held.gradients / N:.3g} bytes · N"),
         ("optimizer", "optimizer states", held.optimizer, of_optimizer),
         (
             *("states_least", "before activations", held.least_states),
