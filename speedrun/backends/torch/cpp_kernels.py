@@ -13,7 +13,7 @@ import contextvars
 import functools
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +60,7 @@ def install() -> None:
 
 
 _original: dict[str, Callable[..., Any]] = {}
+_begun: list[Future[Any]] = []  # in this process
 
 
 def _cpp_pybinding(compiler: Any, argtypes: list[str], source_code: str) -> Any:
@@ -79,6 +80,8 @@ def _wait(compiler: Any, scope: dict[str, Any]) -> None:
         text = source([kernels[name] for name in unit])
         # The compiler's settings are variables of a context, which a thread has its own of.
         built = compiler.submit(functools.partial(contextvars.copy_context().run, _build, text))
+        if isinstance(built, Future):
+            _begun.append(built)
         for number, name in enumerate(unit):
             scope[name] = _at_first_call(scope, name, built, number)
     _original["wait"](compiler, scope)
@@ -86,11 +89,22 @@ def _wait(compiler: Any, scope: dict[str, Any]) -> None:
 
 def _at_first_call(scope: dict[str, Any], name: str, built: Any, number: int) -> Callable[..., Any]:
     def kernel(*args: Any) -> Any:
-        entry = built.result() if isinstance(built, Future) else built
+        entry = _result(built) if isinstance(built, Future) else built
         scope[name] = functools.partial(entry, number)
         return scope[name](*args)
 
     return kernel
+
+
+def _result(built: Future[Any]) -> Any:
+    """What was built; where that fails, no other file goes on being built during the race."""
+    try:
+        return built.result()
+    except Exception:
+        for other in _begun:
+            other.cancel()
+        wait(_begun)
+        raise
 
 
 def _build(text: str) -> Callable[..., Any]:
