@@ -34,6 +34,7 @@ class CheckedCompile(checked_compile.CheckedCompile):
             facts["compile_cache"] = problem
 
     def _compile(self) -> Callable[..., Tensor]:
+        cpp_kernels.install()  # imports what tries the C++ compiler, which may hang
         return torch.compile(self.eager, dynamic=False, mode=self._mode)
 
     def _difference(self, compiled: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> float:
@@ -81,7 +82,6 @@ def _prepare_compiler() -> str | None:
     from torch._inductor import config
     from torch._inductor.runtime import cache_dir_utils
 
-    cpp_kernels.install()
     config.cpp_cache_precompile_headers = False  # takes longer than it saves on so few files
     # The graph of `embedding.Embedding` holds its autograd function: it is in the cache's key.
     functorch.autograd_cache_allow_custom_autograd_functions = True
