@@ -55,6 +55,7 @@ def test_files_are_few_and_of_similar_length(num_kernels, num_threads, files):
 def test_each_kernel_does_its_own_and_a_file_cut_short_is_built_again(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     compiler._prepare_compiler()
+    cpp_kernels.install()
     from torch._inductor.async_compile import AsyncCompile
 
     sources = [SCALING.replace("FACTOR", str(factor)) for factor in (2, 3)]
