@@ -17,7 +17,7 @@ def readme_example() -> dict[str, str]:
 
 def looking_ahead() -> dict[str, str]:
     """The transformer with attention that sees what it has to predict."""
-    folder, causal = ROOT / "architectures" / "transformer", "is_causal=seen_TS is None"
+    folder, causal = ROOT / "architectures" / "transformer", "is_causal=kept is None"
     files = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.py")}
     assert causal in files["torch_model.py"]
     return files | {"torch_model.py": files["torch_model.py"].replace(causal, "is_causal=False")}

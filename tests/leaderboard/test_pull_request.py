@@ -17,7 +17,12 @@ from speedrun.records.sanitize import is_sanitized
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 FOLDER = ROOT / "leaderboard" / "records"
-RECORDS = sorted(path for path in FOLDER.glob("*.json") if len(path.stem) == 64)
+DUELS = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.duel.json"))
+# A duel holds with all of its records only: those of duels come last.
+RECORDS = sorted(
+    (path for path in FOLDER.glob("*.json") if len(path.stem) == 64),
+    key=lambda path: (path.stem in DUELS, path.stem),
+)
 
 needs_git = pytest.mark.skipif(os.name == "nt" or shutil.which("git") is None, reason="needs git")
 

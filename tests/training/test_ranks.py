@@ -121,7 +121,7 @@ def test_times_and_prefix_belong_to_their_batch():
     ]
 
     def work(group):
-        def nll(rows, seed, prefix_length=0, shares=None):
+        def nll(rows, seed, prefix_length=0, shares=None, where=None):
             given = None if shares is None else shares.tolist()
             calls[group.rank].append((seed, prefix_length, given))
             return np.zeros((len(rows), rows.shape[1] - 1))

@@ -17,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 from speedrun.system import paths
+from speedrun.system.watchdog import ending_hung_children
 
 SOURCE = Path(__file__).with_name("cpu.cpp")
 _TIMEOUT_S = 60
@@ -84,9 +85,10 @@ def _compiler() -> tuple[list[str], str]:
 def _run(command: list[str]) -> str:
     """Output of a compiler; BuildError with its first line that tells an error."""
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S
-        )
+        with ending_hung_children():
+            done = subprocess.run(
+                command, capture_output=True, text=True, errors="replace", timeout=_TIMEOUT_S
+            )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BuildError(f"{command[0]} fails: {str(error)[:200]}") from None
     if done.returncode:

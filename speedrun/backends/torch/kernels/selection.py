@@ -58,6 +58,12 @@ class Selection:
         return "; ".join(lines) or None
 
     def _proven(self, shapes: Shapes, dtype: torch.dtype) -> Iterator[str]:
+        try:
+            if shapes:
+                build.compiled()
+        except build.BuildError as error:  # of all of them alike
+            self.dropped |= dict.fromkeys(shapes, str(error))
+            return
         probe = _Probe()
         try:
             for name, shape in shapes.items():
@@ -69,7 +75,7 @@ class Selection:
                         if problem := proof.problem(OPERATORS[name], proved, dtype):
                             raise ChildError(problem)
                     yield name
-                except (build.BuildError, ChildError) as error:
+                except ChildError as error:
                     self.dropped[name] = str(error)
         finally:
             probe.end()
@@ -96,7 +102,7 @@ class _Probe:
         self._child: Child | None = None
 
     def speedup(self, name: str, shape: Sequence[int], dtype: torch.dtype) -> float:
-        """Speedup of a kernel; BuildError without a library, ChildError where it fails."""
+        """Speedup of a kernel; ChildError where it fails."""
         case = {"name": name, "shape": list(shape), "dtype": str(dtype).partition(".")[2]}
         path = self._path(case)
         with contextlib.suppress(OSError, ValueError, KeyError):
