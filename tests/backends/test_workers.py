@@ -72,8 +72,8 @@ def test_the_order_in_which_workers_end_does_not_count():
     losses_of(engine, 1)  # the first step goes piece by piece
     threads = workers._pool(2, max(1, torch.get_num_threads() // 2))._threads
     engine.losses.loss = slow
-    for thread in (None, *threads):
-        held_up[0] = thread.ident if thread else 0
+    for ident in (0, *(thread.ident or 0 for thread in threads)):
+        held_up[0] = ident
         engine.reset()
         for seed in range(3):
             engine.step(random_rows(seed, NUM_ROWS), 1.0)

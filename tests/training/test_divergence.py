@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,7 +142,7 @@ def test_the_advice_names_the_rate_that_is_out_of_line(arch, recipe, says):
 
 
 def test_the_advice_names_the_rate_of_tables():
-    transformer = loader.architecture("transformer")
+    transformer: Any = loader.architecture("transformer")
     run = run_of(60.0, lr=0.014, lr_matrix=0.03, lr_table=5.0)
     run = dataclasses.replace(run, model=transformer.Config(input_bigrams=8))
     assert "recipe.lr_table=5 is 357 times" in divergence.advice(run, transformer)
