@@ -10,8 +10,9 @@ mx = pytest.importorskip("mlx.core")
 
 import mlx.optimizers as stock  # noqa: E402
 
-from speedrun.backends import checked_compile, registry  # noqa: E402
+from speedrun.backends import registry  # noqa: E402
 from speedrun.backends.mlx import backend, devices, lm_head, optimizers  # noqa: E402
+from speedrun.backends.mlx.compile import CheckedCompile  # noqa: E402
 from speedrun.config import Recipe  # noqa: E402
 from speedrun.protocols import OutOfMemory  # noqa: E402
 
@@ -89,6 +90,7 @@ def test_the_processor_does_not_compile_and_says_so():
 def test_a_compiled_run_is_the_eager_one_and_is_traced_once(arch, monkeypatch):
     """Also after a reset, at other learning rates and with other numbers of noisy tokens."""
     monkeypatch.setattr(devices, "compiling", lambda: {"compiled": True})  # as on a GPU
+    monkeypatch.setattr(CheckedCompile, "_seconds", lambda *args: 1.0)  # which traces plain code
     small = {"depth": 1, "value_tables": 0}
     engine, eager = (engine_of(arch, model=small, compile=value) for value in (True, False))
     traced, real = [], engine.losses.loss_sum
@@ -100,8 +102,7 @@ def test_a_compiled_run_is_the_eager_one_and_is_traced_once(arch, monkeypatch):
             one.step(random_rows(step), 1.0 - step / 4)
         assert engine.train_loss() == pytest.approx(eager.train_loss(), rel=1e-5)
     assert engine.metadata()["compiled"] is True
-    # Once to prove it against, once to compile, and plain whenever the two are timed.
-    assert len(traced) == 2 + checked_compile._TIMED_ROUNDS
+    assert len(traced) == 2, "once to prove it against, once to compile"
 
 
 def test_fp16_leaves_out_a_step_that_overflows_and_halves_the_scale():
