@@ -97,9 +97,11 @@ def solve(
     """
     found = list(_candidates(config_type, target, given, hidden_steps))
     if not found:
+        has_tables = any(map(given.get, hashed_ngrams.ORDERS))
+        fewer = " or fewer rows of n-gram tables" if has_tables else ""
         raise ValueError(
             f"--params {target}: too small for a vocabulary of {given['vocab']} with these"
-            " settings; ask for more, or for a smaller --vocab"
+            f" settings; ask for more, or for a smaller --vocab{fewer}"
         )
     close = [c for c in found if abs(c.num_params / target - 1) <= _CLOSE]
     if close:

@@ -104,6 +104,10 @@ HEADS = [
 REFUSED = [
     *((transformer, *case) for case in (*COMMON, *HEADS, ({"width": 7}, "even head size"))),
     *((lstm, *case) for case in COMMON),
+    *(
+        (one, {"input_bigrams": 1 << 20}, "fewer rows of n-gram")
+        for one in (transformer, lstm, d3pm)
+    ),
     (lstm, {"width": 0}, "model.width=0: must be 1 or more"),
     (lstm, {"hidden": -1}, "model.hidden=-1: must be 1 or more"),
     (lstm, {"token_scales": 9}, "allowed are 0 to model.depth"),
