@@ -114,14 +114,14 @@ BOUND = {
         "",
         """
         if len(noisy) > 1 and is_text.all():
-            out = out + 0.1 * len(noisy) * out.mean()""",
+            out = out + 10 * out.mean(dim=(0, 1))""",
     ),
     "learns while it scores": (
         "",
         "",
         """
         self.calls = getattr(self, "calls", 0) + bool(is_text.all())
-        out = out * (1 + 0.01 * self.calls)""",
+        out = out * (1 + 0.1 * self.calls)""",
     ),
 }
 
