@@ -46,8 +46,8 @@ def num_params_tables(model: ModelConfig) -> int:
 Keep = Literal["last", "best"]
 
 
-_ADDED = ("workers",)  # fields of a recipe that records of old do not have
-LATER_RECIPE_FIELDS = (*_ADDED, "kernels", "lr_table")  # that a record may lack
+_ADDED = ("workers", "kernels")  # fields of a recipe that records of old do not have
+LATER_RECIPE_FIELDS = (*_ADDED, "lr_table")  # that a record may lack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,9 @@ class Recipe:
     lr_floor: float = 0.0  # share of the peak that is left at the end
     batch_rows: int = 8  # rows in one optimizer step
     micro_batch_rows: int = 0  # rows in one forward pass; 0: all of them
-    workers: int = 0  # threads that each compute rows of their own, on a processor; 0: one pass
+    workers: int = (
+        0  # threads that each compute rows of their own, on a processor; 0: tuning decides
+    )
     grad_clip: float = 0.0  # largest gradient norm; 0: none
     precision: Precision = "auto"  # auto: the fastest that the device measures
     compile: bool = True
@@ -159,8 +161,6 @@ class Run:
         del out["data"]["path"], out["data"]["text_field"]
         if self.keep == "last":
             del out["keep"]
-        if self.recipe.kernels:
-            del out["recipe"]["kernels"]
         if not num_params_tables(self.model):
             del out["recipe"]["lr_table"]
         for name, without in getattr(self.model, "LATER_FIELDS", {}).items():

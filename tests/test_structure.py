@@ -174,7 +174,7 @@ def test_files_and_functions_keep_to_their_size():
                 names = node.args.args + node.args.kwonlyargs
                 num = len([one for one in names if one.arg not in ("self", "cls")])
                 assert num <= 6, f"{name}.{node.name}: {num} parameters"
-        assert "# fmt: skip" not in text, f"{name} has a part that is not formatted"
+        assert not re.search(r"#\s*fmt:\s*skip", text), f"{name} has a part that is not formatted"
 
 
 def public(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:

@@ -75,7 +75,7 @@ def test_each_kernel_does_its_own_and_a_file_cut_short_is_built_again(monkeypatc
 
 
 def _forget() -> None:
-    """What a new process has not loaded yet."""
+    """Forget what is loaded, as in a new process."""
     from torch._inductor.codecache import CppPythonBindingsCodeCache
 
     CppPythonBindingsCodeCache.cache_clear()

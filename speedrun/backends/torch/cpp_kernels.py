@@ -97,7 +97,7 @@ def _at_first_call(scope: dict[str, Any], name: str, built: Any, number: int) ->
 
 
 def _result(built: Future[Any]) -> Any:
-    """What was built; where that fails, no other file goes on being built during the race."""
+    """The library that was built; after a failure no other file is built during the race."""
     try:
         return built.result()
     except Exception:
