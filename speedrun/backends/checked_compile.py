@@ -11,6 +11,7 @@ from speedrun.system.watchdog import ending_hung_children
 _TOLERANCE = {"fp32": 1e-3, "bf16": 5e-2, "fp16": 5e-2}
 _FEWEST_ROUNDS, _TIMING_S = 3, 3.0  # rounds go on for so long where compiled code looks slow
 _SLOWER = 1.25  # than plain code
+_CLEARLY_FASTER = 0.8  # of its time: one round is enough
 _CLASS_NAME = re.compile(r"^([\w.]*(Error|Exception|Failed|Compiler):\s*)+")
 
 
@@ -68,7 +69,7 @@ class CheckedCompile:
             eager_s.append(self._seconds(self.eager, inputs))
             ratio = min(compiled_s) / min(eager_s)
             is_over = ratio <= _SLOWER or sum(compiled_s + eager_s) > _TIMING_S
-            if is_over and len(eager_s) >= _FEWEST_ROUNDS:
+            if ratio <= _CLEARLY_FASTER or (is_over and len(eager_s) >= _FEWEST_ROUNDS):
                 return ratio
 
     def _give_up(self, reason: str) -> Callable[..., Any]:

@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from speedrun.backends.torch import (
 from speedrun.backends.torch.compile import CheckedCompile
 from speedrun.backends.torch.kernels import selection
 from speedrun.backends.torch.kernels.selection import Selection
+from speedrun.backends.torch.trained_forward import TrainedForward
 from speedrun.backends.torch.workers import Workers
 from speedrun.device import Profile
 from speedrun.protocols import EngineSpec, OutOfMemory, Rows, Weights
@@ -60,8 +61,12 @@ class TorchEngine(GradientEngine):
         self.forward = CheckedCompile(
             self.model, self.losses.method, self._precision, self._facts, spec.execution.compile
         )
+        self._trained = TrainedForward(self.model, self.forward, self._in_step)
+        if isinstance(self.losses, losses.NextTokenLoss):
+            self.losses.as_trained = self._as_trained
         contract.expect_same(self._initial, self._saved(), "torch_model.py")
         self._tables = optimizers.tables(self.model)
+        self._has_stepped = False
         self.reset()
 
     def _new_workers(self) -> Workers | None:
@@ -104,6 +109,7 @@ class TorchEngine(GradientEngine):
             self._update(lr_scale)
         self._loss_sum += loss
         self._num_losses += 1
+        self._has_stepped = True
 
     def _gradients(self, rows: Rows) -> Tensor:
         """Accumulate gradients of this rank's rows; return their share of the mean loss."""
@@ -120,8 +126,7 @@ class TorchEngine(GradientEngine):
                     part = self.losses.loss(piece, self.forward)
                 return part * (self.losses.num_terms(piece) / num_terms)
 
-            kernel = tuning_space.attention_kernel(self._execution.attention)
-            with kernel, self._kernels.active():
+            with self._in_step():
                 if self.workers is not None:
                     return self._split_over_workers(pieces, loss_of)
                 loss = torch.zeros((), device=self._device)
@@ -130,6 +135,24 @@ class TorchEngine(GradientEngine):
                     self._scaler.scale(part).backward()
                     loss += part.detach()
                 return loss
+
+    @contextlib.contextmanager
+    def _in_step(self) -> Iterator[None]:
+        """Inside it the kernels of a training step are in use."""
+        kernel = tuning_space.attention_kernel(self._execution.attention)
+        with kernel, self._kernels.active():
+            yield
+
+    def _as_trained(self, rows: Tensor) -> Tensor | None:
+        """The model's outputs for rows to be scored, by the compiled pass of training.
+
+        None before a step was taken, and where that pass does not compute in fp32 on a processor.
+        """
+        is_compiled = self._has_stepped and self._facts["compiled"] and self.workers is None
+        is_exact = self._precision == "fp32" and self._device.type == "cpu"
+        if not (is_compiled and is_exact) or rows.shape[1] != self._context + 1:
+            return None
+        return self._trained(rows, self._micro_batch_rows)
 
     def _split_over_workers(self, pieces: Sequence[Any], loss_of: Callable[..., Tensor]) -> Tensor:
         """Gradients by `Workers`; where the model turns out unfit, the last ones by them."""

@@ -4,7 +4,7 @@ A batch comes in as NumPy arrays; the model's features go to `lm_head`. Shapes: 
 T positions, N terms, D width, V vocab.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class NextTokenLoss(NextTokens):
         self._model, self.place, self._vocab = model, place, vocab
         # The method worth compiling.
         self.method = "features" if hasattr(model, "features") else "logits"
+        # Its outputs by the compiled pass of training, where there is one that serves.
+        self.as_trained: Callable[[Tensor], Tensor | None] = lambda rows: None
 
     def loss(self, batch: Rows, forward: Forward) -> Tensor:
         """Mean nats in training, a scalar."""
@@ -48,6 +50,8 @@ class NextTokenLoss(NextTokens):
     def nll(self, rows: Rows, where: NDArray[np.bool_]) -> Tensor:
         """Nats [B, T] of the targets, 0 but for those to be scored."""
         placed, scored_BT = self.place(rows), torch.from_numpy(where)
+        if (values_BTD := self.as_trained(placed)) is not None:
+            return self._nll_of([values_BTD[scored_BT]], placed, scored_BT)
         own = getattr(self._model, "rows_per_thread", None)
         if own is None or placed.device.type != "cpu":
             return self._nll(placed, scored_BT.to(placed.device), len(rows))
@@ -57,12 +61,17 @@ class NextTokenLoss(NextTokens):
 
     def _nll(self, placed: Tensor, scored_BT: Tensor, num_rows: int) -> Tensor:
         """The same, of rows that go through the model `num_rows` at a time."""
-        values, head = [], None
+        values = []
         for rows, scored in zip(placed.split(num_rows), scored_BT.split(num_rows), strict=True):
-            values_BTD, head = contract.outputs(self._model, self._vocab, rows[:, :-1])
+            values_BTD, _ = contract.outputs(self._model, self._vocab, rows[:, :-1])
             values.append(values_BTD[scored])
+        return self._nll_of(values, placed, scored_BT)
+
+    def _nll_of(self, values: Sequence[Tensor], placed: Tensor, scored_BT: Tensor) -> Tensor:
+        """Nats [B, T] from the model's values at the targets to be scored."""
+        head = LMHead(*self._model.output()) if self.method == "features" else None
         nll_BT = torch.zeros(scored_BT.shape, device=placed.device)
-        nll_BT[scored_BT] = token_nll(torch.cat(values), head, placed[:, 1:][scored_BT])
+        nll_BT[scored_BT] = token_nll(torch.cat([*values]), head, placed[:, 1:][scored_BT])
         return nll_BT
 
     def logits(self, tokens: NDArray[np.int32], steps: NDArray[np.int32] | None) -> Tensor:
