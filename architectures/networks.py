@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from architectures import hashed_ngrams
 
 TOLERANCE = 0.03  # how far from the size asked for a configuration may be
 _CLOSE = 0.01
+_LEAST_ROWS = 1024  # of a table of n-grams that `--tables` asks for
 _STEP = 8  # of width
 _WIDEST = 8192
 # Larger ones would take hours to count, let alone to train.
@@ -39,6 +40,7 @@ class NetworkConfig:
 
     TABLES: ClassVar[tuple[str, ...]]  # beginnings of the names that are looked up, not multiplied
     TABLE_FIELDS: ClassVar = tuple(hashed_ngrams.ORDERS)  # number of rows of each table, if any
+    SIZED_TABLES: ClassVar[tuple[str, ...]] = ("input_bigrams",)  # those that `--tables` asks for
     # Fields that records of old do not have, with the value at which they have no effect.
     LATER_FIELDS: ClassVar = dict.fromkeys((*hashed_ngrams.ORDERS, "table_width"), 0)
 
@@ -56,6 +58,20 @@ class NetworkConfig:
         """Parameters of the tables of n-grams."""
         prefix = hashed_ngrams.TABLES
         return sum(math.prod(shape) for name, shape in self.shapes() if name.startswith(prefix))
+
+    def with_tables(self, num_params: int) -> Self:
+        """The same model with about so many parameters in tables, equally many rows in each.
+
+        Raises ValueError where they are so few that most n-grams would share a row.
+        """
+        fields = self.SIZED_TABLES
+        row = len(fields) * hashed_ngrams.row_width(self)
+        if num_params < row * _LEAST_ROWS:
+            raise ValueError(
+                f"--tables {num_params}: at this width 0 is allowed, and {row * _LEAST_ROWS} or"
+                f" more ({_LEAST_ROWS} rows of {' and '.join(fields)})"
+            )
+        return dataclasses.replace(self, **dict.fromkeys(fields, round(num_params / row)))
 
     @property
     def num_params_non_embedding(self) -> int:
@@ -159,9 +175,11 @@ def num_common_for(vocab: int) -> int:
     return 1024 if vocab > 2048 else 0
 
 
-def defaults(target: int, vocab: int, depth: int, tables: str) -> dict[str, Any]:
+def defaults(
+    target: int, vocab: int, depth: int, tables: str, two_from: int = 1_500_000
+) -> dict[str, Any]:
     """Fields that follow from the size; the field `tables` counts layers that look up by token."""
-    num_tables = 0 if target < 500_000 else 1 if target < 1_500_000 else 2
+    num_tables = 0 if target < 500_000 else 1 if target < two_from else 2
     return {
         "vocab": vocab,
         "depth": depth,
@@ -172,7 +190,7 @@ def defaults(target: int, vocab: int, depth: int, tables: str) -> dict[str, Any]
 
 def transformer_depth_for(target: int) -> int:
     """Blocks of a transformer that trains in minutes."""
-    return 2 if target < 1_000_000 else 3 if target < 8_000_000 else 4
+    return 2 if target < 900_000 else 3 if target < 8_000_000 else 4
 
 
 def heads_for(width: int) -> int:

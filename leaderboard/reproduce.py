@@ -24,7 +24,10 @@ from speedrun.training.request import RunRequest, resolve
 Options = list[tuple[str, str]]  # (option, value)
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
-_FROM_ARGV = ("minutes", "arch", "params", "recipe", "keep", "vocab", "eval-docs", "tune", "set")
+_FROM_ARGV = (
+    *("minutes", "arch", "params", "tables", "recipe"),
+    *("keep", "vocab", "eval-docs", "tune", "set"),
+)
 _TIMEOUT_S = 2.0  # a model gives its size in milliseconds, unless its config is forged
 _LINE = 84  # characters of a command in one line of a page
 _ERRORS = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, CallTimedOut)
@@ -128,6 +131,7 @@ def _resolves(options: Options, record: Record) -> bool:
         request = RunRequest(
             arch=given["--arch"],
             params=given["--params"],
+            tables=given.get("--tables", "0"),
             budget_s=parse_minutes(given["--minutes"]),
             recipe=given["--recipe"],
             keep="best" if given.get("--keep") == "best" else "last",

@@ -43,6 +43,17 @@ def num_params_tables(model: ModelConfig) -> int:
     return getattr(model, "num_params_tables", 0)
 
 
+def with_tables(model: ModelConfig, num_params: int, arch: str) -> ModelConfig:
+    """The model with so many parameters more in tables; ValueError where it has none to fill."""
+    if not num_params:
+        return model
+    if not hasattr(model, "with_tables"):
+        raise ValueError(f"--tables {num_params}: {arch!r} has no tables; leave it out")
+    if num_params_tables(model):
+        raise ValueError(f"--tables {num_params}: tables are set with --set, too; give one of them")
+    return model.with_tables(num_params)  # pyright: ignore[reportAttributeAccessIssue]
+
+
 Keep = Literal["last", "best"]
 
 

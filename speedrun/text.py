@@ -95,10 +95,26 @@ def parse_size(text: str) -> int:
     return round(number)
 
 
+def parse_size_or_0(text: str, option: str) -> int:
+    """A size, or 0; a ValueError names the option."""
+    try:
+        return 0 if text.strip() == "0" else parse_size(text)
+    except ValueError:
+        raise ValueError(
+            f"{option} {text}: give 0, or a number above it such as 8M or 16777216"
+        ) from None
+
+
 def parse_sizes(text: str) -> tuple[int, ...]:
     """`250K,500K,1M` as numbers; raises ValueError unless they ascend."""
     sizes = tuple(parse_size(part) for part in text.split(","))
     return ascending(sizes, f"--params {text}", "sizes such as 250K,500K,1M")
+
+
+def parse_tables(text: str) -> tuple[int, ...]:
+    """`0,4M,16M` as numbers; raises ValueError unless they ascend."""
+    sizes = tuple(parse_size_or_0(part, "--tables") for part in text.split(","))
+    return ascending(sizes, f"--tables {text}", "sizes such as 0,4M,16M")
 
 
 def ascending(values: tuple[N, ...], given: str, wanted: str) -> tuple[N, ...]:

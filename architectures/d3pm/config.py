@@ -47,6 +47,8 @@ class Config(networks.NetworkConfig):
 
     TABLES: ClassVar = ("embed.", "values.", hashed_ngrams.TABLES)
 
+    SIZED_TABLES: ClassVar = ("input_bigrams", "input_trigrams")
+
     vocab: int = 4096
     context: int = 256
     transition: Literal["absorbing", "uniform"] = "absorbing"

@@ -75,6 +75,8 @@ class Config(networks.NetworkConfig):
 
     TABLES: ClassVar = ("embed.", "positions.", "values.", "head.", hashed_ngrams.TABLES)
 
+    SIZED_TABLES: ClassVar = ("input_bigrams", "value_bigrams")
+
     vocab: int = 4096
     context: int = 256
     width: int = 128
@@ -191,8 +193,8 @@ def for_params(target: int, vocab: int, **fixed: Any) -> Config:
     `fixed` stay as given. Raises ValueError where none is within 3 %.
     """
     depth = fixed.get("depth", networks.transformer_depth_for(target))
-    given = {**networks.defaults(target, vocab, depth, "value_tables"), **fixed}
-    return networks.solve(Config, target, given, _penalty)
+    given = networks.defaults(target, vocab, depth, "value_tables", two_from=900_000)
+    return networks.solve(Config, target, {**given, **fixed}, _penalty)
 
 
 def _penalty(config: Config) -> float:

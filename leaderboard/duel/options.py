@@ -43,6 +43,14 @@ class DuelOptions:
         Architecture of A. Default: that of --arch.
     arch_b
         Likewise.
+    params_a
+        Size of A. Default: that of --params.
+    params_b
+        Likewise.
+    tables_a
+        Parameters of A in tables, as for a race. Default: those of --tables.
+    tables_b
+        Likewise.
     set_a
         Change one setting of A, such as recipe.lr=0.002. Repeatable.
     set_b
@@ -51,6 +59,8 @@ class DuelOptions:
         As for a race.
     params
         As for a race. Default: 2M.
+    tables
+        As for a race. Default: 0.
     set_
         Change one setting of both sides. Repeatable.
     minutes
@@ -84,6 +94,10 @@ class DuelOptions:
     at_b: Name = None
     arch_a: Name = None
     arch_b: Name = None
+    params_a: Name = None
+    params_b: Name = None
+    tables_a: Name = None
+    tables_b: Name = None
     set_a: Annotated[
         Settings, Parameter(name="--set-a", negative="", show_default=False, group=_SIDES)
     ] = ()
@@ -92,6 +106,7 @@ class DuelOptions:
     ] = ()
     arch: Annotated[str | None, Parameter(group=_BOTH)] = None
     params: Annotated[str | None, Parameter(group=_BOTH)] = None
+    tables: Annotated[str | None, Parameter(group=_BOTH)] = None
     set_: Annotated[
         Settings, Parameter(name="--set", negative="", show_default=False, group=_BOTH)
     ] = ()
@@ -117,6 +132,7 @@ class DuelOptions:
         given = {
             "--arch": self.arch,
             "--params": self.params,
+            "--tables": self.tables,
             "--minutes": self.minutes,
             "--backend": self.device,
             "--tune": self.tune,
@@ -128,17 +144,22 @@ class DuelOptions:
 
     def sides(self) -> list[Given]:
         """Both sides as given."""
-        a = self.a, self.arch_a, self.set_a, self.at_a
-        b = self.b, self.arch_b, self.set_b, self.at_b
+        a = self.a, self.arch_a, (self.params_a, self.tables_a), self.set_a, self.at_a
+        b = self.b, self.arch_b, (self.params_b, self.tables_b), self.set_b, self.at_b
         return [
             Given(
                 letter=letter,
                 name="default" if name is None else name,
                 arch=arch,
+                sizes={
+                    option: size
+                    for option, size in zip(("--params", "--tables"), sizes, strict=True)
+                    if size is not None
+                },
                 settings=(*self.set_, *settings),
                 commit=commit,
             )
-            for letter, (name, arch, settings, commit) in (("A", a), ("B", b))
+            for letter, (name, arch, sizes, settings, commit) in (("A", a), ("B", b))
         ]
 
 

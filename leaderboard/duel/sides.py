@@ -22,7 +22,13 @@ from speedrun.training.request import RunRequest
 # Of a race, as far as a duel sets them for both sides.
 DEFAULTS = {"--minutes": "5", "--eval-docs": "2000", "--backend": "auto"}
 # Of recipes alone: a run or an entry has its own.
-OF_RECIPES = {"--arch": "transformer", "--params": "2M", "--vocab": "4096", "--tune": "quick"}
+OF_RECIPES = {
+    "--arch": "transformer",
+    "--params": "2M",
+    "--tables": "0",
+    "--vocab": "4096",
+    "--tune": "quick",
+}
 
 Words = list[tuple[str, str]]
 
@@ -36,6 +42,7 @@ class Given:
     letter: str  # A or B
     name: str  # a recipe, a run's folder, the first digits of an id
     arch: str | None
+    sizes: dict[str, str]  # `--params` and `--tables` of this side alone
     settings: Sequence[str]
     commit: str | None  # any name that git has for it
 
@@ -86,9 +93,11 @@ def _record(side: Given, shared: Shared, store: Store) -> Record | None:
 
 
 def _of_recipe(side: Given, words: dict[str, str], data: Data) -> Asked:
-    words = {**words, "--recipe": side.name, "--arch": side.arch or words["--arch"]}
+    arch = side.arch or words["--arch"]
+    words = {**words, "--recipe": side.name, "--arch": arch, **side.sizes}
     commit = side.commit and checkout.commit_of(side.commit, f"--at-{side.letter.lower()}")
-    shown = [Path(words["--arch"]).name, words["--params"], side.name, *side.settings]
+    tables = "" if words["--tables"] == "0" else f"{words['--tables']} tables"
+    shown = [Path(arch).name, words["--params"], tables, side.name, *side.settings]
     return Asked(
         letter=side.letter,
         label=_label(shown, commit),
@@ -98,6 +107,9 @@ def _of_recipe(side: Given, words: dict[str, str], data: Data) -> Asked:
 
 
 def _of_record(side: Given, record: Record, shared: Shared) -> Asked:
+    if side.sizes:
+        option, size = next(iter(side.sizes.items()))
+        raise ValueError(f"{option}-{side.letter.lower()} {size}: {side.name} is a run of its own")
     words, changes = _words(record, side.letter), {}
     arch = dict(words)["--arch"]
     if loader.is_path(arch) != (side.arch is not None):
@@ -169,6 +181,7 @@ def _request(words: Words, data: Data) -> RunRequest:
     return RunRequest(
         arch=given["--arch"],
         params=given["--params"],
+        tables=given.get("--tables", OF_RECIPES["--tables"]),
         budget_s=parse_minutes(given["--minutes"]),
         backend=given["--backend"],
         recipe=given["--recipe"],

@@ -42,6 +42,9 @@ class RaceOptions:
         Name of an architecture, or a folder with one (its code is run); auto: best by scaling laws.
     params
         Trainable parameters (250K, 2M, 2000000), a preset (tiny, small, medium), or auto.
+    tables
+        Parameters beside --params, in tables of hashed n-grams, such as 16M. Default: 0; with
+        --params auto those that scaling laws predict best.
     recipe
         A recipe of the architecture: default, or goedecke, a published laptop run.
     set_
@@ -73,6 +76,7 @@ class RaceOptions:
     keep: Annotated[Literal["last", "best"], Parameter(group=_RUN)] = "last"
     arch: Annotated[str, Parameter(group=_MODEL)] = "transformer"
     params: Annotated[str, Parameter(group=_MODEL)] = "2M"
+    tables: Annotated[str | None, Parameter(group=_MODEL)] = None
     recipe: Annotated[str, Parameter(group=_MODEL)] = "default"
     set_: Annotated[
         tuple[str, ...], Parameter(name="--set", negative="", show_default=False, group=_MODEL)
@@ -96,6 +100,7 @@ class RaceOptions:
         return RunRequest(
             arch=self.arch,
             params=self.params,
+            tables=self.tables or ("auto" if self.params == "auto" else "0"),
             budget_s=parse_minutes(self.minutes),
             backend=self.device,
             recipe=self.recipe,

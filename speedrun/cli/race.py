@@ -30,7 +30,7 @@ def race_command(options: RaceOptions) -> None:
     """Race one seed after another and show how each ended."""
     request = options.request()
     console = Console(stderr=options.json_)  # --json: standard output carries the record alone
-    if "auto" in (request.arch, request.params):
+    if "auto" in (request.arch, request.params, request.tables):
         request = _picked(request, console)
     request, group = distributed.join(request)
     if group.rank > 0:
@@ -54,7 +54,9 @@ def _picked(request: RunRequest, console: Console) -> RunRequest:
         )
     with live.view(console) as view:
         picked = auto_size.resolve_auto(request, view.notice)
-    return dataclasses.replace(request, arch=picked.arch, params=picked.params)
+    return dataclasses.replace(
+        request, arch=picked.arch, params=picked.params, tables=picked.tables
+    )
 
 
 def _race_seeds(

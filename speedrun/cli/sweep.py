@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from speedrun.cli.options import MAX_SEEDS, DeviceName
-from speedrun.text import StrictInt, ascending, parse_eval_docs, parse_minutes, parse_sizes
+from speedrun.text import (
+    StrictInt,
+    ascending,
+    parse_eval_docs,
+    parse_minutes,
+    parse_sizes,
+    parse_tables,
+)
 
 if TYPE_CHECKING:
     from speedrun.sweep.grid import Grid
@@ -28,6 +35,8 @@ class Races:
         Architectures, comma-separated.
     params
         Sizes in ascending order, comma-separated. Laws need at least four.
+    tables
+        Parameters beside each size, in tables of n-grams, in ascending order: 0,4M,16M.
     minutes
         Training budgets in ascending order, comma-separated.
     seeds
@@ -56,6 +65,7 @@ class Races:
 
     arch: str = "transformer"
     params: str = "250K,500K,1M,2M,4M,8M"
+    tables: str = "0"
     minutes: str = "1"
     seeds: StrictInt = 3
     device: DeviceName = "auto"
@@ -99,6 +109,7 @@ class Races:
         return Grid(
             archs=archs,
             params=parse_sizes(self.params),
+            tables=parse_tables(self.tables),
             minutes=_minutes(self.minutes, "--minutes"),
             num_seeds=self.seeds,
             base=base,

@@ -79,8 +79,9 @@ def check(a: Asked, b: Asked) -> None:
 def _resolved(asked: Asked) -> tuple[object, ...] | None:
     """Code and settings of a side of this code; its commit knows those of another."""
     request = asked.request
-    if "auto" in (request.arch, request.params):
-        raise ValueError(f"{asked.letter}: a duel races a stated size: give --arch and --params")
+    if "auto" in (request.arch, request.params, request.tables):
+        options = "--arch, --params and --tables"
+        raise ValueError(f"{asked.letter}: a duel races a stated size: give {options}")
     if asked.commit is not None:
         return None
     with named(asked.letter):

@@ -61,7 +61,8 @@ def time_figures(work: Work) -> list[Figure]:
     if probe is None:
         exact_s, how = work.exact_flop(D) / on.effective_flop_s, "exact FLOP / effective rate"
         return [*found, Figure("exact_s", "by the exact count", exact_s, duration, how)]
-    of_6n = flops.train_flop(work.request.model.num_params, probe.tokens_per_s)
+    dense = work.request.model.num_params - work.request.num_tables
+    of_6n = flops.train_flop(dense, probe.tokens_per_s)
     of_exact, matmul = work.exact_flop(probe.tokens_per_s), probe.matmul_flop_s
     found += [
         Figure("probe_tokens_per_s", "measured", probe.tokens_per_s, _speed, probe.how),

@@ -22,7 +22,8 @@ CHECKPOINTED = 5  # times less activations, as commonly given
 def figures(held: Memory, request: PlanRequest) -> list[Figure]:
     """The parts of the memory, their sum, and what would save some."""
     model: Any = request.model
-    N, rows, active = request.num_params, request.batch_rows, held.activations
+    rows, active = request.batch_rows, held.activations
+    N = request.num_params + request.num_tables
     per_value = 2 if held.is_mixed else MASTER_BYTES
     master = "an fp32 master copy" if held.is_mixed else "fp32 weights double as the master copy"
     kept = f", {held.states / N:.3g} where gradients are kept" if held.is_mixed else ""

@@ -37,10 +37,12 @@ def make_plan(options: Options) -> Plan:
 
 def _plan(request: PlanRequest, on: Hardware) -> Plan:
     name = request.preset or count(request.num_params)
+    if request.num_tables:
+        name += f" and {count(request.num_tables)} in tables"
     plan = Plan(title=f"{request.architecture.NAME} {name} on {on.title}")
     held = estimated.estimate(
         request.model,
-        request.num_params,
+        request.num_params + request.num_tables,
         request.batch_rows,
         dtype=on.dtype,
         optimizer=request.optimizer,
@@ -87,6 +89,9 @@ def _model_figures(request: PlanRequest) -> list[Figure]:
     shape = ", ".join(f"{name} {getattr(model, name)}" for name in _SHAPE if hasattr(model, name))
     how = "N in all formulas, " + ("counted" if request.preset else "as requested")
     found = [("num_params", "parameters", request.num_params, how)]
+    if request.num_tables:
+        rows = "beside N, in tables of n-grams: a step reads and changes few rows of them"
+        found.append(("num_params_tables", "in tables", request.num_tables, rows))
     if isinstance(getattr(model, "tied", None), bool):
         tied, untied = (dataclasses.replace(model, tied=tied).num_params for tied in (True, False))
         own = "output weights of their own, model.tied=false"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from speedrun import text
+from speedrun import config, text
 from speedrun.config import Data, ModelConfig, Recipe
 from speedrun.data import open
 from speedrun.models import flops, loader
@@ -52,6 +52,8 @@ class Options:
     ----------
     params
         Parameters, such as 250K, 2M or 7B; or a preset: tiny, small, medium.
+    tables
+        Parameters beside them, in tables of hashed n-grams: memory, hardly any compute.
     tokens
         Tokens to train on, such as 200M. Default: 20 per parameter.
     minutes
@@ -97,6 +99,7 @@ class Options:
     """
 
     params: str = "2M"
+    tables: str = "0"
     tokens: str | None = None
     minutes: str | None = None
     ratio: float | None = None
@@ -128,9 +131,10 @@ class PlanRequest:
     architecture: Architecture
     model: ModelConfig
     preset: str | None
-    num_params: int  # as requested; of a preset, counted
+    num_params: int  # as requested, without tables; of a preset, counted
     recipe: Recipe  # the architecture's own
     is_timed: bool  # trains for the minutes, on as many tokens as fit
+    num_tables: int  # parameters in tables, beside those
     num_tokens: float  # to train on; with --minutes at 20 per parameter
     budget_s: float
     optimizer: str
@@ -145,7 +149,11 @@ def resolve(options: Options) -> PlanRequest:
     with architecture.plugin_errors():
         model = _model(architecture, options)
     preset = options.params if options.params in architecture.PRESETS else None
-    num_params = model.num_params if preset else text.parse_size(options.params)
+    num_tables = config.num_params_tables(model)
+    counted = model.num_params - num_tables
+    tables = text.parse_size_or_0(options.tables, "--tables")
+    requested = None if preset else text.parse_size(options.params) + tables
+    num_params = requested - num_tables if requested else counted
     num_tokens = _parsed("--tokens", text.parse_size, options.tokens)
     recipe = Recipe(**architecture.RECIPES["default"]["recipe"])
     return PlanRequest(
@@ -154,6 +162,7 @@ def resolve(options: Options) -> PlanRequest:
         model=model,
         preset=preset,
         num_params=num_params,
+        num_tables=num_tables,
         recipe=recipe,
         is_timed=options.minutes is not None or options.cluster is not None,
         num_tokens=num_tokens or (options.ratio or flops.RATIO) * num_params,
@@ -206,7 +215,8 @@ def _model(architecture: Architecture, options: Options) -> ModelConfig:
             f"--{idle[0]} has no effect on {architecture.NAME}: its model has {', '.join(known)}"
         )
     of_recipe = architecture.RECIPES["default"]["model"]
-    return run_request.shape(architecture, options.params, options.vocab, of_recipe, chosen)
+    sizes = options.params, options.tables
+    return run_request.shape(architecture, sizes, options.vocab, of_recipe, chosen)
 
 
 def _parsed(option: str, parse: Callable[[Any], Any], value: Any) -> Any:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speedrun import text
 from speedrun.autotune import device as autotune_device
 from speedrun.backends import registry
 from speedrun.config import Data
@@ -39,15 +40,17 @@ Notice = Callable[[str], None]
 
 def resolve_auto(request: RunRequest, notice: Notice) -> RunRequest:
     """The request with every `auto` replaced; each choice is announced in one line."""
-    if AUTO not in (request.arch, request.params):
+    if AUTO not in (request.arch, request.params, request.tables):
         return request
+    if request.tables == AUTO != request.params:
+        raise ValueError("--tables auto: only with --params auto; give a size such as 16M")
     notice = _once(notice)
     source = open.open_source(request.data, lambda text: None)
     fingerprint = data_id(source.train_fingerprint)
     if request.arch == AUTO:
         request = replace(request, arch=_arch(request, fingerprint, notice))
     if request.params == AUTO:
-        request = replace(request, params=str(_params(request, fingerprint, notice)))
+        request = _sized(request, fingerprint, notice)
     return request
 
 
@@ -90,25 +93,28 @@ def _arch(request: RunRequest, fingerprint: str, notice: Notice) -> str:
     return best
 
 
-def _params(request: RunRequest, fingerprint: str, notice: Notice) -> int:
-    """The predicted time-optimal size for this budget."""
+def _sized(request: RunRequest, fingerprint: str, notice: Notice) -> RunRequest:
+    """The request with the predicted time-optimal size for its budget, and the tables beside it."""
     architecture = loader.architecture(request.arch)
     minutes = f"{request.budget_s / 60:g} min"
     if (known := _best_laws(request, architecture, fingerprint)) is not None:
         path, laws, size, loss = known
         other = "" if laws.track.train_fingerprint == fingerprint else ", of other data"
+        tables = f" and {format_size(laws.tables)} in tables" if laws.tables else ""
         notice(
-            f"--params auto: {format_size(size)}, time-optimal at {minutes} by the law of"
+            f"--params auto: {format_size(size)}{tables}, time-optimal at {minutes} by the law of"
             f" {laws.num_runs} runs in {path}{other}; it predicts {loss:.4f} bits per byte."
         )
         if warning := laws_file.misfit(laws, architecture, request.settings):
             notice(f"Warning: {warning}.")
-        return _buildable(architecture, request, size)
+        return _buildable(architecture, replace(request, tables=str(laws.tables)), size)
     if architecture.EPOCHS is not None:
         raise ValueError(
             f"--params auto: {architecture.NAME} is counted, not trained step by step, and no sweep"
             " of it is known; give a size"
         )
+    if request.tables == AUTO:
+        request = replace(request, tables="0")
     speed = _probe(request, architecture)
     reach = (PROBED[0] / _REACH, PROBED[-1] * _REACH)
     size, _ = law.minimum(law.CHINCHILLA, speed, request.budget_s, *reach)
@@ -123,24 +129,35 @@ def _params(request: RunRequest, fingerprint: str, notice: Notice) -> int:
 def _best_laws(
     request: RunRequest, architecture: Architecture, fingerprint: str
 ) -> tuple[Path, LawsFile, float, float] | None:
-    """The matching laws of most runs, with their path, best size and its bits per byte.
+    """The matching laws with their path, best size and its bits per byte.
 
-    Those of the same data come first.
+    Those of the same data come first, then those that predict less for their tables; of the laws
+    of equal tables those of most runs count.
     """
     device = registry.device(request.backend, architecture)
     hardware_class = hardware.hardware_class(hardware.machine(), device.name, device.accelerator)
     wanted = (hardware_class, architecture.NAME, request.recipe)
-    found = [
-        ((known.track.train_fingerprint != fingerprint, rank, -known.num_runs, str(path)), known)
-        for rank, path, known in known_laws(request)
-        if (known.hardware_class, known.arch, known.recipe) == wanted
-    ]
-    if not found:
+    tables = request.tables
+    allowed = None if tables == AUTO else text.parse_size_or_0(tables, "--tables")
+    found: dict[int, list[tuple[tuple, LawsFile]]] = {}
+    for rank, path, known in known_laws(request):
+        is_wanted = (known.hardware_class, known.arch, known.recipe) == wanted
+        if is_wanted and allowed in (None, known.tables):
+            is_other = known.track.train_fingerprint != fingerprint
+            order = (is_other, rank, -known.num_runs, str(path))
+            found.setdefault(known.tables, []).append((order, known))
+    best = [min(laws, key=lambda one: one[0]) for laws in found.values()]
+    if not best:
         return None
-    (*_, path), known = min(found, key=lambda one: one[0])
+    predicted = [(order, known, *_predicted(known, request.budget_s)) for order, known in best]
+    order, known, size, loss = min(predicted, key=lambda one: (one[0][:2], one[3]))
+    return Path(order[-1]), known, size, loss
+
+
+def _predicted(known: LawsFile, budget_s: float) -> tuple[float, float]:
+    """The best size of a law near those it is of, and the bits per byte there."""
     low, high = known.sizes
-    loss, speed = known.laws.loss, known.laws.speed
-    return Path(path), known, *law.minimum(loss, speed, request.budget_s, low / 2, high * 2)
+    return law.minimum(known.laws.loss, known.laws.speed, budget_s, low / 2, high * 2)
 
 
 def known_laws(request: RunRequest) -> Iterator[tuple[int, Path, LawsFile]]:
@@ -183,15 +200,15 @@ def _probe(request: RunRequest, architecture: Architecture) -> SpeedLaw:
     return fit.fit_speed(np.array(sizes, float), np.array(rates))
 
 
-def _buildable(architecture: Architecture, request: RunRequest, size: float) -> int:
-    """The nearest size that the architecture can have."""
+def _buildable(architecture: Architecture, request: RunRequest, size: float) -> RunRequest:
+    """The request with the nearest size that the architecture can have."""
     problem = ValueError(f"--params auto: no size near {format_size(size)} can be built")
     for factor in _NEARBY:
-        target = round(size * factor)
+        sized = replace(request, params=str(round(size * factor)))
         try:
-            resolve(architecture, replace(request, params=str(target)), request.data.vocab)
+            resolve(architecture, sized, request.data.vocab)
         except ValueError as error:
             problem = error
         else:
-            return target
+            return sized
     raise problem

@@ -58,6 +58,7 @@ class LawsFile(BaseModel):
     arch: str
     recipe: str
     recipe_digest: str | None = None  # of what the recipe said then; laws of before have none
+    tables: int = 0  # parameters in tables beside N
     unit: str = UNIT
     laws: FittedLaws
     num_runs: int
@@ -71,7 +72,8 @@ class LawsFile(BaseModel):
 
     def to_json(self) -> str:
         """The file's text."""
-        return self.model_dump_json(indent=1, by_alias=True) + "\n"
+        left_out = None if self.tables else {"tables"}  # laws of old have none
+        return self.model_dump_json(indent=1, by_alias=True, exclude=left_out) + "\n"
 
 
 def load(path: Path) -> LawsFile:
@@ -156,10 +158,11 @@ def cached_laws() -> Path:
 
 
 def cache(sweep_dir: Path, laws: LawsFile) -> None:
-    """Keep one copy per hardware class, architecture and settings, that of the most runs."""
+    """Keep one copy per hardware class, architecture, tables and settings, that of most runs."""
     settings = json.dumps(shared_settings(sweep_dir), sort_keys=True)
     digest = hashlib.sha256(settings.encode()).hexdigest()[:12]
-    place = cached_laws() / f"{laws.hardware_class}-{laws.arch}-{digest}"
+    tables = f"-{laws.tables}" if laws.tables else ""
+    place = cached_laws() / f"{laws.hardware_class}-{laws.arch}{tables}-{digest}"
     with contextlib.suppress(ValueError):  # none yet, or a broken one
         if load(place / LAWS).num_runs > laws.num_runs:
             return

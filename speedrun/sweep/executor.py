@@ -143,12 +143,13 @@ def _result(race: PlannedRace, ended: Ended, plan: Plan) -> Record | Failure:
 
 
 def judge(race: PlannedRace, state: State) -> HasLost | None:
-    """Early stopping, if asked for: by the finished races of the same architecture and budget."""
+    """Early stopping, if asked for: by finished races of the same architecture, tables, budget."""
     if not state.early_stop:
         return None
     finished = [
         early_stopping.FinishedRace(key.params, record.train.loss_curve, record.score.bits_per_byte)
         for key, record in state.done.items()
-        if (key.arch, key.minutes) == (race.key.arch, race.key.minutes) and record.score is not None
+        if key._replace(params=0, seed=0) == race.key._replace(params=0, seed=0)
+        and record.score is not None
     ]
     return functools.partial(early_stopping.has_lost, race.key.params, finished=finished)

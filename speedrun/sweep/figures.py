@@ -44,16 +44,16 @@ def draw(folder: Path, arch: ArchResults, laws: Laws) -> list[str]:
         with matplotlib.rc_context(_STYLE):
             figure, axes = pyplot.subplots(layout="constrained")
             axes.set_xscale("log")
-            axes.set_xlabel("trainable parameters N")
+            axes.set_xlabel("trainable parameters N" + ", tables apart" * bool(arch.tables))
             axes.set_ylabel(plot(axes, arch, laws))
-            axes.set_title(f"{arch.arch}: {title}")
+            axes.set_title(f"{arch.label}: {title}")
             axes.xaxis.set_major_formatter(lambda value, _: format_size(value))
             axes.set_xticks(sorted({cell.params for cell in arch.cells}))
             axes.minorticks_off()
             for ending, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
-                figure.savefig(folder / f"{arch.arch}-{kind}.{ending}", metadata=metadata)
+                figure.savefig(folder / f"{arch.slug}-{kind}.{ending}", metadata=metadata)
             pyplot.close(figure)
-    return [f"{arch.arch}-{kind}" for kind in kinds]
+    return [f"{arch.slug}-{kind}" for kind in kinds]
 
 
 def _size(axes: Any, arch: ArchResults, laws: Laws) -> str:

@@ -32,19 +32,24 @@ class Grid:
 
     archs: tuple[str, ...]
     params: tuple[int, ...]
+    tables: tuple[int, ...] = (0,)
     minutes: tuple[float, ...]
     num_seeds: int
     base: RunRequest  # the options that all races share; its `out` is the sweep's directory
 
-    def request(self, arch: str, params: int, minutes: float, seed: int) -> RunRequest:
+    def request(
+        self, arch: str, params: int, minutes: float, seed: int, tables: int = 0
+    ) -> RunRequest:
         """One race of the grid."""
-        return replace(self.base, arch=arch, params=str(params), budget_s=60 * minutes, seed=seed)
+        sizes = {"params": str(params), "tables": str(tables)}
+        return replace(self.base, arch=arch, budget_s=60 * minutes, seed=seed, **sizes)
 
     def manifest(self) -> dict[str, Any]:
         """Its entry in `sweep.json`."""
         return {
             "archs": list(self.archs),
             "params": list(self.params),
+            **({} if self.tables == (0,) else {"tables": list(self.tables)}),
             "minutes": list(self.minutes),
             "seeds": self.num_seeds,
         }
@@ -70,7 +75,9 @@ class PlannedRace:
     def label(self) -> str:
         """`transformer 2M, 1 min, seed 0`."""
         key = self.key
-        return f"{key.arch} {format_size(key.params)}, {key.minutes:g} min, seed {key.seed}"
+        tables = f" + {format_size(key.tables)} in tables" if key.tables else ""
+        size = f"{format_size(key.params)}{tables}"
+        return f"{key.arch} {size}, {key.minutes:g} min, seed {key.seed}"
 
 
 @dataclass(frozen=True)
@@ -139,8 +146,9 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
     architectures = {arch: loader.architecture(arch) for arch in grid.archs}
     base = grid.base
     hardware_class = _hardware_class(grid, architectures.values())
-    for (arch, architecture), params in itertools.product(architectures.items(), grid.params):
-        _resolve(architecture, grid.request(arch, params, 1.0, 0), base.data.vocab)
+    every = itertools.product(architectures.items(), grid.params, grid.tables)
+    for (arch, architecture), params, tables in every:
+        _resolve(architecture, grid.request(arch, params, 1.0, 0, tables), base.data.vocab)
     source = open.open_source(base.data, notice)
     heldout = heldout_split.pin(source, base.data.eval_docs)
     races = []
@@ -149,7 +157,8 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
         kind = _resolve(architecture, first, base.data.vocab).data.tokenizer
         cache = paths.cache_dir() / "tokenizers"
         vocab = tokenizer.for_data(source, heldout, base.data.vocab, kind, cache, notice).vocab
-        for cell in itertools.product(grid.params, grid.minutes, range(grid.num_seeds)):
+        seeds = range(grid.num_seeds)
+        for cell in itertools.product(grid.params, grid.minutes, seeds, grid.tables):
             request = grid.request(arch, *cell)
             config = _resolve(architecture, request, vocab).as_dict()
             key = Key(architecture.NAME, *cell)
@@ -185,7 +194,8 @@ def _hardware_class(grid: Grid, architectures: Iterable[Architecture]) -> str:
 
 def _turn(key: Key) -> tuple[float, ...]:
     """The place of a race in the order described at the top of this file."""
-    return key.seed, key.minutes, -key.params if key.seed % 2 else key.params
+    sizes = key.params, key.tables
+    return key.seed, key.minutes, *(-size if key.seed % 2 else size for size in sizes)
 
 
 def _resolve(architecture: Architecture, request: RunRequest, vocab: int) -> Any:

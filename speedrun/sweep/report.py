@@ -54,7 +54,7 @@ def _write_laws_and_figures(folder: Path, found: Results, *, cache_laws: bool) -
     for number, (arch, laws) in enumerate(fitted):
         file = arch.laws_file(laws)
         if len(fitted) > 1:
-            write_atomic(folder / f"laws-{arch.arch}.json", file.to_json())
+            write_atomic(folder / f"laws-{arch.slug}.json", file.to_json())
         if number == 0:
             write_atomic(folder / LAWS, file.to_json())
         names += figures.draw(folder, arch, laws)

@@ -21,6 +21,7 @@ from speedrun.scaling_laws.law import Array, Laws, LossLaw, Optimum, Points
 from speedrun.scaling_laws.laws_file import FittedLaws, LawsFile
 from speedrun.sweep import sweep_dir
 from speedrun.sweep.sweep_dir import Failure, shortened
+from speedrun.text import format_size, parse_size_or_0
 from speedrun.training import recipe_digest
 
 PREDICTED_MINUTES = (2.0, 5.0, 10.0, 30.0)
@@ -68,12 +69,26 @@ def cells(runs: Iterable[Summary]) -> list[Cell]:
 
 @dataclass(frozen=True)
 class ArchResults:
-    """One architecture's runs in a sweep; those of held-out budgets are separate."""
+    """One architecture's runs in a sweep, all with equal tables; held-out budgets are separate.
+
+    The sizes of the runs are those without the tables.
+    """
 
     arch: str
     runs: tuple[Summary, ...]
     held_out: tuple[Summary, ...]
     recipe_digest: str | None = None  # None where old records do not tell, or differ
+    tables: int = 0  # parameters in tables, as asked for
+
+    @property
+    def label(self) -> str:
+        """The architecture, and its tables where there are some."""
+        return f"{self.arch} + {format_size(self.tables)} in tables" if self.tables else self.arch
+
+    @property
+    def slug(self) -> str:
+        """The same for names of files."""
+        return f"{self.arch}-tables-{format_size(self.tables)}" if self.tables else self.arch
 
     @property
     def recipe(self) -> str:
@@ -137,6 +152,7 @@ class ArchResults:
             arch=self.arch,
             recipe=self.recipe,
             recipe_digest=self.recipe_digest,
+            tables=self.tables,
             laws=FittedLaws(loss=laws.loss, speed=laws.speed, optimum=self.optima),
             num_runs=len(self.runs),
             created_from=sorted(run.id for run in self.runs),
@@ -178,14 +194,17 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
         its = [record for record, _ in ranked if record.arch == arch]
         _require_one_recipe(arch, its)
         notes += _require_one_code(arch, its, folder)
-        parts: dict[bool, list[Summary]] = {False: [], True: []}
-        for _, run in ranked:
-            if run.arch == arch:
-                parts[run.budget_s / 60 in held_out_minutes].append(run)
-        if parts[False]:
-            digests = {recipe_digest.of_record(record) for record in its} - {None}
-            digest = digests.pop() if len(digests) == 1 else None
-            archs.append(ArchResults(arch, tuple(parts[False]), tuple(parts[True]), digest))
+        digests = {recipe_digest.of_record(record) for record in its} - {None}
+        digest = digests.pop() if len(digests) == 1 else None
+        for tables in sorted(set(map(tables_of, its))):
+            parts: dict[bool, list[Summary]] = {False: [], True: []}
+            for record, run in ranked:
+                if (run.arch, tables_of(record)) == (arch, tables):
+                    dense = run._replace(num_params=run.num_params - tables)
+                    parts[run.budget_s / 60 in held_out_minutes].append(dense)
+            if parts[False]:
+                sides = tuple(parts[False]), tuple(parts[True])
+                archs.append(ArchResults(arch, *sides, digest, tables))
     failures = tuple(sweep_dir.failures(folder).values())
     if not archs:
         reasons = [*left_out, *(f"failed: {sanitize(one.error)}" for one in failures)]
@@ -193,6 +212,12 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
         outside = " outside the held-out budgets" if ranked else ""
         raise ValueError(f"{folder}: no ranked run there{outside}{detail}; sweep first")
     return Results(tuple(archs), tuple(left_out), failures, tuple(notes))
+
+
+def tables_of(record: Record) -> int:
+    """Parameters in tables that the command line of a run asked for."""
+    given = dict(zip(record.argv[::2], record.argv[1::2], strict=False)).get("--tables", "0")
+    return parse_size_or_0(given, "--tables")
 
 
 def _require_one_track(runs: Sequence[Summary], folder: Path) -> None:

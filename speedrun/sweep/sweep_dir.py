@@ -31,6 +31,7 @@ class Key(NamedTuple):
     params: int
     minutes: float
     seed: int
+    tables: int = 0  # parameters beside the size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +45,13 @@ class Failure:
     exit_code: int | None  # None: its machine was lost
     error: str
     stopped_at: float | None = None  # share of the budget at which early stopping ended it
+    tables: int = 0
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
     def key(self) -> Key:
         """The race."""
-        return Key(self.arch, self.params, self.minutes, self.seed)
+        return Key(self.arch, self.params, self.minutes, self.seed, self.tables)
 
 
 @contextlib.contextmanager

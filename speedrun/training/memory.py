@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from speedrun.backends import common, registry
-from speedrun.config import ModelConfig
+from speedrun.config import ModelConfig, num_params_tables
 from speedrun.device import Device
 from speedrun.distributed.group import ProcessGroup
 from speedrun.models import memory
@@ -101,6 +101,8 @@ class Fit:
             halves = {name: -(-getattr(model, name) // 2) for name in fields}
             model = dataclasses.replace(model, **halves)
             if MOST * self._needs(model, self._rows) <= self._free:
+                if self.checked.request.tables != "0":
+                    return f"--tables {format_size(num_params_tables(model))}"
                 options = [f"--set model.{name}={number}" for name, number in halves.items()]
                 if self.checked.request.params not in self.checked.architecture.PRESETS:
                     options.insert(0, f"--params {format_size(model.num_params)}")
@@ -123,7 +125,8 @@ class Fit:
         while high > 1.02 * low:
             middle = int((low * high) ** 0.5)
             try:
-                model = make(str(middle), of_recipe=checked.of_recipe, chosen=checked.chosen)
+                sizes = str(middle), checked.request.tables
+                model = make(sizes, of_recipe=checked.of_recipe, chosen=checked.chosen)
             except ValueError:  # too small for its vocabulary, or for the fields that were chosen
                 low = middle
                 continue

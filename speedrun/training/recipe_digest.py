@@ -24,9 +24,9 @@ def recipe_digest(
 ) -> str:
     """SHA-256 of the settings at 1M parameters and the default vocabulary.
 
-    Neither size nor name, seed, budget or held-out documents are in it. Where the settings fix a
-    size that is not near 1M, it is over what recipe and settings say of the model. ValueError or
-    LookupError for a recipe or a setting that is not known.
+    Neither size and tables nor name, seed, budget or held-out documents are in it. Where the
+    settings fix a size that is not near 1M, it is over what recipe and settings say of the model.
+    ValueError or LookupError for a recipe or a setting that is not known.
     """
     asked = RunRequest(arch=architecture.NAME, recipe=recipe_name, settings=tuple(settings))
     return of_request(request.check(architecture, asked))
@@ -37,7 +37,8 @@ def of_request(checked: CheckedRequest) -> str:
     if checked.request.again is not None:
         return _sha256(_plain(checked.request.again))
     data = Data(tokenizer=checked.data.tokenizer, stride=checked.data.stride)
-    any_size = replace(checked, data=data, request=replace(checked.request, params=_SIZE))
+    asked = replace(checked.request, params=_SIZE, tables="0")
+    any_size = replace(checked, data=data, request=asked)
     try:
         return _sha256(_plain(any_size.run(data.vocab)))
     except ValueError:

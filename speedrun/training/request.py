@@ -18,6 +18,7 @@ class RunRequest:
 
     arch: str = "transformer"
     params: str = "2M"
+    tables: str = "0"  # parameters in tables of n-grams, beside `params`
     budget_s: float = 300.0
     backend: str = "auto"
     recipe: str = "default"
@@ -51,6 +52,8 @@ class RunRequest:
             "eval-docs": "all" if self.data.eval_docs is None else self.data.eval_docs,
             "tune": self.tune,
         }
+        if self.tables != "0":
+            options["tables"] = self.tables
         if self.keep != "last":
             options["keep"] = self.keep
         pairs = [*options.items(), *(("set", setting) for setting in self.settings)]
@@ -73,10 +76,8 @@ class CheckedRequest:
         request, architecture = self.request, self.architecture
         if request.again is not None:
             return request.again
-        model, data = (
-            shape(architecture, request.params, vocab, self.of_recipe, self.chosen),
-            self.data,
-        )
+        sizes, data = (request.params, request.tables), self.data
+        model = shape(architecture, sizes, vocab, self.of_recipe, self.chosen)
         if model.context < 1:
             raise ValueError(f"model.context={model.context}: must be 1 or more")
         stride = ranked_stride(model.context)
@@ -128,12 +129,24 @@ def resolve(architecture: Architecture, request: RunRequest, vocab: int) -> Run:
 
 def shape(
     architecture: Architecture,
+    sizes: tuple[str, str],
+    vocab: int,
+    of_recipe: Mapping[str, Any],
+    chosen: Mapping[str, Any],
+) -> ModelConfig:
+    """The model of a size and tables; `chosen` overrides presets, and presets the recipe."""
+    params, num_tables = sizes[0], text.parse_size_or_0(sizes[1], "--tables")
+    model = _network(architecture, params, vocab, of_recipe, chosen)
+    return config.with_tables(model, num_tables, architecture.NAME)
+
+
+def _network(
+    architecture: Architecture,
     params: str,
     vocab: int,
     of_recipe: Mapping[str, Any],
     chosen: Mapping[str, Any],
 ) -> ModelConfig:
-    """The model of a size or a preset; `chosen` overrides presets, and presets the recipe."""
     if (fields := architecture.PRESETS.get(params)) is not None:
         kept = {key: value for key, value in of_recipe.items() if key not in fields}
         return architecture.preset(params, vocab, **{**kept, **chosen})

@@ -68,6 +68,21 @@ def test_the_size_is_the_time_optimal_one_by_the_law_of_ones_own_sweep(asked):
         assert str(folder / "laws.json") in told and "6 runs" in told and "of other data" in told
 
 
+def test_auto_takes_the_tables_whose_law_predicts_less_and_a_size_those_asked_for(asked):
+    sweep(asked.out / "plain")
+    better = dataclasses.replace(LOSS, E=0.3)
+    folder = sweep(asked.out / "tables")
+    content = json.loads((folder / "laws.json").read_text())
+    content["tables"], content["laws"]["loss"] = 16_000_000, dataclasses.asdict(better)
+    (folder / "laws.json").write_text(json.dumps(content))
+    picked, told = chosen(dataclasses.replace(asked, tables="auto"))
+    assert picked.tables == "16000000" and "and 16M in tables, time-optimal" in told
+    assert chosen(asked)[0].tables == "0"
+    assert chosen(dataclasses.replace(asked, tables="16M"))[0].tables == "16000000"
+    with pytest.raises(ValueError, match="--tables auto: only with --params auto"):
+        chosen(dataclasses.replace(asked, params="2M", tables="auto"))
+
+
 def test_a_copy_in_the_cache_serves_later_races(asked, tmp_path):
     sweep(tmp_path / "elsewhere", keep=True)
     assert str(laws_file.cached_laws()) in chosen(asked)[1]

@@ -18,11 +18,24 @@ def test_seeds_are_outermost_and_every_second_goes_backwards(planned):
 def test_a_race_has_every_option_of_the_grid(planned, small_grid):
     base = planned.grid.base
     for race in planned.races:
-        _, params, minutes, seed = race.key
+        _, params, minutes, seed, _ = race.key
         wanted = replace(base, params=str(params), budget_s=60 * minutes, seed=seed)
         assert race.request == wanted
         assert race.config["seed"] == seed and race.config["budget_s"] == 60 * minutes
     assert base == replace(small_grid.base, out=base.out)
+
+
+def test_tables_are_an_axis_beside_the_sizes(small_grid):
+    grid = replace(small_grid, params=(20_000, 40_000), tables=(0, 256_000), num_seeds=1)
+    races = plan(grid, print).races
+    assert [(r.key.params, r.key.tables) for r in races] == [
+        *[(20_000, 0), (20_000, 256_000), (40_000, 0), (40_000, 256_000)]
+    ]
+    assert races[1].label == "transformer 20K + 256K in tables, 0.02 min, seed 0"
+    dense, tables = (race.config["model"] for race in races[:2])
+    rows = {name: tables.pop(name) for name in ("input_bigrams", "value_bigrams")}
+    assert dense == tables and len(set(rows.values())) == 1
+    assert sum(rows.values()) * dense["width"] == pytest.approx(256_000, rel=0.01)
 
 
 def test_a_size_that_cannot_be_is_refused_before_data_is_opened(small_grid):

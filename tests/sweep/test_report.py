@@ -66,6 +66,26 @@ def test_a_complete_sweep_has_tables_and_laws(tmp_path):
     assert optima[0].params == pytest.approx(MINIMUM, rel=0.3)
 
 
+def test_tables_of_a_size_have_a_law_of_their_own_in_the_size_without_them(tmp_path):
+    fill(tmp_path)
+    for size in SIZES:
+        for seed in range(3):
+            made = record(size, 1.0, seed, argv=["--tables", "16M"])
+            better = 0.9 * made.score.bits_per_byte if made.score else 0.0
+            changes = {"num_params": size + 16_000_000, "score__bits_per_byte": better}
+            write(tmp_path, record(size, 1.0, seed, argv=["--tables", "16M"], **changes))
+    text = reported(tmp_path)
+    assert "## transformer + 16M in tables, recipe default" in text
+    assert "| 1 | transformer + 16M in tables ← | 1M |" in text and "18M" not in text
+    plain, tables = (
+        laws_file.load(tmp_path / f"laws-transformer{end}.json") for end in ("", "-tables-16M")
+    )
+    assert (plain.tables, tables.tables) == (0, 16_000_000)
+    best = [one.laws.optimum[0] for one in (plain, tables)]
+    assert best[0].params == pytest.approx(best[1].params, rel=0.3)
+    assert best[1].bits_per_byte == pytest.approx(0.9 * best[0].bits_per_byte, rel=0.02)
+
+
 def test_few_sizes_have_a_table_and_no_fit(tmp_path):
     text = reported(fill(tmp_path, sizes=SIZES[:3]))
     assert "a fit needs 4, this budget has 3. Add some with --params" in text

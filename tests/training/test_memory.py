@@ -41,7 +41,9 @@ MEASURED: list[tuple[str, str, tuple[str, ...], float]] = [
 def on(monkeypatch):
     """`on(free, arch, params, *settings)` is the check of a race on a machine in fp32."""
 
-    def made(free: float, arch: str, params: str, *settings: str, **device: Any) -> memory.Fit:
+    def made(
+        free: float, arch: str, params: str, *settings: str, tables: str = "0", **device: Any
+    ) -> memory.Fit:
         driver = registry.backend("numpy" if arch == "ngram" else "torch")
         own = psutil.Process().memory_info().rss
         shared = device.get("accelerator") is None or device.get("shared") is not None
@@ -51,7 +53,8 @@ def on(monkeypatch):
         architecture = loader.architecture(arch)
         if arch != "ngram":
             settings = ("recipe.precision=fp32", *settings)
-        asked = RunRequest(arch=arch, params=params, settings=settings, data=Data(vocab=4096))
+        data = Data(vocab=4096)
+        asked = RunRequest(arch=arch, params=params, tables=tables, settings=settings, data=data)
         row = Device(name="cpu", backend="torch", available=True, detail="", precisions=("fp32",))
         if arch == "ngram":
             row = registry.device("numpy")
@@ -126,6 +129,16 @@ def test_a_refusal_names_the_tables_that_fit(on, params):
     assert needs(found[2] or params, found[3], found[5]) <= 5 * GB
     larger = (f"model.input_bigrams={2 * bigrams}", f"model.value_trigrams={2 * trigrams}")
     assert needs(params, *larger) > 5 * GB
+
+
+def test_tables_beside_a_size_are_refused_with_those_that_fit_beside_it(on):
+    fit = on(5 * GB, "transformer", "2M", tables="4B")
+    with pytest.raises(ValueError, match=r"what fits: --tables (\d+)M( or|$)") as refused:
+        fit.check()
+    (fits,) = re.findall(r"--tables (\d+)M", str(refused.value))
+    assert on(5 * GB, "transformer", "2M", tables=f"{fits}M").check() is None
+    with pytest.raises(ValueError, match="what fits"):
+        on(5 * GB, "transformer", "2M", tables=f"{4 * int(fits)}M").check()
 
 
 def test_tables_have_no_gradient_and_no_moments():

@@ -23,6 +23,7 @@ def of_race(**options) -> str:
     [
         {},
         {"seed": 7, "budget_s": 60.0, "keep": "best", "params": "8M", "tune": "full"},
+        {"tables": "8M"},
         {"data": Data(path="elsewhere", vocab=512, eval_docs=20)},
         {"settings": ("data.eval_docs=30",)},
         {"settings": (f"recipe.lr={request.check(TRANSFORMER, RunRequest()).recipe.lr}",)},

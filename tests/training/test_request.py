@@ -1,9 +1,12 @@
 """Requests, the runs that they mean, and the command lines that they come from."""
 
+from dataclasses import fields
+from typing import Any
+
 import pytest
 
 from speedrun.cli.app import app
-from speedrun.config import Data, Recipe
+from speedrun.config import Data, Recipe, num_params_tables
 from speedrun.models import loader
 from speedrun.training.request import RunRequest, resolve
 
@@ -44,6 +47,39 @@ def test_a_setting_without_effect_is_refused(setting):
     assert run.recipe.batch_rows == 8
 
 
+@pytest.mark.parametrize("arch", ["transformer", "lstm", "d3pm"])
+def test_tables_come_beside_a_size_and_change_nothing_else(arch):
+    architecture = loader.architecture(arch)
+    plain: Any
+    tables: Any
+    plain, tables = (
+        resolve(architecture, RunRequest(tables=size), 4096).model for size in ("0", "8M")
+    )
+    assert num_params_tables(tables) == pytest.approx(8e6, rel=0.001)
+    assert tables.num_params - num_params_tables(tables) == plain.num_params
+    other = {f.name for f in fields(plain) if getattr(plain, f.name) != getattr(tables, f.name)}
+    assert other == set(tables.SIZED_TABLES)
+    assert len({getattr(tables, name) for name in other}) == 1  # equally many rows in each
+    preset = RunRequest(params="tiny", tables="8M")
+    if arch == "transformer":
+        assert num_params_tables(resolve(architecture, preset, 4096).model) > 7.9e6
+
+
+@pytest.mark.parametrize(
+    ("request_", "says"),
+    [
+        (RunRequest(tables="much"), "--tables much: give 0, or a number above it such as 8M"),
+        (RunRequest(tables="-1"), "--tables -1: give 0, or a number"),
+        (RunRequest(tables="5000"), "--tables 5000: .* 0 is allowed, and 262144 or more"),
+        (RunRequest(tables="8M", settings=("model.input_bigrams=9",)), "set with --set, too"),
+        (RunRequest(arch="ngram", tables="8M"), "'ngram' has no tables"),
+    ],
+)
+def test_tables_that_cannot_be_are_refused(request_, says):
+    with pytest.raises(ValueError, match=says):
+        resolve(loader.architecture(request_.arch), request_, 4096)
+
+
 def test_the_vocabulary_has_a_flag_of_its_own():
     for setting in ("model.vocab=300", "data.vocab=300"):
         with pytest.raises(ValueError, match="--vocab"):
@@ -78,10 +114,14 @@ REQUESTS = [
         tune="quick",
     ),
     RunRequest(recipe="goedecke", budget_s=7 / 3, data=Data(eval_docs=20)),
+    RunRequest(params="1M", tables="16M"),
 ]
 
 
-@pytest.mark.parametrize("request_", REQUESTS, ids=["default", "all changed", "odd budget"])
+IDS = ["default", "all changed", "odd budget", "tables"]
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=IDS)
 def test_the_command_line_of_a_request_means_the_request(request_):
     _, bound, _ = app.parse_args(request_.argv(), exit_on_error=False, print_error=False)
     assert bound.arguments["options"].request() == request_

@@ -91,6 +91,18 @@ def test_a_finished_duel_races_nothing_again_and_other_options_are_another_duel(
     assert len(races.raced) == 14 and len(list(Path("runs/duels").iterdir())) == 2
 
 
+def test_sides_of_other_sizes_are_raced_at_them(races):
+    done_well("duel", *ARCH, "--params-b", "400K", *B, "--pairs", 3)
+    duel = parse_duel((folder() / DUEL).read_bytes(), "it")
+    sizes = [side.argv[side.argv.index("--params") + 1] for side in (duel.a, duel.b)]
+    assert sizes == ["300K", "400K"] and "ngram, 400K" in duel.b.label
+    for words, says in (
+        (["--tables-b", "8M"], "B: --tables 8000000: 'ngram' has no tables"),
+        (["--params-b", "auto"], "B: a duel races a stated size"),
+    ):
+        assert says in refused("duel", *ARCH, *words)
+
+
 def test_an_undecided_duel_says_so_with_exit_code_1(races):
     races.changes = lambda side, number: {"host": FIT | {"others_share": 0.9}}
     done = command("duel", *ARCH, *B, "--pairs", 3)
