@@ -192,11 +192,11 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
     archs, notes = [], []
     for arch in sorted({run.arch for _, run in ranked}):
         its = [record for record, _ in ranked if record.arch == arch]
-        _require_one_recipe(arch, its)
         notes += _require_one_code(arch, its, folder)
         digests = {recipe_digest.of_record(record) for record in its} - {None}
         digest = digests.pop() if len(digests) == 1 else None
         for tables in sorted(set(map(tables_of, its))):
+            _require_one_recipe(arch, [record for record in its if tables_of(record) == tables])
             parts: dict[bool, list[Summary]] = {False: [], True: []}
             for record, run in ranked:
                 if (run.arch, tables_of(record)) == (arch, tables):

@@ -73,6 +73,7 @@ def test_tables_of_a_size_have_a_law_of_their_own_in_the_size_without_them(tmp_p
             made = record(size, 1.0, seed, argv=["--tables", "16M"])
             better = 0.9 * made.score.bits_per_byte if made.score else 0.0
             changes = {"num_params": size + 16_000_000, "score__bits_per_byte": better}
+            changes["config__recipe__lr_table"] = 0.014  # of records with tables alone
             write(tmp_path, record(size, 1.0, seed, argv=["--tables", "16M"], **changes))
     text = reported(tmp_path)
     assert "## transformer + 16M in tables, recipe default" in text
