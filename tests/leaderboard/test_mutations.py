@@ -31,12 +31,12 @@ from leaderboard.submit import candidate, opened_data, submit
 from speedrun.records.files import OWN_RECORDS
 from speedrun.records.sanitize import is_sanitized
 from speedrun.records.schema import content_id, load, parse
-from speedrun.records.summary import summarize
+from speedrun.records.summary import data_id, summarize
 
 REAL = sorted(path for path in OWN_RECORDS.glob("*.json") if len(path.stem) == 64)
 VALID = [made().to_json(), made(1.25, 3, BOUND).to_json(), *(load(p).to_json() for p in REAL[:2])]
 KNOWN = {
-    (d.train_fingerprint, d.heldout_fingerprint, d.num_docs, d.num_bytes)
+    (data_id(d.train_fingerprint), d.heldout_fingerprint, d.num_docs, d.num_bytes)
     for d in index.known_data(Store("memory://none"))
 }
 VALUES = st.one_of(
@@ -87,7 +87,7 @@ def wrong(content: dict[str, Any]) -> list[str]:
     def close(a: float, b: float, relative: float) -> bool:
         return math.isfinite(a) and abs(a - b) <= relative * abs(b) + 1e-11
 
-    known = (data["train_fingerprint"], data["heldout_fingerprint"])
+    known = (data_id(data["train_fingerprint"]), data["heldout_fingerprint"])
     per_token = score["nats"] / score["num_tokens"]
     per_byte = score["nats"] / 0.6931471805599453 / score["num_bytes"]
     holds = {
