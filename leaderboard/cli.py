@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.text import Text
 
+from leaderboard import boards as ranked
 from leaderboard import compare as comparing
 from leaderboard import duel_folder, index
 from leaderboard import submit as submitting
@@ -23,13 +24,10 @@ from leaderboard.index import Index
 from leaderboard.render import comparison, markdown, reports, terminal, verification
 from leaderboard.render import json as plain
 from leaderboard.standing.boards import Board
-from leaderboard.standing.boards import boards as boards_of
 from leaderboard.store import Store, open_store
 from leaderboard.verify import case as cases
 from leaderboard.verify.case import Request
-from speedrun.records.files import read_runs
 from speedrun.records.sanitize import brief, sanitize
-from speedrun.records.summary import summarize
 from speedrun.system import git
 from speedrun.system.files import write_atomic
 from speedrun.system.paths import cache_dir
@@ -201,10 +199,9 @@ def leaderboard(
     if check:
         problems += _checked(store, found)
     if not (found.runs or problems):
-        found = _own_runs(store, needs_records=check or format_ == "html")
+        found = ranked.own_runs(store, needs_records=check or format_ == "html")
     reports.problems(problems, len(found.runs), check=check)
-    boards = boards_of(found.runs, found.submissions, found.verifications, found.duels)
-    boards = _chosen(boards, (track or "").lower().split())
+    boards = _chosen(ranked.of(found), (track or "").lower().split())
     if format_ == "html":
         from leaderboard.render.html.page import write_page
 
@@ -236,14 +233,6 @@ def _console() -> Console:
     """Standard output; a pipe is wide, unless COLUMNS says otherwise."""
     is_sized = sys.stdout.isatty() or "COLUMNS" in os.environ
     return Console(width=None if is_sized else WIDE)
-
-
-def _own_runs(store: Store, *, needs_records: bool) -> Index:
-    """A folder of finished runs, shown as a leaderboard without submitting them."""
-    runs = [summarize(record) for _, record in read_runs(Path(store.url))] if store.is_local else []
-    if not runs or needs_records:
-        raise ValueError(f"{store.url}: no records there; add some with: run.py submit RUN")
-    return Index(runs=runs)
 
 
 def _chosen(boards: list[Board], words: list[str]) -> list[Board]:

@@ -15,6 +15,8 @@ from helpers.command_line import FAST
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("speedrun", "architectures", "leaderboard")
 LAWS = "speedrun/scaling_laws/laws/laws-transformer-cpu-x86_64-2c-avx512.json"
+TABLES_LAWS = "laws-transformer-tables-16M-cpu-x86_64-2c-avx2.json"
+SWEPT_TABLES = "sweep-tables/laws-transformer-tables-16M.json"
 # The shipped tokenizer: learning one from the storybook takes most of a minute.
 TINY = ["--params", "250K", "--eval-docs", "20", "--set", "model.context=32"]
 TINY += ["--set", "data.tokenizer=shipped", "--minutes", "0.02"]
@@ -112,10 +114,12 @@ def test_an_installed_wheel_races_ranks_and_plans(installed, tmp_path):
     assert len(json.loads(board[1])["tracks"]) >= 1
     assert check[2].rstrip().endswith("records checked, no problems")
     assert json.loads(plan[1])["memory"]["total_bytes"] > 0
-    # The laws of the recorded sweep come with it.
-    assert [Path(path).name for path in laws] == [Path(LAWS).name]
-    assert installed.parent.parent in Path(laws[0]).parents
-    assert Path(laws[0]).read_text() == (ROOT / "docs" / "sweep" / "laws.json").read_text()
+    # The laws of the recorded sweeps come with it.
+    recorded = {Path(LAWS).name: "sweep/laws.json", TABLES_LAWS: SWEPT_TABLES}
+    assert {Path(path).name for path in laws} == recorded.keys()
+    for path in map(Path, laws):
+        assert installed.parent.parent in path.parents
+        assert path.read_text() == (ROOT / "docs" / recorded[path.name]).read_text()
     program = installed.with_name("speedrun.exe" if os.name == "nt" else "speedrun")
     said = subprocess.check_output([program, "--version"], cwd=tmp_path, text=True)
     assert said.startswith("0.")

@@ -25,6 +25,7 @@ FLOORS = (
     "speedrun.training",
     "speedrun.scaling_laws speedrun.bench speedrun.ui speedrun.duel leaderboard",
     "speedrun.sweep speedrun.plan",
+    "speedrun.api",
     "speedrun.cli speedrun.__main__",
 )
 

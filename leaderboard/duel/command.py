@@ -1,15 +1,18 @@
 """The command `duel`: what it does in which order, what it prints, its exit codes."""
 
+import dataclasses
 import hashlib
 import json
 import re
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from leaderboard.duel import standing
+from leaderboard.duel import batch, standing
 from leaderboard.duel.options import DuelOptions
 from leaderboard.duel.sides import asked
 from leaderboard.store import Store, open_store
@@ -28,23 +31,43 @@ _DEFAULTS = DuelOptions()
 
 def duel(options: DuelOptions = _DEFAULTS) -> None:
     """Race two sides in turn until it is clear whether one is better: see `speedrun.cli.app`."""
+    console = Console(stderr=options.json_)
+    if options.batch is not None:
+        ledger = batch.run(options.batch, dataclasses.replace(options, batch=None), console, held)
+        if options.json_ and ledger.exists():
+            print(ledger.read_text(encoding="utf-8"), end="", flush=True)
+        return
+    ended = held(options, console)
+    if options.json_:
+        print(json.dumps(ended.result), flush=True)
+    if not is_over(ended.duel):
+        sys.exit(1)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A duel with the pairs that could be raced, its folder, and what `--json` prints."""
+
+    duel: Duel
+    folder: DuelFolder
+    result: dict[str, Any]
+
+
+def held(options: DuelOptions, console: Console) -> Held:
+    """Race what is left of a duel and print how it ended; raises ValueError or LookupError."""
     if not MIN_PAIRS <= options.pairs <= MAX_PAIRS:
         raise ValueError(f"--pairs {options.pairs}: allowed are {MIN_PAIRS} to {MAX_PAIRS}")
     if options.standing and options.a is not None:
         raise ValueError(f"--a {options.a}: --standing takes the record holder as A")
-    console = Console(stderr=options.json_)
     with view(console) as watcher:
         watcher.phase("looking up both sides")
         a, b = _asked(options, open_store(None), watcher)
         check(a, b)
         a, b, machine = on_this_machine(a, b)
         finished, folder = _held(options, (a, b), machine, watcher)
-    if options.json_:
-        print(json.dumps(report.result(finished, folder.records)), flush=True)
     for line in [*report.lines(finished, folder.records), *_closing(finished, folder, options)]:
         console.print(Text(sanitize(line)), soft_wrap=True)
-    if not is_over(finished):
-        sys.exit(1)
+    return Held(finished, folder, report.result(finished, folder.records))
 
 
 def _asked(options: DuelOptions, store: Store, watcher: Watcher) -> list[Asked]:

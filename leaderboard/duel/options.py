@@ -81,6 +81,9 @@ class DuelOptions:
         As for a race.
     eval_docs
         As for a race.
+    batch
+        Race one idea of this file after another against what was kept so far; a line is JSON:
+        {"name": "…", "set": {"recipe.lr": 0.02}}.
     out
         The duel's folder is made below duels/ in this one.
     json_
@@ -119,6 +122,7 @@ class DuelOptions:
     data: Annotated[str | None, Parameter(group=_DATA)] = None
     text_field: Annotated[str | None, Parameter(group=_DATA)] = None
     eval_docs: Annotated[str | None, Parameter(group=_DATA)] = None
+    batch: Annotated[Path | None, Parameter(group=_SIDES)] = None
     out: Annotated[Path, Parameter(group=_OUTPUT)] = Path("runs")
     json_: Annotated[Flag, Parameter(name="--json", group=_OUTPUT)] = False
 

@@ -21,7 +21,7 @@ from speedrun.records.schema import Record
 from speedrun.records.summary import Summary, summarize
 from speedrun.records.track import Track
 from speedrun.training import race
-from speedrun.training.prepare import Callbacks
+from speedrun.training.callbacks import Callbacks
 from speedrun.training.race import Finished
 from speedrun.training.request import RunRequest
 from speedrun.training.runs import restore

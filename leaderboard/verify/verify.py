@@ -22,7 +22,7 @@ from speedrun.records.schema import Record
 from speedrun.records.summary import data_id
 from speedrun.system import git, hardware
 from speedrun.system.paths import cache_dir
-from speedrun.training.prepare import Callbacks
+from speedrun.training.callbacks import Callbacks
 from speedrun.training.runs import restore
 
 _MAX_DOCS = 1 << 17  # held-out documents; TinyStories has 21,990

@@ -62,6 +62,8 @@ class RaceOptions:
         Number of held-out documents to score, or all. Scores compare only at the same number.
     keep
         Weights to score: last, or best on a slice of training text that is not trained on.
+    track
+        Follow the race in a tracker: tensorboard, trackio or wandb, with :project if you like.
     out
         Folder of the run directories.
     json_
@@ -85,6 +87,7 @@ class RaceOptions:
     text_field: Annotated[str | None, Parameter(group=_DATA)] = None
     vocab: Annotated[StrictInt, Parameter(group=_DATA)] = 4096
     eval_docs: Annotated[str, Parameter(group=_DATA)] = "2000"
+    track: Annotated[str | None, Parameter(group=_OUTPUT)] = None
     out: Annotated[Path, Parameter(group=_OUTPUT)] = Path("runs")
     json_: Annotated[Json, Parameter(group=_OUTPUT)] = False
 

@@ -12,12 +12,15 @@ _DEFAULTS = Options()
 def plan(
     *,
     options: Options = _DEFAULTS,
+    full: Annotated[bool, Parameter(negative="")] = False,
     json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> None:
     """Estimate memory, compute and time of a training: see `speedrun.cli.app`.
 
     Parameters
     ----------
+    full
+        Show every figure with its formula.
     json_
         Print every number as JSON.
     """
@@ -27,4 +30,4 @@ def plan(
 
     with waiting("planning"):
         found = make_plan(options)
-    report.show(found, as_json=json_)
+    report.show(found, as_json=json_, is_full=full)

@@ -21,14 +21,15 @@ from speedrun.training.clock import process_age_s
 from speedrun.training.race import race
 from speedrun.training.request import RunRequest
 from speedrun.training.signals import StopFlag
-from speedrun.ui import live, summary
+from speedrun.ui import live, summary, trackers
+from speedrun.ui.trackers import Tracker
 
 _MAX_READ = 50  # records, of the newest, in search of a race of the same kind
 
 
 def race_command(options: RaceOptions) -> None:
     """Race one seed after another and show how each ended."""
-    request = options.request()
+    request, tracker = options.request(), trackers.tracker(options.track, options.out)
     console = Console(stderr=options.json_)  # --json: standard output carries the record alone
     if "auto" in (request.arch, request.params, request.tables):
         request = _picked(request, console)
@@ -37,7 +38,7 @@ def race_command(options: RaceOptions) -> None:
         distributed.take_part_and_exit(request, group)
     distributed.ignore_launcher(group)
     with distributed.dismissing(group):
-        statuses = _race_seeds(request, options, group, console)
+        statuses = _race_seeds(request, options, group, console, tracker)
         if "diverged" in statuses:
             sys.exit(1)
         if "interrupted" in statuses:  # by the network or the disk, that is
@@ -60,17 +61,23 @@ def _picked(request: RunRequest, console: Console) -> RunRequest:
 
 
 def _race_seeds(
-    request: RunRequest, options: RaceOptions, group: ProcessGroup, console: Console
+    request: RunRequest,
+    options: RaceOptions,
+    group: ProcessGroup,
+    console: Console,
+    tracker: Tracker,
 ) -> set[str]:
     started_s, records = process_age_s(), []
     with StopFlag(group.stop_signals) as stop:
         for number in range(request.seed, request.seed + options.seeds):
             each = dataclasses.replace(request, seed=number)
             stop.begin(_so_far(records, request))
-            with live.view(console) as view:
+            with live.view(console, request.out) as view:
                 if not records and (line := _expectation(request)):
                     view.notice(line)
-                finished = race(each, view, stop, started_s=started_s, group=group)
+                told = tracker.beside(view)
+                finished = race(each, told, stop, started_s=started_s, group=group)
+                tracker.finish(finished.record)
             started_s = 0.0
             records.append(finished.record)
             stop.begin(f"recorded as {finished.record.status} in {finished.folder}")

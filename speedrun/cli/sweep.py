@@ -1,6 +1,5 @@
 """The command `sweep`: its options and its exit codes."""
 
-import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +54,8 @@ class Races:
         As for a race.
     set_
         Change one setting of all races: --set recipe.lr=0.002. Repeatable.
+    vary
+        Race every size with each of these values: --vary recipe.lr=0.005,0.01. Repeatable.
     tune
         As for a race; each size is timed once.
     out
@@ -75,6 +76,7 @@ class Races:
     vocab: StrictInt = 4096
     eval_docs: str = "2000"
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="", show_default=False)] = ()
+    vary: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = ()
     tune: Literal["off", "quick", "full"] = "quick"
     out: Path | None = None
     early_stopping: Annotated[
@@ -84,7 +86,7 @@ class Races:
     def grid(self) -> "Grid":
         """The sweep's grid; raises ValueError for options out of range."""
         from speedrun.config import Data
-        from speedrun.sweep.grid import Grid
+        from speedrun.sweep.grid import Grid, variants
         from speedrun.training.request import RunRequest
 
         if not 1 <= self.seeds <= MAX_SEEDS:
@@ -110,6 +112,7 @@ class Races:
             archs=archs,
             params=parse_sizes(self.params),
             tables=parse_tables(self.tables),
+            variants=variants(self.vary),
             minutes=_minutes(self.minutes, "--minutes"),
             num_seeds=self.seeds,
             base=base,
@@ -149,36 +152,15 @@ def sweep(
         return
     races = races or Races()
     grid = races.grid()
-    num_failed = _race_all(grid, races.early_stopping, on, address)
+    from rich.console import Console
+
+    from speedrun.sweep.running import race_all
+
+    stops = races.early_stopping
+    num_failed = race_all(grid, Console(), early_stop=stops, on=on, address=address)
     sweep_report.report(grid.base.out, held_out, cache_laws=True)
     if num_failed:
         sys.exit(1)
-
-
-def _race_all(grid: "Grid", early_stop: bool, on: str, address: str | None) -> int:
-    """Run the races that are left; returns the number that failed."""
-    from rich.console import Console
-
-    from speedrun.sweep.executor import run_all
-    from speedrun.sweep.grid import plan
-    from speedrun.sweep.live import outlook, view
-    from speedrun.sweep.sweep_dir import locked
-
-    console = Console()
-    with contextlib.ExitStack() as opened:
-        race_all = run_all
-        if on == "ray":
-            from speedrun.sweep.ray_executor import connected
-
-            race_all = opened.enter_context(connected(address))
-        watcher = opened.enter_context(view(console))
-        watcher.phase("opening the data and planning the races")
-        planned = plan(grid, watcher.notice)
-        with locked(grid.base.out):
-            state = race_all(planned, watcher, early_stop=early_stop)
-    if console.is_terminal:  # what was drawn is gone; plain lines have said it
-        console.print(outlook(state), soft_wrap=True, highlight=False)
-    return len(state.failed)
 
 
 def _minutes(text: str, option: str) -> tuple[float, ...]:

@@ -8,8 +8,9 @@ from speedrun.config import Data
 from speedrun.data import open
 from speedrun.models import flops
 from speedrun.plan.compute import Work
-from speedrun.plan.report import Figure, plain
-from speedrun.scaling_laws.law import CHINCHILLA
+from speedrun.plan.report import Figure, Verdict, plain
+from speedrun.plan.request import PlanRequest
+from speedrun.scaling_laws.law import CHINCHILLA, LossLaw
 from speedrun.text import count, duration
 
 # TinyStories-train.txt on the hub (Eldan & Li 2023): 2.1M stories.
@@ -19,6 +20,8 @@ READ_S = 5.0
 WARMUP_STEPS = 2000  # Touvron et al. 2023; Bi et al. 2024
 WARMUP_SHARE = 0.02  # of a short run, at most: as our recipe `goedecke`; no published rule
 FACTORS = (0.75, 0.5, 0.25)
+NEAR = 3.0  # a size within this factor of the optimum loses little
+FEWEST_STEPS = 20  # of a race that teaches a model anything
 KNOWN = "20 for Chinchilla 70B, 1,875 for Llama 3 8B, 6,471 for SmolLM2 1.7B"
 _short, _factor = "{:.2g}".format, "{:.3g}".format
 
@@ -78,7 +81,7 @@ def _num_bytes(path: str, text_field: str | None) -> tuple[int, bool]:
     return max(1, num_bytes), True
 
 
-def hint_figures(work: Work) -> tuple[list[Figure], str]:
+def hint_figures(work: Work) -> list[Figure]:
     """Learning rate, tokens per step and warm-up, and how the default recipe differs."""
     recipe, model, rows = work.request.recipe, work.request.model, work.request.batch_rows
     by_size: float | None = lr_kaplan(max(1, model.num_params_non_embedding))
@@ -103,23 +106,53 @@ def hint_figures(work: Work) -> tuple[list[Figure], str]:
         Figure("warmup_steps", "warm-up steps", warmup, plain, of_warmup),
         Figure("our_lr", "default recipe", recipe.lr, "{:g}".format, own),
     ]
-    return found, (
-        f"The default recipe differs from these formulas: its AdamW rate is"
-        f" {recipe.lr / by_compute:.1f}x, its step {own_batch / batch:.2g}x theirs, its warm-up"
-        f" {f'{recipe.warmup:.0%} of the budget' if recipe.warmup else 'none'}. They are fits to"
-        f" longer runs of plain AdamW; docs/log.md has measurements."
+    none = f"{recipe.warmup:.0%} of the budget" if recipe.warmup else "none"
+    how = (
+        f"its AdamW rate to that by compute; its step is {own_batch / batch:.2g}x the formula's,"
+        f" its warm-up {none}. They are fits to longer runs of plain AdamW; docs/log.md has"
+        " measurements"
     )
+    factor = recipe.lr / by_compute
+    return [*found, Figure("differs", "  differs by", factor, "{:.1f}x".format, how)]
+
+
+def judge_race(work: Work) -> list[Verdict]:
+    """Whether a race of these minutes has steps to speak of, and a size near the optimum."""
+    request, rate = work.request, work.hardware.effective_flop_s
+    # Not by 6·N, which would count rows of tables as if they were multiplied.
+    speed = work.tokens_per_s if work.probe is not None else rate / work.exact_flop(1.0)
+    D = speed * request.budget_s
+    num_steps = D / (request.batch_rows * request.model.context)
+    budget = duration(request.budget_s)
+    law, source = _law(request)
+    best_n, _ = law.optimum(flops.train_flop(request.num_params, D))
+    factor = request.num_params / best_n
+    off = max(factor, 1 / factor)
+    what = f"{count(request.num_params)} is {factor:.2g} times the optimum, {count(best_n)}"
+    advice = "" if off <= NEAR else f": go {'smaller' if factor > 1 else 'larger'}"
+    fits = f"{budget} are enough for {count(D)} tokens, {num_steps:,.0f} steps"
+    return [
+        Verdict("race", f"{fits}; {FEWEST_STEPS} are the least", FEWEST_STEPS, num_steps),
+        Verdict("size", f"{what}, of the law at this compute ({source}){advice}", off, NEAR),
+    ]
+
+
+def _law(request: PlanRequest) -> tuple[LossLaw, str]:
+    """The loss law of a plan, and where it comes from."""
+    own, path = request.law, request.options.law
+    if own is not None and path is not None:
+        return own.laws.loss, f"{path.name} ({own.hardware_class})"
+    return CHINCHILLA, "Hoffmann et al. 2022, approach 3"
 
 
 def go_small_figures(work: Work) -> list[Figure]:
     """The law's optimum at this compute, and the cost of smaller models of equal loss."""
-    N, own, path = work.request.num_params, work.request.law, work.request.options.law
-    law, source = CHINCHILLA, "Hoffmann et al. 2022, approach 3"
-    if own is not None and path is not None:
-        law, source = own.laws.loss, f"{path.name} ({own.hardware_class})"
+    N, (law, source) = work.request.num_params, _law(work.request)
     best_n, best_d = law.optimum(work.flop)
-    loss, critical = float(law(N, work.num_tokens)), law.critical()
+    chance = math.log(work.request.model.vocab)  # what the law says above it means nothing
+    loss, critical = min(float(law(N, work.num_tokens)), chance), law.critical()
     constants = f"{law.E:g} + {law.A:g}/N^{law.alpha:g} + {law.B:g}/D^{law.beta:g}; {source}"
+    constants += f"; at most chance, ln {work.request.model.vocab}"
     steep = (
         f"{count(critical * best_n)}: +100% compute; below it the cost rises steeply"
         " (de Vries 2023)"

@@ -50,18 +50,18 @@ def _plan(request: PlanRequest, on: Hardware) -> Plan:
     )
     of_device, verdict = memory.judge(held, request, on)
     work = _work(request, on, verdict.why if verdict.answer == NO_GO else "")
-    plan.verdicts += [verdict, *compute.judge(work)]
-    recipe_hints, differs = hints.hint_figures(work)
+    is_race = request.options.minutes is not None and request.options.cluster is None
+    plan.verdicts += [verdict, *(hints.judge_race if is_race else compute.judge)(work)]
     plan.sections |= {
         "model": _model_figures(request),
         "memory": memory.figures(held, request) + of_device,
         "compute": compute.compute_figures(work),
         "time": compute.time_figures(work),
         "data": hints.data_figures(work),
-        "hints": recipe_hints,
+        "hints": hints.hint_figures(work),
         "go_small": hints.go_small_figures(work),
     }
-    plan.notes += [note for note in (on.note, *_notes(request), differs) if note]
+    plan.notes += [note for note in (on.note, *_notes(request)) if note]
     if request.options.cluster is not None:
         cluster.add(plan, work)
     return plan

@@ -25,6 +25,18 @@ _TITLES = {
     "shared": "Shared by its machines",
 }
 
+# What a plan shows without `--full`, a section's figures each; None: all of them.
+_SHORT: dict[str, tuple[str, ...] | None] = {
+    "model": ("num_params", "num_params_tables"),
+    "memory": ("total_bytes",),
+    "compute": ("num_tokens",),
+    "time": ("tokens_per_s", "train_s"),
+    "data": ("epochs",),
+    "go_small": ("optimum_params",),
+    "cluster": None,
+    "shared": None,
+}
+
 
 def plain(number: float) -> str:
     """A number with thousands separators."""
@@ -92,8 +104,8 @@ class Plan:
         }
 
 
-def show(plan: Plan, *, as_json: bool) -> None:
-    """Print a plan on standard output."""
+def show(plan: Plan, *, as_json: bool, is_full: bool = True) -> None:
+    """Print a plan on standard output: all of it, or a dozen lines."""
     if as_json:
         print(json.dumps(plan.as_dict(), indent=1, allow_nan=False))
         return
@@ -106,14 +118,22 @@ def show(plan: Plan, *, as_json: bool) -> None:
     console.print(verdicts)
     for note in plan.notes:
         console.print(Text(sanitize(note), style="yellow"))
+    short = _table(24, 16)
     for section, title in _TITLES.items():
-        if figures := plan.sections.get(section):
+        wanted = None if is_full else _SHORT.get(section, ())
+        figures = [f for f in plan.sections.get(section, []) if wanted is None or f.key in wanted]
+        is_whole = figures and wanted is None
+        if is_whole:
             console.print(Text(f"\n{title}", style="bold cyan"))
-            table = _table(24, 16)
-            for f in figures:
-                value = "none" if f.value is None else f.format(f.value)
-                table.add_row(Text(f"  {f.label}"), value, Text(f.formula, style="dim"))
+        table = _table(24, 16) if is_whole else short
+        for f in figures:
+            value = "none" if f.value is None else f.format(f.value)
+            table.add_row(Text(f"  {f.label}"), value, Text(f.formula, style="dim"))
+        if is_whole:
             console.print(table)
+    if not is_full:
+        console.print(short)
+        console.print(Text("--full shows every figure with its formula", style="dim"))
 
 
 def _table(*widths: int | None) -> Table:

@@ -141,7 +141,8 @@ def _best_laws(
     allowed = None if tables == AUTO else text.parse_size_or_0(tables, "--tables")
     found: dict[int, list[tuple[tuple, LawsFile]]] = {}
     for rank, path, known in known_laws(request):
-        is_wanted = (known.hardware_class, known.arch, known.recipe) == wanted
+        of = known.hardware_class, known.arch, known.recipe
+        is_wanted = of == wanted and not known.variant
         if is_wanted and allowed in (None, known.tables):
             is_other = known.track.train_fingerprint != fingerprint
             order = (is_other, rank, -known.num_runs, str(path))

@@ -59,6 +59,7 @@ class LawsFile(BaseModel):
     recipe: str
     recipe_digest: str | None = None  # of what the recipe said then; laws of before have none
     tables: int = 0  # parameters in tables beside N
+    variant: str = ""  # settings that varied in the sweep
     unit: str = UNIT
     laws: FittedLaws
     num_runs: int
@@ -72,7 +73,8 @@ class LawsFile(BaseModel):
 
     def to_json(self) -> str:
         """The file's text."""
-        left_out = None if self.tables else {"tables"}  # laws of old have none
+        # Laws of old have neither.
+        left_out = {name for name in ("tables", "variant") if not getattr(self, name)}
         return self.model_dump_json(indent=1, by_alias=True, exclude=left_out) + "\n"
 
 
@@ -159,6 +161,8 @@ def cached_laws() -> Path:
 
 def cache(sweep_dir: Path, laws: LawsFile) -> None:
     """Keep one copy per hardware class, architecture, tables and settings, that of most runs."""
+    if laws.variant:  # no race asks for its settings so
+        return
     settings = json.dumps(shared_settings(sweep_dir), sort_keys=True)
     digest = hashlib.sha256(settings.encode()).hexdigest()[:12]
     tables = f"-{laws.tables}" if laws.tables else ""

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speedrun.config import Data, Run
+from speedrun.config import Data
 from speedrun.sweep.early_stopping import Curve
 from speedrun.system.subprocesses import Child, ChildEnded, ChildTimeout, Parent
+from speedrun.training.callbacks import Callbacks
 from speedrun.training.clock import process_age_s
 from speedrun.training.request import RunRequest
 from speedrun.training.runs.run_names import settle_abandoned
@@ -84,7 +85,7 @@ def finish(racing: Generator[str, None, Ended], hear: Callable[[str], None]) -> 
                 return stop.value
 
 
-class _Callbacks:
+class _Callbacks(Callbacks):
     """Sends the progress of a race to the parent."""
 
     def __init__(self, parent: Parent) -> None:
@@ -95,8 +96,6 @@ class _Callbacks:
 
     def phase(self, text: str) -> None:
         self._parent.send("line", text=f"{text} …")
-
-    def start(self, run: Run, machine: str) -> None: ...
 
     def tick(self, tick: Any) -> None:
         text = f"{tick.share:4.0%}  loss {tick.loss_nats:.3f}  {tick.tokens_per_s:,.0f} tokens/s"

@@ -6,7 +6,7 @@ machine then falls on all sizes alike, and a machine that slows down steadily fa
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,16 +33,28 @@ class Grid:
     archs: tuple[str, ...]
     params: tuple[int, ...]
     tables: tuple[int, ...] = (0,)
+    variants: tuple[str, ...] = ("",)  # of the settings, see `Key`
     minutes: tuple[float, ...]
     num_seeds: int
     base: RunRequest  # the options that all races share; its `out` is the sweep's directory
 
-    def request(
-        self, arch: str, params: int, minutes: float, seed: int, tables: int = 0
-    ) -> RunRequest:
-        """One race of the grid."""
-        sizes = {"params": str(params), "tables": str(tables)}
-        return replace(self.base, arch=arch, budget_s=60 * minutes, seed=seed, **sizes)
+    def request(self, arch: str, key: Key) -> RunRequest:
+        """One race of the grid; `arch` may be a folder."""
+        return replace(
+            self.base,
+            arch=arch,
+            params=str(key.params),
+            tables=str(key.tables),
+            budget_s=60 * key.minutes,
+            seed=key.seed,
+            settings=(*self.base.settings, *key.variant.split()),
+        )
+
+    def keys(self, name: str) -> list[Key]:
+        """All races of the architecture of this name."""
+        seeds = range(self.num_seeds)
+        axes = self.params, self.minutes, seeds, self.tables, self.variants
+        return [Key(name, *cell) for cell in itertools.product(*axes)]
 
     def manifest(self) -> dict[str, Any]:
         """Its entry in `sweep.json`."""
@@ -50,6 +62,7 @@ class Grid:
             "archs": list(self.archs),
             "params": list(self.params),
             **({} if self.tables == (0,) else {"tables": list(self.tables)}),
+            **({} if self.variants == ("",) else {"variants": list(self.variants)}),
             "minutes": list(self.minutes),
             "seeds": self.num_seeds,
         }
@@ -76,7 +89,7 @@ class PlannedRace:
         """`transformer 2M, 1 min, seed 0`."""
         key = self.key
         tables = f" + {format_size(key.tables)} in tables" if key.tables else ""
-        size = f"{format_size(key.params)}{tables}"
+        size = f"{format_size(key.params)}{tables}{f', {key.variant}' if key.variant else ''}"
         return f"{key.arch} {size}, {key.minutes:g} min, seed {key.seed}"
 
 
@@ -141,27 +154,39 @@ def _canonical(content: Any) -> str:
     return json.dumps(content, sort_keys=True)
 
 
+def variants(varied: Sequence[str]) -> tuple[str, ...]:
+    """Every combination of `key=value,value` settings, as the settings of one race each."""
+    axes = []
+    for words in varied:
+        key, equals, values = words.partition("=")
+        if not equals or not all(values.split(",")) or " " in words:
+            wanted = "write it as key=value,value such as recipe.lr=0.005,0.01"
+            raise ValueError(f"--vary {words}: {wanted}")
+        axes.append([f"{key}={value}" for value in values.split(",")])
+    return tuple(" ".join(cell) for cell in itertools.product(*axes))
+
+
 def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
     """Look everything up before anything runs. Raises ValueError or LookupError."""
     architectures = {arch: loader.architecture(arch) for arch in grid.archs}
     base = grid.base
     hardware_class = _hardware_class(grid, architectures.values())
-    every = itertools.product(architectures.items(), grid.params, grid.tables)
-    for (arch, architecture), params, tables in every:
-        _resolve(architecture, grid.request(arch, params, 1.0, 0, tables), base.data.vocab)
+    for arch, architecture in architectures.items():
+        for key in grid.keys(architecture.NAME):
+            if (key.minutes, key.seed) == (grid.minutes[0], 0):
+                _resolve(architecture, grid.request(arch, key), base.data.vocab)
     source = open.open_source(base.data, notice)
     heldout = heldout_split.pin(source, base.data.eval_docs)
     races = []
     for arch, architecture in architectures.items():
-        first = grid.request(arch, grid.params[0], 1.0, 0)
+        keys = grid.keys(architecture.NAME)
+        first = grid.request(arch, keys[0])
         kind = _resolve(architecture, first, base.data.vocab).data.tokenizer
         cache = paths.cache_dir() / "tokenizers"
         vocab = tokenizer.for_data(source, heldout, base.data.vocab, kind, cache, notice).vocab
-        seeds = range(grid.num_seeds)
-        for cell in itertools.product(grid.params, grid.minutes, seeds, grid.tables):
-            request = grid.request(arch, *cell)
+        for key in keys:
+            request = grid.request(arch, key)
             config = _resolve(architecture, request, vocab).as_dict()
-            key = Key(architecture.NAME, *cell)
             races.append(PlannedRace(request=request, key=key, config=config))
     races.sort(key=lambda race: _turn(race.key))
     shared = {
@@ -192,10 +217,10 @@ def _hardware_class(grid: Grid, architectures: Iterable[Architecture]) -> str:
     return classes.pop()
 
 
-def _turn(key: Key) -> tuple[float, ...]:
+def _turn(key: Key) -> tuple[float | str, ...]:
     """The place of a race in the order described at the top of this file."""
-    sizes = key.params, key.tables
-    return key.seed, key.minutes, *(-size if key.seed % 2 else size for size in sizes)
+    sizes = (-size if key.seed % 2 else size for size in (key.params, key.tables))
+    return key.seed, key.minutes, *sizes, key.variant
 
 
 def _resolve(architecture: Architecture, request: RunRequest, vocab: int) -> Any:

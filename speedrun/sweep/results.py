@@ -3,8 +3,9 @@
 import collections
 import json
 import math
+import re
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -79,16 +80,20 @@ class ArchResults:
     held_out: tuple[Summary, ...]
     recipe_digest: str | None = None  # None where old records do not tell, or differ
     tables: int = 0  # parameters in tables, as asked for
+    variant: str = ""  # settings that vary in the sweep
 
     @property
     def label(self) -> str:
-        """The architecture, and its tables where there are some."""
-        return f"{self.arch} + {format_size(self.tables)} in tables" if self.tables else self.arch
+        """The architecture, its tables where there are some, and the settings that vary."""
+        tables = f" + {format_size(self.tables)} in tables" if self.tables else ""
+        return f"{self.arch}{tables}{f', {self.variant}' if self.variant else ''}"
 
     @property
     def slug(self) -> str:
         """The same for names of files."""
-        return f"{self.arch}-tables-{format_size(self.tables)}" if self.tables else self.arch
+        tables = f"-tables-{format_size(self.tables)}" if self.tables else ""
+        variant = re.sub(r"[^A-Za-z0-9.=]+", "-", f"-{self.variant}") if self.variant else ""
+        return f"{self.arch}{tables}{variant}"
 
     @property
     def recipe(self) -> str:
@@ -153,6 +158,7 @@ class ArchResults:
             recipe=self.recipe,
             recipe_digest=self.recipe_digest,
             tables=self.tables,
+            variant=self.variant,
             laws=FittedLaws(loss=laws.loss, speed=laws.speed, optimum=self.optima),
             num_runs=len(self.runs),
             created_from=sorted(run.id for run in self.runs),
@@ -193,18 +199,23 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
     for arch in sorted({run.arch for _, run in ranked}):
         its = [record for record, _ in ranked if record.arch == arch]
         notes += _require_one_code(arch, its, folder)
-        digests = {recipe_digest.of_record(record) for record in its} - {None}
-        digest = digests.pop() if len(digests) == 1 else None
-        for tables in sorted(set(map(tables_of, its))):
-            _require_one_recipe(arch, [record for record in its if tables_of(record) == tables])
+        shared = set.intersection(*(set(_settings(record)) for record in its))
+        for tables, variant in sorted({(tables_of(r), variant_of(r, shared)) for r in its}):
+            mine = [
+                (record, run._replace(num_params=run.num_params - tables))
+                for record, run in ranked
+                if (run.arch, tables_of(record), variant_of(record, shared))
+                == (arch, tables, variant)
+            ]
+            _require_one_recipe(arch, [record for record, _ in mine])
+            digests = {recipe_digest.of_record(record) for record, _ in mine} - {None}
+            digest = digests.pop() if len(digests) == 1 else None
             parts: dict[bool, list[Summary]] = {False: [], True: []}
-            for record, run in ranked:
-                if (run.arch, tables_of(record)) == (arch, tables):
-                    dense = run._replace(num_params=run.num_params - tables)
-                    parts[run.budget_s / 60 in held_out_minutes].append(dense)
+            for _, run in mine:
+                parts[run.budget_s / 60 in held_out_minutes].append(run)
             if parts[False]:
                 sides = tuple(parts[False]), tuple(parts[True])
-                archs.append(ArchResults(arch, *sides, digest, tables))
+                archs.append(ArchResults(arch, *sides, digest, tables, variant))
     failures = tuple(sweep_dir.failures(folder).values())
     if not archs:
         reasons = [*left_out, *(f"failed: {sanitize(one.error)}" for one in failures)]
@@ -218,6 +229,16 @@ def tables_of(record: Record) -> int:
     """Parameters in tables that the command line of a run asked for."""
     given = dict(zip(record.argv[::2], record.argv[1::2], strict=False)).get("--tables", "0")
     return parse_size_or_0(given, "--tables")
+
+
+def variant_of(record: Record, shared: Collection[str]) -> str:
+    """Settings of a run's command line that not all runs of its sweep share."""
+    return " ".join(setting for setting in _settings(record) if setting not in shared)
+
+
+def _settings(record: Record) -> list[str]:
+    pairs = zip(record.argv[::2], record.argv[1::2], strict=False)
+    return [value for name, value in pairs if name == "--set"]
 
 
 def _require_one_track(runs: Sequence[Summary], folder: Path) -> None:

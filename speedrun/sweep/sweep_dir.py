@@ -32,6 +32,7 @@ class Key(NamedTuple):
     minutes: float
     seed: int
     tables: int = 0  # parameters beside the size
+    variant: str = ""  # settings that vary: "recipe.lr=0.01"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +47,14 @@ class Failure:
     error: str
     stopped_at: float | None = None  # share of the budget at which early stopping ended it
     tables: int = 0
+    variant: str = ""
     when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     @property
     def key(self) -> Key:
         """The race."""
-        return Key(self.arch, self.params, self.minutes, self.seed, self.tables)
+        sizes = self.arch, self.params, self.minutes
+        return Key(*sizes, self.seed, self.tables, self.variant)
 
 
 @contextlib.contextmanager

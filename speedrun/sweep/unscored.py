@@ -3,7 +3,7 @@
 from speedrun.models import loader
 from speedrun.records.files import read_runs
 from speedrun.sweep.grid import Plan
-from speedrun.training.prepare import Silent
+from speedrun.training.callbacks import Silent
 from speedrun.training.runs.run_names import Notice, settle_abandoned
 from speedrun.training.runs.score_later import Request, score_later
 

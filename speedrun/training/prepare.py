@@ -6,7 +6,6 @@ rank 0 alone opens the data, while the others wait for its next decision.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -27,35 +26,14 @@ from speedrun.models.loader import LoadedArchitecture
 from speedrun.protocols import Engine, EngineSpec
 from speedrun.records import sections
 from speedrun.records.sections import Event, EventKind
+from speedrun.records.summary import data_id
 from speedrun.system import git, hardware, paths
 from speedrun.training import digests, memory, request, validation
+from speedrun.training.callbacks import Callbacks, Silent
 from speedrun.training.clock import BudgetClock
 from speedrun.training.request import CheckedRequest, RunRequest
 from speedrun.training.signals import StopFlag
 from speedrun.training.trainer import Tick
-
-
-class Callbacks(Protocol):
-    """Progress callbacks of a race: `speedrun.ui.live`. A subclass inherits silence."""
-
-    def notice(self, text: str) -> None:
-        """A sentence to keep on the screen."""
-
-    def phase(self, text: str) -> None:
-        """The start of a stage."""
-
-    def start(self, run: Run, machine: str) -> None:
-        """The start of training, after all settings are known."""
-
-    def tick(self, tick: Tick) -> None:
-        """Some steps were taken."""
-
-    def scoring(self, share: float) -> None:
-        """This share of the held-out documents is scored."""
-
-
-class Silent(Callbacks):
-    """Callbacks that show nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +135,15 @@ def prepare(entry: Entry, context: Context) -> Prepared:
             f"the tokenizer of this data has {vocab} tokens, the model of the record"
             f" {run.model.vocab}: give the data that the record was trained on"
         )
+    if data is not None:
+        of_data = data_id(data.source.train_fingerprint), _hardware_class(entry, data)
+        with context.clock.account("startup"):
+            context.callbacks.opened(run, *of_data)
     return Prepared(entry, run, data)
+
+
+def _hardware_class(entry: Entry, data: OpenedData) -> str:
+    return hardware.hardware_class(data.machine, entry.device.name, entry.device.accelerator)
 
 
 def _open(entry: Entry, context: Context) -> OpenedData:

@@ -17,8 +17,9 @@ from speedrun.system import paths
 from speedrun.system.host import HostMonitor
 from speedrun.text import format_size, reason
 from speedrun.training import divergence, overfitting, prepare, trainer
+from speedrun.training.callbacks import Callbacks
 from speedrun.training.clock import BudgetClock
-from speedrun.training.prepare import Built, Callbacks, Context, Entry
+from speedrun.training.prepare import Built, Context, Entry
 from speedrun.training.request import RunRequest
 from speedrun.training.runs import outcome, record
 from speedrun.training.runs.record import Trained

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -18,6 +19,8 @@ from speedrun.config import Run, num_params_tables
 from speedrun.records.sanitize import sanitize
 from speedrun.text import clock, counted, format_size
 from speedrun.training.trainer import Tick
+from speedrun.ui import ghost
+from speedrun.ui.ghost import Ghost
 from speedrun.ui.stage import Stage
 
 REFRESH_S = 0.5  # drawing is on the clock: a few milliseconds each time
@@ -114,6 +117,9 @@ class PlainView(PlainLines):
         super().__init__(console)
         self._next_share = self._budget_s = 0.0
 
+    def opened(self, run: Run, train_fingerprint: str, hardware_class: str) -> None:
+        """Lines have no ghosts."""
+
     def start(self, run: Run, machine: str) -> None:
         """Print the run and the machine it trains on; from here on no thread does anything."""
         self.stage.end()
@@ -141,7 +147,15 @@ class LiveView(Redrawn):
         self._title = self._recipe = self._machine = ""
         self._peaks: list[tuple[str, float]] = []
         self._losses: list[float] = []
+        self._curve: list[tuple[float, float | None]] = []
+        self._ghosts: list[Ghost] = []
         self._budget_s = self._last_drawn_s = 0.0
+        self.runs: Path | None = None  # folder of finished runs to compare with
+
+    def opened(self, run: Run, train_fingerprint: str, hardware_class: str) -> None:
+        """Look for races to compare with."""
+        if self.runs is not None:
+            self._ghosts = ghost.find(run, train_fingerprint, hardware_class, self.runs)
 
     def start(self, run: Run, machine: str) -> None:
         """Take the run's name, budget and peak learning rates: its clock starts now."""
@@ -151,11 +165,13 @@ class LiveView(Redrawn):
         muon = [("Muon", run.recipe.lr_matrix)] if run.recipe.optimizer == "muon" else []
         tables = [("tables", run.recipe.lr_table)] if num_params_tables(run.model) else []
         self._peaks, self._losses = [*muon, ("AdamW", run.recipe.lr), *tables], []
+        self._curve = []
         self._draw(Text(f"{self._title}: the first step is under way …", style="dim"))
 
     def tick(self, tick: Tick) -> None:
         """Draw the state of training, at most twice a second."""
         self._losses.append(tick.loss_nats)
+        self._curve.append((tick.share, tick.loss_nats))
         if time.monotonic() - self._last_drawn_s >= REFRESH_S:
             self._last_drawn_s = time.monotonic()
             self._draw(self._panel(tick))
@@ -166,6 +182,7 @@ class LiveView(Redrawn):
         facts = grid(
             ("loss", f"{tick.loss_nats:.3f} nats/token"),
             ("", sparkline(self._losses)),
+            *self._against(tick.share),
             ("tokens", f"{tick.num_tokens:,} in {counted(tick.num_steps, 'step')}"),
             ("speed", f"{tick.tokens_per_s:,.0f} tokens/s"),
             ("learning rate", rates),
@@ -175,10 +192,30 @@ class LiveView(Redrawn):
         bar = _bar("budget", tick.share, f"{min(1.0, tick.share):.0%}, {left} left")
         return Panel(Group(bar, facts), title=Text(self._title, style="bold"))
 
+    def _against(self, share: float) -> Iterator[tuple[str, str]]:
+        """Rows on the ghosts: how far the race is ahead of each, and where that leads."""
+        leads = [(one, one.lead_of(share, self._curve)) for one in self._ghosts]
+        known = [(one, lead) for one, lead in leads if lead is not None]
+        for number, (one, lead) in enumerate(known):
+            word = "ahead of" if lead >= 0 else "behind"
+            text = f"{abs(lead):.1%} {word} {one.name}, {one.bits_per_byte:.4f}"
+            yield ("" if number else "loss is", text)
+        if known:
+            one, lead = min(known, key=lambda pair: abs(pair[1]))
+            score, error = one.projected(share, lead)
+            yield "projected", f"{score:.4f} ± {error:.4f} bits per byte"
 
-def view(console: Console) -> PlainView | LiveView:
-    """The view that suits the console: drawn in a terminal, lines elsewhere."""
-    return LiveView(console) if console.is_terminal else PlainView(console)
+
+def view(console: Console, runs: Path | None = None) -> PlainView | LiveView:
+    """The view that suits the console: drawn in a terminal, lines elsewhere.
+
+    What is drawn compares the race with finished ones below `runs`, and with those of the board.
+    """
+    if not console.is_terminal:
+        return PlainView(console)
+    shown = LiveView(console)
+    shown.runs = runs
+    return shown
 
 
 @contextlib.contextmanager

@@ -57,13 +57,22 @@ def test_measuring_plans_with_the_measured_speed(monkeypatch):
 
 def test_json_carries_every_number_that_is_shown():
     arguments = ("plan", "--params", "10M", "--cluster", 64, "--device", "t4")
-    out, found = done_well(*arguments), json.loads(done_well(*arguments, "--json"))
+    out, found = done_well(*arguments, "--full"), json.loads(done_well(*arguments, "--json"))
     assert "no-go" in out and "machines on" in out
     plan = make_plan(Options(params="10M", cluster=64, device="t4"))
     assert plan.as_dict() == found and "cluster" in found
     for section, figures in plan.sections.items():
         for figure in figures:
             assert figure.label in out and found["formulas"][f"{section}.{figure.key}"]
+
+
+def test_a_plan_is_a_dozen_lines_unless_all_of_it_is_asked_for(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    words = ("plan", "--params", "2M", "--minutes", "5", "--tflops", "0.05")
+    short, full = (done_well(*words, *more).splitlines() for more in ((), ("--full",)))
+    assert len(short) <= 14 and "--full shows every figure" in short[-1]
+    assert len(full) > 40 and "--full" not in full[-1]
+    assert any("tokens/s" in line for line in short) and not any("tied" in line for line in short)
 
 
 def test_without_a_cluster_nothing_is_said_of_one():
@@ -76,7 +85,7 @@ def test_without_a_cluster_nothing_is_said_of_one():
 def test_it_reads_well_at_common_widths(width, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
     many = ("--cluster", 1000000, "--races", 10000000)
-    out = done_well("plan", "--params", "medium", "--device", "a100", *many)
+    out = done_well("plan", "--params", "medium", "--device", "a100", "--full", *many)
     assert max(len(line.rstrip()) for line in out.splitlines()) <= width
     assert "published as" in out and "checkpointing saves" in out
 

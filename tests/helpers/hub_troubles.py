@@ -161,7 +161,7 @@ def _arrange(trouble: Mapping[str, Any], folder: Path, stack: ExitStack) -> Fake
 def race_on(folder: Path) -> dict[str, Any]:
     """A race whose hub fails after some documents."""
     from speedrun.training import race
-    from speedrun.training.prepare import Callbacks
+    from speedrun.training.callbacks import Callbacks
     from speedrun.training.request import RunRequest
     from speedrun.training.signals import StopFlag
 

@@ -135,7 +135,7 @@ class FakeRace:
         yield "50%  loss 3.2"
         if race.key in self.fails:
             return Ended(exit_code=1, error="it broke")
-        _, size, minutes, seed, _ = race.key
+        _, size, minutes, seed, *_ = race.key
         curve = self.curves.get(size)
         if curve is not None and has_lost is not None:
             for end in range(1, len(curve) + 1):

@@ -195,8 +195,31 @@ def test_minutes_hold_tokens_and_are_judged_by_the_optimum():
     found = plan(params="1M", minutes="10", tflops=1.0)
     assert found.value("compute", "num_tokens") == pytest.approx(600e12 / 6e6)
     assert found.value("data", "ratio") == pytest.approx(100)
-    assert {v.answer for v in found.verdicts} == {"go"}
-    assert plan(params="10M", minutes="1").verdict("time").answer == "no-go"
+    answers = {v.what: v.answer for v in found.verdicts}
+    assert answers == {"memory": "go", "race": "go", "size": "no-go"}
+    assert "go larger" in found.verdict("size").why
+
+
+@pytest.mark.parametrize(
+    ("params", "tflops", "race", "size"),
+    [
+        ("2M", 0.05, "go", "go"),  # the project's own main job, on two cores
+        ("50M", 0.5, "go", "no-go"),
+        ("100K", 0.05, "go", "no-go"),
+        ("2B", 0.05, "no-go", "no-go"),
+    ],
+)
+def test_a_race_is_judged_by_its_steps_and_by_the_size_of_the_law(params, tflops, race, size):
+    found = plan(params=params, minutes="5", tflops=tflops)
+    answers = {v.what: v.answer for v in found.verdicts if v.what != "memory"}
+    assert answers == {"race": race, "size": size}
+    advice = {"50M": "go smaller", "2B": "go smaller", "100K": "go larger"}.get(params, "")
+    assert advice in found.verdict("size").why
+
+
+def test_the_law_never_predicts_a_loss_above_chance():
+    found = plan(params="2M", minutes="0.1", tflops=0.01)
+    assert found.value("go_small", "loss_nats") == pytest.approx(8.3178, abs=1e-4)
 
 
 def test_data_at_hand_is_counted(tmp_path):
@@ -225,5 +248,5 @@ def test_hints_are_the_published_formulas():
     steps = 7e6 / (16 * 256)
     assert found.value("hints", "num_steps") == pytest.approx(steps)
     assert found.value("hints", "warmup_steps") == pytest.approx(0.02 * steps)
-    assert any("differs from these formulas" in note for note in found.notes)
+    assert "fits to longer runs" in found.as_dict()["formulas"]["hints.differs"]
     assert any("Memory is computed for AdamW" in note for note in found.notes)

@@ -184,7 +184,7 @@ def test_a_directory_of_an_older_version_is_read(tmp_path):
     )
     lines = (line.format(0, "broke"), line.format(1, "broke"), line.format(0, ""), '{"arch": "b')
     (tmp_path / sweep_dir.FAILURES).write_text("".join(lines))
-    assert list(sweep_dir.failures(tmp_path)) == [("a", 1, 1.0, 1, 0)]
+    assert list(sweep_dir.failures(tmp_path)) == [("a", 1, 1.0, 1, 0, "")]
 
 
 def test_a_manifest_that_is_none_is_refused(planned):

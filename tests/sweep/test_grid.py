@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from helpers.sweeps import FakeRace
 
-from speedrun.sweep.grid import plan
+from speedrun.sweep.grid import plan, variants
 from speedrun.sweep.sweep_dir import records
 
 
 def test_seeds_are_outermost_and_every_second_goes_backwards(planned):
-    order = [race.key[1::2] for race in planned.races]
+    order = [(race.key.params, race.key.seed) for race in planned.races]
     assert order == [(20_000, 0), (40_000, 0), (60_000, 0), (60_000, 1), (40_000, 1), (20_000, 1)]
     assert planned.races[1].label == "transformer 40K, 0.02 min, seed 0"
 
@@ -18,7 +18,7 @@ def test_seeds_are_outermost_and_every_second_goes_backwards(planned):
 def test_a_race_has_every_option_of_the_grid(planned, small_grid):
     base = planned.grid.base
     for race in planned.races:
-        _, params, minutes, seed, _ = race.key
+        _, params, minutes, seed, *_ = race.key
         wanted = replace(base, params=str(params), budget_s=60 * minutes, seed=seed)
         assert race.request == wanted
         assert race.config["seed"] == seed and race.config["budget_s"] == 60 * minutes
@@ -36,6 +36,22 @@ def test_tables_are_an_axis_beside_the_sizes(small_grid):
     rows = {name: tables.pop(name) for name in ("input_bigrams", "value_bigrams")}
     assert dense == tables and len(set(rows.values())) == 1
     assert sum(rows.values()) * dense["width"] == pytest.approx(256_000, rel=0.01)
+
+
+def test_settings_that_vary_are_an_axis_too(small_grid):
+    varied = variants(["recipe.lr=0.01,0.02", "model.depth=2,3"])
+    assert len(varied) == 4 and varied[1] == "recipe.lr=0.01 model.depth=3"
+    grid = replace(small_grid, params=(40_000,), variants=varied, num_seeds=1)
+    races = plan(grid, print).races
+    assert [race.key.variant for race in races] == sorted(varied)
+    assert {race.config["recipe"]["lr"] for race in races} == {0.01, 0.02}
+    assert races[0].label == "transformer 40K, recipe.lr=0.01 model.depth=2, 0.02 min, seed 0"
+    assert races[0].request.settings[-2:] == ("recipe.lr=0.01", "model.depth=2")
+    with pytest.raises(LookupError, match=r"recipe\.lrr"):
+        plan(replace(grid, variants=("recipe.lrr=1",)), print)
+    for wrong in ("recipe.lr", "recipe.lr=", "recipe.lr=1,,2", "recipe.lr=1, 2"):
+        with pytest.raises(ValueError, match="write it as key=value,value"):
+            variants([wrong])
 
 
 def test_a_size_that_cannot_be_is_refused_before_data_is_opened(small_grid):

@@ -87,6 +87,19 @@ def test_tables_of_a_size_have_a_law_of_their_own_in_the_size_without_them(tmp_p
     assert best[1].bits_per_byte == pytest.approx(0.9 * best[0].bits_per_byte, rel=0.02)
 
 
+def test_settings_that_vary_are_compared_and_their_laws_kept_apart(tmp_path):
+    sweep_dir.save_manifest(tmp_path, {"--set": ["model.depth=2"]}, {})
+    for size in SIZES:
+        for lr in ("0.01", "0.02"):
+            argv = ["--set", "model.depth=2", "--set", f"recipe.lr={lr}"]
+            write(tmp_path, record(size, 1.0, 0, argv=argv, config__recipe__lr=float(lr)))
+    text = reported(tmp_path, cache_laws=True)
+    assert "## transformer, recipe.lr=0.01, recipe default" in text
+    assert text.count("| 1 | transformer, recipe.lr=0.0") == 2
+    kept = laws_file.load(tmp_path / "laws-transformer-recipe.lr=0.02.json")
+    assert kept.variant == "recipe.lr=0.02" and kept.num_runs == len(SIZES)
+
+
 def test_few_sizes_have_a_table_and_no_fit(tmp_path):
     text = reported(fill(tmp_path, sizes=SIZES[:3]))
     assert "a fit needs 4, this budget has 3. Add some with --params" in text

@@ -6,8 +6,9 @@ import pytest
 
 from speedrun.system.git import CodeVersion
 from speedrun.training import memory, prepare
+from speedrun.training.callbacks import Silent
 from speedrun.training.clock import BudgetClock
-from speedrun.training.prepare import Context, Silent
+from speedrun.training.prepare import Context
 
 
 class Hearing(Silent):

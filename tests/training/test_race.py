@@ -17,7 +17,7 @@ from speedrun.records.summary import config_key
 from speedrun.training import divergence, overfitting, prepare
 from speedrun.training import race as race_
 from speedrun.training import request as request_
-from speedrun.training.prepare import Silent
+from speedrun.training.callbacks import Silent
 from speedrun.training.race import NotScored, race
 from speedrun.training.request import RunRequest
 from speedrun.training.runs.restore import load_run, run_of

@@ -14,7 +14,7 @@ from speedrun.device import Device
 from speedrun.distributed.group import ProcessGroup
 from speedrun.evaluation.scorer import Scorer, ScoringBatch, take_weights_of_rank_0
 from speedrun.protocols import OutOfMemory
-from speedrun.training import distributed, prepare, race
+from speedrun.training import callbacks, distributed, prepare, race
 from speedrun.training.clock import BudgetClock
 from speedrun.training.request import RunRequest
 from speedrun.training.signals import StopFlag
@@ -210,7 +210,7 @@ def test_data_that_rank_0_cannot_open_ends_all(tmp_path):
         if group.rank > 0:
             return code_of(race.take_part, request, group)
         with pytest.raises(ValueError, match="no such file"), distributed.dismissing(group):
-            race.race(request, prepare.Silent(), StopFlag(()), group=group)
+            race.race(request, callbacks.Silent(), StopFlag(()), group=group)
         return None
 
     assert on_threads(2, work) == [None, 2]

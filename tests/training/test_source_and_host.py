@@ -9,7 +9,7 @@ from speedrun.models import code, loader
 from speedrun.records import host
 from speedrun.system.git import CodeVersion
 from speedrun.training import recipe_digest, trainer
-from speedrun.training.prepare import Silent
+from speedrun.training.callbacks import Silent
 from speedrun.training.race import race
 from speedrun.training.signals import StopFlag
 

@@ -10,7 +10,7 @@ import pytest
 from helpers.command_line import ROOT, TINY
 
 from speedrun.records import schema
-from speedrun.training.prepare import Silent
+from speedrun.training.callbacks import Silent
 from speedrun.training.race import race
 from speedrun.training.runs.restore import load_run
 from speedrun.training.runs.score_later import Request, score_later

@@ -12,7 +12,7 @@ from speedrun.evaluation.fairness import UnfairModelError, random_rows
 from speedrun.records import schema
 from speedrun.system.interrupts import Stopping
 from speedrun.training.runs import outcome, record, run_dir, run_names
-from speedrun.training.prepare import Silent
+from speedrun.training.callbacks import Silent
 from speedrun.training.race import NotScored, race
 from speedrun.training.runs.restore import load_run
 from speedrun.training.runs.score_later import Request, score_later

@@ -1,0 +1,172 @@
+"""Many ideas, one after another, each in a duel against what was kept so far: `duel --batch FILE`.
+
+A line of the file is one idea in JSON: `{"name": "a higher rate", "set": {"recipe.lr": 0.02}}`;
+"why", "params", "tables" and "arch" may stand beside them. A is what the options say; an idea that
+wins becomes part of it. The ledger beside the duels has a line for each idea that was decided, and
+the same command goes on after it.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from rich.console import Console
+from rich.text import Text
+
+from leaderboard.duel.options import DuelOptions
+from speedrun.records.sanitize import sanitize
+from speedrun.records.strict_json import first_error, strict_json
+from speedrun.system.files import write_atomic
+
+Decide = Callable[[DuelOptions, Console], Any]  # holds a duel: `command.held`
+
+
+class Idea(BaseModel):
+    """One line of the file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str
+    why: str = ""
+    set: dict[str, str | int | float | bool] = {}
+    params: str | None = None
+    tables: str | None = None
+    arch: str | None = None
+
+    def settings(self) -> tuple[str, ...]:
+        """Its settings as `--set` takes them."""
+        texts = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in self.set.items()}
+        return tuple(f"{key}={text}" for key, text in texts.items())
+
+
+def run(file: Path, options: DuelOptions, console: Console, decide: Decide) -> Path:
+    """Decide all ideas that the ledger lacks; returns the ledger.
+
+    Wrong lines are named, the others go on; then it raises ValueError.
+    """
+    ideas, problems = _read(file)
+    ledger = options.out / "duels" / f"{file.stem}.jsonl"
+    rows = _rows(ledger)
+    side_a = options
+    for number, idea in ideas:
+        row = next((row for row in rows if row["idea"] == idea.model_dump()), None)
+        if row is None:
+            console.print(Text(sanitize(f"idea {number}: {idea.name}")), soft_wrap=True)
+            try:
+                ended = decide(_beside(side_a, idea), console)
+            except (ValueError, LookupError) as error:
+                problems.append(f"{file}, line {number}: {error}")
+                continue
+            if ended.result["decision"] == "open":  # said above: a quieter machine goes on
+                continue
+            rows.append(row := _row(idea, ended))
+            write_atomic(ledger, "".join(json.dumps(row) + "\n" for row in rows))
+            write_atomic(ledger.with_suffix(".svg"), _plot(rows))
+        if row["kept"]:
+            side_a = _kept(side_a, idea)
+    for line in [*problems, *_summary(rows, ledger)]:
+        console.print(Text(sanitize(line)), soft_wrap=True)
+    if problems:
+        raise ValueError(f"--batch {file}: {len(problems)} of its lines were left out, see above")
+    return ledger
+
+
+def _read(file: Path) -> tuple[list[tuple[int, Idea]], list[str]]:
+    """Ideas with the numbers of their lines, and what is wrong with the other lines."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"--batch {file}: cannot be read ({error})") from None
+    ideas: list[tuple[int, Idea]] = []
+    problems = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            ideas.append((number, Idea.model_validate(strict_json(line.encode()))))
+        except ValueError as error:
+            why = first_error(error) if isinstance(error, ValidationError) else error
+            problems.append(f"{file}, line {number}: {why}")
+    if not ideas:
+        detail = f" ({problems[0]})" if problems else ""
+        raise ValueError(f'--batch {file}: no idea in it{detail}; a line is {{"name": …}}')
+    return ideas, problems
+
+
+def _rows(ledger: Path) -> list[dict[str, Any]]:
+    if not ledger.exists():
+        return []
+    return [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
+
+
+def _beside(a: DuelOptions, idea: Idea) -> DuelOptions:
+    """A duel of A against A with the idea."""
+    changed = {
+        f"{name}_b": value
+        for name in ("params", "tables", "arch")
+        if (value := getattr(idea, name) or getattr(a, f"{name}_b")) is not None
+    }
+    return dataclasses.replace(a, set_b=(*a.set_b, *idea.settings()), **changed)
+
+
+def _kept(a: DuelOptions, idea: Idea) -> DuelOptions:
+    """The options with an idea in both sides."""
+    both = _beside(a, idea)
+    same = {f"{name}_a": getattr(both, f"{name}_b") for name in ("set", "params", "tables", "arch")}
+    return dataclasses.replace(both, **same)
+
+
+def _row(idea: Idea, ended: Any) -> dict[str, Any]:
+    result, verdict = ended.result, ended.result["verdict"] or {}
+    kept = result["decision"] == "b"
+    return {
+        "idea": idea.model_dump(),
+        "kept": kept,
+        "reason": result["sentence"],
+        "ln_ratio": verdict.get("mean"),
+        "interval": [verdict.get("low"), verdict.get("high")],
+        "p_value": verdict.get("p_value"),
+        "num_pairs": result["num_pairs"],
+        "bits_per_byte": {side: result[side]["bits_per_byte"] for side in ("a", "b")},
+        "folder": str(ended.folder.path),
+    }
+
+
+def _summary(rows: Sequence[dict[str, Any]], ledger: Path) -> list[str]:
+    lines = [
+        f"{'kept     ' if row['kept'] else 'discarded'}  {row['idea']['name']}: {row['reason']}"
+        for row in rows
+    ]
+    return [*lines, f"ledger: {ledger}, picture: {ledger.with_suffix('.svg')}"]
+
+
+def _plot(rows: Sequence[dict[str, Any]]) -> bytes:
+    """The best score over the ideas, as SVG: kept ones filled, others hollow."""
+    import io
+
+    import matplotlib
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+    axes = figure.subplots()
+    scores = [(n, row["bits_per_byte"], row["kept"]) for n, row in enumerate(rows, 1)]
+    known = [(n, score, kept) for n, score, kept in scores if None not in score.values()]
+    for kept, fill, label in ((True, "full", "kept"), (False, "none", "discarded")):
+        points = [(n, score["b"]) for n, score, is_kept in known if is_kept == kept]
+        if points:
+            axes.plot(*zip(*points, strict=True), "o", fillstyle=fill, color="C0", label=label)
+    best = [score["b" if kept else "a"] for _, score, kept in known]
+    if best:
+        axes.step([n for n, *_ in known], best, where="post", color="C1", label="best so far")
+        axes.legend(frameon=False)
+    axes.set_xlabel("idea")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylabel("held-out bits per byte")
+    out = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "batch", "svg.fonttype": "none"}):
+        figure.savefig(out, format="svg", metadata={"Date": None})
+    return out.getvalue()

@@ -1,0 +1,95 @@
+"""Options of the Python interface, by the names and with the defaults of the command line."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+if TYPE_CHECKING:
+    from speedrun.training.request import RunRequest
+
+
+class Options(TypedDict, total=False):
+    """Options that races, duels and sweeps share; every one has the default of the command line."""
+
+    recipe: str
+    set: Mapping[str, Any]  # {"recipe.lr": 0.002, "model.depth": 4}
+    data: str | Path | None  # a folder or file, "storybook", or None: the hub
+    text_field: str | None
+    vocab: int
+    eval_docs: int | str  # a number, or "all"
+    device: str
+    tune: str  # off, quick, full
+    out: str | Path
+
+
+class RaceOptions(Options, total=False):
+    """Options of `race`."""
+
+    minutes: float
+    arch: str | Path
+    params: int | str
+    tables: int | str
+    seed: int
+    keep: str  # last, best
+    track: str | None  # tensorboard, trackio or wandb, with :project if you like
+
+
+class SweepOptions(Options, total=False):
+    """Options of `sweep`."""
+
+    archs: Sequence[str]
+    params: Sequence[int | str]
+    tables: Sequence[int | str]
+    vary: Mapping[str, Sequence[Any]]  # {"recipe.lr": [0.005, 0.01]}
+    minutes: Sequence[float]
+    seeds: int
+    early_stopping: bool
+
+
+def request_of(**options: Unpack[RaceOptions]) -> "RunRequest":
+    """The request that these options mean; TypeError for an unknown one, ValueError for values."""
+    from speedrun import text
+    from speedrun.config import Data
+    from speedrun.training.request import RunRequest
+
+    expect_known(options, RaceOptions.__annotations__.keys())
+    plain: dict[str, Any] = {**options}
+    given: dict[str, Any] = {"tune": "quick"}
+    given |= {n: plain[n] for n in ("recipe", "seed", "tune", "keep") if n in plain}
+    given |= {n: str(plain[n]) for n in ("arch", "params", "tables") if n in plain}
+    if "device" in options:
+        given["backend"] = options["device"]
+    if "out" in options:
+        given["out"] = Path(options["out"])
+    if given.get("params") == "auto":
+        given.setdefault("tables", "auto")
+    data = options.get("data")
+    return RunRequest(
+        budget_s=text.parse_minutes(str(options.get("minutes", 5.0))),
+        data=Data(
+            path=None if data is None else str(data),
+            text_field=options.get("text_field"),
+            vocab=options.get("vocab", Data.vocab),
+            eval_docs=text.parse_eval_docs(str(options.get("eval_docs", Data.eval_docs))),
+        ),
+        settings=pairs(options.get("set", {})),
+        **given,
+    )
+
+
+def pairs(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Settings as `--set` takes them."""
+    texts = {
+        key: str(value).lower() if isinstance(value, bool | None) else str(value)
+        for key, value in settings.items()
+    }
+    return tuple(f"{key}={value}" for key, value in texts.items())
+
+
+def expect_known(options: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raise TypeError for an option that is not known, with the nearest that is."""
+    from speedrun.text import nearest
+
+    for name in options:
+        if name not in known:
+            raise TypeError(nearest(name, sorted(known), "option").args[0])
