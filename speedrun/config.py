@@ -180,6 +180,12 @@ class Run:
         return out
 
 
+def settings_of(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """`{"recipe.compile": False}` as `("recipe.compile=false",)`, which `parse_settings` takes."""
+    texts = {k: str(v).lower() if isinstance(v, bool | None) else str(v) for k, v in values.items()}
+    return tuple(f"{key}={text}" for key, text in texts.items())
+
+
 def parse_settings(settings: Iterable[str], sections: Mapping[str, type]) -> dict[str, dict]:
     """`["recipe.lr=0.002"]` as `{"recipe": {"lr": 0.002}}`; ValueError or LookupError."""
     parsed: dict[str, dict[str, Any]] = {name: {} for name in sections}

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from leaderboard.duel.options import DuelOptions
+from speedrun.config import settings_of
 from speedrun.records.sanitize import sanitize
 from speedrun.records.strict_json import first_error, strict_json
 from speedrun.system.files import write_atomic
@@ -35,11 +36,6 @@ class Idea(BaseModel):
     params: str | None = None
     tables: str | None = None
     arch: str | None = None
-
-    def settings(self) -> tuple[str, ...]:
-        """Its settings as `--set` takes them."""
-        texts = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in self.set.items()}
-        return tuple(f"{key}={text}" for key, text in texts.items())
 
 
 def run(file: Path, options: DuelOptions, console: Console, decide: Decide) -> Path:
@@ -109,7 +105,7 @@ def _beside(a: DuelOptions, idea: Idea) -> DuelOptions:
         for name in ("params", "tables", "arch")
         if (value := getattr(idea, name) or getattr(a, f"{name}_b")) is not None
     }
-    return dataclasses.replace(a, set_b=(*a.set_b, *idea.settings()), **changed)
+    return dataclasses.replace(a, set_b=(*a.set_b, *settings_of(idea.set)), **changed)
 
 
 def _kept(a: DuelOptions, idea: Idea) -> DuelOptions:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from speedrun.api.options import Options, RaceOptions, SweepOptions, expect_known, pairs, request_of
+from speedrun.api.options import Options, RaceOptions, SweepOptions, expect_known, request_of
 from speedrun.api.values import DuelResult, Run, SweepResult
 from speedrun.api.values import load as load
 from speedrun.training.callbacks import Callbacks
@@ -62,6 +62,8 @@ def duel(
     A side is a recipe, the folder of a run, or an entry's id. Options are those of `duel`, such as
     `set_b={"recipe.lr": 0.02}`, `minutes=1`, `pairs=5`, `params="1M"`, `data=…`.
     """
+    from speedrun.config import settings_of
+
     # By name: the leaderboard imports this package, and never the other way.
     command = importlib.import_module("leaderboard.duel.command")
     wanted = importlib.import_module("leaderboard.duel.options").DuelOptions
@@ -69,7 +71,7 @@ def duel(
     given: dict[str, Any] = {"a": str(a), "b": str(b)}
     for name, value in options.items():
         if name.startswith("set"):
-            given["set_" if name == "set" else name] = pairs(value)
+            given["set_" if name == "set" else name] = settings_of(value)
         else:
             given[name] = value if isinstance(value, bool) or name == "pairs" else str(value)
     if "out" in given:
@@ -86,7 +88,7 @@ def sweep(*, show: bool = True, **options: Unpack[SweepOptions]) -> SweepResult:
 
     expect_known(options, SweepOptions.__annotations__.keys())
     shared = {name: options[name] for name in Options.__annotations__ if name in options}
-    archs = tuple(options.get("archs", ("transformer",)))
+    archs = tuple(map(str, options.get("arch", ("transformer",))))
     shared.setdefault("out", Path("sweeps") / Path(archs[0]).name)
     sizes = options.get("params", ("250K", "500K", "1M", "2M", "4M", "8M"))
     varied = options.get("vary", {})

@@ -37,7 +37,7 @@ class RaceOptions(Options, total=False):
 class SweepOptions(Options, total=False):
     """Options of `sweep`."""
 
-    archs: Sequence[str]
+    arch: Sequence[str | Path]
     params: Sequence[int | str]
     tables: Sequence[int | str]
     vary: Mapping[str, Sequence[Any]]  # {"recipe.lr": [0.005, 0.01]}
@@ -49,7 +49,7 @@ class SweepOptions(Options, total=False):
 def request_of(**options: Unpack[RaceOptions]) -> "RunRequest":
     """The request that these options mean; TypeError for an unknown one, ValueError for values."""
     from speedrun import text
-    from speedrun.config import Data
+    from speedrun.config import Data, settings_of
     from speedrun.training.request import RunRequest
 
     expect_known(options, RaceOptions.__annotations__.keys())
@@ -72,18 +72,9 @@ def request_of(**options: Unpack[RaceOptions]) -> "RunRequest":
             vocab=options.get("vocab", Data.vocab),
             eval_docs=text.parse_eval_docs(str(options.get("eval_docs", Data.eval_docs))),
         ),
-        settings=pairs(options.get("set", {})),
+        settings=settings_of(options.get("set", {})),
         **given,
     )
-
-
-def pairs(settings: Mapping[str, Any]) -> tuple[str, ...]:
-    """Settings as `--set` takes them."""
-    texts = {
-        key: str(value).lower() if isinstance(value, bool | None) else str(value)
-        for key, value in settings.items()
-    }
-    return tuple(f"{key}={value}" for key, value in texts.items())
 
 
 def expect_known(options: Mapping[str, Any], known: Collection[str]) -> None:

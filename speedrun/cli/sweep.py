@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from speedrun.cli.options import MAX_SEEDS, DeviceName
+from speedrun.cli.options import DeviceName
 from speedrun.text import (
     StrictInt,
     ascending,
@@ -89,10 +89,8 @@ class Races:
         from speedrun.sweep.grid import Grid, variants
         from speedrun.training.request import RunRequest
 
-        if not 1 <= self.seeds <= MAX_SEEDS:
-            raise ValueError(f"--seeds {self.seeds}: allowed are 1 to {MAX_SEEDS}")
         archs = tuple(name.strip() for name in self.arch.split(",") if name.strip())
-        if not archs or len(set(archs)) < len(archs):
+        if not archs:
             raise ValueError(f"--arch {self.arch}: give different architectures, comma-separated")
         data = Data(
             path=self.data,

@@ -25,6 +25,8 @@ from speedrun.system import hardware, paths
 from speedrun.text import format_size
 from speedrun.training.request import RunRequest, resolve
 
+MAX_SEEDS = 100
+
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
@@ -37,6 +39,13 @@ class Grid:
     minutes: tuple[float, ...]
     num_seeds: int
     base: RunRequest  # the options that all races share; its `out` is the sweep's directory
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.num_seeds <= MAX_SEEDS:
+            raise ValueError(f"--seeds {self.num_seeds}: allowed are 1 to {MAX_SEEDS}")
+        if not self.archs or len(set(self.archs)) < len(self.archs):
+            given = ",".join(self.archs)
+            raise ValueError(f"--arch {given}: give different architectures, comma-separated")
 
     def request(self, arch: str, key: Key) -> RunRequest:
         """One race of the grid; `arch` may be a folder."""

@@ -26,7 +26,6 @@ from speedrun.models.loader import LoadedArchitecture
 from speedrun.protocols import Engine, EngineSpec
 from speedrun.records import sections
 from speedrun.records.sections import Event, EventKind
-from speedrun.records.summary import data_id
 from speedrun.system import git, hardware, paths
 from speedrun.training import digests, memory, request, validation
 from speedrun.training.callbacks import Callbacks, Silent
@@ -136,7 +135,7 @@ def prepare(entry: Entry, context: Context) -> Prepared:
             f" {run.model.vocab}: give the data that the record was trained on"
         )
     if data is not None:
-        of_data = data_id(data.source.train_fingerprint), _hardware_class(entry, data)
+        of_data = data.source.train_fingerprint, _hardware_class(entry, data)
         with context.clock.account("startup"):
             context.callbacks.opened(run, *of_data)
     return Prepared(entry, run, data)

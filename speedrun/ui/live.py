@@ -146,8 +146,7 @@ class LiveView(Redrawn):
         super().__init__(console)
         self._title = self._recipe = self._machine = ""
         self._peaks: list[tuple[str, float]] = []
-        self._losses: list[float] = []
-        self._curve: list[tuple[float, float | None]] = []
+        self._curve: list[tuple[float, float]] = []  # share of the budget, loss
         self._ghosts: list[Ghost] = []
         self._budget_s = self._last_drawn_s = 0.0
         self.runs: Path | None = None  # folder of finished runs to compare with
@@ -164,13 +163,11 @@ class LiveView(Redrawn):
         self._recipe = f"{run.recipe_name}, {_sizes(run)}"
         muon = [("Muon", run.recipe.lr_matrix)] if run.recipe.optimizer == "muon" else []
         tables = [("tables", run.recipe.lr_table)] if num_params_tables(run.model) else []
-        self._peaks, self._losses = [*muon, ("AdamW", run.recipe.lr), *tables], []
-        self._curve = []
+        self._peaks, self._curve = [*muon, ("AdamW", run.recipe.lr), *tables], []
         self._draw(Text(f"{self._title}: the first step is under way …", style="dim"))
 
     def tick(self, tick: Tick) -> None:
         """Draw the state of training, at most twice a second."""
-        self._losses.append(tick.loss_nats)
         self._curve.append((tick.share, tick.loss_nats))
         if time.monotonic() - self._last_drawn_s >= REFRESH_S:
             self._last_drawn_s = time.monotonic()
@@ -181,7 +178,7 @@ class LiveView(Redrawn):
         rates = ", ".join(f"{name} {peak * tick.lr_scale:.2g}" for name, peak in self._peaks)
         facts = grid(
             ("loss", f"{tick.loss_nats:.3f} nats/token"),
-            ("", sparkline(self._losses)),
+            ("", sparkline([loss for _, loss in self._curve])),
             *self._against(tick.share),
             ("tokens", f"{tick.num_tokens:,} in {counted(tick.num_steps, 'step')}"),
             ("speed", f"{tick.tokens_per_s:,.0f} tokens/s"),

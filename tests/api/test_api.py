@@ -128,7 +128,7 @@ def test_a_duel_and_a_sweep_are_functions_and_packages(raced, stories, tmp_path,
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="A and B are the same"):
         duel(arch="ngram", params="60K", show=False)
-    options: Any = {"archs": ["ngram"], "params": ["60K", "90K"], "minutes": [0.05], "seeds": 1}
+    options: Any = {"arch": ["ngram"], "params": ["60K", "90K"], "minutes": [0.05], "seeds": 1}
     shared: Any = {"data": stories, "vocab": 300, "eval_docs": 20, "tune": "off", "out": "here"}
     found = sweep(show=False, **options, **shared)
     assert found.num_failed == 0 and (tmp_path / "here" / "report.md").exists()
