@@ -17,15 +17,19 @@ class Work:
 
     def __init__(self, request: PlanRequest, hardware: Hardware, probe: Probe | None) -> None:
         self.request, self.hardware, self.probe = request, hardware, probe
-        of_rate = hardware.effective_flop_s / flops.train_flop(request.num_params, 1)
-        self.tokens_per_s = of_rate if probe is None else probe.tokens_per_s
-        fits = self.tokens_per_s * request.budget_s
-        self.num_tokens = fits if request.is_timed else request.num_tokens  # D
-        self.flop = flops.train_flop(request.num_params, self.num_tokens)  # 6·N·D
         # FLOP of a forward pass per token, counted exactly, and the source of the count.
         self.parts, self.parts_source = flops.forward_parts(
             request.architecture, request.model, is_processor=hardware.is_processor
         )
+        # 6·N counts rows of tables as if they were multiplied: a race is planned without it.
+        per_token = flops.train_flop(request.num_params, 1)
+        of_rate = hardware.effective_flop_s / (
+            self.exact_flop(1.0) if request.is_race else per_token
+        )
+        self.tokens_per_s = of_rate if probe is None else probe.tokens_per_s
+        fits = self.tokens_per_s * request.budget_s
+        self.num_tokens = fits if request.is_timed else request.num_tokens  # D
+        self.flop = flops.train_flop(request.num_params, self.num_tokens)  # 6·N·D
 
     def exact_flop(self, num_tokens: float) -> float:
         """The exact count of training on some tokens."""
@@ -51,7 +55,8 @@ def compute_figures(work: Work) -> list[Figure]:
 def time_figures(work: Work) -> list[Figure]:
     """Rates of the device and hours of training, estimated or measured."""
     on, D, probe = work.hardware, work.num_tokens, work.probe
-    source = "measured just now" if probe else "effective rate / 6·N"
+    count_of = "exact count" if work.request.is_race else "6·N"
+    source = "measured just now" if probe else f"effective rate / {count_of}"
     found = [
         Figure("spec_flop_s", "spec", on.spec_flop_s, rate, on.source),
         Figure("effective_flop_s", "effective", on.effective_flop_s, rate, on.effective_source),

@@ -118,14 +118,11 @@ def hint_figures(work: Work) -> list[Figure]:
 
 def judge_race(work: Work) -> list[Verdict]:
     """Whether a race of these minutes has steps to speak of, and a size near the optimum."""
-    request, rate = work.request, work.hardware.effective_flop_s
-    # Not by 6·N, which would count rows of tables as if they were multiplied.
-    speed = work.tokens_per_s if work.probe is not None else rate / work.exact_flop(1.0)
-    D = speed * request.budget_s
+    request, D = work.request, work.num_tokens
     num_steps = D / (request.batch_rows * request.model.context)
     budget = duration(request.budget_s)
     law, source = _law(request)
-    best_n, _ = law.optimum(flops.train_flop(request.num_params, D))
+    best_n, _ = law.optimum(work.flop)
     factor = request.num_params / best_n
     off = max(factor, 1 / factor)
     what = f"{count(request.num_params)} is {factor:.2g} times the optimum, {count(best_n)}"

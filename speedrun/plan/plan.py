@@ -50,8 +50,8 @@ def _plan(request: PlanRequest, on: Hardware) -> Plan:
     )
     of_device, verdict = memory.judge(held, request, on)
     work = _work(request, on, verdict.why if verdict.answer == NO_GO else "")
-    is_race = request.options.minutes is not None and request.options.cluster is None
-    plan.verdicts += [verdict, *(hints.judge_race if is_race else compute.judge)(work)]
+    judge = hints.judge_race if request.is_race else compute.judge
+    plan.verdicts += [verdict, *judge(work)]
     plan.sections |= {
         "model": _model_figures(request),
         "memory": memory.figures(held, request) + of_device,

@@ -119,11 +119,8 @@ def show(plan: Plan, *, as_json: bool, is_full: bool = True) -> None:
     for note in plan.notes:
         console.print(Text(sanitize(note), style="yellow"))
     short = _table(24, 16)
-    # The verdict on a race counts its products; 6·N of these sections counts tables as well.
-    by_6n = {"compute", "time", "data", "go_small"}
-    left_out = by_6n if any(v.what == "race" for v in plan.verdicts) else set()
     for section, title in _TITLES.items():
-        wanted = None if is_full else () if section in left_out else _SHORT.get(section, ())
+        wanted = None if is_full else _SHORT.get(section, ())
         figures = [f for f in plan.sections.get(section, []) if wanted is None or f.key in wanted]
         is_whole = figures and wanted is None
         if is_whole:

@@ -133,6 +133,7 @@ class PlanRequest:
     preset: str | None
     num_params: int  # as requested, without tables; of a preset, counted
     recipe: Recipe  # the architecture's own
+    is_race: bool  # of the minutes, alone
     is_timed: bool  # trains for the minutes, on as many tokens as fit
     num_tables: int  # parameters in tables, beside those
     num_tokens: float  # to train on; with --minutes at 20 per parameter
@@ -164,6 +165,7 @@ def resolve(options: Options) -> PlanRequest:
         num_params=num_params,
         num_tables=num_tables,
         recipe=recipe,
+        is_race=options.minutes is not None and options.cluster is None,
         is_timed=options.minutes is not None or options.cluster is not None,
         num_tokens=num_tokens or (options.ratio or flops.RATIO) * num_params,
         budget_s=text.parse_minutes(options.minutes or "5"),

@@ -57,7 +57,8 @@ class Fit:
             fitting = (
                 f"what fits: {' or '.join(filter(None, options)) or 'a smaller --vocab or context'}"
             )
-            short = f"--params {request.params}: {short}"
+            tables = "" if request.tables == "0" else f" --tables {request.tables}"
+            short = f"--params {request.params}{tables}: {short}"
         if LEAST * needed <= free:
             return f"{short}, it may run out; {fitting}"
         raise ValueError(f"{short}; {fitting}")

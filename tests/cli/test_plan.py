@@ -72,8 +72,7 @@ def test_a_plan_is_a_dozen_lines_unless_all_of_it_is_asked_for(monkeypatch):
     short, full = (done_well(*words, *more).splitlines() for more in ((), ("--full",)))
     assert len(short) <= 14 and "--full shows every figure" in short[-1]
     assert len(full) > 40 and "--full" not in full[-1]
-    assert sum("tokens" in line for line in short) == 1, "by one count, not by two"
-    assert any("tokens/s" in line for line in full) and not any("tied" in line for line in short)
+    assert any("tokens/s" in line for line in short) and not any("tied" in line for line in short)
 
 
 def test_without_a_cluster_nothing_is_said_of_one():

@@ -133,7 +133,9 @@ def test_a_refusal_names_the_tables_that_fit(on, params):
 
 def test_tables_beside_a_size_are_refused_with_those_that_fit_beside_it(on):
     fit = on(5 * GB, "transformer", "2M", tables="4B")
-    with pytest.raises(ValueError, match=r"what fits: --tables (\d+)M( or|$)") as refused:
+    with pytest.raises(
+        ValueError, match=r"2M --tables 4B: .*what fits: --tables \d+M( or|$)"
+    ) as refused:
         fit.check()
     (fits,) = re.findall(r"--tables (\d+)M", str(refused.value))
     assert on(5 * GB, "transformer", "2M", tables=f"{fits}M").check() is None
