@@ -80,9 +80,7 @@ class Recipe:
     lr_floor: float = 0.0  # share of the peak that is left at the end
     batch_rows: int = 8  # rows in one optimizer step
     micro_batch_rows: int = 0  # rows in one forward pass; 0: all of them
-    workers: int = (
-        0  # threads that each compute rows of their own, on a processor; 0: tuning decides
-    )
+    workers: int = 0  # threads with rows of their own, on a processor; 0: tuning decides
     grad_clip: float = 0.0  # largest gradient norm; 0: none
     precision: Precision = "auto"  # auto: the fastest that the device measures
     compile: bool = True

@@ -43,6 +43,8 @@ def run(file: Path, options: DuelOptions, console: Console, decide: Decide) -> P
 
     Wrong lines are named, the others go on; then it raises ValueError.
     """
+    if options.set_b or {options.b, options.params_b, options.tables_b, options.arch_b} - {None}:
+        raise ValueError("--batch: its ideas make B; set both sides with --set, --params, --tables")
     ideas, problems = _read(file)
     ledger = options.out / "duels" / f"{file.stem}.jsonl"
     rows = _rows(ledger)
@@ -95,7 +97,10 @@ def _read(file: Path) -> tuple[list[tuple[int, Idea]], list[str]]:
 def _rows(ledger: Path) -> list[dict[str, Any]]:
     if not ledger.exists():
         return []
-    return [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines()]
+    try:
+        return [strict_json(line) for line in ledger.read_bytes().splitlines()]
+    except ValueError as error:
+        raise ValueError(f"{ledger}: not the ledger of a batch ({error}); move it away") from None
 
 
 def _beside(a: DuelOptions, idea: Idea) -> DuelOptions:
@@ -136,7 +141,8 @@ def _summary(rows: Sequence[dict[str, Any]], ledger: Path) -> list[str]:
         f"{'kept     ' if row['kept'] else 'discarded'}  {row['idea']['name']}: {row['reason']}"
         for row in rows
     ]
-    return [*lines, f"ledger: {ledger}, picture: {ledger.with_suffix('.svg')}"]
+    kept_in = f"ledger: {ledger}, picture: {ledger.with_suffix('.svg')}"
+    return [*lines, kept_in if rows else "no idea was decided"]
 
 
 def _plot(rows: Sequence[dict[str, Any]]) -> bytes:

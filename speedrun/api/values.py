@@ -120,13 +120,21 @@ class SweepResult:
 
     @property
     def cells(self) -> dict[str, list[Any]]:
-        """A row for each run, in columns: architecture, size, minutes, seed, score and speed."""
+        """A row for each run, in columns: `num_params` is the whole size, `tables` a part of it.
+
+        `settings` are those of `vary`.
+        """
+        from speedrun.sweep import results
+
         columns: dict[str, list[Any]] = {}
+        shared = results.shared_settings([run.record for run in self.runs])
         for run in self.runs:
             record = run.record
             row = {
                 "arch": record.arch,
                 "num_params": record.num_params,
+                "tables": results.tables_of(record),
+                "settings": results.variant_of(record, shared),
                 "minutes": record.budget_s / 60,
                 "seed": record.seed,
                 "bits_per_byte": run.bits_per_byte,

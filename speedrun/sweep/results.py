@@ -199,7 +199,7 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
     for arch in sorted({run.arch for _, run in ranked}):
         its = [record for record, _ in ranked if record.arch == arch]
         notes += _require_one_code(arch, its, folder)
-        shared = set.intersection(*(set(_settings(record)) for record in its))
+        shared = shared_settings(its)
         for tables, variant in sorted({(tables_of(r), variant_of(r, shared)) for r in its}):
             mine = [
                 (record, run._replace(num_params=run.num_params - tables))
@@ -229,6 +229,12 @@ def tables_of(record: Record) -> int:
     """Parameters in tables that the command line of a run asked for."""
     given = dict(zip(record.argv[::2], record.argv[1::2], strict=False)).get("--tables", "0")
     return parse_size_or_0(given, "--tables")
+
+
+def shared_settings(records: Iterable[Record]) -> set[str]:
+    """Settings of the command line that all of these runs have."""
+    each = [set(_settings(record)) for record in records]
+    return set.intersection(*each) if each else set()
 
 
 def variant_of(record: Record, shared: Collection[str]) -> str:

@@ -133,3 +133,4 @@ def test_a_duel_and_a_sweep_are_functions_and_packages(raced, stories, tmp_path,
     found = sweep(show=False, **options, **shared)
     assert found.num_failed == 0 and (tmp_path / "here" / "report.md").exists()
     assert found.cells["minutes"] == [0.05, 0.05] and len(found.runs) == 2
+    assert found.cells["tables"] == [0, 0] and found.cells["settings"] == ["", ""]

@@ -21,7 +21,7 @@ def nothing_on_the_board(monkeypatch, tmp_path):
     monkeypatch.setattr(ghost, "OWN_RECORDS", tmp_path / "board")
 
 
-def found(out: Path, hardware_class: str = "elsewhere", **changes) -> list[Ghost]:
+def found(out: Path, hardware_class: str = "elsewhere") -> list[Ghost]:
     wanted = record(250_000, 1.0, 0)
     return ghost.find(RUN, wanted.data.train_fingerprint, hardware_class, out)
 

@@ -4,6 +4,7 @@ import io
 import json
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers.command_line import command, refused
@@ -102,6 +103,18 @@ def test_a_wrong_line_is_named_and_the_rest_goes_on(tmp_path, line, why):
     assert why in shown.export_text()
     ledger = tmp_path / "duels" / "ideas.jsonl"
     assert len(ledger.read_text().splitlines()) == 2
+
+
+def test_a_ledger_that_is_none_and_a_side_of_its_own_are_refused(tmp_path):
+    file = written(tmp_path, RATE)
+    changes: Any
+    for changes in ({"set_b": ("model.depth=2",)}, {"params_b": "1M"}, {"b": "goedecke"}):
+        with pytest.raises(ValueError, match="its ideas make B"):
+            batch.run(file, DuelOptions(out=tmp_path, **changes), QUIET, Decider())
+    (tmp_path / "duels").mkdir()
+    (tmp_path / "duels" / "ideas.jsonl").write_text("{")
+    with pytest.raises(ValueError, match=r"ideas\.jsonl: not the ledger of a batch"):
+        batch.run(file, DuelOptions(out=tmp_path), QUIET, Decider())
 
 
 def test_files_without_ideas_are_refused(tmp_path, monkeypatch):
