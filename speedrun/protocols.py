@@ -40,6 +40,14 @@ class NoisedBatch:
         return len(self.steps)
 
 
+@dataclass(frozen=True, kw_only=True)
+class EngineState:
+    """All that training goes on with, the random state apart: weights, buffers, optimizers."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    facts: Mapping[str, Any]  # that JSON can hold
+
+
 class OutOfMemory(MemoryError):
     """The device ran out of memory in a step; nothing of that step was applied."""
 
@@ -117,6 +125,20 @@ class Engine(Protocol):
 
     def reset(self) -> None:
         """Restore initial weights, buffers, optimizer and the process's random state."""
+
+    def state(self) -> EngineState | None:
+        """Copies of the state after a step, for a checkpoint; None where there are none.
+
+        The same on all ranks.
+        """
+        ...
+
+    def random_state(self) -> dict[str, Any]:
+        """The random state of this rank's process, as JSON can hold it."""
+        ...
+
+    def restore(self, state: EngineState, random_state: Mapping[str, Any]) -> None:
+        """Go on from a state of the same model, recipe and device; ValueError for any other."""
 
     def rebuilt(self) -> Engine:
         """A new engine of these weights, to score, as it is made from a saved run.

@@ -92,6 +92,33 @@ def seed_generators(seed: int, rank: int) -> int:
     return drawn
 
 
+def parts(arrays: Mapping[str, T]) -> dict[str, dict[str, T]]:
+    """Values named `part/name` as dictionaries by name, one for each part."""
+    found: dict[str, dict[str, T]] = {}
+    for path, value in arrays.items():
+        part, _, name = path.partition("/")
+        found.setdefault(part, {})[name] = value
+    return found
+
+
+def random_state() -> dict[str, Any]:
+    """States of the global generators of Python and NumPy, as JSON can hold them."""
+    name, keys, *rest = np.random.get_state()
+    version, numbers, gauss = random.getstate()
+    return {
+        "python": [version, list(numbers), gauss],
+        "numpy": [name, np.asarray(keys).tolist(), *rest],
+    }
+
+
+def restore_random(state: Mapping[str, Any]) -> None:
+    """Set the generators of `random_state`."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
+
+
 def halves(number: int) -> tuple[int, ...]:
     """The number and its halves while they are integers."""
     out = [number]

@@ -1,7 +1,7 @@
 """Parts that the engines that train by gradients share."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Self, cast
 
 import numpy as np
@@ -22,6 +22,7 @@ class GradientEngine:
     model: Any
     losses: Any
     _facts: dict[str, Any]
+    _noise: np.random.Generator
 
     def __init__(self, spec: EngineSpec) -> None:
         self._spec, self._group, self._execution = spec, spec.group, spec.execution
@@ -106,6 +107,23 @@ class GradientEngine:
 
     def _seed_framework(self, seed: int) -> None:
         """Seed the framework's own generators."""
+        raise NotImplementedError
+
+    def random_state(self) -> dict[str, Any]:
+        """The state of all generators that a step may draw from."""
+        own = {"noise": self._noise.bit_generator.state, "framework": self._framework_random()}
+        return common.random_state() | own
+
+    def _restore_random(self, state: Mapping[str, Any]) -> None:
+        common.restore_random(state)
+        self._noise.bit_generator.state = state["noise"]
+        self._restore_framework_random(state["framework"])
+
+    def _framework_random(self) -> list[list[int]]:
+        """States of the framework's own generators."""
+        raise NotImplementedError
+
+    def _restore_framework_random(self, states: Sequence[Sequence[int]]) -> None:
         raise NotImplementedError
 
     @contextlib.contextmanager

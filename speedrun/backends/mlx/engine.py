@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from speedrun.backends import common, contract
 from speedrun.backends.engine import GradientEngine
-from speedrun.backends.mlx import devices, losses, profiler
+from speedrun.backends.mlx import devices, losses, optimizers, profiler
 from speedrun.backends.mlx.compile import CheckedCompile
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named, State, coalesced
 from speedrun.device import Profile
-from speedrun.protocols import EngineSpec, Rows, Weights
+from speedrun.protocols import EngineSpec, EngineState, Rows, Weights
 
 
 class GivenRows:
@@ -209,6 +209,13 @@ class MlxEngine(GradientEngine):
     def _seed_framework(self, seed: int) -> None:
         mx.random.seed(seed)
 
+    def _framework_random(self) -> list[list[int]]:
+        return [np.array(key).tolist() for key in mx.random.state]
+
+    def _restore_framework_random(self, states: Sequence[Sequence[int]]) -> None:
+        high, low = states[0]  # a generator's state is what it would be seeded with
+        mx.random.seed(high << 32 | low)
+
     def _score(self, function: Callable[..., mx.array], *args: Any) -> NDArray[Any]:
         try:
             return np.array(function(self._with(self._params | self._tables), *args))
@@ -244,6 +251,25 @@ class MlxEngine(GradientEngine):
         self._loss_sum, self._num_losses = mx.zeros(()), 0
         self.sync()
         mx.reset_peak_memory()
+
+    def state(self) -> EngineState:
+        """Weights, the optimizers' state and the loss scale."""
+        named = {f"model/{name}": array for name, array in self.weights().items()}
+        rest = {"optimizers": self._states, "scaling": self._scaling}
+        optimizers.visit(rest, lambda path, leaf: named.update({path: np.array(leaf)}))
+        return EngineState(arrays=named, facts={"micro_batch_rows": self._micro_batch_rows})
+
+    def restore(self, state: EngineState, random_state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.reset()
+        self.load(common.parts(state.arrays)["model"])
+        self._drop_tables()
+        rest = {"optimizers": self._states, "scaling": self._scaling}
+        rest = optimizers.visit(rest, lambda path, leaf: mx.array(state.arrays[path]))
+        self._states, self._scaling = rest["optimizers"], rest["scaling"]
+        self._micro_batch_rows = state.facts["micro_batch_rows"]
+        self._restore_random(random_state)
+        self.sync()
 
     def peak_bytes(self) -> int:
         """Most memory in use so far."""

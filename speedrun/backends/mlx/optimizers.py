@@ -200,6 +200,15 @@ def _optimizer(group: str, recipe: Recipe, matrix_dtype: mx.Dtype) -> stock.Opti
     )
 
 
+def visit(tree: Any, leaf: Callable[[str, Any], Any], path: str = "") -> Any:
+    """The tree of `leaf(path, value)`; names in a path are parted by slashes, as they have dots."""
+    if isinstance(tree, dict):
+        return {key: visit(value, leaf, f"{path}/{key}".strip("/")) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [visit(value, leaf, f"{path}/{i}") for i, value in enumerate(tree)]
+    return leaf(path, tree)
+
+
 class LossScaling:
     """Dynamic loss scaling, which fp16 gradients need (Micikevicius et al. 2018, §3.2).
 

@@ -18,7 +18,15 @@ from speedrun.backends import common, contract
 from speedrun.backends.reader import TextReader
 from speedrun.config import ModelConfig
 from speedrun.device import Profile
-from speedrun.protocols import EngineSpec, OutOfMemory, Reader, Rows, UnfairModelError, Weights
+from speedrun.protocols import (
+    EngineSpec,
+    EngineState,
+    OutOfMemory,
+    Reader,
+    Rows,
+    UnfairModelError,
+    Weights,
+)
 
 # `finalize` takes 0.4 to 1.4 times as long an entry as on the trial's rows (measured).
 _FINALIZE_MARGIN = 1.6
@@ -139,6 +147,17 @@ class NumpyEngine:
 
     def _next_log_probs(self, tokens: NDArray[np.int32], cache: None) -> NDArray[np.float32]:
         return self._model.log_probs(tokens[None])[0, -1]
+
+    def state(self) -> None:
+        """None: a counted model reads its data in minutes, and holds them sorted in pieces."""
+
+    def random_state(self) -> dict[str, Any]:
+        """The global generators'."""
+        return common.random_state()
+
+    def restore(self, state: EngineState, random_state: Mapping[str, Any]) -> None:
+        """Never called: there is no state."""
+        raise ValueError("a counted model has no checkpoints")
 
     def weights(self) -> Weights:
         """The stored counts by name."""

@@ -34,6 +34,17 @@ class DeviceRow:
     prepare: Callable[[ExecutionConfig], dict[str, bool]]
     warnings: Callable[[], tuple[str, ...]] = tuple
     shared: str | None = None  # see Device
+    # Modules with `get_rng_state` and `set_rng_state`, of generators that a step may draw from.
+    random: tuple[Any, ...] = (torch.random,)
+
+    def random_states(self) -> list[list[int]]:
+        """States of these generators."""
+        return [module.get_rng_state().tolist() for module in self.random]
+
+    def restore_random(self, states: Sequence[Sequence[int]]) -> None:
+        """Set these generators."""
+        for module, state in zip(self.random, states, strict=True):
+            module.set_rng_state(torch.tensor(state, dtype=torch.uint8))
 
 
 def _cuda_describe() -> tuple[str, str | None, int]:
@@ -101,6 +112,7 @@ ROWS = (
         peak_bytes=lambda: torch.cuda.max_memory_reserved(),
         free_bytes=lambda: torch.cuda.mem_get_info()[0],
         prepare=lambda execution: {},
+        random=(torch.random, torch.cuda),
     ),
     DeviceRow(
         name="mps",
@@ -118,6 +130,7 @@ ROWS = (
         prepare=lambda execution: {"mps_fallback_to_cpu": bool(_mps_warnings())},
         warnings=_mps_warnings,
         shared="apple-gpu",
+        random=(torch.random, torch.mps),
     ),
     DeviceRow(
         name="cpu",

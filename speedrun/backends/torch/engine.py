@@ -18,6 +18,7 @@ from speedrun.backends.torch import (
     losses,
     optimizers,
     profiler,
+    states,
     tuning_space,
     workers,
 )
@@ -27,7 +28,7 @@ from speedrun.backends.torch.kernels.selection import Selection
 from speedrun.backends.torch.trained_forward import TrainedForward
 from speedrun.backends.torch.workers import Workers
 from speedrun.device import Profile
-from speedrun.protocols import EngineSpec, OutOfMemory, Rows, Weights
+from speedrun.protocols import EngineSpec, EngineState, OutOfMemory, Rows, Weights
 
 
 class TorchEngine(GradientEngine):
@@ -228,6 +229,12 @@ class TorchEngine(GradientEngine):
     def _seed_framework(self, seed: int) -> None:
         torch.manual_seed(seed)
 
+    def _framework_random(self) -> list[list[int]]:
+        return self.device_row.random_states()
+
+    def _restore_framework_random(self, states: Sequence[Sequence[int]]) -> None:
+        self.device_row.restore_random(states)
+
     @torch.no_grad()
     def _score(self, function: Callable[..., Tensor], *args: Any) -> NDArray[Any]:
         return function(*args).cpu().numpy()
@@ -274,6 +281,20 @@ class TorchEngine(GradientEngine):
         self._loss_sum = torch.zeros((), device=self._device)
         self._num_losses = 0
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=self._precision == "fp16")
+
+    def state(self) -> EngineState:
+        """Weights, all buffers and the optimizers' state."""
+        parts = self.weights(), self._buffers(saved=False), self._optimizers
+        facts = {"micro_batch_rows": self._micro_batch_rows, "scaler": self._scaler.state_dict()}
+        return EngineState(arrays=states.arrays(*parts), facts=facts)
+
+    def restore(self, state: EngineState, random_state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.reset()
+        self.load(states.restore(state.arrays, self._buffers(saved=False), self._optimizers))
+        self._micro_batch_rows = state.facts["micro_batch_rows"]
+        self._scaler.load_state_dict(state.facts["scaler"])
+        self._restore_random(random_state)
 
     def peak_bytes(self) -> int:
         """Most memory in use so far."""
