@@ -8,7 +8,7 @@ import importlib
 from typing import Any
 
 __version__ = "0.1.0"
-_OF_API = ("Callbacks", "Run", "duel", "leaderboard", "load", "race", "sweep")
+_OF_API = ("Callbacks", "Run", "duel", "leaderboard", "load", "race", "resume", "sweep")
 
 
 def __getattr__(name: str) -> Any:

@@ -13,6 +13,7 @@ N = TypeVar("N", int, float)
 _SIZE = re.compile(r"([0-9]*\.?[0-9]+)\s*([kmb]?)", re.IGNORECASE)
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 _LARGEST = 1e18
+CHECKPOINT_EVERY_S = 600.0
 _LISTED_NAMES = 16  # a longer list of known names is left out where a near one is offered
 
 
@@ -132,6 +133,21 @@ def parse_minutes(text: str) -> float:
         minutes = float("nan")
     if not 0 < minutes <= 24 * 60:
         raise ValueError(f"--minutes {text}: give a number above 0, at most 1440, such as 5 or 0.5")
+    return minutes * 60.0
+
+
+def parse_checkpoint_every(text: str | None, budget_s: float) -> float:
+    """Seconds between checkpoints, 0 for none; None: 10 minutes in budgets longer than that."""
+    if text is None:
+        return CHECKPOINT_EVERY_S if budget_s > CHECKPOINT_EVERY_S else 0.0
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = float("nan")
+    if not 0 <= minutes <= 24 * 60:
+        raise ValueError(
+            f"--checkpoint-every {text}: give minutes, at most 1440, such as 10; 0 for none"
+        )
     return minutes * 60.0
 
 

@@ -54,6 +54,21 @@ def race(
     return Run(finished.folder, finished.record)
 
 
+def resume(folder: str | Path, *, callbacks: Sequence[Callbacks] = (), show: bool = True) -> Run:
+    """Go on with a race that was stopped or killed, from its last checkpoint."""
+    from speedrun.training.callbacks import Several
+    from speedrun.training.checkpoints import resume as resumes
+    from speedrun.training.race import race as raced
+    from speedrun.ui.live import view
+
+    resumption = resumes.load(Path(folder))
+    with _stop_flag() as stop, view(_console(show)) as shown:
+        stop.begin(f"{folder} is as it was")
+        told = Several(shown, *callbacks)
+        finished = raced(resumption.request(), told, stop, resumed=resumption)
+    return Run(finished.folder, finished.record)
+
+
 def duel(
     a: str | Path = "default", b: str | Path = "default", *, show: bool = True, **options: Any
 ) -> DuelResult:

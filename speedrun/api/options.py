@@ -31,6 +31,7 @@ class RaceOptions(Options, total=False):
     tables: int | str
     seed: int
     keep: str  # last, best
+    checkpoint_every: float | None  # minutes; 0: none; None: 10 in longer budgets
     track: str | None  # tensorboard, trackio or wandb, with :project if you like
 
 
@@ -63,9 +64,14 @@ def request_of(**options: Unpack[RaceOptions]) -> "RunRequest":
         given["out"] = Path(options["out"])
     if given.get("params") == "auto":
         given.setdefault("tables", "auto")
-    data = options.get("data")
+    data, budget_s = options.get("data"), text.parse_minutes(str(options.get("minutes", 5.0)))
+    every = options.get("checkpoint_every")
+    every = None if every is None else str(every)
     return RunRequest(
-        budget_s=text.parse_minutes(str(options.get("minutes", 5.0))),
+        budget_s=budget_s,
+        checkpoint_every_s=text.parse_checkpoint_every(
+            None if every is None else str(every), budget_s
+        ),
         data=Data(
             path=None if data is None else str(data),
             text_field=options.get("text_field"),

@@ -47,7 +47,12 @@ def _called_as() -> tuple[str, str]:
 
 _NAME, _FILE = _called_as()
 _DEFAULTS = RaceOptions()
-_KEEPERS = ("race", "sweep", "duel")  # commands whose output is less than what they keep on disk
+_KEEPERS = (
+    "race",
+    "resume",
+    "sweep",
+    "duel",
+)  # commands whose output is less than what they keep on disk
 app = App(
     name=_NAME,
     version=__version__,
@@ -76,6 +81,11 @@ _mount(
     "speedrun.cli.sample:sample",
     "sample runs/RUN --prompt 'Tom saw'",
     "Continue a prompt with the model of a run.",
+)
+_mount(
+    "speedrun.cli.resume:resume",
+    "resume runs/RUN",
+    "Go on with a race that was stopped or killed, from its last checkpoint.",
 )
 _mount(
     "speedrun.cli.score:score",
@@ -207,7 +217,7 @@ def _check_launched(arguments: list[str]) -> None:
     if started.rank > 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     command = _command(arguments)
-    if command != "race" and not command.startswith("-"):
+    if command not in ("race", "resume") and not command.startswith("-"):
         raise ValueError(
             f"{started.by} started {started.size} processes, and only a race runs in several:"
             f" start {command} without it"

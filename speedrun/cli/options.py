@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from speedrun.text import StrictInt, parse_eval_docs, parse_minutes
+from speedrun.text import StrictInt, parse_checkpoint_every, parse_eval_docs, parse_minutes
 
 if TYPE_CHECKING:
     from speedrun.training.request import RunRequest
@@ -62,6 +62,9 @@ class RaceOptions:
         Number of held-out documents to score, or all. Scores compare only at the same number.
     keep
         Weights to score: last, or best on a slice of training text that is not trained on.
+    checkpoint_every
+        Minutes of training between checkpoints, from which `resume` goes on; 0 for none. Default:
+        10 where the budget is longer, else none.
     track
         Follow the race in a tracker: tensorboard, trackio or wandb, with :project if you like.
     out
@@ -87,6 +90,7 @@ class RaceOptions:
     text_field: Annotated[str | None, Parameter(group=_DATA)] = None
     vocab: Annotated[StrictInt, Parameter(group=_DATA)] = 4096
     eval_docs: Annotated[str, Parameter(group=_DATA)] = "2000"
+    checkpoint_every: Annotated[str | None, Parameter(group=_OUTPUT)] = None
     track: Annotated[str | None, Parameter(group=_OUTPUT)] = None
     out: Annotated[Path, Parameter(group=_OUTPUT)] = Path("runs")
     json_: Annotated[Json, Parameter(group=_OUTPUT)] = False
@@ -100,11 +104,13 @@ class RaceOptions:
             raise ValueError(f"--seeds {self.seeds}: allowed are 1 to {MAX_SEEDS}")
         if self.seed < 0:
             raise ValueError(f"--seed {self.seed}: must be 0 or more")
+        budget_s = parse_minutes(self.minutes)
         return RunRequest(
             arch=self.arch,
             params=self.params,
             tables=self.tables or ("auto" if self.params == "auto" else "0"),
-            budget_s=parse_minutes(self.minutes),
+            budget_s=budget_s,
+            checkpoint_every_s=parse_checkpoint_every(self.checkpoint_every, budget_s),
             backend=self.device,
             recipe=self.recipe,
             seed=self.seed,

@@ -23,6 +23,7 @@ _Batch = tuple[Rows, "hashlib._Hash"]  # and the hash of all that was handed out
 QUEUE_BATCHES = 8
 _CHUNK_DOCS = 16  # tokenized in one go: about 3,000 tokens of TinyStories
 _SAVE_EVERY_DOCS = 4096
+_HASHED_AT_ONCE = 1 << 20  # tokens that an earlier part of a run consumed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,13 +78,23 @@ class TokenStream:
         self._ended = self._cache.exhausted
         self._num_unsaved = 0  # documents tokenized since the cache state was saved
         self._sha256 = hashlib.sha256()  # of what was handed out
+        self._is_at_start = threading.Event()  # the worker has passed what a run before consumed
         self._queue: queue.Queue[_Batch | Exception] = queue.Queue(QUEUE_BATCHES)
         self._closing = threading.Event()
         self._worker = threading.Thread(target=self._produce, name="token-stream", daemon=True)
 
+    def skip(self, num_consumed: int) -> None:
+        """Begin after so many targets, which an earlier part of a run consumed; before entering."""
+        self.num_consumed = num_consumed
+
     def __enter__(self) -> "TokenStream":
         self._worker.start()
         return self
+
+    def wait(self) -> str:
+        """Wait until it is where it begins; the hash of what comes before."""
+        self._is_at_start.wait()
+        return self._sha256.hexdigest()
 
     def __exit__(self, *exc: object) -> None:
         self._closing.set()
@@ -138,21 +149,29 @@ class TokenStream:
         return self.num_consumed / max(1, self._cache.num_tokens - 1) if self._ended else None
 
     def _produce(self) -> None:
-        sha256 = hashlib.sha256()
         try:
-            for number, rows in enumerate(self._batches()):
-                if number == 0:
-                    sha256.update(rows[0, :1].astype("<u2").tobytes())
+            self._pass_by(self.num_consumed)
+            self._is_at_start.set()
+            sha256 = self._sha256.copy()
+            for rows in self._batches(self.num_consumed):
                 sha256.update(rows[:, 1:].astype("<u2").tobytes())
                 # The queue is ahead of the training: each batch brings the hash up to it along.
                 if not self._put((rows, sha256.copy())):
                     return
         except Exception as error:  # handed to the trainer, whatever it is
             self._put(error)
+        finally:
+            self._is_at_start.set()
 
-    def _batches(self) -> Iterator[Rows]:
+    def _pass_by(self, num_targets: int) -> None:
+        """Hash the first tokens, from the one that begins the first row to so many targets."""
+        for start in range(0, num_targets + 1, _HASHED_AT_ONCE):
+            tokens = self._tokens(start, min(start + _HASHED_AT_ONCE, num_targets + 1))
+            self._sha256.update(tokens.astype("<u2").tobytes())
+
+    def _batches(self, begin: int) -> Iterator[Rows]:
         context = self._context
-        for start in itertools.count(0, self._per_batch):
+        for start in itertools.count(begin, self._per_batch):
             tokens = self._tokens(start, start + self._per_batch + 1).astype(np.int32)
             if self._ended and self.rounds is not None:
                 num_left = self.rounds * (self._cache.num_tokens - 1) - start

@@ -6,6 +6,7 @@ from pathlib import Path
 from speedrun.records.schema import Record, load
 
 RECORD, WEIGHTS, TOKENIZER = "record.json", "model.safetensors", "tokenizer.json"
+CHECKPOINT = "checkpoint.safetensors"
 OWN_RECORDS = Path(__file__).resolve().parents[2] / "leaderboard" / "records"
 
 

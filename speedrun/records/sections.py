@@ -115,6 +115,7 @@ EventKind = Literal[
     "suspended",
     "diverged",
     "interrupted",
+    "resumed",
     "scored_later",
     "bad_row",
     "overfitting",

@@ -9,7 +9,8 @@ Whether a race that was run so may hold a record is judged by `speedrun.records.
 """
 
 import contextlib
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +29,21 @@ class Host:
     matmul_after: float | None
     stolen_share: float | None  # by the hypervisor, from processors that had work
     others_share: float | None  # by processes that are not ours
+
+
+def worst(parts: Sequence[Host]) -> Host:
+    """The host of a run in parts: the largest shares, and the lowest of the rates before."""
+
+    def extreme(choose: Callable[[list[float]], float], name: str) -> float | None:
+        known = [v for part in parts if (v := getattr(part, name)) is not None]
+        return choose(known) if known else None
+
+    return Host(
+        matmul_before=extreme(min, "matmul_before"),
+        matmul_after=parts[-1].matmul_after,
+        stolen_share=extreme(max, "stolen_share"),
+        others_share=extreme(max, "others_share"),
+    )
 
 
 class _Times(NamedTuple):
@@ -57,15 +73,16 @@ class HostMonitor:
         """Start counting."""
         self._start = self._times()
 
-    def stop(self) -> Host:
-        """Stop counting, then measure the rate again."""
+    def so_far(self) -> Host:
+        """The host up to now; its rate is not measured again."""
         stolen, others = _shares(self._start, self._times())
         return Host(
-            matmul_before=self._before,
-            matmul_after=self._rate(),
-            stolen_share=stolen,
-            others_share=others,
+            matmul_before=self._before, matmul_after=None, stolen_share=stolen, others_share=others
         )
+
+    def stop(self) -> Host:
+        """Stop counting, then measure the rate again."""
+        return dataclasses.replace(self.so_far(), matmul_after=self._rate())
 
     def _times(self) -> _Times | None:
         with contextlib.suppress(psutil.Error, OSError, RuntimeError, LookupError, ValueError):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from speedrun.config import Run
-    from speedrun.training.trainer import Tick
+    from speedrun.training.progress import Tick
 
 
 class Callbacks(Protocol):

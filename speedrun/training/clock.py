@@ -6,7 +6,7 @@ A second clock that keeps running while the machine sleeps shows suspensions.
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import psutil
@@ -52,8 +52,15 @@ class BudgetClock:
         self.now, self.wall = now, wall
         self.accounts: dict[str, float] = defaultdict(float)
         self.stalled_s = self._slept_s = self._last_tick = self._longest_step_s = 0.0
+        self._carried_s = self._carried_suspended_s = 0.0  # of the run's parts before this one
         self._start: float | None = None
         self._stop: float | None = None
+
+    def carry(self, spent_s: float, suspended_s: float, accounts: Mapping[str, float]) -> None:
+        """Go on where an earlier part of the run stood; before `start`."""
+        self._carried_s, self._carried_suspended_s = spent_s, suspended_s
+        for name, seconds in accounts.items():
+            self.accounts[name] += seconds
 
     @contextmanager
     def account(self, name: str) -> Iterator[None]:
@@ -80,8 +87,8 @@ class BudgetClock:
     def spent_s(self) -> float:
         """Seconds of the budget used so far."""
         if self._start is None:
-            return 0.0
-        return (self.now() if self._stop is None else self._stop) - self._start
+            return self._carried_s
+        return self._carried_s + (self.now() if self._stop is None else self._stop) - self._start
 
     def share(self) -> float:
         """The share of the budget spent, between 0 and 1: what every schedule reads."""
@@ -123,7 +130,7 @@ class BudgetClock:
     @property
     def suspended_s(self) -> float:
         """Seconds the machine slept or stood still during the budget; ranks only at 0."""
-        return self._slept_s + self.stalled_s
+        return self._carried_suspended_s + self._slept_s + self.stalled_s
 
     def ledger(self) -> dict[str, float]:
         """All accounts, overshoot and suspension as `<name>_s` in seconds."""

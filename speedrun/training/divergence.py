@@ -16,7 +16,7 @@ A diverged run has no score, so that nobody gains by it.
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,17 @@ class LossWatch:
         self._sane_share = 0.0  # of the budget when the last loss that was not blown up came
         self._num_losses = self._num_blown_up = 0
         self._last_nats = 0.0
+
+    @classmethod
+    def of_state(cls, state: Mapping[str, float]) -> Self:
+        """The watch whose `state` this is."""
+        made = cls.__new__(cls)
+        vars(made).update(state)
+        return made
+
+    def state(self) -> dict[str, float]:
+        """Numbers that it goes on with."""
+        return dict(vars(self))
 
     def problem(self, share: float, nats: float) -> str | None:
         """The finding after one more loss, measured at this share of the budget; None for none."""

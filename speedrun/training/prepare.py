@@ -29,10 +29,12 @@ from speedrun.records.sections import Event, EventKind
 from speedrun.system import git, hardware, paths
 from speedrun.training import digests, memory, request, validation
 from speedrun.training.callbacks import Callbacks, Silent
+from speedrun.training.checkpoints.checkpoint import Resumption
 from speedrun.training.clock import BudgetClock
+from speedrun.training.progress import Tick
 from speedrun.training.request import CheckedRequest, RunRequest
+from speedrun.training.runs.run_dir import RunDirectory
 from speedrun.training.signals import StopFlag
-from speedrun.training.trainer import Tick
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,8 @@ class Context:
     group: ProcessGroup = field(default_factory=ProcessGroup)
     log: Callable[[Tick], None] = lambda tick: None
     events: list[Event] = field(default_factory=list)  # of the record, before the clock starts
+    directory: RunDirectory | None = None  # on rank 0
+    resumed: Resumption | None = None  # on rank 0
 
     def note(self, kind: EventKind, what: str) -> None:
         """Say something that the record keeps, before the clock starts."""

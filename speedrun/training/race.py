@@ -18,14 +18,17 @@ from speedrun.system.host import HostMonitor
 from speedrun.text import format_size, reason
 from speedrun.training import divergence, overfitting, prepare, trainer
 from speedrun.training.callbacks import Callbacks
+from speedrun.training.checkpoints import resume
+from speedrun.training.checkpoints.checkpoint import Resumption
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Built, Context, Entry
+from speedrun.training.progress import Tick, Training
 from speedrun.training.request import RunRequest
 from speedrun.training.runs import outcome, record
 from speedrun.training.runs.record import Trained
 from speedrun.training.runs.run_dir import RunDirectory, run_name
 from speedrun.training.signals import StopFlag
-from speedrun.training.trainer import Tick, Training, TrainingJob
+from speedrun.training.trainer import TrainingJob
 from speedrun.training.validation import Validation, Without, rows_of
 
 # Of ln(vocabulary), the loss of guessing: how often each token occurs is known below it.
@@ -51,11 +54,13 @@ def race(
     *,
     started_s: float = 0.0,
     group: ProcessGroup | None = None,
+    resumed: Resumption | None = None,
 ) -> Finished:
     """Run one race; `started_s` are seconds that the process spent before it, importing say.
 
-    This is rank 0 of the `group`; the others `take_part`. Raises ValueError or LookupError for
-    what a person can mend, before the clock starts, and UnfairModelError.
+    With `resumed` it goes on from a checkpoint, in its folder. This is rank 0 of the `group`; the
+    others `take_part`. Raises ValueError or LookupError for what a person can mend, before the
+    clock starts, and UnfairModelError.
     """
     group, clock = group or ProcessGroup(), BudgetClock(request.budget_s)
     group.decide(lambda: request.seed)  # to `take_part`
@@ -64,14 +69,22 @@ def race(
         callbacks.phase("loading the architecture")
         entry = prepare.look_up(request, group)
         name = run_name(entry.architecture.NAME, format_size(entry.num_params), request.seed)
-        room = 8 * entry.num_params
-        directory = RunDirectory(request.out, name, room, callbacks.notice)
+        room = (24 if request.checkpoint_every_s else 8) * entry.num_params
+        given = (room, callbacks.notice)
+        if resumed is None:
+            directory = RunDirectory(request.out, name, *given)
+        else:
+            earlier = resumed.progress
+            directory = RunDirectory.reopened(resumed.folder, *given, earlier.spent_s)
+            clock.carry(earlier.spent_s, earlier.suspended_s, earlier.accounts)
     context = Context(
         clock=clock,
         callbacks=callbacks,
         stop=stop,
         group=group,
         log=lambda tick: directory.log(vars(tick)),
+        directory=directory,
+        resumed=resumed,
     )
     try:
         with entry.architecture.plugin_errors():
@@ -103,6 +116,8 @@ def take_part(request: RunRequest, group: ProcessGroup) -> None:
 def _run(entry: Entry, context: Context, directory: RunDirectory) -> Finished:
     prepared = prepare.prepare(entry, context)
     record.check_settings(prepared.run)
+    if context.resumed is not None:
+        resume.check(context.resumed, resume.identity(prepared, context.group))
     trained = train(prepare.build(prepared, context), context)
     context.callbacks.phase("saving the model")
     made = outcome.publish(trained, context, directory)
@@ -117,12 +132,17 @@ def train(built: Built, context: Context) -> Trained:
     run, callbacks, group = built.prepared.run, context.callbacks, context.group
     architecture = built.prepared.entry.architecture
     with context.clock.account("startup"):  # the tokens on disk are hashed
-        stream, validation = _stream(built, group), _validation(built, context)
+        stream, validation = _stream(built, context), _validation(built, context)
     if stream is not None and stream.has_rebuilt_cache:
         callbacks.notice("The tokens in the cache are not those that were saved: made again.")
     monitor = _monitor(built, context)
     begin_host = monitor.start if monitor else int
     with stream or contextlib.nullcontext():
+        if stream is not None and context.resumed is not None:
+            callbacks.phase("reading up to where the race stopped")
+            with context.clock.account("startup"):
+                resume.check_consumed(context.resumed, stream.wait())
+        saver = resume.saver(built, context, stream, validation, monitor)
         callbacks.phase("compiling and warming up")
         job = TrainingJob(
             run=run,
@@ -136,13 +156,15 @@ def train(built: Built, context: Context) -> Trained:
             advice=divergence.advice(run, architecture),
             least_first_nats=_least_first_nats(built),
             validation=validation,
+            checkpoints=saver,
+            restore=resume.restorer(context),
             notice=callbacks.notice,
             events=context.events,
         )
         training = trainer.train(built.engine, job)
         peak_bytes = max(group.gather(built.engine.peak_bytes()))  # before more is taken
     with context.clock.account("warmup"):
-        host = group.decide(lambda: vars(monitor.stop()) if monitor else {})
+        host = group.decide(lambda: resume.host(context, monitor.stop()) if monitor else {})
     group.decide(lambda: _check_trained(training, run))
     if training.status == "interrupted":
         training.note(context.clock.share(), "interrupted", _interruption(context))
@@ -161,6 +183,7 @@ def train(built: Built, context: Context) -> Trained:
         training.note(1.0, "overfitting", repeated)
         callbacks.notice(f"{repeated}.")
     facts = built.engine.metadata() | group.metadata() | (validation.facts() if validation else {})
+    facts |= saver.facts() if saver else {}
     return Trained(
         built=built,
         training=training,
@@ -173,8 +196,8 @@ def train(built: Built, context: Context) -> Trained:
     )
 
 
-def _stream(built: Built, group: ProcessGroup) -> TokenStream | None:
-    prepared = built.prepared
+def _stream(built: Built, context: Context) -> TokenStream | None:
+    prepared, group = built.prepared, context.group
     run, data, cache = prepared.run, prepared.data, paths.cache_dir() / "tokens"
     shape = {"context": run.model.context, "batch_rows": run.recipe.batch_rows}
     if data is None:
@@ -184,6 +207,8 @@ def _stream(built: Built, group: ProcessGroup) -> TokenStream | None:
     # A smaller last batch would be compiled anew, on the clock, or not divide among the ranks.
     if not built.engine.metadata().get("compiled") and group.size == 1:
         stream.rounds = prepared.entry.architecture.EPOCHS
+    if context.resumed is not None:
+        stream.skip(context.resumed.progress.num_consumed)
     return stream
 
 
@@ -214,7 +239,10 @@ def _validation(built: Built, context: Context) -> Validation | None:
     if data is None or data.validation is None:
         return None
     rows = rows_of(data.validation, data.tokenizer, run.model.context)
-    return Validation(built.engine, rows, context.clock)
+    made = Validation(built.engine, rows, context.clock)
+    if context.resumed is not None:
+        context.resumed.restore_validation(made)
+    return made
 
 
 def _monitor(built: Built, context: Context) -> HostMonitor | None:

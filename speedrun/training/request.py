@@ -28,10 +28,11 @@ class RunRequest:
     out: Path = Path("runs")
     tune: Literal["off", "quick", "full"] = "off"  # see `speedrun.autotune`
     keep: Keep = "last"
+    checkpoint_every_s: float = 0.0  # of the budget; 0: no checkpoints
     again: Run | None = None  # the settings of a record, in place of those above
 
     def argv(self) -> list[str]:
-        """The command line of this run, without data, output and number of seeds.
+        """The command line of this run, without data, output, checkpoints and number of seeds.
 
         No path of this machine is in it; [] for the settings of a record.
         """

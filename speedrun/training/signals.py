@@ -9,10 +9,8 @@ from typing import Any, Self
 from speedrun.system import interrupts
 from speedrun.system.interrupts import SAME_S, SIGNALS
 
-_POSTPONED = (
-    "stopping once the step under way has ended and the model is saved;"
-    " a second signal leaves at once and loses it"
-)
+_POSTPONED = "stopping once the step under way has ended and the model is saved;"
+_LOST = " a second signal leaves at once and loses it"
 
 
 class StopFlag:
@@ -28,6 +26,7 @@ class StopFlag:
         self._armed = self._taken = False
         self._first_s = 0.0
         self.kept = ""  # of the race under way: what is kept if it ends now
+        self._at_once = _LOST
         self._before: dict[int, Any] = {}
 
     @property
@@ -37,13 +36,18 @@ class StopFlag:
 
     def begin(self, outcome: str) -> None:
         """Begin a race: until it has trained, a signal ends it with this outcome."""
-        self._armed, self.kept = False, ""
+        self._armed, self.kept, self._at_once = False, "", _LOST
         interrupts.current().postponed, interrupts.current().outcome = "", outcome
 
     def arm(self) -> None:
         """Accept a request from here on: a step has been taken, and is worth keeping."""
         self._armed = True
-        interrupts.current().postponed = _POSTPONED
+        interrupts.current().postponed = f"{_POSTPONED}{self._at_once}"
+
+    def can_resume(self, how: str) -> None:
+        """From here on a checkpoint is there, whatever ends the race."""
+        self._at_once = f" after a second signal, which leaves at once, {how}"
+        interrupts.current().outcome = how
 
     def take(self) -> bool:
         """Whether to end the training; the request is answered by that."""

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -13,10 +13,10 @@ from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import Engine, OutOfMemory, Rows, UnfairModelError
 from speedrun.records.curves import thinned
 from speedrun.records.sections import Event, EventKind
-from speedrun.records.strict_json import plain
 from speedrun.training import divergence
 from speedrun.training.clock import BudgetClock
 from speedrun.training.divergence import LossWatch
+from speedrun.training.progress import Status, Tick, Training
 from speedrun.training.validation import Validation
 
 WARMUP_STEPS = 3
@@ -27,7 +27,19 @@ MARGIN = 1.05
 _NUM_RECENT = 8
 CURVE_POINTS = 200
 
-Status = Literal["complete", "interrupted", "diverged"]
+
+class Checkpoints(Protocol):
+    """Checkpoints of a race: `speedrun.training.checkpoints.saver.Saver`."""
+
+    def try_out(self, engine: Engine, training: Training, losses: LossWatch) -> None:
+        """Save one off the clock."""
+
+    def is_due(self) -> bool:
+        """Whether it is time for one; asked on rank 0."""
+        ...
+
+    def save(self, engine: Engine, training: Training, losses: LossWatch) -> None:
+        """Save one, on the clock; called on every rank."""
 
 
 class Stream(Protocol):
@@ -39,39 +51,6 @@ class Stream(Protocol):
     @property
     def epochs(self) -> float | None:
         """Passes over the documents; None while their end was not reached."""
-
-
-@dataclass
-class Training:
-    """The outcome of a training so far; complete on rank 0 only."""
-
-    status: Status = "complete"
-    num_tokens: int = 0
-    num_steps: int = 0
-    loss_curve: list[tuple[float, float]] = field(default_factory=list)  # (share, nats)
-    events: list[Event] = field(default_factory=list)
-
-    def note(self, share: float, kind: EventKind, what: str) -> None:
-        """Add an event of the record at this share of the budget."""
-        self.events.append(Event(share=round(share, 4), kind=kind, what=plain(what)))
-
-    def diverge(self, share: float, problem: str, advice: str = "") -> None:
-        """End as diverged, with the problem, the step and the likely cause as an event."""
-        self.status = "diverged"
-        self.events.append(divergence.event(share, problem, self.num_steps, advice))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tick:
-    """The state of a training after some steps, for callbacks and the log."""
-
-    share: float
-    loss_nats: float
-    lr_scale: float
-    num_tokens: int
-    num_steps: int
-    spent_s: float
-    tokens_per_s: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +65,9 @@ class TrainingJob:
     advice: str = ""  # what to change where training diverges
     least_first_nats: float = 0.0  # a first loss below it is of weights that come trained
     validation: Validation | None = None  # of `--keep best`; of one process only
+    checkpoints: Checkpoints | None = None
+    # Puts engine and training where an earlier part of the race left them; on every rank.
+    restore: Callable[[Engine, Training], LossWatch | None] | None = None
     on_start: Callable[[], object] = lambda: None  # of the clock
     on_tick: Callable[[Tick], object] = lambda tick: None
     stop_requested: Callable[[], bool] = lambda: False
@@ -120,10 +102,13 @@ class _Trainer:
             self._warm_up()
         self._note_compiler("compile_error", "not_compiled", "training without compilation: ")
         self._note_compiler("kernel_error", "kernels_dropped", "training without kernels: ")
+        self._go_on()
         self._job.on_start()
         clock.start()
         while num_steps := self._job.group.decide(self._plan):
             self._advance(num_steps)
+            self._save(lambda checkpoints: checkpoints.is_due())
+        self._save(lambda checkpoints: training.status == "interrupted")
         engine.finalize()
         engine.sync()
         if self._job.validation is not None and training.status != "diverged":
@@ -153,6 +138,21 @@ class _Trainer:
                 self._job.validation.warm_up()
             engine.reset()
             engine.sync()
+
+    def _go_on(self) -> None:
+        """Go on from a checkpoint where the race has one; try to write one where it will."""
+        job, engine = self._job, self._engine
+        with self._clock.account("startup"):
+            if job.restore is not None:
+                self._losses = job.restore(engine, self._training) or self._losses
+            if job.checkpoints is not None:
+                job.checkpoints.try_out(engine, self._training, self._losses)
+
+    def _save(self, is_wanted: Callable[[Checkpoints], bool]) -> None:
+        """Save a checkpoint where rank 0 wants one."""
+        checkpoints = self._job.checkpoints
+        if checkpoints is not None and self._job.group.decide(lambda: is_wanted(checkpoints)):
+            checkpoints.save(self._engine, self._training, self._losses)
 
     def _note_compiler(self, fact: str, kind: EventKind, what: str = "") -> None:
         if (why := self._engine.metadata().get(fact)) is not None:

@@ -6,7 +6,7 @@ the held-out split that ranks. It is scored on the clock, and takes `SHARE` of t
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,7 @@ class Validation:
         self._engine, self._rows, self._clock = engine, rows, clock
         self._cost_s = self._spent_s = 0.0  # of one validation, and of all so far
         self._weights: Weights = {}
+        self._has_fixed_rows = False  # scores of other rows do not compare
         self._best = (math.inf, 0.0, 0)  # nats, share and step
         self.curve: list[tuple[float, float]] = []  # share, nats
 
@@ -109,7 +110,7 @@ class Validation:
             self._engine.weights()
             self._cost_s = self._clock.now() - before
             limit_s = _SHARE_AT_ONCE * self._clock.budget_s
-            if len(self._rows) == 1 or self._cost_s <= limit_s:
+            if self._has_fixed_rows or len(self._rows) == 1 or self._cost_s <= limit_s:
                 return
             fitting = int(len(self._rows) * limit_s / self._cost_s)
             self._rows = self._rows[: max(1, min(fitting, len(self._rows) - 1))]
@@ -141,6 +142,20 @@ class Validation:
         if self._weights and self._best[2] != num_steps:
             self._engine.load(self._weights)
         self._weights = {}
+
+    def state(self) -> tuple[dict[str, Any], Weights]:
+        """Numbers and weights that it goes on with."""
+        best = [v if math.isfinite(v) else None for v in self._best]
+        numbers = {"spent_s": self._spent_s, "best": best, "curve": self.curve}
+        return numbers | {"num_rows": len(self._rows)}, self._weights
+
+    def restore(self, state: Mapping[str, Any], weights: Weights) -> None:
+        """Go on from a state."""
+        self._rows, self._has_fixed_rows = self._rows[: state["num_rows"]], True
+        nats, share, step = state["best"]
+        self._best = (math.inf if nats is None else nats, share, int(step))
+        self._spent_s, self._weights = state["spent_s"], weights
+        self.curve = [(share, nats) for share, nats in state["curve"]]
 
     def facts(self) -> dict[str, Any]:
         """Its part of the record's `train.engine`."""

@@ -18,7 +18,7 @@ from rich.text import Text
 from speedrun.config import Run, num_params_tables
 from speedrun.records.sanitize import sanitize
 from speedrun.text import clock, counted, format_size
-from speedrun.training.trainer import Tick
+from speedrun.training.progress import Tick
 from speedrun.ui import ghost
 from speedrun.ui.ghost import Ghost
 from speedrun.ui.stage import Stage

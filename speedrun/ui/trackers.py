@@ -16,7 +16,7 @@ from speedrun.config import Run
 from speedrun.records.schema import Record
 from speedrun.text import nearest, reason
 from speedrun.training.callbacks import Callbacks, Several
-from speedrun.training.trainer import Tick
+from speedrun.training.progress import Tick
 
 EVERY_S = 1.0  # between two entries: what is told is on the clock
 _FELT_EVERY_S = 15.0  # sensors can take milliseconds to read

@@ -9,7 +9,7 @@ import pytest
 from helpers.fakes import run_of
 from rich.console import Console
 
-from speedrun.training.trainer import Tick
+from speedrun.training.progress import Tick
 from speedrun.ui import live
 from speedrun.ui.live import LiveView, PlainView, sparkline
 from speedrun.ui.stage import Stage

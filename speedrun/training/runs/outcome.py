@@ -66,6 +66,8 @@ def publish(trained: Trained, context: Context, directory: RunDirectory) -> Reco
         ) from error
     with context.clock.account("checkpoint"):
         directory.publish({RECORD: made.to_json().encode(), **files})
+        if trained.training.status != "interrupted":
+            directory.drop_checkpoint()
     return made
 
 

@@ -20,7 +20,7 @@ from speedrun.system import git, hardware
 from speedrun.text import check_utf8
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Built
-from speedrun.training.trainer import Training
+from speedrun.training.progress import Training
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,18 +3,29 @@
 import contextlib
 import errno
 import json
+import math
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
-from speedrun.records.files import WEIGHTS
+from speedrun.records.files import CHECKPOINT, WEIGHTS
 from speedrun.records.strict_json import plain
 from speedrun.system.files import sync_folder, write_atomic
-from speedrun.training.runs.run_names import Notice, claim, partial_of, rename, settle_abandoned
+from speedrun.system.locks import Lock
+from speedrun.training.runs.run_names import (
+    RESERVE,
+    Notice,
+    claim,
+    partial_of,
+    reclaim,
+    release_resumable,
+    rename,
+    settle_abandoned,
+)
 
 LOG, LOCAL, SAMPLES = "log.jsonl", "local.json", "samples.txt"
 _SPARE_BYTES = 16 << 20  # log, tokenizer, samples and record, generously
@@ -30,6 +41,23 @@ class RunDirectory:
     def __init__(
         self, out: Path, name: str, weights_bytes: int, notice: Notice = lambda text: None
     ) -> None:
+        self._begin(out, notice, weights_bytes, lambda: claim(out, name))
+
+    @classmethod
+    def reopened(cls, folder: Path, weights_bytes: int, notice: Notice, spent_s: float) -> Self:
+        """The directory of a published run that goes on at so many seconds of its budget."""
+        made = cls.__new__(cls)
+        made._begin(folder.parent, notice, weights_bytes, lambda: reclaim(folder), spent_s)
+        return made
+
+    def _begin(
+        self,
+        out: Path,
+        notice: Notice,
+        weights_bytes: int,
+        claimed: Callable[[], tuple[str, Lock | None]],
+        spent_s: float = 0.0,
+    ) -> None:
         self._out, self._notice = out, notice
         self.final: Path | None = None  # once it is published
         try:
@@ -41,13 +69,13 @@ class RunDirectory:
                     f"--out {out}: {free >> 20} MiB are free, the run needs {needed >> 20} MiB;"
                     " free some or choose another"
                 )
-            self._name, self._lock = claim(out, name)
+            self._name, self._lock = claimed()
             self.partial = partial_of(out, self._name)
             try:
-                self._log = _open_log(self.partial)
+                self._log = _open_log(self.partial, spent_s)
                 _allocate(self._reserve, needed)
             except OSError:
-                self._discard()
+                self.close()
                 raise
         except OSError as error:
             raise ValueError(
@@ -57,12 +85,26 @@ class RunDirectory:
     @property
     def _reserve(self) -> Path:
         """Room that is allocated for weights and record, so that it cannot run out meanwhile."""
-        return self.partial / "reserve"
+        return self.partial / RESERVE
+
+    @property
+    def expected(self) -> Path:
+        """The folder that the run will have."""
+        return self._out / self._name
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Append a line to log.jsonl; on a full disk the log is lost, not the run."""
         with contextlib.suppress(OSError):
             self._log.write(json.dumps(plain(dict(entry)), allow_nan=False) + "\n")
+
+    def checkpoint(self, raw: bytes) -> None:
+        """Write or replace the checkpoint; OSError, and the older one stays."""
+        write_atomic(self.partial / CHECKPOINT, raw)
+
+    def drop_checkpoint(self) -> None:
+        """Delete the checkpoint: the race has nothing to go on with."""
+        for folder in filter(None, (self.final, self.partial)):
+            (folder / CHECKPOINT).unlink(missing_ok=True)
 
     def publish(self, files: Mapping[str, bytes]) -> Path:
         """Write the files of a run, its weights last, and give the directory its final name.
@@ -107,17 +149,18 @@ class RunDirectory:
         sync_folder(self.final)
 
     def close(self) -> None:
-        """Delete the directory of a run without a model; release the name of any other."""
+        """Delete the directory of a run without a model; release the name of any other.
+
+        With a checkpoint the run gets its name, and can be resumed.
+        """
         self._close_log()
         if self.final is None and not (self.partial / WEIGHTS).exists():
-            shutil.rmtree(self.partial, ignore_errors=True)
+            if (self.partial / CHECKPOINT).exists():
+                release_resumable(self.partial, self.expected)
+            else:
+                shutil.rmtree(self.partial, ignore_errors=True)
         if self._lock is not None:
             self._lock.release(remove=not self.partial.exists())
-
-    def _discard(self) -> None:
-        shutil.rmtree(self.partial, ignore_errors=True)
-        if self._lock is not None:
-            self._lock.release(remove=True)
 
     def _logged(self) -> bytes:
         """The log so far, even where others deleted its file."""
@@ -163,11 +206,23 @@ def keep(out: Path, name: str, files: Mapping[str, bytes]) -> Path:
             lock.release(remove=True)
 
 
-def _open_log(folder: Path) -> TextIO:
-    """Open log.jsonl and write to it: a full file system raises OSError before training."""
-    path = folder / LOG
-    path.write_text("\n", encoding="utf-8")
-    return path.open("w+", encoding="utf-8", buffering=1)  # whole lines, for readers
+def _open_log(folder: Path, spent_s: float) -> TextIO:
+    """Open log.jsonl and write to it: a full file system raises OSError before training.
+
+    Of an older one the lines up to `spent_s` stay.
+    """
+    path, kept = folder / LOG, ["\n"]
+    if spent_s and path.exists():
+        with path.open(encoding="utf-8") as file:
+            kept = [line for line in file if _spent_s(line) <= spent_s]
+    path.write_text("".join(kept), encoding="utf-8")
+    return path.open("a+", encoding="utf-8", buffering=1)  # whole lines, for readers
+
+
+def _spent_s(line: str) -> float:
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        return float(json.loads(line)["spent_s"])
+    return math.inf  # cut off where the race was killed
 
 
 def _allocate(path: Path, num_bytes: int) -> None:
@@ -185,7 +240,7 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
 
     The folder is made where it is gone: others delete folders.
     """
-    reserve, weights = folder / "reserve", files.get(WEIGHTS)
+    reserve, weights = folder / RESERVE, files.get(WEIGHTS)
     if reserve.exists():
         os.truncate(reserve, len(weights or b""))
     for name, content in files.items():

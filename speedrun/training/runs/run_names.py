@@ -14,10 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from speedrun.records import artifacts, schema
-from speedrun.records.files import RECORD, WEIGHTS
+from speedrun.records.files import CHECKPOINT, RECORD, WEIGHTS
 from speedrun.system import locks
 from speedrun.system.files import PARTIAL as WRITING
 
+RESERVE = "reserve"  # room for weights and record
 _PARTIAL, _RACING = ".partial", ".racing"
 _MAX_NAMES = 1000  # runs of one second, architecture, size and seed
 _OLD_S = 24 * 3600.0  # a race lasts no longer
@@ -56,6 +57,18 @@ def claim(out: Path, name: str) -> tuple[str, locks.Lock | None]:
     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out / name))
 
 
+def reclaim(folder: Path) -> tuple[str, locks.Lock | None]:
+    """The name and the lock of a published run, which gets its hidden directory back."""
+    lock = lock_run(folder)
+    try:
+        folder.rename(partial_of(folder.parent, folder.name))
+    except OSError:
+        if lock is not None:
+            lock.release()
+        raise
+    return folder.name, lock
+
+
 def lock_run(folder: Path) -> locks.Lock | None:
     """The lock of a published run, or ValueError where a race or a command is still at work on it.
 
@@ -85,11 +98,23 @@ def settle_abandoned(out: Path, notice: Notice = lambda text: None) -> None:
             continue
         if (partial / WEIGHTS).exists():
             notice(_publish_abandoned(partial, out / name))
+        elif (partial / CHECKPOINT).exists():
+            notice(release_resumable(partial, out / name))
         else:
             shutil.rmtree(partial, ignore_errors=True)
         for torn in (out / name).glob(f"{WRITING}*"):
             torn.unlink(missing_ok=True)
         lock.release(remove=not partial.exists())
+
+
+def release_resumable(partial: Path, final: Path) -> str:
+    """Give a race that ended with a checkpoint and no model its name; how it goes on."""
+    (partial / RESERVE).unlink(missing_ok=True)
+    try:
+        target = rename(partial, final)
+    except OSError as error:
+        return f"{partial} holds the checkpoint of a race; it is left there ({error.strerror})."
+    return f"The checkpoint of a race that was killed is kept: python run.py resume {target}"
 
 
 def rename(partial: Path, final: Path) -> Path:

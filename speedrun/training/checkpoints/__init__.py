@@ -1,0 +1,1 @@
+"""Checkpoints of long races, and races that go on from them."""

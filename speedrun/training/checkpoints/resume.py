@@ -1,0 +1,168 @@
+"""A race that goes on from its checkpoint: what it takes, and that it is the same race."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from speedrun.data.loader import TokenStream
+from speedrun.distributed.group import ProcessGroup
+from speedrun.protocols import Engine, EngineState
+from speedrun.records import schema
+from speedrun.records.files import CHECKPOINT, RECORD
+from speedrun.records.strict_json import plain
+from speedrun.system import hardware
+from speedrun.system.host import Host, HostMonitor, worst
+from speedrun.training.checkpoints import checkpoint
+from speedrun.training.checkpoints.checkpoint import Identity, Resumption
+from speedrun.training.checkpoints.saver import Saver, Sources
+from speedrun.training.divergence import LossWatch
+from speedrun.training.prepare import Built, Context, Prepared
+from speedrun.training.progress import Training
+from speedrun.training.runs.run_names import settle_abandoned
+from speedrun.training.validation import Validation
+
+_DIFFERS = {
+    "program": "the code of the harness or of the architecture was changed since",
+    "config": "its settings mean another model or recipe here",
+    "train_fingerprint": "its training data were changed, or are others",
+    "heldout_fingerprint": "its held-out documents were changed, or are others",
+    "tokenizer": "its tokenizer is another one here",
+    "hardware_class": "it was started on another kind of machine",
+    "device": "it was started on another device",
+    "num_ranks": "it was started in another number of processes",
+}
+
+
+def load(folder: Path) -> Resumption:
+    """The run in a folder that can go on; ValueError where it cannot."""
+    settle_abandoned(folder.parent)
+    if not (folder / CHECKPOINT).is_file():
+        raise ValueError(f"{folder}: {_why_none(folder)}")
+    return Resumption(folder, checkpoint.load(folder / CHECKPOINT))
+
+
+def _why_none(folder: Path) -> str:
+    if not folder.is_dir():
+        return "no such folder; give that of a run"
+    if not (folder / RECORD).is_file():
+        return "no checkpoint there; give the folder of a run"
+    status = schema.load(folder / RECORD).status
+    if status == "interrupted":
+        return (
+            "the run was interrupted and has no checkpoint: races above ten minutes have them,"
+            " others with --checkpoint-every MINUTES"
+        )
+    if status == "trained":
+        return f"the run is trained, and only its score is missing: python run.py score {folder}"
+    return f"the run is {status}: nothing is left to resume"
+
+
+def identity(prepared: Prepared, group: ProcessGroup) -> Identity:
+    """What a race must have in common with a checkpoint to go on from it."""
+    data, device = prepared.opened, prepared.entry.device
+    of_devices = device.name, device.accelerator, group.num_devices
+    return Identity(
+        program=data.program.digest,
+        config=plain(prepared.run.as_dict()),
+        train_fingerprint=data.source.train_fingerprint,
+        heldout_fingerprint=data.heldout.fingerprint,
+        tokenizer=data.tokenizer.fingerprint,
+        hardware_class=hardware.hardware_class(data.machine, *of_devices),
+        device=device.name,
+        num_ranks=group.size,
+    )
+
+
+def saver(
+    built: Built,
+    context: Context,
+    stream: TokenStream | None,
+    validation: Validation | None,
+    monitor: HostMonitor | None,
+) -> Saver | None:
+    """Saver of checkpoints, where the race has any; the same on all ranks but for its sources."""
+    request, sources = built.prepared.entry.request, None
+    directory = context.directory
+    if not request.checkpoint_every_s:
+        return None
+    if directory is not None and stream is not None and monitor is not None:  # on rank 0
+        again = f"python run.py resume {directory.expected} goes on"
+        every = request.checkpoint_every_s / 60
+        context.callbacks.notice(f"A checkpoint every {every:g} minutes: if stopped, {again}.")
+        sources = Sources(
+            # Of this device: by itself it might be another one when the race goes on.
+            request=dataclasses.replace(request, backend=built.device.name),
+            identity=identity(built.prepared, context.group),
+            directory=directory,
+            consumed=lambda: (stream.num_consumed, stream.consumed().sha256),
+            host=lambda: host(context, monitor.so_far()),
+            validation=validation,
+            notice=context.callbacks.notice,
+            on_save=lambda: context.stop.can_resume(f"{again} from its last checkpoint"),
+        )
+    return Saver(request.checkpoint_every_s, context.clock, context.group, sources)
+
+
+def host(context: Context, of_this_part: Host) -> dict[str, float | None]:
+    """The host of the whole race, as far as its parts are known."""
+    if context.resumed is None:
+        return vars(of_this_part)
+    return vars(worst([Host(**context.resumed.progress.host), of_this_part]))
+
+
+def check(resumption: Resumption, here: Identity) -> None:
+    """Raise ValueError where a checkpoint is of another race than the one under way."""
+    there = resumption.checkpoint.facts.identity
+    for name, why in _DIFFERS.items():
+        before, now = getattr(there, name), getattr(here, name)
+        if before != now:
+            shown = f" ({before}, now {now})" if name in ("hardware_class", "device") else ""
+            raise ValueError(f"{resumption.folder} cannot go on: {why}{shown}")
+
+
+def check_consumed(resumption: Resumption, sha256: str) -> None:
+    """Raise ValueError unless the tokens up to the checkpoint are those that were trained on."""
+    if sha256 != resumption.progress.consumed_sha256:
+        why = _DIFFERS["train_fingerprint"]
+        raise ValueError(f"{resumption.folder} cannot go on: {why} (its tokens are not the same)")
+
+
+def restorer(context: Context) -> Callable[[Engine, Training], LossWatch | None] | None:
+    """The function that puts engine and training where the checkpoint left them; None without.
+
+    Every rank calls it; rank 0, which has the checkpoint, gets the watch over its losses.
+    """
+    group, resumed = context.group, context.resumed
+    if not group.decide(lambda: resumed is not None):
+        return None
+
+    def restore(engine: Engine, training: Training) -> LossWatch | None:
+        sent = group.decide(lambda: _sent(resumed))
+        state = EngineState(arrays=sent["arrays"], facts=sent["facts"])
+        engine.restore(state, sent["random_states"][group.rank])
+        return resumed and _go_on(resumed, training)
+
+    return restore
+
+
+def _sent(resumption: Resumption | None) -> dict[str, Any]:
+    assert resumption is not None, "rank 0 has it"
+    state = resumption.checkpoint.engine_state()
+    return {
+        "arrays": dict(state.arrays),
+        "facts": dict(state.facts),
+        "random_states": resumption.checkpoint.facts.random_states,
+    }
+
+
+def _go_on(resumption: Resumption, training: Training) -> LossWatch:
+    progress, curve = resumption.progress, resumption.checkpoint.arrays["loss_curve"]
+    training.num_tokens, training.num_steps = progress.num_tokens, progress.num_steps
+    training.loss_curve = [(float(share), float(nats)) for share, nats in curve]
+    new = [event for event in training.events if event not in progress.events]
+    training.events = [*progress.events, *new]
+    training.resumes = [*progress.resumes, progress.spent_s]
+    share = progress.spent_s / resumption.request().budget_s
+    training.note(share, "resumed", f"the race went on from a checkpoint at {share:.0%}")
+    return LossWatch.of_state(progress.losses)
