@@ -11,6 +11,7 @@ from speedrun.records.sections import (
     Clock,
     Code,
     Data,
+    Energy,
     Hardware,
     Host,
     Sample,
@@ -21,7 +22,7 @@ from speedrun.records.sections import (
 )
 from speedrun.records.strict_json import Count, Fingerprint, Seconds, Section, parse_section
 
-SCHEMA = 4
+SCHEMA = 5
 MAX_RECORD_BYTES = 1 << 20
 # Required since a schema, unknown before it: by section, "" for the record itself.
 NEW_FIELDS: dict[int, dict[str, tuple[str, ...]]] = {
@@ -31,6 +32,7 @@ NEW_FIELDS: dict[int, dict[str, tuple[str, ...]]] = {
         "data": ("consumed_sha256", "dropped_sha256", "num_round_trips", "cache"),
         "hardware": ("features", "physical_cores", "cpu_quota", "memory_limit"),
     },
+    5: {"": ("energy", "resumes")},
 }
 
 
@@ -40,7 +42,7 @@ class Record(Section):
     Its sample is missing there, too, and where sampling failed, which an event then says.
     """
 
-    schema_version: Annotated[Literal[1, 2, 3, 4], Field(alias="schema")] = SCHEMA
+    schema_version: Annotated[Literal[1, 2, 3, 4, 5], Field(alias="schema")] = SCHEMA
     id: Fingerprint | Literal[""] = ""
     created: str
     # trained: the weights are there, the score is not yet.
@@ -61,6 +63,10 @@ class Record(Section):
     tokenizer: Tokenizer
     hardware: Hardware
     host: Host | None = None  # since schema 4
+    energy: Energy | None = None  # since schema 5
+    # Seconds of the budget spent as the run was resumed from a checkpoint, each time; since schema
+    # 5, empty for an unbroken run.
+    resumes: list[Seconds] = Field(default_factory=list)
     versions: dict[str, str]
     clock: Clock
     train: Train
@@ -76,8 +82,8 @@ class Record(Section):
                 given = (getattr(self, section) if section else self).model_fields_set
                 for name in names:
                     self._check(since, f"{section}.{name}".removeprefix("."), name in given)
-        for name in ("source", "host"):
-            if self.schema_version >= 4 and getattr(self, name) is None:
+        for name, since in (("source", 4), ("host", 4), ("energy", 5)):
+            if self.schema_version >= since and getattr(self, name) is None:
                 raise ValueError(f"{name} is null")
         for event in self.train.events:
             self._check(3, "the kind of an event", "kind" in event.model_fields_set)
@@ -103,8 +109,8 @@ def content_id(content: dict[str, Any]) -> str:
 
 
 def seal(content: dict[str, Any]) -> Record:
-    """The record of this content, with its id."""
-    unsealed = Record.model_validate({**content, "schema": SCHEMA, "id": ""}, strict=False)
+    """The record of this content, with its id; of the schema that it names, or else the newest."""
+    unsealed = Record.model_validate({"schema": SCHEMA, **content, "id": ""}, strict=False)
     plain = unsealed.content()
     return Record.model_validate({**plain, "id": content_id(plain)}, strict=False)
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from speedrun.records.strict_json import Count, Fingerprint, Finite, Seconds, Section
+from speedrun.records.strict_json import Amount, Count, Fingerprint, Finite, Seconds, Section, Share
 
 
 class Code(Section):
@@ -79,6 +79,22 @@ class Host(Section):
     matmul_after: Finite | None
     stolen_share: Finite | None  # of the usable cores' time, by the hypervisor
     others_share: Finite | None  # of it, by other processes
+
+
+class Energy(Section):
+    """Energy and heat of the training that the budget paid for, of all devices of the source.
+
+    None: not known there. Joules of one source are not those of another.
+    """
+
+    # rapl: the processor packages, with all that runs on them; nvml: the boards of the GPUs that
+    # train; battery: the whole machine while its battery drains.
+    source: Literal["rapl", "nvml", "battery"] | None
+    joules: Amount | None
+    mean_watts: Amount | None
+    peak_watts: Amount | None  # over a second or two
+    temperature_max_c: Finite | None  # of the hottest package or GPU
+    throttled_share: Share | None  # of the time, slowed for heat
 
 
 class Clock(Section):

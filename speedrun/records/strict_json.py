@@ -11,6 +11,8 @@ from speedrun.records.sanitize import sanitize
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 # What a double holds exactly is more than enough, and arithmetic with it cannot overflow.
 Count = Annotated[int, Field(ge=0, le=1 << 53)]
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -26,7 +26,7 @@ HOSTILE = {
 TEXTS = [
     path
     for path in leaves(CONTENT)
-    if not re.search(r"sha256|fingerprint|digest|^source|^data.source|cache|created|status", path)
+    if not re.search(r"sha256|fingerprint|digest|^source|^\w+.source|cache|created|status", path)
     and path
     not in ("arch", "config.arch", "score.likelihood", "train.events.0.kind", "code.commit")
     and isinstance(at(CONTENT, path), str)

@@ -77,6 +77,15 @@ CONTENT: dict[str, Any] = {
         "stolen_share": 0.01,
         "others_share": 0.02,
     },
+    "energy": {
+        "source": "rapl",
+        "joules": 7500.0,
+        "mean_watts": 25.0,
+        "peak_watts": 31.5,
+        "temperature_max_c": 71.0,
+        "throttled_share": 0.0,
+    },
+    "resumes": [],
     "versions": {"python": "3.11.7", "torch": "2.13.0"},
     "clock": {
         "startup_s": 1.0,

@@ -8,13 +8,21 @@ from typing import Any
 import pytest
 from helpers.made_records import leaves, made, older, put, resealed
 
-from speedrun.records.schema import MAX_RECORD_BYTES, NEW_FIELDS, content_id, load, parse, seal
+from speedrun.records.schema import (
+    MAX_RECORD_BYTES,
+    NEW_FIELDS,
+    SCHEMA,
+    content_id,
+    load,
+    parse,
+    seal,
+)
 
 
 @pytest.fixture
 def whole():
-    """The content of a valid record."""
-    return made().content()
+    """The content of a valid record, of a run that was resumed once."""
+    return made(changes={"resumes": [60.5]}).content()
 
 
 def refusal(content: dict | str) -> str:
@@ -52,6 +60,12 @@ def test_a_record_comes_back_as_it_was(tmp_path):
 def test_the_id_depends_on_content_alone(whole):
     shuffled = json.loads(json.dumps(dict(reversed(whole.items()))))
     assert seal(shuffled).id == whole["id"] != seal({**whole, "seed": 1}).id
+
+
+def test_a_record_of_an_older_schema_is_sealed_again_under_its_own(whole):
+    old = seal(older(whole, 4))
+    assert (old.schema_version, old.energy, old.resumes) == (4, None, [])
+    assert seal(old.content()).id == old.id != seal(whole).id
 
 
 def other_value(value):
@@ -92,13 +106,14 @@ def test_an_unknown_field_is_refused(whole, section):
 
 OPTIONAL = ("id", "schema", "num_draws", "bits_per_byte_mc_se", "length_nats")
 LISTS = ("config.", "versions.", "train.engine.", "argv.", "train.loss_curve.")
-FREE = (*LISTS, "hardware.features.")
+FREE = (*LISTS, "hardware.features.", "resumes.")
 
 
 def test_a_missing_field_is_refused(whole):
     paths = [p for p in leaves(whole) if not p.startswith(FREE) and p not in OPTIONAL]
     assert len(paths) > 60
-    for path in [*paths, "config", "versions", "train.engine", "argv", "clock", "train.loss_curve"]:
+    parts = ("config", "versions", "train.engine", "argv", "clock", "train.loss_curve", "resumes")
+    for path in [*paths, *parts]:
         line = refusal(resealed(changed(whole, path, ...)))
         assert f"{path}: Field required" in line or "is missing" in line, path
 
@@ -125,9 +140,9 @@ def test_older_schemas_load_under_their_id_with_the_kinds_of_their_events(whole,
     assert content_id(record.content()) == record.id
 
 
-@pytest.mark.parametrize("schema", [1, 2, 3, 4])
+@pytest.mark.parametrize("schema", [1, 2, 3, 4, 5])
 def test_fields_are_unknown_before_their_schema_and_required_since(whole, schema):
-    own = older(whole, schema) if schema < 4 else whole
+    own = older(whole, schema) if schema < SCHEMA else whole
     assert parse(resealed(own).encode(), "there").content() == json.loads(resealed(own))
     for since, sections in NEW_FIELDS.items():
         paths = [f"{s}.{n}".removeprefix(".") for s, names in sections.items() for n in names]
@@ -143,9 +158,9 @@ def test_fields_are_unknown_before_their_schema_and_required_since(whole, schema
 
 
 def test_no_section_of_a_schema_is_null_and_no_schema_is_to_come(whole):
-    for section in ("source", "host"):
+    for section in ("source", "host", "energy"):
         assert f"{section} is null" in refusal(resealed(changed(whole, section, None)))
-    assert "schema: Input should be 1, 2, 3 or 4" in refusal(resealed({**whole, "schema": 5}))
+    assert "schema: Input should be 1, 2, 3, 4 or 5" in refusal(resealed({**whole, "schema": 6}))
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
@@ -172,6 +187,10 @@ def test_what_is_no_number_is_refused_wherever_it_stands(number):
         ("score.likelihood", "guess"),
         ("train.events.0.kind", "a stall"),
         ("argv", "--seed 0"),
+        ("energy.source", "a guess"),
+        ("energy.joules", -1.0),
+        ("energy.throttled_share", 1.5),
+        ("resumes", [-1.0]),
     ],
 )
 def test_values_outside_the_schema_are_never_sealed(path, value):

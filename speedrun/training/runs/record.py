@@ -107,6 +107,8 @@ def build(trained: Trained, clock: BudgetClock, weights: Mapping[str, Any]) -> R
         "hardware": _hardware(trained),
         "source": data.program,
         "host": dict(trained.host),
+        "energy": dict.fromkeys(sections.Energy.model_fields),
+        "resumes": [],
         "versions": registry.versions(registry.backend(device.backend)),
         "clock": sections.Clock(**clock.ledger()),
         "train": _train(trained, clock),
