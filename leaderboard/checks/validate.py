@@ -87,11 +87,22 @@ def _clock(record: Record) -> Iterator[str]:
     if abs(max(0.0, spent_s - record.budget_s) - clock.overshoot_s) > _CLOCK_S:
         spent = f"training and waiting took {spent_s:.2f} s of {record.budget_s:g} s"
         yield f"{spent}, which does not fit an overshoot of {clock.overshoot_s:.2f} s"
+    yield from _resumes(record, spent_s)
     if spent_s < _MIN_SPENT_S or train.num_steps == 0:
         yield "no step was trained"
     elif not _close(train.tokens_per_s, rate := train.num_tokens / spent_s, 1e-3):
         claimed = f"{train.num_tokens} tokens in {spent_s:.2f} s"
         yield f"{claimed} are {rate:,.0f} tokens/s, not {train.tokens_per_s:,.0f}"
+
+
+def _resumes(record: Record, spent_s: float) -> Iterator[str]:
+    """A race goes on at or after the moment it went on before, within what it spent."""
+    moments = [0.0, *record.resumes, spent_s]
+    if moments != sorted(moments):
+        yield "the moments at which it was resumed are not in order, or not within its budget"
+    num_events = sum(event.kind == "resumed" for event in record.train.events)
+    if num_events != len(record.resumes):
+        yield f"it was resumed {len(record.resumes)} times, and {num_events} events say so"
 
 
 def _training(record: Record) -> Iterator[str]:

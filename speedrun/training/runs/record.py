@@ -108,7 +108,7 @@ def build(trained: Trained, clock: BudgetClock, weights: Mapping[str, Any]) -> R
         "source": data.program,
         "host": dict(trained.host),
         "energy": dict.fromkeys(sections.Energy.model_fields),
-        "resumes": [],
+        "resumes": trained.training.resumes,
         "versions": registry.versions(registry.backend(device.backend)),
         "clock": sections.Clock(**clock.ledger()),
         "train": _train(trained, clock),

@@ -102,7 +102,7 @@ def test_a_race_that_is_killed_and_resumed_is_the_race_unbroken(steps, wanted, t
     assert other.train.num_tokens == one.train.num_tokens
     assert other.train.loss_curve == one.train.loss_curve
     assert other.data.consumed_sha256 == one.data.consumed_sha256
-    assert other.clock.train_s == one.clock.train_s
+    assert other.clock.train_s == one.clock.train_s and other.resumes == [14.0, 28.0]
     before, after = weights(whole.folder), weights(finished.folder)
     for name, array in before.items():
         np.testing.assert_array_equal(after[name], array, err_msg=name)
