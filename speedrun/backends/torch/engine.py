@@ -166,16 +166,9 @@ class TorchEngine(GradientEngine):
         return loss
 
     def _exchange(self, loss: Tensor) -> None:
-        """Sum every rank's gradients and loss over the ranks, in place."""
-        from speedrun.backends.torch.process_group import all_gather_rows, all_reduce_sum
+        from speedrun.backends.torch import process_group
 
-        tables = {id(table) for table in self._tables}
-        dense = [param for param in self.model.parameters() if id(param) not in tables]
-        for param in dense:
-            if param.grad is None:  # of no use to this rank's rows; perhaps to another's
-                param.grad = torch.zeros_like(param)
-        all_reduce_sum(self._group, [loss, *(param.grad for param in dense)])
-        all_gather_rows(self._group, self._tables)
+        process_group.exchange(self._group, loss, self.model.parameters(), self._tables)
 
     def _update(self, lr_scale: float) -> None:
         optimizers.coalesce(self._tables)

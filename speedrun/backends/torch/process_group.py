@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -94,6 +94,19 @@ def _divide_cores(started: Launched) -> tuple[str, ...]:
         f"each of {started.local_size} processes here has {num_threads} thread(s);"
         f" OMP_NUM_THREADS={own} before {started.by} would use all cores",
     )
+
+
+def exchange(
+    group: ProcessGroup, loss: Tensor, params: Iterable[Tensor], tables: Sequence[Tensor]
+) -> None:
+    """Sum every rank's gradients and loss over the ranks, in place."""
+    sparse = {id(table) for table in tables}
+    dense = [param for param in params if id(param) not in sparse]
+    for param in dense:
+        if param.grad is None:  # of no use to this rank's rows; perhaps to another's
+            param.grad = torch.zeros_like(param)
+    all_reduce_sum(group, [loss, *(param.grad for param in dense if param.grad is not None)])
+    all_gather_rows(group, tables)
 
 
 def all_gather_rows(group: ProcessGroup, tables: Sequence[Tensor]) -> None:

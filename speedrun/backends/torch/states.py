@@ -1,6 +1,7 @@
 """The state of a training as NumPy arrays, and back: what a checkpoint holds of an engine.
 
-Names are `model/<name>`, `buffer/<name>` and `optimizer/<optimizer>/<parameter>/<name>`.
+Names are `model/<name>`, `buffer/<name>` and `optimizer/<optimizer>/<parameter>/<name>`. Whole
+numbers of an optimizer, such as a count of steps that is no tensor, are int64 without dimensions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,8 @@ def arrays(weights: Weights, buffers: Buffers, optimizers: Optimizers) -> Arrays
     for number, optimizer in enumerate(optimizers):
         for param, values in optimizer.state_dict()["state"].items():
             for key, value in values.items():
-                found[f"optimizer/{number}/{param}/{key}"] = _copied(value)
+                array = np.int64(value) if isinstance(value, int) else _copied(value)
+                found[f"optimizer/{number}/{param}/{key}"] = np.asarray(array)
     return found
 
 
@@ -35,10 +37,12 @@ def restore(saved: Mapping[str, NDArray[Any]], buffers: Buffers, optimizers: Opt
     parts = common.parts(saved)
     for name, buffer in buffers:
         buffer.copy_(torch.from_numpy(parts["buffer"][name]))
-    states: list[dict[int, dict[str, Tensor]]] = [{} for _ in optimizers]
+    states: list[dict[int, dict[str, Tensor | int]]] = [{} for _ in optimizers]
     for name, array in parts.get("optimizer", {}).items():
         number, param, key = name.split("/")
-        states[int(number)].setdefault(int(param), {})[key] = torch.from_numpy(np.array(array))
+        is_int = array.dtype == np.int64 and not array.ndim
+        value = int(array) if is_int else torch.from_numpy(np.array(array))
+        states[int(number)].setdefault(int(param), {})[key] = value
     for optimizer, state in zip(optimizers, states, strict=True):
         groups = optimizer.state_dict()["param_groups"]  # as they are made: rates are set anew
         optimizer.load_state_dict({"state": state, "param_groups": groups})
