@@ -14,6 +14,7 @@ from leaderboard.standing.boards import boards
 from leaderboard.standing.entries import SPREADS, ln_spread
 from leaderboard.standing.moderated import NO_PRIOR, Prior
 from leaderboard.store import Store
+from speedrun.records import energy
 from speedrun.records.curves import Curve, curve, time_to_equal_loss
 from speedrun.records.schema import Record
 from speedrun.records.statistics import over_seeds
@@ -89,6 +90,7 @@ def compare(a: Side, b: Side) -> dict[str, Any]:
         reason = "one training loss is exact, the other that of a bound"
     elif not (len(x.nats) and len(y.nats)):
         reason = f"{(b if len(x.nats) else a).label} has no loss curve"
+    times = None if reason else time_to_equal_loss(x, y)
     return {
         "a": _facts(a),
         "b": _facts(b),
@@ -97,8 +99,27 @@ def compare(a: Side, b: Side) -> dict[str, Any]:
         "score": _significance(a, b),
         "curves": None if reason else _points(x, y),
         "no_curves": reason,
-        "time_to_equal_loss": None if reason else time_to_equal_loss(x, y),
+        "time_to_equal_loss": times,
+        "joules_to_equal_loss": times and _joules_to_equal_loss(a, b, times),
     }
+
+
+def _joules_to_equal_loss(
+    a: Side, b: Side, times: Mapping[str, float | None]
+) -> dict[str, float | None] | None:
+    """Joules after which each side reached the other's final training loss.
+
+    They are the mean power of all of the race times the seconds. None where a side was not
+    measured, or in another way than the other.
+    """
+    x, y = energy.mean(a.runs), energy.mean(b.runs)
+    if x is None or y is None or x.source != y.source:
+        return None
+    out: dict[str, float | None] = {"a_joules": x.joules, "b_joules": y.joules}
+    for name, watts in (("b_reached_a", y.mean_watts), ("a_reached_b", x.mean_watts)):
+        seconds = times[f"{name}_final_s"]
+        out[f"{name}_final_joules"] = None if seconds is None else seconds * watts
+    return out
 
 
 def _facts(side: Side) -> dict[str, Any]:
@@ -108,6 +129,7 @@ def _facts(side: Side) -> dict[str, Any]:
         "ids": [record.id for record in side.records],
         **{name: over_seeds(side.runs, name)._asdict() for name in SPREADS},
         "likelihood": side.runs[0].likelihood,
+        "energy": (spent := energy.mean(side.runs)) and spent._asdict(),
         "num_params": first.num_params,
         "backend": f"{first.backend} {first.device}",
         "hardware_class": first.hardware.hardware_class,

@@ -18,7 +18,7 @@ from typing import Any
 
 from leaderboard import attestations, data_sets
 from leaderboard.attestations import MAX_NOTE_BYTES, NOTES, DataSet, Submission, Verification
-from leaderboard.checks import learning, machine, model, notes, origin, validate
+from leaderboard.checks import energy, learning, machine, model, notes, origin, validate
 from leaderboard.standing import duels
 from leaderboard.store import ID_PREFIX, Store
 from speedrun.records import duel as duel_file
@@ -243,7 +243,7 @@ def _sound(store: Store, contents: Iterable[Any], found: Index) -> Iterator[Duel
 def _cache_file(store: Store, folder: Path) -> Path:
     """Another one for other rules or another schema: everything is then read again."""
     digest = hashlib.sha256(store.address.encode())
-    checks = (validate, model, machine, learning, origin, duel_file, duels)
+    checks = (validate, model, machine, learning, origin, energy, duel_file, duels)
     rules = (
         sanitize,
         strict_json,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from leaderboard.attestations import DataSet, parse_time
-from leaderboard.checks import learning, machine, model, origin
+from leaderboard.checks import energy, learning, machine, model, origin
 from speedrun.records.sanitize import brief
 from speedrun.records.schema import Record
 from speedrun.records.sections import Score
@@ -40,8 +40,9 @@ def problems(record: Record, *, now: datetime | None = None, must_rank: bool = T
     why = unranked_because(record) if must_rank or record.score is None else None
     found = [] if why is None else [f"it does not rank: {why}"]
     found += _dates(record.created, now or datetime.now(UTC))
-    of_others = (model.problems, machine.problems, learning.problems, origin.problems)
-    for check in (_clock, _training, _settings, _text, _score, *of_others):
+    of_others = (model, machine, learning, origin, energy)
+    others = (module.problems for module in of_others)
+    for check in (_clock, _training, _settings, _text, _score, *others):
         found += check(record)
     return found
 

@@ -9,6 +9,7 @@ from rich.text import Text
 from leaderboard.compare import MISSING, differences
 from leaderboard.render.columns import p_value, spread
 from speedrun.duel.verdict import SIGNIFICANCE
+from speedrun.records import energy
 from speedrun.records.sanitize import sanitize
 from speedrun.records.statistics import Spread
 from speedrun.text import format_size
@@ -39,7 +40,7 @@ def show(console: Console, found: dict[str, Any]) -> None:
     if found["curves"] is None:
         console.print(Text(sanitize(f"No curves: {found['no_curves']}.")), soft_wrap=True)
         return
-    for line in _equal_lines(found["time_to_equal_loss"]):
+    for line in _equal_lines(found["time_to_equal_loss"], found["joules_to_equal_loss"]):
         console.print(line, soft_wrap=True, highlight=False)
     console.print("", _curves(found["curves"]))
 
@@ -60,12 +61,21 @@ def _facts(a: dict[str, Any], b: dict[str, Any]) -> Table:
         signs = ["≤ " if side["likelihood"] == "bound" and digits else "" for side in (a, b)]
         values = [spread(Spread(**side[name]), digits) for side in (a, b)]
         table.add_row(title, signs[0] + values[0], signs[1] + values[1])
+    if a["energy"] or b["energy"]:
+        table.add_row("energy", *(_energy(side["energy"]) for side in (a, b)))
     table.add_row("parameters", *(format_size(side["num_params"]) for side in (a, b)))
     for title, name in _TEXTS:
         table.add_row(title, _cell(a[name]), _cell(b[name]))
     for row in differences(a["versions"], b["versions"]):
         table.add_row(*map(_cell, row))
     return table
+
+
+def _energy(spent: dict[str, Any] | None) -> str:
+    if spent is None:
+        return energy.UNKNOWN
+    power = energy.watts(spent["mean_watts"])
+    return f"{energy.joules(spent['joules'])}, {power} ({spent['source']})"
 
 
 def _curves(points: list[dict[str, float | None]]) -> Table:
@@ -94,11 +104,19 @@ def _verdict(score: dict[str, Any]) -> str:
     return f"{line} ({within}), {verdict} ({score['test']})."
 
 
-def _equal_lines(times: dict[str, float | None]) -> list[str]:
+def _equal_lines(
+    times: dict[str, float | None], joules: dict[str, float | None] | None
+) -> list[str]:
     out = []
     for name, other in (("b", "a"), ("a", "b")):
         at, final = times[f"{name}_reached_{other}_final_s"], times[f"{other}_final"]
         never, when = ("never ", "") if at is None else ("", f" after {at:.0f} s")
         goal = f"{other.upper()}'s final training loss ({final:.3f})"
+        if joules and (spent := joules[f"{name}_reached_{other}_final_joules"]) is not None:
+            when += f" and {energy.joules(spent)}"
+            if (whole := joules[f"{other}_joules"]) is not None:
+                when += f", where {other.upper()} took {energy.joules(whole)}"
         out.append(f"{name.upper()} {never}reached {goal}{when}.")
+    if joules:
+        out.append("Joules to a loss are seconds times the race's mean power.")
     return out

@@ -42,6 +42,7 @@ def _entry(place: int, entry: Entry) -> dict[str, Any]:
         **{name: getattr(entry, name) for name in _OF_ENTRY},
         **{name: getattr(first, name) for name in _OF_FIRST_RUN},
         **{name: getattr(entry, name)._asdict() for name in SPREADS},
+        "energy": (spent := entry.energy) and spent._asdict(),
         "recipe": first.recipe_name,
         "tokenizer": first.tokenizer_fingerprint,
         "verified": entry.mark,

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from leaderboard.attestations import Submission, Verification, parse_time
 from leaderboard.checks import reruns
+from speedrun.records import energy
+from speedrun.records.energy import MeanEnergy
 from speedrun.records.statistics import Spread, over_seeds, spread_over
 from speedrun.records.summary import Summary
 from speedrun.records.track import Track
@@ -96,6 +98,11 @@ class Entry:
         """Mean rate of matrix products on its machines, in GFLOP/s (fp32)."""
         rates = [r.matmul for r in self.runs if r.id in self.counted and r.matmul is not None]
         return sum(rates) / len(rates) if rates else None
+
+    @property
+    def energy(self) -> MeanEnergy | None:
+        """Mean energy of its trainings; None unless all were measured in one way."""
+        return energy.mean([run for run in self.runs if run.id in self.counted])
 
     @property
     def label(self) -> str:

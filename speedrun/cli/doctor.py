@@ -19,6 +19,7 @@ from speedrun.device import Device
 from speedrun.models import loader
 from speedrun.records import host, sections
 from speedrun.system import git, hardware, paths
+from speedrun.system.energy import monitor as energy
 from speedrun.system.host import HostMonitor
 from speedrun.text import counted
 from speedrun.ui import live
@@ -69,6 +70,9 @@ def examine() -> dict[str, Any]:
             **found.content(),
             "unfit_because": host.judge(found, machine.cores, chosen.accelerator),
         },
+        "energy": energy.find(
+            chosen.accelerator, [registry.backend(chosen.backend).accelerator_id(chosen)]
+        ).describe(),
         "auto": chosen.name,
         "auto_among": candidates or [chosen.name],
         "devices": rated,
@@ -129,6 +133,7 @@ def _print(console: Console, findings: dict[str, Any]) -> None:
         ("machine", f"{machine['cpu']}, {machine['cores']} cores ({features})"),
         ("class", f"{machine['class']}: {_made_of(machine)}"),
         ("host", f"{host.describe(seen)}: {unfit or 'fit for a record'}"),
+        ("energy", findings["energy"]),
         ("memory", f"{machine['memory_bytes'] / 2**30:.1f} GiB"),
         ("load", "unknown" if load is None else f"{load:.2f} per core{busy}"),
         ("versions", ", ".join(f"{k} {v}" for k, v in findings["versions"].items())),

@@ -57,6 +57,9 @@ class Summary(NamedTuple):
     bits_per_byte_se: float = 0.0
     perplexity: float = 0.0
     num_dropped: int = 0  # training documents that equal a held-out one
+    energy_source: str | None = None
+    joules: float | None = None  # of training
+    mean_watts: float | None = None
     file_sha256: str = ""  # of the file that was checked, where there is one
 
 
@@ -78,6 +81,7 @@ def data_id(train_fingerprint: str) -> str:
 
 def summarize(record: Record) -> Summary:
     """The summary of a record."""
+    energy = record.energy
     score = {} if record.score is None else {k: getattr(record.score, k) for k in _OF_SCORE}
     return Summary(
         created=_utc(record.created),
@@ -100,6 +104,9 @@ def summarize(record: Record) -> Summary:
         unfit_because=host.unfit_because(record),
         flags="; ".join(host.flags(record)),
         matmul=(record.host and record.host.matmul_before) or record.hardware.matmul_gflops.fp32,
+        energy_source=energy and energy.source,
+        joules=energy and energy.joules,
+        mean_watts=energy and energy.mean_watts,
         **{name: getattr(record, name) for name in _OF_RECORD},
         **score,
     )

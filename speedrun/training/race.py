@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import math
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from speedrun.distributed.group import ProcessGroup
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.records.schema import Record
 from speedrun.system import paths
+from speedrun.system.energy.monitor import EnergyMonitor, Sensors, find
 from speedrun.system.host import HostMonitor
 from speedrun.text import format_size, reason
 from speedrun.training import divergence, overfitting, prepare, trainer
@@ -135,9 +137,9 @@ def train(built: Built, context: Context) -> Trained:
         stream, validation = _stream(built, context), _validation(built, context)
     if stream is not None and stream.has_rebuilt_cache:
         callbacks.notice("The tokens in the cache are not those that were saved: made again.")
-    monitor = _monitor(built, context)
-    begin_host = monitor.start if monitor else int
-    with stream or contextlib.nullcontext():
+    monitor, energy = _monitor(built, context), _energy_monitor(built, context)
+    begin = (monitor.start, energy.start) if monitor and energy else ()
+    with stream or contextlib.nullcontext(), energy or contextlib.nullcontext():
         if stream is not None and context.resumed is not None:
             callbacks.phase("reading up to where the race stopped")
             with context.clock.account("startup"):
@@ -150,7 +152,10 @@ def train(built: Built, context: Context) -> Trained:
             stream=stream,
             group=group,
             max_epochs=architecture.EPOCHS,
-            on_start=lambda: (callbacks.start(run, _describe(built, group)), begin_host()),
+            on_start=lambda: (
+                callbacks.start(run, _describe(built, group)),
+                *(start() for start in begin),
+            ),
             on_tick=_on_tick(stream, context),
             stop_requested=context.stop.take,
             advice=divergence.advice(run, architecture),
@@ -162,6 +167,7 @@ def train(built: Built, context: Context) -> Trained:
             events=context.events,
         )
         training = trainer.train(built.engine, job)
+        spent = energy.stop() if energy else None
         peak_bytes = max(group.gather(built.engine.peak_bytes()))  # before more is taken
     with context.clock.account("warmup"):
         host = group.decide(lambda: resume.host(context, monitor.stop()) if monitor else {})
@@ -193,6 +199,7 @@ def train(built: Built, context: Context) -> Trained:
         facts=facts,
         num_devices=group.num_devices,
         host=host,
+        energy=vars(spent) if spent else {},
     )
 
 
@@ -256,6 +263,18 @@ def _monitor(built: Built, context: Context) -> HostMonitor | None:
             )
         )
     return made[0] if made else None
+
+
+def _energy_monitor(built: Built, context: Context) -> EnergyMonitor | None:
+    """The monitor of what all devices of the group consume, on rank 0."""
+    backend, device, group = registry.backend(built.device.backend), built.device, context.group
+    with context.clock.account("warmup"):
+        places = group.gather([platform.node(), backend.accelerator_id(device)])
+        if group.rank > 0:
+            return None
+        if len({node for node, _ in places}) > 1:  # those of other machines cannot be read here
+            return EnergyMonitor(Sensors(None, None))
+        return EnergyMonitor(find(device.accelerator, [id for _, id in places]))
 
 
 def _describe(built: Built, group: ProcessGroup) -> str:

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from speedrun.records import host
+from speedrun.records import energy, host
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.records.sections import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK, Score
@@ -82,6 +82,11 @@ def _rows(record: Record) -> Iterable[tuple[str, str]]:
     yield from (("flagged", flag) for flag in host.flags(record))
     if record.host is not None:
         yield "host", host.describe(record.host)
+    if record.energy is not None:
+        if spent := energy.describe(record.energy):
+            yield "energy", spent
+        if heat := energy.heat(record.energy):
+            yield "heat", ", ".join(heat)
     if (unfit := host.unfit_because(record)) is not None:
         yield "not a record", unfit
     yield from (("event", f"at {event.share:.0%}: {event.what}") for event in train.events)

@@ -12,6 +12,7 @@ from leaderboard.compare import differences, flat
 from leaderboard.standing.boards import Board
 from leaderboard.standing.duels import JudgedDuel
 from leaderboard.standing.entries import Entry
+from speedrun.records import energy
 from speedrun.records.schema import Record
 from speedrun.records.sections import OFF_CLOCK, ON_CLOCK
 
@@ -32,6 +33,7 @@ def context(entry: Entry, records: Sequence[Record], rival: Rival | None) -> dic
     return {
         "entry": entry,
         "first": first,
+        "energy": _energy(entry, records),
         "sections": _sections(first.config),
         "clocks": (clocks := [_clock(record) for record in shown]),
         "bar_s": max(first.budget_s, *(max(c["on_s"], c["off_s"]) for c in clocks)) or 1.0,
@@ -58,6 +60,18 @@ def _duel(one: JudgedDuel) -> dict[str, Any]:
     ends = [x for x in (one.verdict.low, one.verdict.high) if math.isfinite(x)]
     reach = max([reach, *map(abs, ends)]) * 1.1 or 1.0
     return {"judged": one, "pairs": one.duel.pairs, "reach": reach, "has_interval": bool(ends)}
+
+
+def _energy(entry: Entry, records: Sequence[Record]) -> tuple[str, str]:
+    """Energy of a training, and power, source and heat in small; empty for records of old."""
+    measured = [record.energy for record in records if record.energy is not None]
+    if not measured:
+        return "", ""
+    hottest = max(measured, key=lambda one: one.temperature_max_c or -math.inf)
+    if (spent := entry.energy) is None:
+        return energy.UNKNOWN, ", ".join(energy.heat(hottest))
+    power = f"{energy.watts(spent.mean_watts)} by {energy.SOURCES[spent.source].partition(':')[0]}"
+    return energy.joules(spent.joules), ", ".join([power, *energy.heat(hottest)])
 
 
 def _clock(record: Record) -> dict[str, Any]:

@@ -205,6 +205,13 @@ def matmul_gflops(name: str, precision: str) -> float | None:
     return common.best_gflops(_multiplier(name, precision))
 
 
+def accelerator_id(name: str) -> str | None:
+    """The UUID of this process's GPU, as NVML knows it; None for other devices."""
+    if name != "cuda" or torch.version.hip is not None:
+        return None
+    return f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
+
+
 def sustained_gflops(name: str) -> Callable[[], float | None]:
     """A function that measures the usual rate of fp32 products in GFLOP/s for a while."""
     return common.sustained_gflops(_multiplier(name, "fp32"))

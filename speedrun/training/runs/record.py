@@ -35,6 +35,7 @@ class Trained:
     facts: dict[str, Any]  # the engine's metadata
     num_devices: int
     host: Mapping[str, float | None]  # as `speedrun.system.host` found it
+    energy: Mapping[str, Any]  # as `speedrun.system.energy` found it
 
 
 def provenance(code: git.CodeVersion) -> dict[str, Any]:
@@ -107,7 +108,7 @@ def build(trained: Trained, clock: BudgetClock, weights: Mapping[str, Any]) -> R
         "hardware": _hardware(trained),
         "source": data.program,
         "host": dict(trained.host),
-        "energy": dict.fromkeys(sections.Energy.model_fields),
+        "energy": dict(trained.energy),
         "resumes": trained.training.resumes,
         "versions": registry.versions(registry.backend(device.backend)),
         "clock": sections.Clock(**clock.ledger()),
