@@ -15,6 +15,7 @@ class Device:
     available: bool
     detail: str  # description, or the reason why it is not available
     accelerator: str | None = None  # its model name, if it is not the processor itself
+    uuid: str | None = None  # by which NVML knows the accelerator that this process uses
     memory_bytes: int | None = None
     precisions: tuple[str, ...] = ()  # supported in training, e.g. ("fp32", "bf16")
     priority: int = 0  # `auto` takes the highest

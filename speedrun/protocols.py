@@ -233,10 +233,6 @@ class Backend(Protocol):
         """
         ...
 
-    def accelerator_id(self, device: Device) -> str | None:
-        """Id under which the driver's library (NVML) knows this process's device, or None."""
-        ...
-
     def versions(self) -> dict[str, str]:
         """Versions of the framework by package name."""
         ...

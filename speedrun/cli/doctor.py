@@ -70,9 +70,7 @@ def examine() -> dict[str, Any]:
             **found.content(),
             "unfit_because": host.judge(found, machine.cores, chosen.accelerator),
         },
-        "energy": energy.find(
-            chosen.accelerator, [registry.backend(chosen.backend).accelerator_id(chosen)]
-        ).describe(),
+        "energy": energy.find(chosen.accelerator, [chosen.uuid]).describe(),
         "auto": chosen.name,
         "auto_among": candidates or [chosen.name],
         "devices": rated,

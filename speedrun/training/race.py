@@ -138,8 +138,8 @@ def train(built: Built, context: Context) -> Trained:
     if stream is not None and stream.has_rebuilt_cache:
         callbacks.notice("The tokens in the cache are not those that were saved: made again.")
     monitor, energy = _monitor(built, context), _energy_monitor(built, context)
-    begin = (monitor.start, energy.start) if monitor and energy else ()
-    with stream or contextlib.nullcontext(), energy or contextlib.nullcontext():
+    monitor, energy = _monitor(built, context), _energy_monitor(built, context)
+    with stream or contextlib.nullcontext(), energy:
         if stream is not None and context.resumed is not None:
             callbacks.phase("reading up to where the race stopped")
             with context.clock.account("startup"):
@@ -152,10 +152,7 @@ def train(built: Built, context: Context) -> Trained:
             stream=stream,
             group=group,
             max_epochs=architecture.EPOCHS,
-            on_start=lambda: (
-                callbacks.start(run, _describe(built, group)),
-                *(start() for start in begin),
-            ),
+            on_start=_on_start(built, context, monitor, energy),
             on_tick=_on_tick(stream, context),
             stop_requested=context.stop.take,
             advice=divergence.advice(run, architecture),
@@ -167,7 +164,7 @@ def train(built: Built, context: Context) -> Trained:
             events=context.events,
         )
         training = trainer.train(built.engine, job)
-        spent = energy.stop() if energy else None
+        spent = vars(energy.stop())
         peak_bytes = max(group.gather(built.engine.peak_bytes()))  # before more is taken
     with context.clock.account("warmup"):
         host = group.decide(lambda: resume.host(context, monitor.stop()) if monitor else {})
@@ -199,7 +196,7 @@ def train(built: Built, context: Context) -> Trained:
         facts=facts,
         num_devices=group.num_devices,
         host=host,
-        energy=vars(spent) if spent else {},
+        energy=spent,
     )
 
 
@@ -217,6 +214,20 @@ def _stream(built: Built, context: Context) -> TokenStream | None:
     if context.resumed is not None:
         stream.skip(context.resumed.progress.num_consumed)
     return stream
+
+
+def _on_start(
+    built: Built, context: Context, host: HostMonitor | None, energy: EnergyMonitor
+) -> Callable[[], None]:
+    """The callback just before the clock starts."""
+
+    def on_start() -> None:
+        context.callbacks.start(built.prepared.run, _describe(built, context.group))
+        if host is not None:
+            host.start()
+        energy.start()
+
+    return on_start
 
 
 def _on_tick(stream: TokenStream | None, context: Context) -> Callable[[Tick], None]:
@@ -265,16 +276,17 @@ def _monitor(built: Built, context: Context) -> HostMonitor | None:
     return made[0] if made else None
 
 
-def _energy_monitor(built: Built, context: Context) -> EnergyMonitor | None:
-    """The monitor of what all devices of the group consume, on rank 0."""
+def _energy_monitor(built: Built, context: Context) -> EnergyMonitor:
+    """The monitor of what all devices of the group consume, on rank 0; one of nothing on others."""
     backend, device, group = registry.backend(built.device.backend), built.device, context.group
     with context.clock.account("warmup"):
-        places = group.gather([platform.node(), backend.accelerator_id(device)])
-        if group.rank > 0:
-            return None
-        if len({node for node, _ in places}) > 1:  # those of other machines cannot be read here
+        # Asked again: since the device was chosen each rank has taken one of its own.
+        uuids = [found.uuid for found in backend.devices() if found.name == device.name]
+        places = group.gather([platform.node(), *uuids])
+        # Sensors of other machines cannot be read here.
+        if group.rank > 0 or len({node for node, _ in places}) > 1:
             return EnergyMonitor(Sensors(None, None))
-        return EnergyMonitor(find(device.accelerator, [id for _, id in places]))
+        return EnergyMonitor(find(device.accelerator, [uuid for _, uuid in places]))
 
 
 def _describe(built: Built, group: ProcessGroup) -> str:

@@ -35,6 +35,7 @@ def test_findings_are_json_and_a_table_that_names_a_busy_machine(monkeypatch):
         "a-class: x86_64, 4 physical cores, a quota of 1.5 of them, avx2, at most 2.0 GiB" in shown
     )
     assert "121 GFLOP/s before, 50 after; 0.5% stolen, ? taken by others: it is slow" in shown
+    assert "energy         " in shown and found["energy"] in shown
     assert "1.48 per core: busy; results will be slower and not comparable" in shown
 
 

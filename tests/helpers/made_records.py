@@ -172,9 +172,18 @@ def made(
         put(content, path, value)
     if content["score"] and "data.num_round_trips" not in (changes or {}):
         content["data"]["num_round_trips"] = content["score"]["num_docs"]
+    if not any(path.startswith("energy") for path in changes or {}):
+        fit_energy(content)
     if content["arch"] not in own_names() and "source.is_outside" not in (changes or {}):
         content["source"]["is_outside"] = True
     return seal(content)
+
+
+def fit_energy(content: dict[str, Any]) -> None:
+    """Give a content the energy that its time and device make."""
+    energy, clock = content["energy"], content["clock"]
+    energy["joules"] = energy["mean_watts"] * (clock["train_s"] + clock["data_wait_s"])
+    energy["source"] = "rapl" if content["hardware"]["accelerator"] is None else "nvml"
 
 
 def older(content: dict[str, Any], schema: int) -> dict[str, Any]:

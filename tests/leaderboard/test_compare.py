@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
-from helpers.made_records import BOUND, add, made, write_run
+from helpers.made_records import BOUND, add, made, older, resealed, write_run
 
 from leaderboard import compare
 from leaderboard.compare import Side
 from leaderboard.index import Index
 from leaderboard.store import Store
 from speedrun.records.curves import SMOOTHING, Curve, curve
+from speedrun.records.schema import seal
 
 
 def side(*records) -> Side:
@@ -68,6 +69,49 @@ def test_time_to_equal_loss_is_that_of_straight_lines():
     # B is at 5 - 4 (s - lag) = 3 + 2 lag for s = (2 + 2 lag) / 4, rounded up to a hundredth.
     assert found["b_reached_a_final_s"] == pytest.approx(300 * 0.52)
     assert found["a_reached_b_final_s"] is None
+
+
+def with_energy(record, watts: float, source: str | None = "rapl"):
+    """The record of a race that took so many watts."""
+    content = {name: value for name, value in record.content().items() if name != "id"}
+    found = {"source": source, "joules": 300 * watts, "mean_watts": watts, "peak_watts": watts}
+    content["energy"] |= found if source else dict.fromkeys(found)
+    return seal(content)
+
+
+def test_joules_to_equal_loss_are_power_times_time_where_both_were_measured_alike():
+    slow, fast = falling(5, 3), falling(5, 1)
+    a, b = side(with_energy(slow, 20.0)), side(with_energy(fast, 40.0))
+    found = compare.compare(a, b)
+    assert found["a"]["energy"] == {"source": "rapl", "joules": 6000.0, "mean_watts": 20.0}
+    assert found["joules_to_equal_loss"] == {
+        "a_joules": 6000.0,
+        "b_joules": 12_000.0,
+        "b_reached_a_final_joules": pytest.approx(40.0 * 300 * 0.52),
+        "a_reached_b_final_joules": None,
+    }
+    # Of two seeds one was not measured; another source; none.
+    half = side(with_energy(fast, 40.0), with_energy(falling(5, 1.1), 0.0, None))
+    for other in (half, side(with_energy(fast, 9.0, "battery")), side(with_energy(fast, 0, None))):
+        assert compare.compare(a, other)["joules_to_equal_loss"] is None
+    assert compare.compare(a, half)["b"]["energy"] is None
+    assert compare.compare(a, side(made(0.9, 1, BOUND)))["joules_to_equal_loss"] is None
+
+
+def test_energy_is_shown_beside_the_time(command, tmp_path):
+    slow, fast = with_energy(falling(5, 3), 20.0), with_energy(falling(5, 1), 40.0)
+    runs = [write_run(tmp_path / name, one) for name, one in (("slow", slow), ("fast", fast))]
+    out = command("compare", *runs).out
+    assert "6,000 J, 20.0 W (rapl)" in out and "12.0 kJ, 40.0 W (rapl)" in out
+    reached = (
+        "B reached A's final training loss (3.050) after 156 s and 6,240 J, where A took 6,000 J."
+    )
+    assert reached in out and "A never reached B's final training loss (1.100)." in out
+    assert "Joules to a loss are seconds times the race's mean power." in out
+    old = write_run(tmp_path / "old", resealed(older(fast.content(), 4)))
+    out = command("compare", runs[0], old).out
+    assert "6,000 J, 20.0 W (rapl)" in out and "not available there" in out
+    assert "after 156 s." in out and "Joules" not in out
 
 
 def test_points_are_even_up_to_the_end_of_the_longer_curve():

@@ -216,12 +216,13 @@ def test_the_thread_finds_a_peak_between_start_and_end_and_ends_with_the_race(tm
         write(package, energy_uj=80_000_000)
         time.sleep(1.6)
         spent = monitor.stop()
-    assert spent.joules == 80.0
+    assert spent.joules == 80.0 and spent.mean_watts and spent.peak_watts
     assert spent.mean_watts < 46.0 < 60.0 < spent.peak_watts < 81.0
     assert monitor._thread is not None and not monitor._thread.is_alive()
     with pytest.raises(KeyboardInterrupt), EnergyMonitor(find(sysfs=tmp_path)) as monitor:
         monitor.start()
         raise KeyboardInterrupt
+    assert monitor._thread is not None
     monitor._thread.join(5.0)
     assert not monitor._thread.is_alive()
 

@@ -1,17 +1,27 @@
 """A record's facts about code are read as its race begins, those about the host around training."""
 
 import dataclasses
+import functools
+import importlib
+from types import SimpleNamespace
 
 import pytest
+from helpers.fake_sysfs import battery, thermometer
 
+from leaderboard.checks import energy
 from speedrun.backends.numpy.backend import NumpyBackend
+from speedrun.device import Device
 from speedrun.models import code, loader
 from speedrun.records import host
+from speedrun.system.energy.monitor import Energy, Sensors, find
 from speedrun.system.git import CodeVersion
 from speedrun.training import recipe_digest, trainer
 from speedrun.training.callbacks import Silent
+from speedrun.training.clock import BudgetClock
 from speedrun.training.race import race
 from speedrun.training.signals import StopFlag
+
+race_module = importlib.import_module("speedrun.training.race")
 
 
 @pytest.fixture
@@ -55,3 +65,43 @@ def test_a_host_that_slows_down_is_in_the_record(raced, monkeypatch, rates, says
     why = host.unfit_because(record.model_copy(update={"host": quiet}))
     assert why is None if says is None else says in why
     assert record.status == "complete" and record.score is not None
+
+
+@pytest.fixture
+def sysfs(monkeypatch, tmp_path):
+    """The sensors of a machine that has those which a test makes, and no others."""
+    monkeypatch.setattr(race_module, "find", functools.partial(find, sysfs=tmp_path / "sys"))
+    return tmp_path / "sys"
+
+
+def test_energy_and_heat_of_training_are_in_the_record(raced, sysfs):
+    battery(sysfs, power_now=20_000_000)
+    thermometer(sysfs, 0, "k10temp", 55_500)
+    record = raced()
+    spent_s = record.clock.train_s + record.clock.data_wait_s
+    found = record.energy
+    assert (found.source, found.temperature_max_c, found.throttled_share) == ("battery", 55.5, None)
+    assert found.mean_watts == found.peak_watts == pytest.approx(20.0, rel=0.01)
+    assert found.joules == pytest.approx(20.0 * spent_s, abs=10.0)
+    assert list(energy.problems(record)) == [] and record.resumes == []
+
+
+def test_a_machine_without_sensors_has_none_in_its_record(raced, sysfs):
+    assert set(raced().energy.content().values()) == {None}
+
+
+def test_ranks_are_summed_on_one_machine_and_not_over_several(monkeypatch, sysfs):
+    asked = []
+    monkeypatch.setattr(race_module, "find", lambda *of: asked.append(of) or Sensors(None, None))
+
+    def monitor(rank: int, *places: list):
+        group = SimpleNamespace(rank=rank, gather=lambda own: [list(place) for place in places])
+        device = Device(name="numpy", backend="numpy", available=True, detail="", accelerator="A")
+        built, clock = SimpleNamespace(device=device), BudgetClock(1.0)
+        return race_module._energy_monitor(built, SimpleNamespace(group=group, clock=clock))
+
+    monitor(0, ["one", "GPU-1"], ["one", "GPU-2"])
+    assert asked == [("A", ["GPU-1", "GPU-2"])]
+    for unknown in (monitor(0, ["one", "G"], ["two", "G"]), monitor(1, ["one", "G"], ["one", "H"])):
+        unknown.start()
+        assert unknown.stop() == Energy() and len(asked) == 1

@@ -49,6 +49,18 @@ def test_a_code_from_outside_a_disturbed_host_and_a_long_account_are_marked():
     assert "flagged        compile took 5,000 s, above 900 s\n" in odd
 
 
+def test_energy_and_heat_have_a_line_where_they_are_known():
+    text = shown(made())
+    assert (
+        "energy         7,500 J, 25.0 W, peak 31.5 W (RAPL: the processor packages)\n"
+        "heat           at most 71 °C, slowed for heat: never\n"
+    ) in text
+    assert "slowed for heat: 4.2% of it" in shown(made(changes={"energy.throttled_share": 0.042}))
+    unknown = dict.fromkeys(made().content()["energy"])
+    text = shown(made(changes={f"energy.{name}": None for name in unknown}))
+    assert "energy" not in text and "heat" not in text
+
+
 @pytest.mark.parametrize(("change", "word"), [(-0.01, "better"), (0.02, "worse")])
 def test_a_later_run_is_told_its_place(change, word):
     record = made()

@@ -73,9 +73,6 @@ class MlxBackend:
 
         return devices.sustained_gflops()
 
-    def accelerator_id(self, device: Device) -> str | None:
-        """No id: no driver's library knows its device."""
-
     def versions(self) -> dict[str, str]:
         """Version of the framework by name."""
         try:

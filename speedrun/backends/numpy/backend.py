@@ -61,9 +61,6 @@ class NumpyBackend:
         """A function that measures the usual rate of fp32 products for a while."""
         return common.sustained_gflops(_multiplier)
 
-    def accelerator_id(self, device: Device) -> str | None:
-        """No id: no driver's library knows its device."""
-
     def versions(self) -> dict[str, str]:
         """Version of the framework by name."""
         return {"numpy": np.__version__}

@@ -52,10 +52,6 @@ class TorchBackend:
         """A function that measures the usual rate of fp32 products for a while."""
         return devices.sustained_gflops(device.name)
 
-    def accelerator_id(self, device: Device) -> str | None:
-        """The UUID of this process's NVIDIA GPU; None for other devices."""
-        return devices.accelerator_id(device.name)
-
     def versions(self) -> dict[str, str]:
         """Version of the framework by name."""
         return {"torch": torch.__version__}

@@ -52,6 +52,13 @@ def _cuda_describe() -> tuple[str, str | None, int]:
     return f"CUDA {torch.version.cuda}", properties.name, properties.total_memory
 
 
+def _cuda_uuid() -> str | None:
+    """None for AMD's GPUs, which PyTorch calls cuda, too."""
+    if torch.version.hip is not None:
+        return None
+    return f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
+
+
 def _cuda_precisions() -> tuple[str, ...]:
     # Emulated bf16 (before Ampere) is slower than fp32.
     native = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -184,6 +191,7 @@ def _device(row: DeviceRow) -> Device:
         available=True,
         detail=detail,
         accelerator=accelerator,
+        uuid=_cuda_uuid() if row.name == "cuda" else None,
         memory_bytes=memory_bytes,
         precisions=row.precisions(),
         priority=row.priority,
@@ -203,13 +211,6 @@ def matmul_gflops(name: str, precision: str) -> float | None:
     if name == "cpu" and precision == "bf16" and not hardware.may_multiply_bf16():
         return None
     return common.best_gflops(_multiplier(name, precision))
-
-
-def accelerator_id(name: str) -> str | None:
-    """The UUID of this process's GPU, as NVML knows it; None for other devices."""
-    if name != "cuda" or torch.version.hip is not None:
-        return None
-    return f"GPU-{torch.cuda.get_device_properties(torch.cuda.current_device()).uuid}"
 
 
 def sustained_gflops(name: str) -> Callable[[], float | None]:

@@ -1,6 +1,6 @@
 """Energy and heat between two moments, by a thread that looks at the sensors once a second.
 
-    with EnergyMonitor(find(gpus)) as monitor:
+    with EnergyMonitor(find(accelerator, uuids)) as monitor:
         monitor.start()
         ...  # train
         energy = monitor.stop()
@@ -28,7 +28,7 @@ _PATIENCE_S = 5.0  # for a sensor that does not answer
 
 @dataclass(frozen=True, kw_only=True)
 class Energy:
-    """What records keep of a training's energy and heat; None where not known."""
+    """Energy and heat of a training, as a record has them; None where not known."""
 
     source: str | None = None
     joules: float | None = None
@@ -53,12 +53,12 @@ class Sensors:
 
 def find(
     accelerator: str | None = None,
-    ids: Sequence[str | None] = (),
+    uuids: Sequence[str | None] = (),
     *,
     sysfs: Path = SYSFS,
     now: Callable[[], float] = time.monotonic,
 ) -> Sensors:
-    """The sensors of the accelerators with these ids, or else of the processors.
+    """The sensors of the accelerators with these UUIDs, or else of the processors.
 
     Where an accelerator works the processor's energy would tell little, so it takes no place.
     """
@@ -72,8 +72,8 @@ def find(
             except NotAvailable as error:
                 reasons.append(str(error))
         return Sensors(None, heat, "; ".join([*_system(), *reasons]))
-    known = [id for id in ids if id is not None]
-    if not known or len(known) < len(ids):
+    known = [uuid for uuid in uuids if uuid is not None]
+    if not known or len(known) < len(uuids):
         return Sensors(None, None, f"no meter is known for {accelerator}")
     try:
         gpus = Nvml(known, now)

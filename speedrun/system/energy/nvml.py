@@ -18,7 +18,7 @@ class Nvml:
 
     source = "nvml"
 
-    def __init__(self, ids: Sequence[str], now: Callable[[], float]) -> None:
+    def __init__(self, uuids: Sequence[str], now: Callable[[], float]) -> None:
         try:
             self._nvml: Any = importlib.import_module("pynvml")
         except ImportError:
@@ -28,7 +28,7 @@ class Nvml:
             ) from None
         self._now = now
         self._ask("nvmlInit")
-        self._boards = [self._ask("nvmlDeviceGetHandleByUUID", id) for id in dict.fromkeys(ids)]
+        self._boards = [self._ask("nvmlDeviceGetHandleByUUID", one) for one in dict.fromkeys(uuids)]
         self.title = f"NVML, {len(self._boards)} GPU{'s' if len(self._boards) > 1 else ''}"
         self._last: list[float] | None = None  # counters in joules, or else watts
         self._last_s = self._total = 0.0

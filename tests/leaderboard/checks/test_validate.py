@@ -23,6 +23,20 @@ def test_a_valid_record_has_nothing_against_it():
     assert problems(made(changes={"code.dirty": True})) == []
 
 
+OF_NVML = {"energy.source": "nvml", "energy.joules": 9000.0, "energy.mean_watts": 30.0}
+UNKNOWN = dict.fromkeys(
+    f"energy.{name}" for name in ("source", "joules", "mean_watts", "peak_watts")
+)
+
+
+def test_energy_may_be_unknown_in_whole_or_that_of_the_heat():
+    assert problems(made(changes=UNKNOWN)) == []
+    heat = {"energy.temperature_max_c": None, "energy.throttled_share": None}
+    assert problems(made(changes=heat)) == problems(made(changes=UNKNOWN | heat)) == []
+    # The monitor and the clock begin and end within a moment.
+    assert problems(made(changes={"energy.joules": 7600.0, "energy.peak_watts": 25.0})) == []
+
+
 WORDS = "config.recipe_name backend device hardware.class data.name code.commit code.version"
 WRONG = [
     ({"status": "interrupted"}, "does not rank: the run is interrupted"),
@@ -59,6 +73,19 @@ WRONG = [
     ({"tokenizer.vocab": 257}, "model.vocab 4096, its headline 257"),
     ({"score.window": 128}, "model.context 256, its headline 128"),
     ({"score.stride": 64}, "data.stride 128, its headline 64"),
+    *(
+        ({f"energy.{name}": None}, "some are missing")
+        for name in ("source", "joules", "peak_watts")
+    ),
+    ({**UNKNOWN, "energy.joules": 5.0}, "some are missing"),
+    ({"energy.joules": 15_000.0}, "15000 J in 300.00 s are not 25 W"),
+    ({"energy.joules": 7000.0}, "7000 J in 300.00 s are not 25 W"),
+    ({"energy.joules": 0.0, "energy.mean_watts": 0.0}, "a mean power of 0 W by rapl cannot be"),
+    ({"energy.joules": 3e8, "energy.mean_watts": 1e6}, "a mean power of 1e+06 W by rapl"),
+    ({"energy.peak_watts": 24.0}, "a peak power of 24 W cannot be where the mean is 25 W"),
+    ({"energy.peak_watts": 1e9}, "a peak power of 1e+09 W"),
+    ({"energy.temperature_max_c": 451.0}, "451 °C hot"),
+    (OF_NVML | {"energy.peak_watts": 40.0}, "measured by nvml, but it was trained on 'cpu'"),
     ({"config.model": {"x": {"y": ["z" * 99999] * 9}}}, "model.vocab None"),
     ({"config.arch": {"x": ["\x1b" * 99999]}}, "its config has arch"),
     ({"code.commit": None}, "which code made it"),

@@ -150,6 +150,17 @@ def test_json_comes_back(name):
     assert track["unranked"][0]["why"] == "the run is interrupted"
 
 
+def test_json_has_the_energy_of_entries_whose_runs_were_measured_alike():
+    def energies(*records):
+        (track,) = plain.boards(board(*records), [])["tracks"]
+        return [entry["energy"] for entry in track["entries"]]
+
+    measured = {"source": "rapl", "joules": 7500.0, "mean_watts": 25.0}
+    assert energies(*three()) == [measured]
+    other = {"energy.source": "battery", "energy.joules": 7500.0}
+    assert energies(*three()[:2], made(0.72, 2, other)) == [None]
+
+
 def test_names_and_authors_come_from_the_notes():
     notes = {record.id: submission(record.id, "more heads", "Ann") for record in three()}
     text = shown(board(*three(), submissions=notes), 300)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers import page_store
-from helpers.made_records import add, made, snapshot
+from helpers.made_records import add, made, older, resealed, snapshot
 
 from leaderboard import index
 from leaderboard.render.html import plots
@@ -16,6 +16,7 @@ from leaderboard.render.html.entry import MAX_POINTS, thinned
 from leaderboard.render.html.folder import MANIFEST
 from leaderboard.render.html.page import write_page
 from leaderboard.store import Store
+from speedrun.records.schema import parse
 from speedrun.records.sections import ON_CLOCK
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
@@ -210,6 +211,27 @@ def test_curves_are_thinned_to_finite_means():
 def test_the_frontier_holds_what_nothing_beats(fewer, expected):
     points = [(1.0, 3.0), (2.0, 1.0), (2.0, 2.5), (4.0, 2.0), (3.0, 3.0)]
     assert plots.frontier(points, fewer=fewer) == expected
+
+
+def test_an_entry_shows_its_energy_or_that_there_is_none(tmp_path):
+    unknown = dict.fromkeys(made().content()["energy"])
+    known = {"energy.temperature_max_c": 80.0, "energy.throttled_share": 0.5}
+    stores = {
+        "known": [made(), made(0.75, 1, known | {"energy.source": "rapl"})],
+        "heat": [made(0.7, 0, {f"energy.{name}": None for name in unknown} | known)],
+        "old": [parse(resealed(older(made().content(), 4)).encode(), "there")],
+    }
+    shown = {}
+    for name, records in stores.items():
+        for record in records:
+            add(tmp_path / name, record)
+        build(tmp_path / name, tmp_path / f"page {name}")
+        page = Page(next((tmp_path / f"page {name}" / "entries").iterdir()))
+        shown[name] = " ".join(page.text.split())
+    heat = "at most 80 °C, slowed for heat: 50.0% of it"
+    assert f"energy7,500 J 25.0 W by RAPL, {heat}" in shown["known"]
+    assert f"energynot available there {heat}" in shown["heat"]
+    assert "energy" not in shown["old"]
 
 
 def test_bars_have_one_scale(tmp_path):
