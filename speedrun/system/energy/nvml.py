@@ -23,7 +23,7 @@ class Nvml:
             self._nvml: Any = importlib.import_module("pynvml")
         except ImportError:
             raise NotAvailable(
-                "the library nvidia-ml-py, which reads a GPU's energy, is not installed:"
+                "the library nvidia-ml-py, which reads the energy of a GPU, is not installed:"
                 " pip install nvidia-ml-py"
             ) from None
         self._now = now
