@@ -3,22 +3,20 @@
 import contextlib
 import dataclasses
 import math
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from speedrun.backends import registry
 from speedrun.config import Run
 from speedrun.data.loader import TokenStream
 from speedrun.distributed.group import ProcessGroup
 from speedrun.evaluation.fairness import UnfairModelError
 from speedrun.records.schema import Record
 from speedrun.system import paths
-from speedrun.system.energy.monitor import EnergyMonitor, Sensors, find
+from speedrun.system.energy.monitor import EnergyMonitor
 from speedrun.system.host import HostMonitor
 from speedrun.text import format_size, reason
-from speedrun.training import divergence, overfitting, prepare, trainer
+from speedrun.training import divergence, monitors, overfitting, prepare, trainer
 from speedrun.training.callbacks import Callbacks
 from speedrun.training.checkpoints import resume
 from speedrun.training.checkpoints.checkpoint import Resumption
@@ -137,14 +135,15 @@ def train(built: Built, context: Context) -> Trained:
         stream, validation = _stream(built, context), _validation(built, context)
     if stream is not None and stream.has_rebuilt_cache:
         callbacks.notice("The tokens in the cache are not those that were saved: made again.")
-    monitor, energy = _monitor(built, context), _energy_monitor(built, context)
-    monitor, energy = _monitor(built, context), _energy_monitor(built, context)
+    monitor, energy = monitors.of_host(built, context), monitors.of_energy(built, context)
+    monitor, energy = monitors.of_host(built, context), monitors.of_energy(built, context)
     with stream or contextlib.nullcontext(), energy:
         if stream is not None and context.resumed is not None:
             callbacks.phase("reading up to where the race stopped")
             with context.clock.account("startup"):
                 resume.check_consumed(context.resumed, stream.wait())
-        saver = resume.saver(built, context, stream, validation, monitor)
+        watched = resume.Watched(stream, validation, monitor, energy)
+        saver = resume.saver(built, context, watched)
         callbacks.phase("compiling and warming up")
         job = TrainingJob(
             run=run,
@@ -164,10 +163,10 @@ def train(built: Built, context: Context) -> Trained:
             events=context.events,
         )
         training = trainer.train(built.engine, job)
-        spent = vars(energy.stop())
+        spent = resume.of_energy(context, energy.stop())
         peak_bytes = max(group.gather(built.engine.peak_bytes()))  # before more is taken
     with context.clock.account("warmup"):
-        host = group.decide(lambda: resume.host(context, monitor.stop()) if monitor else {})
+        host = group.decide(lambda: resume.of_host(context, monitor.stop()) if monitor else {})
     group.decide(lambda: _check_trained(training, run))
     if training.status == "interrupted":
         training.note(context.clock.share(), "interrupted", _interruption(context))
@@ -261,32 +260,6 @@ def _validation(built: Built, context: Context) -> Validation | None:
     if context.resumed is not None:
         context.resumed.restore_validation(made)
     return made
-
-
-def _monitor(built: Built, context: Context) -> HostMonitor | None:
-    """The host's monitor, on rank 0; the others wait while it measures."""
-    backend, device, group = registry.backend(built.device.backend), built.device, context.group
-    made = []
-    with context.clock.account("warmup"):
-        group.decide(
-            lambda: made.append(
-                HostMonitor(backend.sustained_gflops(device), of_launcher=group.size > 1)
-            )
-        )
-    return made[0] if made else None
-
-
-def _energy_monitor(built: Built, context: Context) -> EnergyMonitor:
-    """The monitor of what all devices of the group consume, on rank 0; one of nothing on others."""
-    backend, device, group = registry.backend(built.device.backend), built.device, context.group
-    with context.clock.account("warmup"):
-        # Asked again: since the device was chosen each rank has taken one of its own.
-        uuids = [found.uuid for found in backend.devices() if found.name == device.name]
-        places = group.gather([platform.node(), *uuids])
-        # Sensors of other machines cannot be read here.
-        if group.rank > 0 or len({node for node, _ in places}) > 1:
-            return EnergyMonitor(Sensors(None, None))
-        return EnergyMonitor(find(device.accelerator, [uuid for _, uuid in places]))
 
 
 def _describe(built: Built, group: ProcessGroup) -> str:

@@ -93,7 +93,12 @@ def test_joules_to_equal_loss_are_power_times_time_where_both_were_measured_alik
     # Of two seeds one was not measured; another source; none.
     half = side(with_energy(fast, 40.0), with_energy(falling(5, 1.1), 0.0, None))
     lacking = side(with_energy(fast, 40.0), made(0.9, 1, {"energy.joules": None}))
-    for other in (half, lacking, side(with_energy(fast, 9.0, "battery")), side(with_energy(fast, 0, None))):
+    for other in (
+        half,
+        lacking,
+        side(with_energy(fast, 9.0, "battery")),
+        side(with_energy(fast, 0, None)),
+    ):
         assert compare.compare(a, other)["joules_to_equal_loss"] is None
     assert compare.compare(a, half)["b"]["energy"] is None
     assert compare.compare(a, side(made(0.9, 1, BOUND)))["joules_to_equal_loss"] is None

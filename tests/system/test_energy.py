@@ -256,3 +256,28 @@ def test_looking_at_the_sensors_costs_less_than_a_thousandth_of_the_time(tmp_pat
     for _ in range(20):
         monitor._sample()
     assert (time.thread_time() - before) / 20 < 1e-3 * energy.PERIOD_S
+
+
+def test_parts_of_a_race_are_taken_together():
+    first = Energy(
+        source="rapl", joules=100.0, mean_watts=10.0, peak_watts=20.0, temperature_max_c=60.0
+    )
+    second = Energy(source="rapl", joules=50.0, mean_watts=5.0, peak_watts=30.0)
+    whole = Energy(source="rapl", joules=150.0, mean_watts=7.5, peak_watts=30.0)
+    assert energy.together(first, second) == whole
+    assert energy.together(first, Energy()) == Energy()
+    assert energy.together(first, Energy(source="nvml", joules=1.0, mean_watts=1.0)) == Energy()
+
+
+def test_energy_up_to_a_moment_is_told_while_it_goes_on(tmp_path, now, monkeypatch):
+    monkeypatch.setattr(energy, "PERIOD_S", 3600.0)
+    package = rapl(tmp_path, "0", "package-0", 0)
+    with EnergyMonitor(find(sysfs=tmp_path, now=now), now=now) as monitor:
+        assert monitor.so_far() == Energy(), "not started yet"
+        monitor.start()
+        now.s += 10.0
+        write(package, energy_uj=2_000_000)
+        assert monitor.so_far().joules == 2.0
+        now.s += 10.0
+        write(package, energy_uj=3_000_000)
+        assert monitor.stop().joules == 3.0

@@ -24,6 +24,7 @@ from speedrun.system.energy.sensor import SYSFS, Heat, Meter, NotAvailable
 PERIOD_S = 1.0
 _MIN_INTERVAL_S = 0.5  # counters are updated too seldom for the power of a shorter one
 _PATIENCE_S = 5.0  # for a sensor that does not answer
+_ANSWER_S = 0.2  # for one that another thread is reading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,30 @@ class Energy:
     peak_watts: float | None = None  # mean over a second
     temperature_max_c: float | None = None
     throttled_share: float | None = None  # of the time, slowed for heat
+
+
+def together(first: Energy, second: Energy) -> Energy:
+    """Energy and heat of two parts of a training; None where one part does not know it."""
+
+    def larger(name: str) -> float | None:
+        values = getattr(first, name), getattr(second, name)
+        return None if None in values else max(values)
+
+    heat = Energy(
+        temperature_max_c=larger("temperature_max_c"), throttled_share=larger("throttled_share")
+    )
+    parts = [(one.joules, one.mean_watts) for one in (first, second)]
+    known = [(j, w) for j, w in parts if j is not None and w]
+    if len(known) < 2 or first.source != second.source:
+        return heat
+    joules, seconds = sum(j for j, _ in known), sum(j / w for j, w in known)
+    return replace(
+        heat,
+        source=first.source,
+        joules=round(joules, 3),
+        mean_watts=round(joules / seconds, 3),
+        peak_watts=larger("peak_watts"),
+    )
 
 
 @dataclass(frozen=True)
@@ -92,7 +117,7 @@ class EnergyMonitor:
 
     def __init__(self, sensors: Sensors, *, now: Callable[[], float] = time.monotonic) -> None:
         self._meter, self._heat, self._now = sensors.meter, sensors.heat, now
-        self._is_over = threading.Event()
+        self._is_over, self._reading = threading.Event(), threading.Lock()
         self._thread: threading.Thread | None = None
         self._start_s = self._joules = self._peak_watts = 0.0
         self._begin = 0.0, 0.0  # seconds and joules, of the interval that is under way
@@ -120,8 +145,13 @@ class EnergyMonitor:
             self._thread.join(_PATIENCE_S)
             if self._thread.is_alive():
                 return Energy()
+        return self.so_far()
+
+    def so_far(self) -> Energy:
+        """Energy and heat up to now."""
         elapsed_s = self._now() - self._start_s
-        self._sample()
+        if not self._sample():
+            return Energy()
         hottest, slowed = self._heat.result(elapsed_s) if self._heat else (None, None)
         energy = Energy(
             temperature_max_c=None if hottest is None else round(hottest, 1),
@@ -142,15 +172,24 @@ class EnergyMonitor:
         while not self._is_over.wait(PERIOD_S):
             self._sample()
 
-    def _sample(self) -> None:
-        """Read all sensors; a meter that fails once has lost count, and is not asked again."""
-        if self._meter is not None:
-            try:
-                self._count(self._now(), self._meter.joules())
-            except NotAvailable:
-                self._meter = None
-        if self._heat is not None:
-            self._heat.sample()
+    def _sample(self) -> bool:
+        """Read all sensors; False where another thread waits for one that does not answer.
+
+        A meter that fails once has lost count, and is not asked again.
+        """
+        if not self._reading.acquire(timeout=_ANSWER_S):
+            return False
+        try:
+            if self._meter is not None:
+                try:
+                    self._count(self._now(), self._meter.joules())
+                except NotAvailable:
+                    self._meter = None
+            if self._heat is not None:
+                self._heat.sample()
+        finally:
+            self._reading.release()
+        return True
 
     def _count(self, now_s: float, joules: float) -> None:
         begin_s, before = self._begin

@@ -65,6 +65,7 @@ class Progress(Section):
     num_consumed: Count  # targets
     consumed_sha256: Fingerprint
     host: dict[str, float | None]
+    energy: dict[str, float | str | None]
     validation: dict[str, Any] | None  # of `--keep best`
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from speedrun.data.loader import TokenStream
 from speedrun.distributed.group import ProcessGroup
@@ -12,6 +12,7 @@ from speedrun.records import schema
 from speedrun.records.files import CHECKPOINT, RECORD
 from speedrun.records.strict_json import plain
 from speedrun.system import hardware
+from speedrun.system.energy.monitor import Energy, EnergyMonitor, together
 from speedrun.system.host import Host, HostMonitor, worst
 from speedrun.training.checkpoints import checkpoint
 from speedrun.training.checkpoints.checkpoint import Identity, Resumption
@@ -74,19 +75,23 @@ def identity(prepared: Prepared, group: ProcessGroup) -> Identity:
     )
 
 
-def saver(
-    built: Built,
-    context: Context,
-    stream: TokenStream | None,
-    validation: Validation | None,
-    monitor: HostMonitor | None,
-) -> Saver | None:
+class Watched(NamedTuple):
+    """What a checkpoint has of a training beside its engine; on ranks above 0 not all is there."""
+
+    stream: TokenStream | None
+    validation: Validation | None
+    host: HostMonitor | None
+    energy: EnergyMonitor
+
+
+def saver(built: Built, context: Context, watched: Watched) -> Saver | None:
     """Saver of checkpoints, where the race has any; the same on all ranks but for its sources."""
+    stream, host = watched.stream, watched.host
     request, sources = built.prepared.entry.request, None
     directory = context.directory
     if not request.checkpoint_every_s:
         return None
-    if directory is not None and stream is not None and monitor is not None:  # on rank 0
+    if directory is not None and stream is not None and host is not None:  # on rank 0
         again = f"python run.py resume {directory.expected} goes on"
         every = request.checkpoint_every_s / 60
         context.callbacks.notice(f"A checkpoint every {every:g} minutes: if stopped, {again}.")
@@ -96,19 +101,28 @@ def saver(
             identity=identity(built.prepared, context.group),
             directory=directory,
             consumed=lambda: (stream.num_consumed, stream.consumed().sha256),
-            host=lambda: host(context, monitor.so_far()),
-            validation=validation,
+            host=lambda: of_host(context, host.so_far()),
+            energy=lambda: of_energy(context, watched.energy.so_far()),
+            validation=watched.validation,
             notice=context.callbacks.notice,
             on_save=lambda: context.stop.can_resume(f"{again} from its last checkpoint"),
         )
     return Saver(request.checkpoint_every_s, context.clock, context.group, sources)
 
 
-def host(context: Context, of_this_part: Host) -> dict[str, float | None]:
+def of_host(context: Context, of_this_part: Host) -> dict[str, Any]:
     """The host of the whole race, as far as its parts are known."""
     if context.resumed is None:
         return vars(of_this_part)
     return vars(worst([Host(**context.resumed.progress.host), of_this_part]))
+
+
+def of_energy(context: Context, of_this_part: Energy) -> dict[str, Any]:
+    """The energy of the whole race, up to its checkpoint and since."""
+    if context.resumed is None:
+        return vars(of_this_part)
+    earlier: dict[str, Any] = context.resumed.progress.energy
+    return vars(together(Energy(**earlier), of_this_part))
 
 
 def check(resumption: Resumption, here: Identity) -> None:

@@ -27,7 +27,8 @@ class Sources:
     identity: Identity
     directory: RunDirectory
     consumed: Callable[[], tuple[int, str]]  # targets, and the hash of the tokens so far
-    host: Callable[[], dict[str, float | None]]  # so far
+    host: Callable[[], dict[str, Any]]  # so far
+    energy: Callable[[], dict[str, Any]]  # so far
     validation: Validation | None
     notice: Callable[[str], object]
     on_save: Callable[[], object]  # a checkpoint is there to go on with
@@ -128,5 +129,6 @@ class Saver:
             num_consumed=num_consumed,
             consumed_sha256=sha256,
             host=sources.host(),
+            energy=sources.energy(),
             validation=validation,
         )
