@@ -57,7 +57,8 @@ def with_tables(model: ModelConfig, num_params: int, arch: str) -> ModelConfig:
 Keep = Literal["last", "best"]
 
 
-_ADDED = ("workers", "kernels")  # fields of a recipe that records of old do not have
+# Fields of a recipe that records of old do not have.
+_ADDED = ("workers", "kernels", "activation_checkpointing")
 LATER_RECIPE_FIELDS = (*_ADDED, "lr_table")  # that a record may lack
 
 
@@ -65,7 +66,8 @@ LATER_RECIPE_FIELDS = (*_ADDED, "lr_table")  # that a record may lack
 class Recipe:
     """Optimizer settings; every field can be set with `--set recipe.<field>=<value>`."""
 
-    optimizer: Literal["adamw", "muon"] = "muon"  # muon: for matrices, with AdamW for the rest
+    # muon: for matrices, with AdamW for the rest; adamw8bit: AdamW with moments of 8 bits
+    optimizer: Literal["adamw", "adamw8bit", "muon"] = "muon"
     lr: float = 3e-3  # peak, AdamW
     lr_matrix: float = 0.02  # peak, Muon
     lr_table: float = 0.014  # peak, tables of which a step updates the rows it read
@@ -84,6 +86,7 @@ class Recipe:
     grad_clip: float = 0.0  # largest gradient norm; 0: none
     precision: Precision = "auto"  # auto: the fastest that the device measures
     compile: bool = True
+    activation_checkpointing: bool = False  # blocks are computed again, not kept: less memory
     kernels: bool = True  # with compile: hand-written ones, on processors where they are faster
 
     def __post_init__(self) -> None:

@@ -196,6 +196,9 @@ class Backend(Protocol):
         """A new engine; ValueError where the spec cannot be met on its device."""
         ...
 
+    def check(self, recipe: Recipe, device: Device) -> None:
+        """Raise ValueError where the device cannot follow a recipe; before data are opened."""
+
     def join(self, device: Device, timeout_s: float) -> ProcessGroup:
         """The group of the processes that a launcher of this framework started.
 

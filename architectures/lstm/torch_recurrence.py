@@ -5,6 +5,7 @@ Shapes: B rows, T positions, D input width, H hidden, G = 4 H gates in the order
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import NamedTuple
 
@@ -94,7 +95,9 @@ def choose(device: str, half: torch.dtype | None = None) -> Choice:
     and is compared with steps in fp32.
     """
     try:
-        off = _difference(device, half)
+        # In a thread of its own, out of the caller's context: of activation checkpointing, say.
+        with ThreadPoolExecutor(1) as pool:
+            off = pool.submit(_difference, device, half).result()
     except RuntimeError as error:  # NotImplementedError, which missing kernels raise, is one
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return Choice("stepwise", stepwise, f"the fused kernel fails: {lines[0][:200]}")

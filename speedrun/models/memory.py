@@ -8,8 +8,9 @@ from speedrun.config import ModelConfig, Recipe, num_params_tables
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 # Bytes per parameter of optimizer state, the fp32 master copy (4) included: Anthony et al. 2023
-# ("Transformer Math 101") for all but Muon, whose matrices have one moment (Jordan et al. 2024).
-OPTIMIZER_BYTES = {"adamw": 12, "adamw8bit": 6, "sgd": 8, "muon": 8}
+# ("Transformer Math 101") for all but Muon, whose matrices have one moment (Jordan et al. 2024);
+# of 8-bit moments 256 numbers share an fp32 scale.
+OPTIMIZER_BYTES = {"adamw": 12, "adamw8bit": 6 + 2 * 4 / 256, "sgd": 8, "muon": 8}
 MASTER_BYTES = 4
 # Of tables whose rows are updated alone, the optimizer keeps two fp32 numbers a row of, say, 64.
 TABLE_OPTIMIZER_BYTES = 0.125
@@ -17,6 +18,8 @@ TABLE_OPTIMIZER_BYTES = 0.125
 # resident memory against rows, PyTorch on a processor, fp32: 38 (10M, `tiny`) to 50 (250K),
 # compiled 47 to 54. Korthikanti et al. 2022 (equation 1) count 17 for GPT's plain layers.
 ACTIVATION_FACTOR = 46
+# The same with activation checkpointing, per block: its inputs. One block at a time has all.
+CHECKPOINT_FACTOR = 2
 # A cross-entropy on an accelerator holds logits, both levels' parts and the gradient, in fp32.
 LOGIT_COPIES = 4
 # The program before the first step: 320 MB with PyTorch alone, and what reads the data in a race.
@@ -64,6 +67,15 @@ class Memory:
         return self.states + in_turn + self.program + self.copies
 
 
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """Settings of a training that decide on its memory beside model and batch."""
+
+    dtype: str  # of weights and activations
+    optimizer: str
+    is_checkpointed: bool = False  # activations are computed again in the backward pass
+
+
 def states(
     num_params: float, num_matrix: float, dtype: str, optimizer: str, num_tables: float = 0.0
 ) -> Memory:
@@ -87,30 +99,34 @@ def states(
     )
 
 
-def activations(batch_rows: int, model: Any, dtype: str) -> float | None:
-    """batch · context · width · depth · bytes · `ACTIVATION_FACTOR`; None for another shape."""
+def activations(
+    batch_rows: int, model: Any, dtype: str, *, is_checkpointed: bool = False
+) -> float | None:
+    """batch · context · width · bytes · `activation_factor`; None for another shape."""
     if not (hasattr(model, "width") and hasattr(model, "depth")):
         return None
-    per_row = model.context * model.width * model.depth
-    return batch_rows * per_row * BYTES[dtype] * ACTIVATION_FACTOR
+    per_row = model.context * model.width
+    factor = activation_factor(model.depth, is_checkpointed=is_checkpointed)
+    return batch_rows * per_row * BYTES[dtype] * factor
+
+
+def activation_factor(depth: int, *, is_checkpointed: bool) -> int:
+    """Values kept per channel of the stream: `ACTIVATION_FACTOR` a block, or of one alone."""
+    if is_checkpointed:
+        return ACTIVATION_FACTOR + CHECKPOINT_FACTOR * depth
+    return ACTIVATION_FACTOR * depth
 
 
 def estimate(
-    model: ModelConfig,
-    num_params: float,
-    num_rows: int,
-    *,
-    dtype: str,
-    optimizer: str,
-    is_processor: bool,
+    model: ModelConfig, num_params: float, num_rows: int, method: Method, *, is_processor: bool
 ) -> Memory:
     """Memory of steps of `num_rows`; accelerators alone make the logits of all targets at once."""
     logits = num_rows * model.context * model.vocab * 4.0 * LOGIT_COPIES
+    num_matrix, num_tables = model.num_params_non_embedding, num_params_tables(model)
+    dtype, is_checkpointed = method.dtype, method.is_checkpointed
     return dataclasses.replace(
-        states(
-            num_params, model.num_params_non_embedding, dtype, optimizer, num_params_tables(model)
-        ),
-        activations=activations(num_rows, model, dtype),
+        states(num_params, num_matrix, dtype, method.optimizer, num_tables),
+        activations=activations(num_rows, model, dtype, is_checkpointed=is_checkpointed),
         logits=0.0 if is_processor else logits,
         program=PROGRAM_BYTES if is_processor else 0.0,
     )
@@ -123,14 +139,10 @@ def of_race(
 
     In mixed precision the weights stay in fp32.
     """
-    in_steps = estimate(
-        model,
-        model.num_params,
-        num_rows,
-        dtype=precision,
-        optimizer=recipe.optimizer,
-        is_processor=is_processor,
+    method = Method(
+        dtype=precision, optimizer=recipe.optimizer, is_checkpointed=recipe.activation_checkpointing
     )
+    in_steps = estimate(model, model.num_params, num_rows, method, is_processor=is_processor)
     num_matrix, num_tables = model.num_params_non_embedding, num_params_tables(model)
     held = states(model.num_params, num_matrix, "fp32", recipe.optimizer, num_tables)
     return dataclasses.replace(

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from speedrun.models.memory import ACTIVATION_FACTOR, LOGIT_COPIES, MASTER_BYTES, Memory
+from speedrun.models import memory
+from speedrun.models.memory import ACTIVATION_FACTOR, CHECKPOINT_FACTOR, LOGIT_COPIES, Memory
 from speedrun.plan.hardware import Hardware
 from speedrun.plan.report import Figure, Verdict
 from speedrun.plan.request import PlanRequest
@@ -16,7 +17,6 @@ _STATES = {
 }
 MARGIN = 0.30  # of what a device has, left free
 INFERENCE = 1.2  # times the weights (Anthony et al. 2023)
-CHECKPOINTED = 5  # times less activations, as commonly given
 
 
 def figures(held: Memory, request: PlanRequest) -> list[Figure]:
@@ -24,18 +24,14 @@ def figures(held: Memory, request: PlanRequest) -> list[Figure]:
     model: Any = request.model
     rows, active = request.batch_rows, held.activations
     N = request.num_params + request.num_tables
-    per_value = 2 if held.is_mixed else MASTER_BYTES
+    per_value = 2 if held.is_mixed else memory.MASTER_BYTES
     master = "an fp32 master copy" if held.is_mixed else "fp32 weights double as the master copy"
     kept = f", {held.states / N:.3g} where gradients are kept" if held.is_mixed else ""
     of_optimizer = f"{held.optimizer / N:.3g} bytes · N ({_STATES[request.optimizer]}; {master})"
-    of_activations = (
-        ""
-        if active is None
-        else (
-            f"batch {rows} · context {model.context} · width {model.width} · depth {model.depth}"
-            f" · {per_value} bytes · {ACTIVATION_FACTOR} (measured)"
-        )
-    )
+    of_activations, spared = "", None
+    if active is not None:
+        of_activations, share = _activations(request, f"{per_value} bytes")
+        spared = active * (1 - share) if share < 1 else None
     of_logits = f"batch · context · vocab {model.vocab} · 4 bytes · {LOGIT_COPIES} copies"
     found: list[tuple[str, str, float | None, str]] = [
         ("weights", "weights", held.weights, f"{per_value} bytes · N"),
@@ -61,8 +57,8 @@ def figures(held: Memory, request: PlanRequest) -> list[Figure]:
             f"activations · (1 - 1/{rows}): micro-batches of one row",
         ),
         (
-            *("checkpointed", "checkpointing saves", active and active * (1 - 1 / CHECKPOINTED)),
-            f"about 1/{CHECKPOINTED} of the activations is kept, for one more forward pass",
+            *("checkpointed", "checkpointing saves", spared),
+            "--set recipe.activation_checkpointing=true, for one more forward pass",
         ),
     ]
     return [
@@ -70,6 +66,20 @@ def figures(held: Memory, request: PlanRequest) -> list[Figure]:
         for key, label, value, how in found
         if value is not None
     ]
+
+
+def _activations(request: PlanRequest, per_value: str) -> tuple[str, float]:
+    """The formula of the activations, and the share that checkpointing would keep of them."""
+    model: Any = request.model
+    D, is_checkpointed = model.depth, request.recipe.activation_checkpointing
+    factors = f"depth {D} · {ACTIVATION_FACTOR}"
+    if is_checkpointed:
+        factors = f"({ACTIVATION_FACTOR} + depth {D} · {CHECKPOINT_FACTOR})"
+    now, kept = (
+        memory.activation_factor(D, is_checkpointed=is_so) for is_so in (is_checkpointed, True)
+    )
+    rows = f"batch {request.batch_rows} · context {model.context} · width {model.width}"
+    return f"{rows} · {per_value} · {factors} (measured)", kept / now
 
 
 def judge(held: Memory, request: PlanRequest, on: Hardware) -> tuple[list[Figure], Verdict]:

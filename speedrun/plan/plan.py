@@ -40,13 +40,10 @@ def _plan(request: PlanRequest, on: Hardware) -> Plan:
     if request.num_tables:
         name += f" and {count(request.num_tables)} in tables"
     plan = Plan(title=f"{request.architecture.NAME} {name} on {on.title}")
+    num_params = request.num_params + request.num_tables
+    method = request.method(on.dtype)
     held = estimated.estimate(
-        request.model,
-        request.num_params + request.num_tables,
-        request.batch_rows,
-        dtype=on.dtype,
-        optimizer=request.optimizer,
-        is_processor=on.is_processor,
+        request.model, num_params, request.batch_rows, method, is_processor=on.is_processor
     )
     of_device, verdict = memory.judge(held, request, on)
     work = _work(request, on, verdict.why if verdict.answer == NO_GO else "")

@@ -1,7 +1,7 @@
 """Options of a plan, and their resolution into a checked request."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,7 @@ from speedrun import config, text
 from speedrun.config import Data, ModelConfig, Recipe
 from speedrun.data import open
 from speedrun.models import flops, loader
+from speedrun.models.memory import Method
 from speedrun.protocols import Architecture
 from speedrun.scaling_laws import laws_file
 from speedrun.scaling_laws.laws_file import LawsFile
@@ -20,7 +21,18 @@ from speedrun.training import request as run_request
 
 DTYPES = ("fp32", "bf16", "fp16")
 OPTIMIZERS = ("adamw", "adamw8bit", "sgd", "muon")
-MEASURABLE = ("adamw", "muon")  # the optimizers of races
+MEASURABLE = ("adamw", "adamw8bit", "muon")  # the optimizers of races
+# Settings that have an option of their own here; a plan counts a batch in one pass.
+_OWN_OPTION = {
+    "recipe.batch_rows": "--batch",
+    "recipe.micro_batch_rows": "--batch",
+    "recipe.optimizer": "--optimizer",
+    "recipe.precision": "--dtype",
+    "model.context": "--context",
+    "model.depth": "--depth",
+    "model.width": "--width",
+    "model.vocab": "--vocab",
+}
 # Larger values are typing errors, and let the arithmetic overflow.
 _LIMITS = {
     "ratio": (1e-6, 1e9),
@@ -76,6 +88,8 @@ class Options:
         Width of the residual stream.
     vocab
         Size of the vocabulary.
+    set_
+        Change a setting of the recipe or the model, such as recipe.activation_checkpointing=true.
     device
         Plan for a device by its data sheet: m2-cpu, m2-pro-mps, t4, a100, h100 and others.
     tflops
@@ -111,6 +125,7 @@ class Options:
     depth: StrictInt | None = None
     width: StrictInt | None = None
     vocab: StrictInt = 4096
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="", show_default=False)] = ()
     device: str | None = None
     tflops: float | None = None
     backend: str | None = None
@@ -132,7 +147,7 @@ class PlanRequest:
     model: ModelConfig
     preset: str | None
     num_params: int  # as requested, without tables; of a preset, counted
-    recipe: Recipe  # the architecture's own
+    recipe: Recipe  # the architecture's own, with the settings
     is_race: bool  # of the minutes, alone
     is_timed: bool  # trains for the minutes, on as many tokens as fit
     num_tables: int  # parameters in tables, beside those
@@ -142,13 +157,19 @@ class PlanRequest:
     batch_rows: int
     law: LawsFile | None  # of a sweep; None for the published one
 
+    def method(self, dtype: str) -> Method:
+        """Settings of the training that its memory depends on."""
+        is_checkpointed = self.recipe.activation_checkpointing
+        return Method(dtype=dtype, optimizer=self.optimizer, is_checkpointed=is_checkpointed)
+
 
 def resolve(options: Options) -> PlanRequest:
     """Check everything that needs no device; raises ValueError or LookupError."""
     _check(options)
     architecture = loader.architecture(options.arch)
+    chosen = _settings(architecture, options)
     with architecture.plugin_errors():
-        model = _model(architecture, options)
+        model = _model(architecture, options, chosen["model"])
     preset = options.params if options.params in architecture.PRESETS else None
     num_tables = config.num_params_tables(model)
     counted = model.num_params - num_tables
@@ -156,7 +177,7 @@ def resolve(options: Options) -> PlanRequest:
     requested = None if preset else text.parse_size(options.params) + tables
     num_params = requested - num_tables if requested else counted
     num_tokens = _parsed("--tokens", text.parse_size, options.tokens)
-    recipe = Recipe(**architecture.RECIPES["default"]["recipe"])
+    recipe = Recipe(**{**architecture.RECIPES["default"]["recipe"], **chosen["recipe"]})
     return PlanRequest(
         options=options,
         architecture=architecture,
@@ -201,7 +222,20 @@ def _check(options: Options) -> None:
     Data(vocab=options.vocab)
 
 
-def _model(architecture: Architecture, options: Options) -> ModelConfig:
+def _settings(architecture: Architecture, options: Options) -> dict[str, dict[str, Any]]:
+    """The settings of recipe and model; ValueError for one that has an option of its own."""
+    sections = {"model": architecture.Config, "recipe": Recipe}
+    chosen = config.parse_settings(options.set_, sections)
+    for section, fields in chosen.items():
+        for name in fields:
+            if option := _OWN_OPTION.get(f"{section}.{name}"):
+                raise ValueError(f"--set {section}.{name}: a plan takes {option} instead")
+    return chosen
+
+
+def _model(
+    architecture: Architecture, options: Options, settings: Mapping[str, Any]
+) -> ModelConfig:
     """The model of this size or preset, with the fields that were chosen."""
     fields = architecture.RECIPE_FIELDS
     if fields is not None and "optimizer" not in fields:
@@ -218,7 +252,7 @@ def _model(architecture: Architecture, options: Options) -> ModelConfig:
         )
     of_recipe = architecture.RECIPES["default"]["model"]
     sizes = options.params, options.tables
-    return run_request.shape(architecture, sizes, options.vocab, of_recipe, chosen)
+    return run_request.shape(architecture, sizes, options.vocab, of_recipe, {**settings, **chosen})
 
 
 def _parsed(option: str, parse: Callable[[Any], Any], value: Any) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from speedrun.backends import common, registry
-from speedrun.config import ModelConfig, num_params_tables
+from speedrun.config import ModelConfig, Recipe, num_params_tables
 from speedrun.device import Device
 from speedrun.distributed.group import ProcessGroup
 from speedrun.models import memory
@@ -89,9 +89,15 @@ class Fit:
             wanted, self.device, lambda name: driver.matmul_gflops(self.device, name)
         )
 
-    def _needs(self, model: ModelConfig, num_rows: int, precision: str | None = None) -> float:
+    def _needs(
+        self,
+        model: ModelConfig,
+        num_rows: int,
+        precision: str | None = None,
+        recipe: Recipe | None = None,
+    ) -> float:
         is_processor = self.device.accelerator is None
-        precision, recipe = precision or self._precision, self.checked.recipe
+        precision, recipe = precision or self._precision, recipe or self.checked.recipe
         found = memory.of_race(model, recipe, num_rows, precision, is_processor=is_processor)
         return found.total
 
@@ -111,11 +117,20 @@ class Fit:
         return None
 
     def _largest_rows(self, model: ModelConfig) -> str | None:
-        """The most rows of one pass that fit, in pieces that make up a batch."""
-        batch_rows = self.checked.recipe.batch_rows
-        for num_rows in range(self._rows - 1, 0, -1):
-            if batch_rows % num_rows == 0 and MOST * self._needs(model, num_rows) <= self._free:
+        """The most rows of one pass that fit, in pieces that make up a batch.
+
+        Where not one fits, with activation checkpointing, which costs time.
+        """
+        recipe = self.checked.recipe
+        pieces = [n for n in range(self._rows - 1, 0, -1) if recipe.batch_rows % n == 0]
+        for num_rows in pieces:
+            if MOST * self._needs(model, num_rows) <= self._free:
                 return f"--set recipe.micro_batch_rows={num_rows}"
+        less = dataclasses.replace(recipe, activation_checkpointing=True)
+        for num_rows in [] if less == recipe else [self._rows, *pieces]:
+            if MOST * self._needs(model, num_rows, recipe=less) <= self._free:
+                rows = f" --set recipe.micro_batch_rows={num_rows}" if num_rows in pieces else ""
+                return f"--set recipe.activation_checkpointing=true{rows}"
         return None
 
     def _largest_size(self, too_large: int) -> str | None:

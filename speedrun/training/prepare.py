@@ -122,6 +122,7 @@ def look_up(asked: RunRequest, group: ProcessGroup) -> Entry:
         with architecture.plugin_errors():
             checked = request.check(architecture, asked)
             num_params = checked.run(asked.data.vocab).model.num_params
+        registry.backend(device.backend).check(checked.recipe, device)
         return Entry(asked, checked, architecture, device, num_params)
 
     return group.agree(found)

@@ -33,6 +33,14 @@ class MlxBackend:
 
         return MlxEngine(spec)
 
+    def check(self, recipe: Recipe, device: Device) -> None:
+        """Raise ValueError for an optimizer that MLX does not have."""
+        if recipe.optimizer == "adamw8bit":
+            raise ValueError(
+                "recipe.optimizer=adamw8bit: MLX has no optimizer with 8-bit moments;"
+                " take recipe.optimizer=adamw, or PyTorch with --device cpu"
+            )
+
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
     ) -> Mapping[str, Sequence[Any]]:

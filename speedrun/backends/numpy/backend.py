@@ -35,6 +35,9 @@ class NumpyBackend:
         """A new engine."""
         return NumpyEngine(spec)
 
+    def check(self, recipe: Recipe, device: Device) -> None:
+        """Nothing: the architecture lists the fields that it reads."""
+
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
     ) -> Mapping[str, Sequence[Any]]:

@@ -1,11 +1,12 @@
 """The PyTorch backend."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from speedrun.backends.torch import devices, tuning_space
+from speedrun.backends.torch import devices, eight_bit, tuning_space
 from speedrun.backends.torch.engine import TorchEngine
 from speedrun.config import Recipe
 from speedrun.device import Device, ExecutionConfig
@@ -23,6 +24,11 @@ class TorchBackend:
     def engine(self, spec: EngineSpec) -> Engine:
         """A new engine."""
         return TorchEngine(spec)
+
+    def check(self, recipe: Recipe, device: Device) -> None:
+        """Raise ValueError where the optimizer is not installed or does not run on the device."""
+        if recipe.optimizer == "adamw8bit":
+            eight_bit.expect_works(device.name)
 
     def candidates(
         self, architecture: Architecture, recipe: Recipe, device: Device
@@ -53,8 +59,11 @@ class TorchBackend:
         return devices.sustained_gflops(device.name)
 
     def versions(self) -> dict[str, str]:
-        """Version of the framework by name."""
-        return {"torch": torch.__version__}
+        """Version of the framework by name, and of the 8-bit optimizer where it is in use."""
+        found = {"torch": torch.__version__}
+        if (library := sys.modules.get(eight_bit.LIBRARY)) is not None:
+            found[eight_bit.LIBRARY] = library.__version__
+        return found
 
 
 BACKEND = TorchBackend()

@@ -13,6 +13,7 @@ from torch import Tensor
 from speedrun.backends import common, contract
 from speedrun.backends.engine import GradientEngine
 from speedrun.backends.torch import (
+    checkpointing,
     devices,
     embedding,
     losses,
@@ -44,6 +45,8 @@ class TorchEngine(GradientEngine):
             self._recipe.precision, device, lambda p: devices.matmul_gflops(device.name, p)
         )
         self.model: Any = architecture.model("torch")(config).to(self._device)
+        if self._recipe.activation_checkpointing:
+            checkpointing.checkpoint_blocks(self.model)
         if device.name == "cpu" and self._recipe.compile:  # GPUs add atomically by themselves
             embedding.keep_plain(self.model)
         self._initial = common.without_zeros(architecture.initial(config, spec.seed))

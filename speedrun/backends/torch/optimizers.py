@@ -1,4 +1,4 @@
-"""AdamW for everything, or Muon for matrices with AdamW for the rest; RowAdam for tables."""
+"""AdamW (of 8 bits, too), or Muon for matrices with AdamW for the rest; RowAdam for tables."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from speedrun.backends.common import group_of
+from speedrun.backends.torch import eight_bit
 from speedrun.config import Recipe
 
 
@@ -178,10 +179,10 @@ def build(
     ]
     if rest:
         betas = (recipe.beta1, recipe.beta2)
-        adamw = torch.optim.AdamW(
-            rest, lr=recipe.lr, betas=betas, eps=recipe.eps, fused=is_fused, foreach=not is_fused
-        )
-        optimizers.append(adamw)
+        make, options = torch.optim.AdamW, {"fused": is_fused, "foreach": not is_fused}
+        if recipe.optimizer == "adamw8bit":
+            make, options = eight_bit.adamw(), {}
+        optimizers.append(make(rest, lr=recipe.lr, betas=betas, eps=recipe.eps, **options))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["peak_lr"] = group["lr"]

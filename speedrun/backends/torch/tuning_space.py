@@ -54,7 +54,7 @@ def of(architecture: Architecture, recipe: Recipe, device: Device) -> dict[str, 
         "attention": (_AUTO, *_KERNELS_BY_DEVICE[device.name]) if has_attention else (),
         "compile": ("off", *_COMPILE_MODES[device.name]),
         "keep_memory": (True, False) if on_cpu and devices.has_glibc() else (),
-        "fused": (True, False),
+        "fused": () if recipe.optimizer == "adamw8bit" else (True, False),
         **({} if on_cpu else rows),
     }
 

@@ -1,0 +1,144 @@
+"""Activation checkpointing: the same gradients from less memory, on every framework."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers.engines import load_random, losses_of, random_rows, small_engine
+from torch import Tensor, nn
+
+from speedrun.backends.torch.checkpointing import checkpoint_blocks
+
+SETTING = {"activation_checkpointing": True}
+DEEP = {"depth": 6, "width": 16, "heads": 2}
+SHAPES: dict[str, dict[str, Any]] = {"transformer": DEEP, "d3pm": DEEP, "lstm": {"depth": 3}}
+
+
+@pytest.fixture(params=["cpu", pytest.param("mlx", marks=pytest.mark.mlx)])
+def device(request) -> str:
+    pytest.importorskip("mlx.core" if request.param == "mlx" else "torch")
+    return request.param
+
+
+def trained(**settings: Any) -> dict[str, Any]:
+    """Weights after some steps from the same random ones."""
+    engine = small_engine(**settings)
+    load_random(engine, 0.1)
+    losses_of(engine, 3)
+    return engine.weights()
+
+
+def assert_trains_alike(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=2e-6, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arch", ["transformer", "lstm", "d3pm"])
+def test_it_trains_as_without(arch, device):
+    assert_trains_alike(
+        trained(arch=arch, device=device, **SETTING), trained(arch=arch, device=device)
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
+def test_it_trains_as_without_in_pieces(workers):
+    pieces = {"micro_batch_rows": 2, "workers": workers}
+    assert_trains_alike(trained(**SETTING, **pieces), trained(**pieces))
+
+
+def saved_bytes(engine: Any) -> int:
+    """Bytes that PyTorch keeps between the passes, each memory once."""
+    kept: dict[int, Any] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage()
+        return tensor
+
+    engine._be_training(True)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = engine.losses.loss(engine.losses.batch(random_rows(), engine._noise), engine.forward)
+    params = {param.untyped_storage().data_ptr() for param in engine.model.parameters()}
+    assert loss.requires_grad
+    return sum(storage.nbytes() for address, storage in kept.items() if address not in params)
+
+
+@pytest.mark.parametrize("arch", ["transformer", "lstm", "d3pm"])
+def test_less_is_kept_for_the_backward_pass(arch):
+    plain, less = (
+        saved_bytes(small_engine(arch, model=SHAPES[arch], **kind)) for kind in ({}, SETTING)
+    )
+    assert less < 0.6 * plain
+
+
+@pytest.mark.mlx
+def test_less_memory_is_in_use_at_most_under_mlx():
+    pytest.importorskip("mlx.core")
+
+    def peak(**recipe: Any) -> int:
+        engine = small_engine(
+            device="mlx", model={"depth": 8, "width": 32, "context": 256}, batch_rows=8, **recipe
+        )
+        before = engine.peak_bytes()
+        rows = np.random.default_rng(0).integers(0, 32, (8, 257), dtype=np.int32)
+        engine.step(rows, 1.0)
+        engine.sync()
+        return engine.peak_bytes() - before
+
+    assert peak(**SETTING) < 0.6 * peak()
+
+
+@pytest.mark.slow
+def test_compiled_it_trains_as_without_and_keeps_less():
+    engines = [
+        small_engine(compile=True, kernels=False, model=DEEP, **kind) for kind in ({}, SETTING)
+    ]
+    for engine in engines:
+        load_random(engine, 0.1)
+        losses_of(engine, 3)
+        assert engine.metadata()["compiled"], engine.metadata()
+    assert_trains_alike(*(engine.weights() for engine in reversed(engines)))
+    plain, less = map(saved_bytes, engines)
+    assert less < 0.6 * plain
+
+
+class Dropped(nn.Module):
+    """A block that draws random numbers in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(self.inner(x), 0.5)
+
+
+def test_a_block_draws_the_same_random_numbers_again():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Sequential(Dropped(), Dropped()))
+    x, grads = torch.randn(4, 8), []
+    for is_checkpointed in (False, True):
+        if is_checkpointed:
+            checkpoint_blocks(model)
+        torch.manual_seed(1)
+        grads.append(torch.autograd.grad(model(x).square().sum(), list(model.parameters())))
+    assert all(map(torch.equal, *grads))
+
+
+def test_a_model_without_blocks_is_refused():
+    with pytest.raises(ValueError, match=r"activation_checkpointing=true: .* no blocks"):
+        checkpoint_blocks(nn.ModuleDict({"a": nn.Linear(2, 2), "b": nn.ModuleList([nn.ReLU()])}))
+
+
+@pytest.mark.mlx
+def test_a_model_without_blocks_is_refused_under_mlx():
+    mlx = pytest.importorskip("mlx.nn")
+    from speedrun.backends.mlx import checkpointing
+
+    model = mlx.Module()
+    model.layers = [mlx.Linear(2, 2)]
+    with pytest.raises(ValueError, match="no list of blocks"):
+        checkpointing.checkpoint_blocks(model)
