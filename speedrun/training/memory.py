@@ -127,6 +127,10 @@ class Fit:
             if MOST * self._needs(model, num_rows) <= self._free:
                 return f"--set recipe.micro_batch_rows={num_rows}"
         less = dataclasses.replace(recipe, activation_checkpointing=True)
+        try:
+            registry.backend(self.device.backend).check(less, self.device)
+        except ValueError:  # the framework has none
+            return None
         for num_rows in [] if less == recipe else [self._rows, *pieces]:
             if MOST * self._needs(model, num_rows, recipe=less) <= self._free:
                 rows = f" --set recipe.micro_batch_rows={num_rows}" if num_rows in pieces else ""

@@ -21,11 +21,12 @@ def small_engine(
     *,
     model: Mapping[str, Any] | None = None,
     execution: ExecutionConfig = DEFAULT_EXECUTION,
+    size: int = 20_000,
     **recipe: Any,
 ) -> Any:
     """An engine of 20k parameters; `model` are fields of Config, the rest fields of Recipe."""
     architecture = loader.architecture(arch)
-    config = architecture.for_params(20_000, VOCAB, **{"context": CONTEXT, **(model or {})})
+    config = architecture.for_params(size, VOCAB, **{"context": CONTEXT, **(model or {})})
     return registry.engine(
         EngineSpec(
             architecture=architecture,

@@ -57,7 +57,36 @@ def test_the_program_counts_where_it_shares_the_memory():
     active = found.value("memory", "activations_bytes")
     assert found.verdict("memory").needed == pytest.approx(16e6 + active + memory.PROGRAM_BYTES)
     assert found.value("memory", "accumulated_bytes") == pytest.approx(0.75 * active)
-    assert found.value("memory", "checkpointed_bytes") == pytest.approx(0.8 * active)
+    kept = (memory.ACTIVATION_FACTOR + memory.CHECKPOINT_FACTOR * 3) / (
+        3 * memory.ACTIVATION_FACTOR
+    )
+    assert found.value("memory", "checkpointed_bytes") == pytest.approx((1 - kept) * active)
+
+
+def test_checkpointing_keeps_one_block_and_the_inputs_of_all():
+    plain = on("m2-cpu", params="1M", depth=6)
+    less = on("m2-cpu", params="1M", depth=6, set_=("recipe.activation_checkpointing=true",))
+    saved = plain.value("memory", "checkpointed_bytes")
+    assert 0.5 < saved / plain.value("memory", "activations_bytes") < 0.7
+    assert plain.verdict("memory").needed - less.verdict("memory").needed == pytest.approx(saved)
+    assert not [f for f in less.sections["memory"] if f.key == "checkpointed_bytes"]
+    (formula,) = (f.formula for f in less.sections["memory"] if f.key == "activations_bytes")
+    assert "(46 + depth 6 · 12) (measured)" in formula
+
+
+def test_a_setting_with_an_option_of_its_own_is_refused():
+    with pytest.raises(ValueError, match=r"--set recipe\.batch_rows: a plan takes --batch instead"):
+        on("m2-cpu", set_=("recipe.batch_rows=4",))
+    with pytest.raises(LookupError, match="activation_checkpointing"):
+        on("m2-cpu", set_=("recipe.activation_checkpointin=true",))
+
+
+def test_settings_of_the_model_count():
+    assert on("m2-cpu", set_=("model.mlp=swiglu",)).value("model", "num_params") == 2_000_000
+    small = on("m2-cpu", params="tiny", set_=("model.tied=false",))
+    assert small.value("model", "num_params") > on("m2-cpu", params="tiny").value(
+        "model", "num_params"
+    )
 
 
 def test_the_largest_batch_just_fits():

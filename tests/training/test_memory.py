@@ -156,6 +156,16 @@ def test_where_no_row_fits_only_a_size_is_named(on):
         on(4 * GB, "transformer", "2B").check()
 
 
+def test_where_no_row_fits_checkpointing_is_named_if_it_helps(on):
+    deep = ("model.depth=24", "model.context=4096", "recipe.batch_rows=2")
+    fit = on(6.5 * GB, "transformer", "30M", *deep)
+    less = "recipe.activation_checkpointing=true"
+    found = r"what fits: --set recipe\.activation_checkpointing=true( or|$)"
+    with pytest.raises(ValueError, match=found):
+        fit.check()
+    assert on(6.5 * GB, "transformer", "30M", *deep, less).check() is None
+
+
 def test_nothing_that_fits_is_said(on):
     with pytest.raises(ValueError, match=r"what fits: a smaller --vocab or context$"):
         on(0.1 * GB, "lstm", "2M").check()

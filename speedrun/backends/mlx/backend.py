@@ -31,14 +31,23 @@ class MlxBackend:
         """A new engine."""
         from speedrun.backends.mlx.engine import MlxEngine
 
+        self.check(spec.recipe, spec.device)
         return MlxEngine(spec)
 
     def check(self, recipe: Recipe, device: Device) -> None:
-        """Raise ValueError for an optimizer that MLX does not have."""
+        """Raise ValueError for what saves memory under PyTorch alone.
+
+        With `mx.checkpoint` around its blocks a transformer took more memory, not less.
+        """
         if recipe.optimizer == "adamw8bit":
             raise ValueError(
                 "recipe.optimizer=adamw8bit: MLX has no optimizer with 8-bit moments;"
-                " take recipe.optimizer=adamw, or PyTorch with --device cpu"
+                " leave it out, or take PyTorch with --device cpu"
+            )
+        if recipe.activation_checkpointing:
+            raise ValueError(
+                "recipe.activation_checkpointing=true: not for MLX, where it saves no memory;"
+                " leave it out, or take PyTorch with --device cpu or mps"
             )
 
     def candidates(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from speedrun.backends import common, contract
 from speedrun.backends.engine import GradientEngine
-from speedrun.backends.mlx import checkpointing, devices, losses, optimizers, profiler
+from speedrun.backends.mlx import devices, losses, optimizers, profiler
 from speedrun.backends.mlx.compile import CheckedCompile
 from speedrun.backends.mlx.optimizers import Grouped, LossScaling, Named, State, coalesced
 from speedrun.device import Profile
@@ -48,8 +48,6 @@ class MlxEngine(GradientEngine):
         self._facts = devices.prepare() | compiling | {"precision": precision}
         self._dtype = devices.DTYPES[precision]
         self.model: Any = architecture.model("mlx")(config)
-        if self._recipe.activation_checkpointing:
-            checkpointing.checkpoint_blocks(self.model)
         parameters: Any = tree_flatten(self.model.parameters())
         self._shapes = {name: parameter.shape for name, parameter in parameters}
         self._table_names = contract.table_names(
