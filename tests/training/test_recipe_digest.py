@@ -40,6 +40,14 @@ def test_every_setting_of_the_recipe_is_another_digest():
     assert found == {of_race(settings=(one,)) for one in some}
 
 
+def test_settings_that_save_memory_are_other_recipes_and_change_no_digest_of_old():
+    assert DEFAULT == recipe_digest(
+        TRANSFORMER, "default", ["recipe.activation_checkpointing=false"]
+    )
+    some = ("recipe.activation_checkpointing=true", "recipe.optimizer=adamw8bit")
+    assert len({DEFAULT, *(recipe_digest(TRANSFORMER, "default", [one]) for one in some)}) == 3
+
+
 def test_a_name_that_changes_its_meaning_changes_its_digest(monkeypatch):
     recipes = TRANSFORMER.RECIPES
     changed = {**recipes["default"], "recipe": {**recipes["default"]["recipe"], "beta2": 0.9}}
