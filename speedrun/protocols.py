@@ -171,10 +171,7 @@ class Profiled(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EngineSpec:
-    """Everything an engine is made from.
-
-    Each rank of a `group` trains on its share of a step's rows, and all take the same step.
-    """
+    """Settings of an engine; each rank of a `group` trains on its share of a step's rows."""
 
     architecture: Architecture
     config: ModelConfig
