@@ -67,5 +67,6 @@ def test_a_floor_of_zero_and_none_are_values():
 def test_a_record_has_a_field_that_older_ones_lack_only_where_it_is_set():
     assert "workers" not in Recipe().as_dict()
     assert Recipe(workers=2).as_dict() == {**Recipe().as_dict(), "workers": 2}
+    assert "activation_checkpointing" not in Recipe().as_dict()
     less = Recipe(activation_checkpointing=True).as_dict()
     assert less == {**Recipe().as_dict(), "activation_checkpointing": True}
