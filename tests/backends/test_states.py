@@ -1,5 +1,6 @@
 """The state of an engine: training that goes on from it is the same training."""
 
+import importlib.util
 import random
 
 import numpy as np
@@ -16,6 +17,10 @@ CASES = [
     ("transformer", "mlx", {"model": TABLES}),
     ("d3pm", "mlx", {}),
 ]
+
+
+if importlib.util.find_spec("bitsandbytes"):
+    CASES.append(("transformer", "cpu", {"model": TABLES, "optimizer": "adamw8bit"}))
 
 
 @pytest.mark.parametrize(("arch", "device", "options"), CASES)

@@ -210,7 +210,8 @@ class MlxEngine(GradientEngine):
         mx.random.seed(seed)
 
     def _framework_random(self) -> list[list[int]]:
-        return [np.array(key).tolist() for key in list[Any](mx.random.state)]
+        keys: Any = mx.random.state
+        return [np.array(key).tolist() for key in keys]
 
     def _restore_framework_random(self, states: Sequence[Sequence[int]]) -> None:
         high, low = states[0]  # a generator's state is what it would be seeded with

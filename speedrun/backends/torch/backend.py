@@ -60,7 +60,7 @@ class TorchBackend:
 
     def versions(self) -> dict[str, str]:
         """Version of the framework by name, and of the 8-bit optimizer where it is in use."""
-        found = {"torch": torch.__version__}
+        found = {"torch": str(torch.__version__)}
         if (library := sys.modules.get(eight_bit.LIBRARY)) is not None:
             found[eight_bit.LIBRARY] = library.__version__
         return found
