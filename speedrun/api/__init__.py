@@ -49,8 +49,9 @@ def race(
 
             request = auto_size.resolve_auto(request, shown.notice)
         stop.begin("nothing was recorded")
-        finished = raced(request, tracker.beside(shown, *callbacks), stop)
-        tracker.finish(finished.record)
+        with tracker.beside(shown, *callbacks) as told:
+            finished = raced(request, told, stop)
+            tracker.finish(finished.record)
     return Run(finished.folder, finished.record)
 
 

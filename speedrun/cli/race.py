@@ -72,10 +72,9 @@ def _race_seeds(
         for number in range(request.seed, request.seed + options.seeds):
             each = dataclasses.replace(request, seed=number)
             stop.begin(_so_far(records, request))
-            with live.view(console, request.out) as view:
+            with live.view(console, request.out) as view, tracker.beside(view) as told:
                 if not records and (line := _expectation(request)):
                     view.notice(line)
-                told = tracker.beside(view)
                 finished = race(each, told, stop, started_s=started_s, group=group)
                 tracker.finish(finished.record)
             started_s = 0.0

@@ -136,7 +136,6 @@ def train(built: Built, context: Context) -> Trained:
     if stream is not None and stream.has_rebuilt_cache:
         callbacks.notice("The tokens in the cache are not those that were saved: made again.")
     monitor, energy = monitors.of_host(built, context), monitors.of_energy(built, context)
-    monitor, energy = monitors.of_host(built, context), monitors.of_energy(built, context)
     with stream or contextlib.nullcontext(), energy:
         if stream is not None and context.resumed is not None:
             callbacks.phase("reading up to where the race stopped")
@@ -221,7 +220,8 @@ def _on_start(
     """The callback just before the clock starts."""
 
     def on_start() -> None:
-        context.callbacks.start(built.prepared.run, _describe(built, context.group))
+        with context.clock.account("startup"):  # a tracker may wait for its server
+            context.callbacks.start(built.prepared.run, _describe(built, context.group))
         if host is not None:
             host.start()
         energy.start()
