@@ -10,7 +10,7 @@ from pathlib import Path
 
 from speedrun.text import nearest, reason
 from speedrun.ui.trackers.libraries import LIBRARIES
-from speedrun.ui.trackers.tracker import Tracker as Tracker
+from speedrun.ui.trackers.race_tracker import Tracker as Tracker
 
 PROJECT = "speedrun"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # that all of them take, and a file system
