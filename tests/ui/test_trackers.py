@@ -1,5 +1,6 @@
 """Trackers: what they are told, those that fail, hang or are slow, and those that are not there."""
 
+import importlib
 import json
 import sys
 import threading
@@ -266,7 +267,7 @@ def test_trackio_has_the_log_the_settings_the_score_and_the_story(
     every_tick, monkeypatch, stories, tmp_path
 ):
     trackio = pytest.importorskip("trackio")
-    from trackio.sqlite_storage import SQLiteStorage
+    SQLiteStorage = importlib.import_module("trackio.sqlite_storage").SQLiteStorage
 
     monkeypatch.setattr(sys.modules["trackio.sqlite_storage"], "TRACKIO_DIR", tmp_path / "t")
     run = speedrun.race(track="trackio:mine", data=stories, out=tmp_path, **QUICK)
@@ -306,5 +307,3 @@ def test_what_a_record_says_at_the_end_needs_no_score(make_record):
     follower.finish(record)
     values, texts = said[0]
     assert "final/bits_per_byte" not in values and texts["final/status"] == "diverged"
-
-
