@@ -1,6 +1,6 @@
 """Trackers of experiments that follow a race: TensorBoard, Trackio, Weights & Biases.
 
-A tracker is a callback. Its library runs on a thread of its own and is told at most once a second;
+A tracker is a callback. Its library runs on a thread of its own and is told every six seconds;
 one that fails is dropped with a line, and costs no race.
 """
 

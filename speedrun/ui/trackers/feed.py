@@ -8,7 +8,7 @@ from queue import Full, Queue
 from speedrun.text import reason
 from speedrun.ui.trackers.libraries import Library
 
-MOST_WAITING = 64  # entries; a minute of them
+MOST_WAITING = 64  # entries; six minutes of them
 
 Entry = Callable[[Library], None]
 
