@@ -125,8 +125,8 @@ def verify(
     Parameters
     ----------
     run
-        Folder of a finished run, or the first digits of the id of a record, or of an entry, whose
-        best run is taken.
+        Folder of a finished run, hf://user/name of a published one, or the first digits of the id
+        of a record, or of an entry, whose best run is taken.
     from_
         Leaderboard of the record. Default: the project's own leaderboard/records.
     by
@@ -135,12 +135,15 @@ def verify(
         Print the verification as JSON.
     """
     from leaderboard.verify.verify import verify as verified
+    from speedrun.training.runs.fetch import folder_of
     from speedrun.ui import live
 
     try:
         name = _line("--by", getpass.getuser() if by is None else by) or ""
     except (OSError, KeyError, ImportError):  # what getpass raises differs by version
         raise ValueError("--by NAME: this machine's user has no name; give yours") from None
+    with live.waiting("finding the run"):
+        run = str(folder_of(run))
     case = cases.find(run, open_store(from_))
     if case.files is None and not request.rerun:
         raise ValueError(

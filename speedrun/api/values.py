@@ -147,10 +147,11 @@ class SweepResult:
 
 
 def load(folder: str | Path) -> Run:
-    """The finished run in a folder; ValueError where there is none."""
+    """The finished run in a folder, or at hf://user/name; ValueError where there is none."""
     from speedrun.records import schema
+    from speedrun.training.runs.fetch import folder_of
 
-    path = Path(folder)
+    path = folder_of(folder)
     if not (path / "record.json").is_file():
         raise ValueError(f"{path}: no record.json there; give the folder of a finished run")
     return Run(path, schema.load(path / "record.json"))

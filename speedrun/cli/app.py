@@ -93,6 +93,15 @@ _mount(
     "Score a run that was trained, where its scoring failed or was stopped.",
 )
 _mount(
+    "leaderboard.publish.command:publish",
+    "publish runs/RUN --to hf://user/name --private\n"
+    f"  {_NAME} publish runs/RUN --to model             (a folder, to look at it first)\n"
+    f"  {_NAME} sample hf://user/name --prompt 'Tom saw'",
+    "Publish a run with its weights and a model card, on the Hugging Face hub or in a folder.\n\n"
+    "The token is that of HF_TOKEN or of `hf auth login`. What is published is a run again:"
+    " `sample` and `verify` take hf://user/name as they take its folder.",
+)
+_mount(
     "speedrun.cli.doctor:doctor",
     "doctor",
     "Show what this machine can do: devices, precision, speed, hub, caches.",

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -51,7 +50,7 @@ _DEFAULTS = SampleOptions()
 
 
 def sample(
-    run: Annotated[Path, Parameter(help="Folder of the run.")],
+    run: Annotated[str, Parameter(help="Folder of the run, or hf://user/name of a published one.")],
     /,
     options: SampleOptions = _DEFAULTS,
 ) -> None:
@@ -61,13 +60,14 @@ def sample(
 
     check_utf8(options.prompt, "--prompt")
     from speedrun.evaluation import generate
+    from speedrun.training.runs.fetch import folder_of
     from speedrun.training.runs.restore import load_run
     from speedrun.ui.live import waiting
 
     names = ("temperature", "top_p", "seed", "max_tokens", "steps")
     sampling = generate.Sampling(**{name: getattr(options, name) for name in names})
     with waiting("loading the model"):
-        loaded = load_run(run, options.device, options.arch)
+        loaded = load_run(folder_of(run), options.device, options.arch)
     with waiting("telling a story"), loaded.architecture.plugin_errors():
         of_run = (loaded.engine, loaded.architecture, loaded.model, loaded.tokenizer)
         text = generate.tell(*of_run, options.prompt, sampling)

@@ -47,9 +47,15 @@ def score(
     """Score a run whose training ended and whose scoring failed or was stopped."""
     from rich.console import Console
 
+    from speedrun.data.hub.repos import is_address
     from speedrun.training.runs.score_later import Request, score_later
     from speedrun.ui import live, summary
 
+    if is_address(str(run)):
+        raise ValueError(
+            f"{run}: a published run has its score, which `verify` computes again; score takes the"
+            " folder of a run"
+        )
     stopping = interrupts.current()
     stopping.outcome = f"{run} is as it was: the same command scores it"
     console = Console(stderr=options.json_)

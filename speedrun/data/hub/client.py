@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import functools
 import logging
+import math
 import os
 import sys
 import threading
@@ -33,6 +34,7 @@ class _State:
     given_up = threading.Event()
     token_refused: str | None = None  # the notice
     trouble: str | None = None  # of the last answer, unless it was a good one
+    silence_s = SILENCE_S
     wait_s: float | None = None  # that a busy hub asked for last
 
 
@@ -72,13 +74,13 @@ def _ask() -> None:
     huggingface_hub.HfApi().dataset_info(REPO, revision=REVISION, timeout=TIMEOUT_S)
 
 
-def within(seconds: float, do: Callable[[], T]) -> T:
+def within(seconds: float, do: Callable[[], T], *, silence_s: float | None = None) -> T:
     """The result of `do`, which asks the hub; SourceUnavailable with the cause where it fails.
 
     The libraries' own timeouts bound each wait, but not their sum, a silent name server or an
-    answer that drips. A call that is given up ends at its next byte.
+    answer that drips. A call that is given up ends at its next byte, or after `silence_s` without.
     """
-    _State.trouble = None
+    _State.trouble, _State.silence_s = None, silence_s or SILENCE_S
     try:
         _tame()  # and import, which takes as long as it takes
         return call_with_timeout(seconds, do, thread=_THREAD, stop=_State.given_up)
@@ -135,7 +137,7 @@ def _client_class(base: Any) -> Any:
             _go_on()
             waits = request.extensions.get("timeout") or {}
             names = ("connect", "read", "write", "pool")
-            bounds = {n: min(waits.get(n) or SILENCE_S, SILENCE_S) for n in names}
+            bounds = {n: min(waits.get(n) or math.inf, _State.silence_s) for n in names}
             request.extensions["timeout"] = bounds
             if _State.token_refused is not None:
                 request.headers.pop("authorization", None)
@@ -155,8 +157,9 @@ def _client_class(base: Any) -> Any:
 
         def _sent(self, request: Any, **rest: Any) -> Any:
             response = super().send(request, stream=True, **rest)
-            if response.status_code not in (401, 403) or "authorization" not in request.headers:
-                return response
+            is_refused = response.status_code in (401, 403) and "authorization" in request.headers
+            if not is_refused or request.method not in ("GET", "HEAD"):
+                return response  # nothing is written without a token
             token = request.headers.pop("authorization")
             again = super().send(request, stream=True, **rest)
             if again.status_code in (401, 403):  # it was not the token
@@ -215,12 +218,17 @@ def _judge(response: Any) -> None:
         raise SourceUnavailable(failures.refused(status, wait_s))
 
 
-def _refuse_token(reason: str) -> None:
+def token_source() -> tuple[str, str]:
+    """The place that the token comes from, and in words how it is put away or renewed there."""
     from huggingface_hub import constants
 
     names = [name for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN") if os.environ.get(name)]
     where = names[0] if names else f"the login file {constants.HF_TOKEN_PATH}"
-    mend = f"unset {names[0]}" if names else "log in again with: hf auth login"
+    return where, f"unset {names[0]}" if names else "log in again with: hf auth login"
+
+
+def _refuse_token(reason: str) -> None:
+    where, mend = token_source()
     _State.token_refused = (
         f"The hub refuses the token of {where} ({reason}): the public data is read without it."
         f" Renew the token, or {mend}."
