@@ -33,7 +33,7 @@ class PublishOptions:
     license_
         Licence of the weights for the card, such as apache-2.0. Default: not stated.
     data_license
-        Licence of the training data, where they are none that the project knows.
+        Licence of the training data, where the project does not know it.
     with_paths
         Publish a record that holds paths of this machine.
     json_

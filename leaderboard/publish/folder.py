@@ -21,6 +21,7 @@ def publish(to: Path, run: Path, record_id: str, files: Mapping[str, bytes]) -> 
             f"--to {to}: {problem}; give a new or empty folder, or an earlier publication of this"
             " run"
         )
+    to = Path(os.path.abspath(to))  # noqa: PTH100  # `.` has no name, and links stay
     token = f"{PARTIAL}{uuid.uuid4().hex}"
     partial, old = to.with_name(token), to.with_name(f"{token}.old")
     try:
@@ -31,7 +32,7 @@ def publish(to: Path, run: Path, record_id: str, files: Mapping[str, bytes]) -> 
             to.rename(old)
         try:
             partial.rename(to)
-        except OSError:
+        except BaseException:  # Ctrl-C, too
             if old.exists():
                 old.rename(to)
             raise

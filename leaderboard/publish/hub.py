@@ -54,8 +54,8 @@ def publish(
             f"{repo}: {problem}; publish to a repository of another name, which is made for you"
         )
     if head is None:
-        make = {"private": True} if private else {}
-        _write(repo, repos.ASK_S, lambda: api.create_repo(repo.id, exist_ok=True, **make))
+        wanted = private or None  # None: as the owner's organization has it
+        _write(repo, repos.ASK_S, lambda: api.create_repo(repo.id, exist_ok=True, private=wanted))
     operations = [CommitOperationAdd(name, content) for name, content in files.items()]
 
     def commit() -> Any:

@@ -144,6 +144,7 @@ def test_a_counted_race_loads_no_framework_of_networks(stories, tmp_path):
 @pytest.mark.slow
 def test_help_of_no_command_loads_what_only_training_needs():
     commands = ("submit", "verify", "leaderboard", "compare", "sweep", "sample", "bench", "doctor")
+    commands += ("publish",)
     code = (
         "import contextlib, sys; from speedrun.cli.app import main\n"
         f"for command in {commands}:\n"

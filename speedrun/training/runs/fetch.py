@@ -61,8 +61,9 @@ def _facts(repo: Repo) -> tuple[str, dict[str, int]]:
     from huggingface_hub import HfApi
 
     def ask() -> Any:
-        wanted = {"revision": repo.revision, "timeout": client.TIMEOUT_S}
-        return HfApi().model_info(repo.id, files_metadata=True, **wanted)
+        return HfApi().model_info(
+            repo.id, revision=repo.revision, files_metadata=True, timeout=client.TIMEOUT_S
+        )
 
     found = repos.ask(repo, repos.ASK_S, ask)
     sizes = {file.rfilename: file.size for file in found.siblings or ()}
