@@ -4,9 +4,11 @@ import os
 import shutil
 import uuid
 from collections.abc import Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 
 from leaderboard.publish.contents import CARD, NAMES
+from leaderboard.submit import VERIFICATION
 from speedrun.records import schema
 from speedrun.records.files import RECORD
 from speedrun.system.files import PARTIAL, sync_folder, write_atomic
@@ -25,7 +27,8 @@ def publish(to: Path, run: Path, record_id: str, files: Mapping[str, bytes]) -> 
     token = f"{PARTIAL}{uuid.uuid4().hex}"
     partial, old = to.with_name(token), to.with_name(f"{token}.old")
     try:
-        for name, content in files.items():
+        notes = {path.name: path.read_bytes() for path in to.glob(VERIFICATION)}  # of `verify`
+        for name, content in {**notes, **files}.items():
             write_atomic(partial / name, content)
         sync_folder(partial)
         if to.exists():
@@ -56,7 +59,7 @@ def _problem(to: Path, record_id: str) -> str | None:
     found = sorted(path.relative_to(to).as_posix() for path in to.rglob("*") if not path.is_dir())
     if not found:
         return None
-    if others := [name for name in found if name not in NAMES]:
+    if others := [name for name in found if not (name in NAMES or fnmatch(name, VERIFICATION))]:
         return f"there is other content ({', '.join(others[:3])})"
     if CARD not in found or RECORD not in found:
         return "there is no publication of a run"

@@ -39,7 +39,9 @@ def test_an_empty_folder_and_an_earlier_publication_are_replaced(run, command, t
     for _ in range(2):
         assert command("publish", run, "--to", tmp_path / "model").code == 0
         (tmp_path / "model" / "README.md").write_text("edited")
+    (tmp_path / "model" / "verification-0123.json").write_text("{}")
     assert command("publish", run, "--to", tmp_path / "model").code == 0
+    assert (tmp_path / "model" / "verification-0123.json").read_text() == "{}", "it is kept"
     assert "edited" not in (tmp_path / "model" / "README.md").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "run"]
 

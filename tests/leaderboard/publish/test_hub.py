@@ -7,8 +7,8 @@ import pytest
 from helpers.made_records import WEIGHTS, write_run
 from helpers.model_hub import READ_ONLY, ModelHub
 
+from leaderboard.publish import hub as publishing
 from leaderboard.publish.contents import NAMES
-from speedrun.data.hub import client
 
 MODEL = "hf://ada/model"
 
@@ -114,13 +114,8 @@ def test_no_network_is_one_line(hub, run, refused, monkeypatch):
     refused("cannot be reached", "publish", run, "--to", MODEL)
 
 
-def test_a_silent_hub_is_given_up(hub, run, refused, monkeypatch):
-    from leaderboard.publish import hub as publishing
-    from speedrun.data.hub import repos
-
-    monkeypatch.setattr(publishing, "_SILENCE_S", 0.3)
-    monkeypatch.setattr(repos, "ASK_S", 1.0)
-    hub.silent = True
-    refused("answer", "publish", run, "--to", MODEL)
-    hub.silent = False
-    client.resume()
+@pytest.mark.parametrize("at", ["/whoami", "/commit/"])
+def test_a_silent_hub_is_given_up(at, hub, run, refused, monkeypatch):
+    monkeypatch.setattr(publishing, "_SILENCE_S", 0.5)
+    hub.silent_at = at
+    refused("does not answer", "publish", run, "--to", MODEL)
