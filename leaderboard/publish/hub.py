@@ -9,6 +9,7 @@ from speedrun.data.hub.repos import Repo
 from speedrun.data.source import SourceUnavailable
 from speedrun.records import schema
 from speedrun.records.files import RECORD
+from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import MAX_RECORD_BYTES
 from speedrun.system.paths import private_dir
 
@@ -59,7 +60,15 @@ def publish(
     operations = [CommitOperationAdd(name, content) for name, content in files.items()]
 
     def commit() -> Any:
-        return api.create_commit(repo.id, operations, commit_message=message, parent_commit=parent)
+        try:
+            return api.create_commit(
+                repo.id, operations, commit_message=message, parent_commit=parent
+            )
+        except ValueError as error:
+            if type(error) is not ValueError:  # of the connection, or of an answer
+                raise
+            why = " ".join(str(error).split())[:300]
+            raise SourceUnavailable(f"the hub does not take it ({sanitize(why)})") from None
 
     try:
         done = _write(repo, repos.TRANSFER_S, commit)

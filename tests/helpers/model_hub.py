@@ -49,6 +49,7 @@ class ModelHub:
         self.trouble: tuple[str, int] | None = None  # part of a path, and the status it gets
         self.uploads_lfs = False  # files of weights go by LFS, as on the hub
         self.silent_at: str | None = None  # part of a path that is never answered
+        self.refuses_card = False
         self.garbled = ""  # name of a file that comes damaged
         self.stored: dict[str, bytes] = {}  # of LFS, by hash
         self._server = ThreadingHTTPServer(
@@ -138,7 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _valid(self, body: bytes) -> None:
         assert json.loads(body)["content"].startswith("---\n")
-        self._json({"errors": [], "warnings": []})
+        if not self.hub.refuses_card:
+            return self._json({"errors": [], "warnings": []})
+        errors = [{"message": '"license" must be one of [mit]\nand so on'}]
+        return self._send(400, json.dumps({"errors": errors, "warnings": []}).encode())
 
     def _preupload(self, body: bytes, name: str) -> None:
         def mode(path: str) -> str:

@@ -102,6 +102,12 @@ def test_a_hub_that_fails_is_named(hub, run, refused, monkeypatch):
     refused("too many requests from here (429)", "publish", run, "--to", "hf://ada/more")
 
 
+def test_a_card_that_the_hub_does_not_take_says_why(hub, run, refused):
+    hub.refuses_card = True
+    says = 'does not take it (Invalid metadata in README.md. - "license" must be one of [mit]'
+    refused(says, "publish", run, "--to", MODEL, "--license", "mitt")
+
+
 def test_an_unfinished_publication_says_what_is_left(hub, run, refused):
     hub.trouble = ("/commit/", 403)
     refused("the repository was made, and is empty", "publish", run, "--to", MODEL)
