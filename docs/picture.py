@@ -12,6 +12,7 @@ from rich.terminal_theme import MONOKAI
 
 from speedrun.records.schema import load
 from speedrun.ui import summary
+from speedrun.ui.places import Places
 
 WIDTH = 100
 # Rich's own page without its web font: a picture loads nothing.
@@ -39,7 +40,7 @@ def main(record: Path, picture: Path) -> None:
     """Write the picture of a record."""
     console = Console(record=True, width=WIDTH, force_terminal=True, file=io.StringIO())
     found = load(record)
-    summary.finished(console, found, Path("runs/RUN"), None)
+    summary.finished(console, found, Path("runs/RUN"), Places())
     console.save_svg(str(picture), title="", theme=MONOKAI, code_format=FORMAT, unique_id="race")
 
 

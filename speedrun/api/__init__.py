@@ -38,12 +38,15 @@ def race(
     ends training early and keeps the run.
     """
     from speedrun.training.race import race as raced
-    from speedrun.ui import trackers
+    from speedrun.ui import estimate, trackers
+    from speedrun.ui.estimate import Progress
     from speedrun.ui.live import view
 
     request = request_of(**options)
     tracker = trackers.tracker(options.get("track"), request.out)
-    with _stop_flag() as stop, view(_console(show)) as shown:
+    progress = Progress(estimate.of_race(request))
+    with _stop_flag() as stop, view(_console(show), request.out, progress) as shown:
+        shown.notice(str(progress.estimate))
         if "auto" in (request.arch, request.params, request.tables):
             from speedrun.scaling_laws import auto_size  # SciPy takes seconds to load
 

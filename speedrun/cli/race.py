@@ -3,28 +3,21 @@
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
 
 from rich.console import Console
 
 from speedrun.cli.options import RaceOptions
 from speedrun.distributed import launcher
 from speedrun.distributed.group import ProcessGroup
-from speedrun.records.files import read_runs, record_paths
-from speedrun.records.schema import Record, load
-from speedrun.records.sections import OFF_CLOCK
-from speedrun.records.summary import summarize
-from speedrun.records.track import standing
-from speedrun.text import clock
+from speedrun.records.schema import Record
 from speedrun.training import distributed
 from speedrun.training.clock import process_age_s
 from speedrun.training.race import race
 from speedrun.training.request import RunRequest
 from speedrun.training.signals import StopFlag
-from speedrun.ui import live, summary, trackers
+from speedrun.ui import estimate, live, summary, trackers
+from speedrun.ui.estimate import Progress
 from speedrun.ui.trackers import Tracker
-
-_MAX_READ = 50  # records, of the newest, in search of a race of the same kind
 
 
 def race_command(options: RaceOptions) -> None:
@@ -68,13 +61,19 @@ def _race_seeds(
     tracker: Tracker,
 ) -> set[str]:
     started_s, records = process_age_s(), []
+    progress = Progress(estimate.of_race(request, options.seeds), started_s)
     with StopFlag(group.stop_signals) as stop:
         for number in range(request.seed, request.seed + options.seeds):
             each = dataclasses.replace(request, seed=number)
             stop.begin(_so_far(records, request))
-            with live.view(console, request.out) as view, tracker.beside(view) as told:
-                if not records and (line := _expectation(request)):
-                    view.notice(line)
+            with (
+                live.view(console, request.out, progress) as view,
+                tracker.beside(view) as told,
+            ):
+                if records:
+                    progress.next_race()
+                else:
+                    view.notice(str(progress.estimate))
                 finished = race(each, told, stop, started_s=started_s, group=group)
                 tracker.finish(finished.record)
             started_s = 0.0
@@ -82,9 +81,7 @@ def _race_seeds(
             stop.begin(f"recorded as {finished.record.status} in {finished.folder}")
             if options.json_:
                 print(json.dumps(json.loads(finished.record.to_json())), flush=True)
-            others = (summarize(record) for _, record in read_runs(request.out))
-            place = standing(summarize(finished.record), others)
-            summary.finished(console, finished.record, finished.folder, place)
+            summary.finished(console, finished.record, finished.folder)
             if stop.requested:
                 break
         if len(records) > 1:
@@ -92,32 +89,6 @@ def _race_seeds(
         if stop.requested:
             raise KeyboardInterrupt
     return {record.status for record in records}
-
-
-def _expectation(request: RunRequest) -> str:
-    """Durations of the last such race in the same folder; empty where there was none."""
-    for path in list(reversed(record_paths(request.out)))[:_MAX_READ]:
-        try:
-            record = load(path)
-        except (ValueError, OSError):
-            continue
-        if record.status == "complete" and _kind(record.argv) == _kind(request.argv()):
-            accounts = record.clock.model_dump()
-            after = ("checkpoint_s", "evaluate_s", "sample_s")
-            after_s = sum(accounts[name] for name in after)
-            before_s = sum(accounts[name] for name in OFF_CLOCK if name not in after)
-            return (
-                f"The last such race took {clock(before_s + record.budget_s + after_s)}:"
-                f" {clock(before_s)} before training, {clock(record.budget_s)} of training,"
-                f" {clock(after_s)} of scoring and sampling."
-            )
-    return ""
-
-
-def _kind(argv: Sequence[str]) -> list[tuple[str, str]]:
-    """The options that decide how long a race takes."""
-    pairs = zip(argv[::2], argv[1::2], strict=False)
-    return [(name, value) for name, value in pairs if name not in ("--seed", "--backend")]
 
 
 def _so_far(records: list[Record], request: RunRequest) -> str:

@@ -66,6 +66,6 @@ def score(
     stopping.outcome = f"recorded as {record.status} in {run}"
     if options.json_:
         print(json.dumps(json.loads(record.to_json())), flush=True)
-    summary.finished(console, record, run, None)
+    summary.finished(console, record, run)
     if record.status == "diverged":
         sys.exit(1)

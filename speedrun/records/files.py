@@ -23,3 +23,13 @@ def read_runs(folder: Path) -> Iterator[tuple[Path, Record]]:
             yield path.parent, load(path)
         except (ValueError, OSError):
             continue
+
+
+def board_records() -> Iterator[Record]:
+    """The records that come with the project; invalid ones are skipped."""
+    for path in sorted(OWN_RECORDS.glob("*.json")):
+        if "." not in path.stem:  # not a note about a record
+            try:
+                yield load(path)
+            except (ValueError, OSError):
+                continue

@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any, Self
 
@@ -44,6 +45,8 @@ class Stopping:
     def __init__(self, *, until_exit: bool = False) -> None:
         """`until_exit`: the context is that of the whole process, whose end counts, too."""
         self.outcome, self.postponed = "nothing was recorded", ""
+        # Rows that a view has drawn in place; it takes none of them to be there any more.
+        self.drawn: Callable[[], int] = int
         self.is_answered = False
         self.number: int | None = None  # of the first signal
         self._until_exit = until_exit
@@ -114,7 +117,9 @@ class Stopping:
             except TimeoutError:
                 deadline_s = None
                 if self.postponed and not self.is_answered:
-                    _tell(self.postponed)
+                    num_rows = self.drawn()
+                    # The view goes on where it was, below the line.
+                    _tell(self.postponed + "\n" * max(0, num_rows - 1), num_rows)
                 elif not self.is_answered:
                     self._leave()
                 continue
@@ -130,7 +135,7 @@ class Stopping:
                 self._leave()
 
     def _leave(self) -> None:
-        _tell(self.claim())
+        _tell(self.claim(), self.drawn())
         os._exit(self.exit_code)
 
 
@@ -141,12 +146,19 @@ def _exit_at_once(code: str | int | None) -> None:
     os._exit(code if isinstance(code, int) else int(code is not None))
 
 
-def _tell(line: str) -> None:
-    """Write to standard error, past all streams and their locks: the main thread may hold them."""
-    for fd, text in ((1, _SHOW_CURSOR), (2, f"{line}\n")):
-        with contextlib.suppress(OSError):
-            if line and (fd == 2 or os.isatty(fd)):
-                os.write(fd, text.encode("ascii", "backslashreplace"))
+def _tell(line: str, num_rows: int = 0) -> None:
+    """Write to standard error, past all streams and their locks: the main thread may hold them.
+
+    So many rows of a terminal are erased before.
+    """
+    if not line:
+        return
+    erase = "\r\x1b[2K" + "\x1b[1A\x1b[2K" * (num_rows - 1) if num_rows else ""
+    with contextlib.suppress(OSError):
+        for terminal in [fd for fd in (1, 2) if os.isatty(fd)][:1]:
+            os.write(terminal, (erase + _SHOW_CURSOR).encode("ascii"))
+    with contextlib.suppress(OSError):
+        os.write(2, f"{line}\n".encode("ascii", "backslashreplace"))
 
 
 _current = _INERT = Stopping()

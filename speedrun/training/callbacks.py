@@ -16,6 +16,9 @@ class Callbacks(Protocol):
     def phase(self, text: str) -> None:
         """The start of a stage."""
 
+    def account(self, name: str) -> None:
+        """Time is charged to this account off the clock: `records.sections.OFF_CLOCK`."""
+
     def opened(self, run: "Run", train_fingerprint: str, hardware_class: str) -> None:
         """The data are opened and all settings known, before anything is built."""
 
@@ -48,6 +51,11 @@ class Several(Callbacks):
         """Tell all of them."""
         for one in self._all:
             one.phase(text)
+
+    def account(self, name: str) -> None:
+        """Tell all of them."""
+        for one in self._all:
+            one.account(name)
 
     def opened(self, run: "Run", train_fingerprint: str, hardware_class: str) -> None:
         """Tell all of them."""

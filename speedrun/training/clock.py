@@ -20,6 +20,7 @@ STALL_FLOOR_S = 2.0
 # Two clocks of one machine drift apart by parts per million; sleeping loses whole seconds.
 SLEEP_FLOOR_S = 0.5
 
+_ON_CLOCK = tuple(name.removesuffix("_s") for name in ON_CLOCK)
 ACCOUNTS = tuple(name.removesuffix("_s") for name in OFF_CLOCK + ON_CLOCK)
 
 
@@ -50,6 +51,7 @@ class BudgetClock:
     ) -> None:
         self.budget_s = budget_s
         self.now, self.wall = now, wall
+        self.watch: Callable[[str], object] = lambda name: None  # told of what is off the clock
         self.accounts: dict[str, float] = defaultdict(float)
         self.stalled_s = self._slept_s = self._last_tick = self._longest_step_s = 0.0
         self._carried_s = self._carried_suspended_s = 0.0  # of the run's parts before this one
@@ -67,6 +69,8 @@ class BudgetClock:
         """Charge the time inside the block to the account `name`."""
         if name not in ACCOUNTS:
             raise LookupError(f"unknown account {name!r}; known: {', '.join(ACCOUNTS)}")
+        if name not in _ON_CLOCK:
+            self.watch(name)
         before = self.now()
         try:
             yield

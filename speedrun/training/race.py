@@ -63,6 +63,7 @@ def race(
     clock starts, and UnfairModelError.
     """
     group, clock = group or ProcessGroup(), BudgetClock(request.budget_s)
+    clock.watch = callbacks.account
     group.decide(lambda: request.seed)  # to `take_part`
     clock.accounts["startup"], stop.kept = started_s, ""
     with clock.account("startup"):

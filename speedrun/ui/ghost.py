@@ -1,26 +1,45 @@
-"""Ghosts: finished races of the same kind, and how far a race is ahead of them.
+"""Ghosts: finished races of the same kind, and how far a race is ahead of them and will be.
 
 The training loss at the same share of the budget is compared, as both schedules follow the share.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import bisect
+import math
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from statistics import NormalDist
+from typing import Any
 
 from speedrun.config import Run
-from speedrun.records.files import OWN_RECORDS, read_runs
-from speedrun.records.schema import Record, load
+from speedrun.records import files
+from speedrun.records.files import read_runs
+from speedrun.records.schema import Record
 from speedrun.records.summary import data_id, unranked_because
+from speedrun.ui.chart import Curve
 
 _MOST_READ = 50  # runs in a folder, the newest
 _WINDOW = 0.03  # of the budget, over which a loss is averaged
 _LEAST_SHARE = 0.05  # of the budget, before which losses say nothing
-_SEED_NOISE = 0.006  # of the score, between seeds
-_HELD = (0.5, 1.0)  # share of a lead that is left at the end, if it is seen at the start or the end
+_MIN_CURVES = 4  # finished races from which a relation and its spread are taken
+# Where there are fewer: assumptions on the score, between seeds, and on the share of a lead that
+# is left at the end, if it is seen at the start or the end.
+_SEED_NOISE = 0.006
+_HELD = (0.5, 1.0)
 
-Curve = Sequence[tuple[float, float | None]]
+
+@dataclass(frozen=True, kw_only=True)
+class Projection:
+    """A score that a race is expected to have, its standard error, and the curves behind both."""
+
+    bits_per_byte: float
+    error: float
+    num_curves: int  # 0: assumptions
+
+    def chance_below(self, bits_per_byte: float) -> float:
+        """Probability that the score will be better than this one."""
+        return NormalDist(self.bits_per_byte, self.error).cdf(bits_per_byte)
 
 
 @dataclass(frozen=True)
@@ -33,70 +52,103 @@ class Ghost:
 
     def lead_of(self, share: float, curve: Curve) -> float | None:
         """ln of this race's loss over that of a curve, at this share; None where not known."""
-        if share < _LEAST_SHARE:
-            return None
         own, other = _level(self.curve, share), _level(curve, share)
-        return None if own is None or other is None else float(np.log(own / other))
+        return None if own is None or other is None else math.log(own / other)
 
-    def projected(self, share: float, lead: float) -> tuple[float, float]:
-        """The score that a race with this lead will have, and its uncertainty."""
+    def projection(self, share: float, lead: float) -> Projection:
+        """The score of a race with this lead, under the assumptions."""
         early, late = _HELD
         kept = lead * (early + (late - early) * share)
-        score = self.bits_per_byte * float(np.exp(-kept))
-        return score, score * (abs(lead) * (1 - share) / 2 + _SEED_NOISE)
+        score = self.bits_per_byte * math.exp(-kept)
+        error = score * (abs(lead) * (1 - share) / 2 + _SEED_NOISE)
+        return Projection(bits_per_byte=score, error=error, num_curves=0)
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Finished races to compare one with: the ghosts, and those whose curves project its score."""
+
+    ghosts: Sequence[Ghost] = ()
+    finished: Sequence[Ghost] = ()  # the nearest in kind of which there are enough; or none
+
+    def projection(self, share: float, curve: Curve) -> Projection | None:
+        """The score that a race with this curve will have; None where that is not known yet.
+
+        ln(bits per byte / loss at this share) of a finished race is known: its mean over them
+        projects, and its standard deviation over them, with that of the mean, is the error.
+        """
+        if (level := _level(curve, share)) is None:
+            return None
+        levels = [(one, _level(one.curve, share)) for one in self.finished]
+        ratios = [math.log(one.bits_per_byte / at) for one, at in levels if at is not None]
+        if len(ratios) >= _MIN_CURVES:
+            score = level * math.exp(statistics.fmean(ratios))
+            spread = max(1e-4, statistics.stdev(ratios) * math.sqrt(1 + 1 / len(ratios)))
+            return Projection(bits_per_byte=score, error=score * spread, num_curves=len(ratios))
+        leads = [(one, one.lead_of(share, curve)) for one in self.ghosts]
+        known = [(one, lead) for one, lead in leads if lead is not None]
+        if not known:
+            return None
+        nearest, lead = min(known, key=lambda pair: abs(pair[1]))
+        return nearest.projection(share, lead)
+
+
+def _share(point: tuple[float, float | None]) -> float:
+    return point[0]
 
 
 def _level(curve: Curve, share: float) -> float | None:
-    """Mean loss of a curve up to a share; None where it has no finite one there."""
-    near = [loss for at, loss in curve if share - _WINDOW <= at <= share and loss is not None]
-    mean = float(np.mean(near)) if near else float("nan")
-    return mean if np.isfinite(mean) and mean > 0 else None
+    """Mean loss of a curve up to a share; None where it has no finite one, or says nothing yet."""
+    if share < _LEAST_SHARE:
+        return None
+    start, end = (bisect.bisect(curve, at, key=_share) for at in (share - _WINDOW, share))
+    near = [loss for _, loss in curve[start:end] if loss is not None]
+    mean = sum(near) / len(near) if near else math.nan
+    return mean if math.isfinite(mean) and mean > 0 else None
 
 
-def find(run: Run, train_fingerprint: str, hardware_class: str, out: Path) -> list[Ghost]:
-    """The best finished race in `out`, and the best on the board for this hardware class.
+def find(run: Run, train_fingerprint: str, hardware_class: str, out: Path) -> Rivals:
+    """The best finished race in `out`, the best on the board for this hardware class, and others.
 
-    Both are of the same data, budget, vocabulary and number of held-out documents.
+    All are of the same data, budget, vocabulary and number of held-out documents. Those that
+    project are of the same settings on this hardware, else of these settings, else of the
+    architecture: the first of which there are enough.
     """
 
     def is_alike(record: Record) -> bool:
         return (
             unranked_because(record) is None
+            and record.score is not None
+            and record.score.likelihood == "exact"
             and data_id(record.data.train_fingerprint) == data_id(train_fingerprint)
             and (record.budget_s, record.tokenizer.vocab) == (run.budget_s, run.model.vocab)
             and record.config["data"].get("eval_docs") == run.data.eval_docs
         )
 
+    def is_here(record: Record) -> bool:
+        return record.hardware.hardware_class == hardware_class
+
     newest = list(read_runs(out))[-_MOST_READ:] if out.is_dir() else []
-    own = [record for _, record in newest if is_alike(record)]
-    board = [
-        record
-        for record in _board()
-        if record.hardware.hardware_class == hardware_class and is_alike(record)
-    ]
-    found = [("your best run", own), ("the best on the board", board)]
-    return [_ghost(name, records) for name, records in found if any(_exact(records))]
+    own = {record.id: record for _, record in newest if is_alike(record)}
+    board = {record.id: record for record in files.board_records() if is_alike(record)}
+    entered = [record for record in board.values() if is_here(record)]
+    best = [("your best run", list(own.values())), ("the best on the board", entered)]
+    ghosts = [_ghost(name, min(records, key=_score)) for name, records in best if records]
+    every = [one for one in (own | board).values() if one.arch == run.arch]
+    same = [one for one in every if _settings(one.config) == _settings(run.as_dict())]
+    here = [one for one in same if is_here(one)]
+    enough = (found for found in (here, same, every) if len(found) >= _MIN_CURVES)
+    return Rivals(ghosts, [_ghost(one.id, one) for one in next(enough, [])])
 
 
-def _exact(records: Iterable[Record]) -> list[Record]:
-    return [one for one in records if one.score is not None and one.score.likelihood == "exact"]
+def _settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: config.get(name) for name in ("model", "recipe")}
 
 
-def _ghost(name: str, records: Iterable[Record]) -> Ghost:
-    best = min(_exact(records), key=_score)
-    return Ghost(name, _score(best), best.train.loss_curve)
+def _ghost(name: str, record: Record) -> Ghost:
+    return Ghost(name, _score(record), record.train.loss_curve)
 
 
 def _score(record: Record) -> float:
     assert record.score is not None
     return record.score.bits_per_byte
-
-
-def _board() -> Iterator[Record]:
-    """The records that come with the project."""
-    for path in sorted(OWN_RECORDS.glob("*.json")):
-        if "." not in path.stem:  # not a note about a record
-            try:
-                yield load(path)
-            except (ValueError, OSError):
-                continue

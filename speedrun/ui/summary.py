@@ -2,6 +2,7 @@
 
 import math
 import statistics
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,30 +15,61 @@ from speedrun.records import energy, host
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.records.sections import BESIDE_CLOCK, CLOCK_TITLES, OFF_CLOCK, ON_CLOCK, Score
-from speedrun.records.summary import unranked_because
-from speedrun.records.track import Standing
 from speedrun.text import counted, format_size
-from speedrun.ui.live import MAX_WIDTH, grid, sparkline
+from speedrun.ui import places
+from speedrun.ui.chart import Line, Size, chart, sparkline
+from speedrun.ui.live import grid
+from speedrun.ui.panel import OWN
+from speedrun.ui.places import Places
+from speedrun.ui.screen import MAX_WIDTH, Row, Rows
 
 _SHOWN_FROM_S = 0.05  # a shorter account is not shown
 _LABEL_WIDTH = 15
+_CHART_ROWS, _STORY_ROWS = 8, 5
 
 
-def finished(console: Console, record: Record, folder: Path, standing: Standing | None) -> None:
-    """Print the summary of one run: its score, its facts, a story and its place."""
+def finished(console: Console, record: Record, folder: Path, found: Places | None = None) -> None:
+    """Print the summary of one run: score, place, next step, loss, facts, and a story."""
+    found = places.find(record, folder.parent) if found is None else found
     title = f"{record.arch} {format_size(record.num_params)}, seed {record.seed}: {record.status}"
+    standing = places.lines(record, found, folder)
+    step = f"Next: {places.next_step(record, found, folder)}"
     rows = list(_rows(record))
-    story = [] if record.sample is None else [sanitize(record.sample.text, lines=True), ""]
-    tail = ["", *story, place(record, standing, folder)]
     if console.is_terminal:
-        score = [Text(line, style="bold green") for line in _score(record)]
-        body = Group(*score, grid(*rows), *(Text(line) for line in tail))
         width = min(console.width, MAX_WIDTH)
+        body = Group(
+            *(Text(line, style="bold green") for line in _score(record)),
+            *(Text(sanitize(line)) for line in standing),
+            Text(sanitize(step), style="bold"),
+            Text(),
+            Rows(_loss(record, width - 4, console.options.ascii_only)),
+            Text(),
+            grid(*rows),
+            *_story(record, width - 4),
+        )
         console.print(Panel(body, title=Text(sanitize(title), style="bold"), width=width))
     else:
-        lines = [f"{label:<{_LABEL_WIDTH}}{value}" for label, value in rows]
-        _plain(console, title, *_score(record), *lines, *tail)
+        curve = [math.nan if nats is None else nats for _, nats in record.train.loss_curve]
+        facts = [("loss", sparkline(curve)), *rows]
+        text = [] if record.sample is None else ["", sanitize(record.sample.text, lines=True), ""]
+        plain = (f"{label:<{_LABEL_WIDTH}}{value}" for label, value in facts)
+        _plain(console, title, *_score(record), *standing, step, "", *plain, *text)
     _plain(console, f"saved in {folder}")
+
+
+def _loss(record: Record, width: int, is_ascii: bool) -> list[Row]:
+    """The loss curve with its axes."""
+    size = Size(width=width, height=_CHART_ROWS, is_ascii=is_ascii)
+    title = [("training loss, nats/token, over the budget", "dim")]
+    return [title, *chart([Line(curve=record.train.loss_curve, style=OWN)], record.budget_s, size)]
+
+
+def _story(record: Record, width: int) -> list[Text]:
+    """The beginning of the sample; the whole of it is in a file."""
+    if record.sample is None:
+        return []
+    text = " ".join(sanitize(record.sample.text, lines=True).split())
+    return [Text(), Text(textwrap.shorten(text, _STORY_ROWS * width, placeholder=" …"))]
 
 
 def _plain(console: Console, *lines: str) -> None:
@@ -71,8 +103,6 @@ def _rows(record: Record) -> Iterable[tuple[str, str]]:
                 f" ± {score.bits_per_byte_mc_se:.4f}; {lengths:.4f} of it pays for lengths",
             )
     epochs = "" if train.epochs is None else f", {train.epochs:.2f} epochs"
-    losses = [math.nan if nats is None else nats for _, nats in train.loss_curve]
-    yield "loss", sparkline(losses)
     yield "tokens", f"{train.num_tokens:,} in {counted(train.num_steps, 'step')}{epochs}"
     yield "speed", f"{train.tokens_per_s:,.0f} tokens/s"
     yield "data", f"{record.data.name} ({record.data.source})"
@@ -101,26 +131,6 @@ def _accounts(record: Record) -> Iterable[tuple[str, str]]:
     for label, names in (("off the clock", OFF_CLOCK), ("exceptional", BESIDE_CLOCK)):
         if long := [spent[name] for name in names if seconds[name] >= _SHOWN_FROM_S]:
             yield label, ", ".join(long)
-
-
-def place(record: Record, standing: Standing | None, folder: Path) -> str:
-    """The run's place among earlier ones of its track, or the next step, in a sentence."""
-    if (why := unranked_because(record)) is not None:
-        return f"Not ranked: {why}."
-    if standing is None or standing.best is None:
-        return (
-            f"First run of this track in {folder.parent}."
-            f" Next: sample {folder}, or race 3 seeds (--seeds 3)."
-        )
-    assert record.score is not None  # it ranks
-    best = standing.best
-    gap = record.score.bits_per_byte - best.bits_per_byte
-    other = f"{best.arch} {format_size(best.num_params)}, {best.recipe_name}"
-    ahead = "better" if gap < 0 else "worse"
-    return (
-        f"Place {standing.place} of {standing.num_runs} in this track; {abs(gap):.4f} bits per"
-        f" byte {ahead} than the best other run ({other}, seed {best.seed})."
-    )
 
 
 def seeds(console: Console, records: Sequence[Record]) -> None:

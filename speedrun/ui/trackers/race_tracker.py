@@ -13,8 +13,8 @@ from speedrun.models import loader
 from speedrun.records.schema import Record
 from speedrun.text import format_size
 from speedrun.training.callbacks import Callbacks, Several, Silent
-from speedrun.training.runs.run_dir import run_name
 from speedrun.training.progress import Tick
+from speedrun.training.runs.run_dir import run_name
 from speedrun.ui.trackers.feed import Feed
 from speedrun.ui.trackers.libraries import LIBRARIES, Library, Opening, Texts, Values, flat
 
