@@ -27,6 +27,7 @@ _CPU = {"startup": 6.0, "tokenizer": 1.0, "build": 2.0, "compile": 8.0, "warmup"
 _CPU |= {"checkpoint": 0.1, "evaluate": 20.0, "sample": 1.0}
 _GPU = _CPU | {"startup": 15.0, "compile": 60.0, "warmup": 3.0, "evaluate": 5.0}
 _NO_COMPILER = _CPU | {"compile": 1.0, "evaluate": 10.0}
+_LATE = 0.5  # of the time that an account is late by, it is taken to need on top
 _TUNING = {"off": 0.0, "quick": 8.0, "full": 300.0}
 _USUAL_DOCS = 2000.0
 
@@ -182,8 +183,10 @@ class Progress:
         if name in self._over:
             return 0.0
         spent_s = self._spent.get(name, 0.0)
-        if name == self._account:
-            spent_s += time.monotonic() - self._since_s
-            if share > 0:
-                return spent_s / share * (1 - share)
-        return max(0.0, expected_s - spent_s)
+        if name != self._account:
+            return max(0.0, expected_s - spent_s)
+        spent_s += time.monotonic() - self._since_s
+        if share > 0:
+            return spent_s / share * (1 - share)
+        # One that takes longer than expected is not taken to end at once.
+        return expected_s - spent_s if spent_s < expected_s else _LATE * (spent_s - expected_s)

@@ -22,7 +22,7 @@ PAUSE = 3000
 _LABEL_WIDTH = 11
 _CHART_ROWS = (5, 12)  # fewest and most, with the axis; below them it is a sparkline
 _BORDER = {False: "╭─╮│╰╯", True: "+-+|++"}
-_BAR = {False: "━━", True: "#-"}
+_BAR = {False: "━─", True: "#-"}  # told apart without colours, too
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,6 +43,8 @@ class Stage:
         spent_s = time.monotonic() - self._since_s
         if self.share is None:
             return f"{spent_s:.0f} s so far"
+        if self.share >= 1:
+            return "100%, last checks"
         if spent_s < _SOON_S or not self.share:
             return f"{self.share:.0%}"
         left_s = spent_s / self.share * (1 - self.share)
