@@ -95,7 +95,7 @@ class _Canvas:
         text = np.where(bits == 0, np.uint32(ord(" ")), dots).astype("<u4").tobytes()
         ends = [*(np.flatnonzero(np.diff(drawn_by)) + 1).tolist(), len(bits)]
         for start, end in itertools.pairwise([0, *ends]):
-            yield text[4 * start : 4 * end].decode("utf-32-le"), styles[drawn_by[start]]
+            yield text[4 * start : 4 * end].decode("utf-32-le"), styles[int(drawn_by[start])]
 
 
 def chart(lines: Sequence[Line], budget_s: float, size: Size) -> list[list[Span]]:

@@ -10,8 +10,11 @@ from helpers.fakes import run_of
 from rich.console import Console
 
 from speedrun.training.progress import Tick
-from speedrun.ui import live
-from speedrun.ui.live import LiveView, PlainView, sparkline
+from speedrun.ui import live, panel
+from speedrun.ui.estimate import Estimate, Progress
+from speedrun.ui.ghost import Ghost, Rivals
+from speedrun.ui.live import LiveView, PlainView
+from speedrun.ui.panel import Frame, Outlook, RacePanel
 from speedrun.ui.stage import Stage
 
 
@@ -45,6 +48,7 @@ def test_plain_output_is_some_ten_lines_without_control_characters():
 @pytest.mark.parametrize("width", [60, 120])
 def test_the_panel_shows_what_a_racer_looks_for(width, monkeypatch):
     monkeypatch.setattr(live, "REFRESH_S", 0.0)
+    monkeypatch.setattr(panel, "PAUSE", 0)
     out = io.StringIO()
     with live.view(Console(file=out, force_terminal=True, width=width)) as view:
         assert isinstance(view, LiveView)
@@ -53,45 +57,52 @@ def test_the_panel_shows_what_a_racer_looks_for(width, monkeypatch):
         for one in ticks(20):
             view.tick(one)
     text = out.getvalue()
-    for word in ("50%, 0:30 left", "1,234 tokens/s", "nats/token", "a machine", "Muon"):
+    for word in (
+        "50%, 0:30 left",
+        "1,234 tokens/s",
+        "nats/token",
+        "a machine",
+        "Muon",
+        "┤",
+        "0:45",
+    ):
         assert word in text
 
 
 def test_drawing_is_rare(monkeypatch):
     view, drawn = LiveView(Console(file=io.StringIO(), force_terminal=True)), []
     view.start(run_of(60.0), "a machine")
-    monkeypatch.setattr(view, "_draw", drawn.append)
+    monkeypatch.setattr(view._screen, "paint", drawn.append)
     for one in ticks(1000):
         view.tick(one)
     assert len(drawn) <= 2, "a redraw for every step would be paid for with training time"
 
 
-NAN, INF = float("nan"), float("inf")
+def test_drawing_takes_less_than_a_thousandth_of_the_time_however_slow_it_is(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    view, num_frames = LiveView(Console(file=io.StringIO(), force_terminal=True)), 0
+    view.start(run_of(60.0), "a machine")
+
+    def paint(rows) -> None:
+        nonlocal num_frames
+        num_frames += 1
+        now[0] += 0.001
+
+    monkeypatch.setattr(view._screen, "paint", paint)
+    while now[0] < 300:
+        view.tick(tick(now[0] / 300))
+        now[0] += 0.01
+    assert 50 < num_frames <= 100 and num_frames * 0.001 < 0.001 * 300
 
 
-@pytest.mark.parametrize(
-    ("values", "shown"),
-    [
-        ([], ""),
-        ([1.0, 1.0], "▁▁"),
-        ([0.0, 1.0], "▁█"),
-        ([1.0, NAN], "▁x"),
-        ([NAN, INF, -INF], "xxx"),
-        ([0.0, INF, 1.0], "▁x█"),
-    ],
-)
-def test_a_sparkline_of_anything(values, shown):
-    assert sparkline(values) == shown
-
-
-def test_a_sparkline_keeps_its_width():
-    long = sparkline([1.0] * 90 + [NAN] + [2.0] * 90)
-    assert len(long) == 60 and long.count("x") == 1 and long[0] == "▁" and long[-1] == "█"
+NAN = float("nan")
 
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_an_overshoot_and_a_loss_that_is_not_finite_are_shown(terminal, monkeypatch):
     monkeypatch.setattr(live, "REFRESH_S", 0.0)
+    monkeypatch.setattr(panel, "PAUSE", 0)
     out = io.StringIO()
     with live.view(Console(file=out, force_terminal=terminal, width=80)) as view:
         view.start(run_of(60.0), "a machine")
@@ -104,6 +115,7 @@ def test_an_overshoot_and_a_loss_that_is_not_finite_are_shown(terminal, monkeypa
 def test_what_is_drawn_leaves_room_for_what_the_terminal_echoes(width, monkeypatch):
     """A ^C on a full line would move the cursor out of what is redrawn."""
     monkeypatch.setattr(live, "REFRESH_S", 0.0)
+    monkeypatch.setattr(panel, "PAUSE", 0)
     out = io.StringIO()
     with live.view(Console(file=out, force_terminal=True, width=width, color_system=None)) as view:
         view.phase("a phase with a name that is rather longer than any terminal " * 3)
@@ -112,7 +124,7 @@ def test_what_is_drawn_leaves_room_for_what_the_terminal_echoes(width, monkeypat
             view.tick(one)
     lines = [re.sub(r"\x1b\[[?0-9;]*[a-zA-Z]", "", line) for line in out.getvalue().splitlines()]
     assert 50 < max(map(len, lines)) <= min(width - 4, 100)
-    assert "seed 0, 1 min ─" in out.getvalue(), "the title is whole"
+    assert any("seed 0, 1 min ─" in line for line in lines), "the title is whole"
 
 
 @pytest.mark.parametrize("terminal", [False, True])
@@ -143,6 +155,8 @@ def test_the_time_left_follows_from_the_share(monkeypatch):
     assert stage.spent() == "40%, about 30 s left"
     stage.share = 0.05
     assert stage.spent() == "5%, about 6:20 left"
+    stage.share = 1.0
+    assert stage.spent() == "100%, last checks"
     stage.end()
 
 
@@ -150,3 +164,59 @@ def test_waiting_is_silent_where_it_is_short(capsys):
     with live.waiting("planning"):
         pass
     assert capsys.readouterr() == ("", "")
+
+
+def progress() -> Progress:
+    seconds = {"startup": 10.0, "compile": 20.0, "evaluate": 30.0}
+    return Progress(Estimate(seconds=seconds, budget_s=60.0, origin="a guess"))
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_each_stage_and_training_say_how_much_of_the_command_is_left(terminal, monkeypatch):
+    monkeypatch.setattr(live, "PLAIN_EVERY_S", 0.05)
+    monkeypatch.setattr(live, "REFRESH_S", 0.0)
+    monkeypatch.setattr(panel, "PAUSE", 0)
+    out = io.StringIO()
+    with live.view(
+        Console(file=out, force_terminal=terminal, width=80, height=40), None, progress()
+    ) as view:
+        view.account("compile")
+        view.phase("compiling")
+        time.sleep(0.2)
+        assert "about 1:59 left" in out.getvalue()
+        view.start(run_of(60.0), "a machine")
+        view.tick(tick(0.5))
+    assert "about 1:29 left" in out.getvalue() and "in all" in out.getvalue()
+    assert ("\x1b" in out.getvalue()) is terminal
+    assert not [line for line in out.getvalue().split("\n") if line.endswith(" ")] or terminal
+
+
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 100, 160])
+@pytest.mark.parametrize("height", [8, 14, 24, 40])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_the_panel_fits_any_terminal(width, height, encoding):
+    curve = [(n / 100, 8 - 5 * n / 100) for n in range(1, 101)]
+    rivals = Rivals([Ghost("the best on the board", 0.75, curve)], [Ghost("", 0.75, curve)] * 5)
+    shown = RacePanel(run=run_of(60.0), machine="a machine " * 8, rivals=rivals)
+    for share, loss in curve[:60]:
+        shown.recorded.add(share, loss)
+    frame = Frame(width=width - 4, height=height, is_ascii=encoding == "ascii")
+    rows = shown.rows(tick(0.6, loss_nats=5.0), Outlook(share=0.4, left_s=99.0), frame)
+    texts = ["".join(text for text, _ in row) for row in rows]
+    assert {len(text) for text in texts if width >= 60} <= {width - 4}
+    assert any("1:39 left" in text for text in texts)
+    has_axes = any("1:00" in text and "0:30" in text for text in texts)
+    assert has_axes is (width >= 60 and height >= 24), "elsewhere the curve is a line of blocks"
+    assert len(rows) <= height or height < 24 or width < 60
+    if width >= 60:
+        assert any("% likely to beat the best on the board" in text for text in texts)
+
+
+def test_a_quiet_console_shows_nothing():
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, quiet=True)
+    with live.view(console) as view:
+        view.phase("building")
+        view.start(run_of(60.0), "a machine")
+        view.tick(tick(0.5))
+    assert out.getvalue() == ""

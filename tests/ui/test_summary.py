@@ -1,23 +1,23 @@
 """Summary of a finished race."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
 from helpers.made_records import made
 from rich.console import Console
 
-from speedrun.records.summary import summarize
-from speedrun.records.track import Standing
 from speedrun.ui import summary
+from speedrun.ui.places import Places
 
 FOLDER = Path("runs") / "RUN"
 
 
-def shown(record, terminal: bool = False, standing: Standing | None = None) -> str:
+def shown(record, terminal: bool = False) -> str:
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=100)
-    summary.finished(console, record, FOLDER, standing)
+    summary.finished(console, record, FOLDER, Places())
     return out.getvalue()
 
 
@@ -26,7 +26,7 @@ def test_plain_lines_in_a_pipe_and_colours_in_a_terminal():
     assert "bits per byte  " in text and "saved in runs" in text
     assert not [line for line in text.splitlines() if line != line.rstrip()]
     assert not [char for char in text if ord(char) < 32 and char != "\n"]
-    assert f"First run of this track in runs. Next: sample {FOLDER}, or race 3 seeds" in text
+    assert f"Next: sample {FOLDER}, or race 3 seeds" in text
     assert "\x1b[1;32mbits per byte" in shown(made(), terminal=True)
 
 
@@ -61,13 +61,30 @@ def test_energy_and_heat_have_a_line_where_they_are_known():
     assert "energy" not in text and "heat" not in text
 
 
-@pytest.mark.parametrize(("change", "word"), [(-0.01, "better"), (0.02, "worse")])
-def test_a_later_run_is_told_its_place(change, word):
-    record = made()
-    assert record.score is not None
-    best = summarize(record)._replace(bits_per_byte=record.score.bits_per_byte - change)
-    text = summary.place(record, Standing(place=2, num_runs=3, best=best), FOLDER)
-    assert text.startswith(f"Place 2 of 3 in this track; {abs(change):.4f} bits per byte {word}")
+def test_the_score_comes_first_then_place_and_next_step_and_the_story_last():
+    for terminal in (False, True):
+        text = shown(made(), terminal=terminal)
+        words = ("bits per byte", "First run of this track", "Next: ", "perplexity", "Once, a fox")
+        places = [text.index(word) for word in words]
+        assert places == sorted(places)
+    assert "┤" in shown(made(), terminal=True), "the loss has its axes"
+    assert "▁" in shown(made()) and "┤" not in shown(made())
+
+
+def test_a_long_story_does_not_fill_the_panel():
+    story = "Once upon a time there was a cat. " * 100
+    long = made(changes={"sample.text": story})
+    assert shown(long, terminal=True).count("there was a cat") < 20
+    assert shown(long).count("there was a cat") == 100
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_the_summary_fits_the_terminal(width):
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=width, no_color=True)
+    summary.finished(console, made(), FOLDER, Places())
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in out.getvalue().splitlines()]
+    assert max(map(len, lines)) == min(width, 100) and "38;" not in out.getvalue()
 
 
 def test_seeds_are_lines_in_a_pipe_and_a_table_in_a_terminal():
