@@ -152,7 +152,9 @@ def _print(console: Console, findings: dict[str, Any]) -> None:
         if not device["available"]:
             rows.append(("missing", f"{device['name']}: {device['detail']}"))
     console.print(live.grid(*rows))
-    console.print(_device_table(findings))
+    table = _device_table(findings)
+    table.box = table.box if console.is_terminal else None
+    console.print(table)
 
 
 def _made_of(machine: dict[str, Any]) -> str:

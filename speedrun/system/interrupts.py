@@ -45,8 +45,8 @@ class Stopping:
     def __init__(self, *, until_exit: bool = False) -> None:
         """`until_exit`: the context is that of the whole process, whose end counts, too."""
         self.outcome, self.postponed = "nothing was recorded", ""
-        # Rows that a view has drawn in place; it takes none of them to be there any more.
-        self.drawn: Callable[[], int] = int
+        # Rows that a view has drawn in place and leaves to be erased, here or at the very end.
+        self.drawn: Callable[[bool], int] = lambda is_end: 0
         self.is_answered = False
         self.number: int | None = None  # of the first signal
         self._until_exit = until_exit
@@ -117,7 +117,7 @@ class Stopping:
             except TimeoutError:
                 deadline_s = None
                 if self.postponed and not self.is_answered:
-                    num_rows = self.drawn()
+                    num_rows = self.drawn(False)
                     # The view goes on where it was, below the line.
                     _tell(self.postponed + "\n" * max(0, num_rows - 1), num_rows)
                 elif not self.is_answered:
@@ -135,7 +135,8 @@ class Stopping:
                 self._leave()
 
     def _leave(self) -> None:
-        _tell(self.claim(), self.drawn())
+        line = self.claim()
+        _tell(line, self.drawn(True) if line else 0)
         os._exit(self.exit_code)
 
 

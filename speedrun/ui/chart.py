@@ -4,6 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,20 +40,29 @@ class Recorded:
         self._sums[at] += loss
         self._counts[at] += 1
 
-    def curve(self) -> list[tuple[float, float]]:
-        """Share and mean loss of each point."""
+    def points(self) -> NDArray[np.float64]:
+        """Share and mean loss of each point, a row each."""
         (known,) = np.nonzero(self._counts)
         means = self._sums[known] / self._counts[known]
-        return list(zip(((known + 0.5) / _NUM_BINS).tolist(), means.tolist(), strict=True))
+        return np.column_stack(((known + 0.5) / _NUM_BINS, means))
+
+    def curve(self) -> list[tuple[float, float]]:
+        """The same as a list."""
+        return [(share, loss) for share, loss in self.points().tolist()]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
     """A curve of a chart; a dotted one is of another race."""
 
-    curve: Curve
+    curve: Curve | NDArray[np.float64]
     style: str
     is_dotted: bool = False
+
+    @cached_property
+    def points(self) -> NDArray[np.float64]:
+        """Share and loss of each point, a row each; None becomes NaN."""
+        return np.array(self.curve, dtype=float).reshape(-1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +116,9 @@ def chart(lines: Sequence[Line], budget_s: float, size: Size) -> list[list[Span]
     margin = max((len(label) for label in labels.values()), default=0) + 1
     canvas = _Canvas(max(1, size.width - margin), height, size)
     for number, line in enumerate(lines):
-        _draw(canvas, line.is_dotted, _columns(line.curve, canvas.num_columns), (low, high), number)
+        _draw(
+            canvas, line.is_dotted, _columns(line.points, canvas.num_columns), (low, high), number
+        )
     styles = [*(line.style for line in lines), ""]
     side, tick, corner, flat, mark = _FRAME[size.is_ascii]
     rows: list[list[Span]] = []
@@ -123,8 +135,7 @@ def chart(lines: Sequence[Line], budget_s: float, size: Size) -> list[list[Span]
 
 def _range(lines: Sequence[Line]) -> tuple[float, float]:
     """Lowest and highest loss to show; what is above it is drawn at the top."""
-    points = [point for line in lines for point in line.curve]
-    shares, losses = _arrays(points)
+    shares, losses = np.concatenate([line.points for line in lines]).T
     is_shown = np.isfinite(losses) & (losses > 0)
     if not is_shown.any():
         return 1.0, 10.0
@@ -133,12 +144,6 @@ def _range(lines: Sequence[Line]) -> tuple[float, float]:
     low, high = float(shown.min()), float(shown.max())
     spare = max(0.0, _MIN_RANGE - math.log(high / low)) / 2
     return low * math.exp(-spare), high * math.exp(spare)
-
-
-def _arrays(curve: Curve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Shares and losses; None becomes NaN."""
-    found = np.array(curve, dtype=float).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
 
 
 def ticks(low: float, high: float, height: int) -> dict[int, str]:
@@ -187,9 +192,9 @@ def _draw(
     canvas.dots(np.rint(x).astype(int), np.rint(y).astype(int), number)
 
 
-def _columns(curve: Curve, num_columns: int) -> NDArray[np.float64]:
+def _columns(points: NDArray[np.float64], num_columns: int) -> NDArray[np.float64]:
     """Mean loss of each column of dots: NaN where it has none, infinite where one is not finite."""
-    shares, losses = _arrays(curve)
+    shares, losses = points.T
     at = np.clip(shares * num_columns, 0, num_columns - 1).astype(int)
     counts = np.bincount(at, minlength=num_columns)
     losses = np.where(np.isfinite(losses), losses, np.inf)

@@ -4,6 +4,7 @@ import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from rich.cells import cell_len, set_cell_size
 
@@ -18,7 +19,8 @@ from speedrun.ui.screen import Row
 
 OWN, OTHER, DONE = "bold green", "magenta", "green"  # legible on light and on dark ground
 # Drawing is on the clock: after what took some time so many times as much passes without it.
-PAUSE = 3000
+PAUSE = 4000
+_MIN_DRAWN = 10  # times that the chart of a training is drawn, if that is more often
 _LABEL_WIDTH = 11
 _CHART_ROWS = (5, 12)  # fewest and most, with the axis; below them it is a sparkline
 _BORDER = {False: "╭─╮│╰╯", True: "+-+|++"}
@@ -55,7 +57,7 @@ class RacePanel:
     rivals: Rivals
     recorded: Recorded = field(default_factory=Recorded)
     _made: tuple[list[Row], ...] = ([], [], [])
-    _made_at: tuple[int, Frame] | None = None
+    _made_for: Frame | None = None
     _due_s: float = 0.0
 
     def rows(self, tick: Tick, outlook: Outlook | None, frame: Frame) -> list[Row]:
@@ -72,21 +74,27 @@ class RacePanel:
         loss += [(" nats/token", ""), *self._legend(frame)]
         speed = f"{tick.tokens_per_s:,.0f} tokens/s, {format_size(tick.num_tokens)} tokens"
         moving = list(fact("speed", [(f"{speed} in {counted(tick.num_steps, 'step')}", "")], inner))
-        began_s, at = time.monotonic(), (int(10 * tick.share), frame)
-        if began_s >= self._due_s or at != self._made_at:
+        if (began_s := time.monotonic()) >= self._due_s or frame != self._made_for:
             facts = [*self._against(tick.share, self.recorded.curve()), *self._facts(tick)]
             still = [row for label, spans in facts for row in fact(label, spans, inner)]
             room = frame.height - 5 - len(head) - len(moving) - len(still)
             top, bottom = border(title(self.run), frame)
             drawn = (inside(row, frame) for row in self._chart(room, frame))
             self._made = [top], [*drawn], [*(inside(row, frame) for row in still), bottom]
-            self._made_at = at
-            self._due_s = began_s + PAUSE * (time.monotonic() - began_s)
+            pause_s = PAUSE * (time.monotonic() - began_s)
+            self._made_for = frame
+            self._due_s = began_s + min(pause_s, self.run.budget_s / _MIN_DRAWN)
         top, drawn, still = self._made
         head, moving = (
             [inside(row, frame) for row in rows] for rows in ([*head, [], loss], moving)
         )
         return [*top, *head, *drawn, *moving, *still]
+
+    @cached_property
+    def _others(self) -> list[Line]:
+        """The curve to beat, where there is one."""
+        beaten = self.rivals.ghosts[-1:]
+        return [Line(curve=one.curve, style=OTHER, is_dotted=True) for one in beaten]
 
     def _legend(self, frame: Frame) -> list[Span]:
         """The dotted curve's mark and name, where there is one."""
@@ -97,14 +105,11 @@ class RacePanel:
 
     def _chart(self, room: int, frame: Frame) -> list[Row]:
         """The chart, or where it has no room a sparkline."""
-        (fewest, most), width, curve = _CHART_ROWS, frame.width - 4, self.recorded.curve()
+        (fewest, most), width, points = _CHART_ROWS, frame.width - 4, self.recorded.points()
         if room < fewest or width < 40:
-            line = chart.sparkline([nats for _, nats in curve], width - _LABEL_WIDTH)
+            line = chart.sparkline(points[:, 1].tolist(), width - _LABEL_WIDTH)
             return [[(" " * _LABEL_WIDTH, ""), (line, OWN)]]
-        lines = [Line(curve=curve, style=OWN)]
-        if self.rivals.ghosts:
-            other = self.rivals.ghosts[-1]
-            lines.insert(0, Line(curve=other.curve, style=OTHER, is_dotted=True))
+        lines = [*self._others, Line(curve=points, style=OWN)]
         size = Size(width=width, height=min(most, room), is_ascii=frame.is_ascii)
         return list(chart.chart(lines, self.run.budget_s, size))
 

@@ -5,6 +5,7 @@ rich takes several milliseconds for one.
 """
 
 import importlib
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ MAX_WIDTH = 100
 # The terminal itself shows ^C, twice perhaps: on a full line the cursor would leave it, and what
 # is drawn next would not cover what was drawn before.
 _SPARE_COLUMNS = 4
+_WAIT_S = 0.2  # for another thread to erase
 
 Row = Sequence[Span]
 
@@ -46,6 +48,7 @@ class Screen:
         self._codes: dict[str, tuple[str, str]] = {}  # before and after a text of a style
         self._painted: list[str] = []  # rows on the terminal; empty: something else is there
         self._rows: Sequence[Row] = ()  # the same; kept, so that an id is not another's
+        self._erasing, self._is_left = threading.Lock(), False
         self._columns = 0  # of the terminal, as they were painted
 
     @property
@@ -66,13 +69,15 @@ class Screen:
     def start(self) -> None:
         """Take the region below what is printed."""
         self._live.start()
-        interrupts.current().drawn = self._forget
+        interrupts.current().drawn = self._give_up
 
     def stop(self) -> None:
         """Erase the region."""
-        self._forget()
-        self._live.stop()
-        interrupts.current().drawn = int
+        with self._erasing:
+            interrupts.current().drawn = lambda is_end: 0
+            self._painted = []
+            if not self._is_left:
+                self._live.stop()
 
     def show(self, what: RenderableType) -> None:
         """Draw what rich can draw."""
@@ -123,10 +128,18 @@ class Screen:
         before, _, after = found.render("\0", color_system=system).partition("\0")
         return before, after
 
-    def _forget(self) -> int:
-        """Rows that are drawn; from here on nothing of them is taken to be there."""
-        self._painted = []
-        return self._live._live_render.last_render_height
+    def _give_up(self, is_end: bool) -> int:
+        """Rows that are drawn, for a signal's thread to erase; at the end it alone does."""
+        if not self._erasing.acquire(timeout=_WAIT_S):
+            return 0  # they are being erased
+        try:
+            self._painted = []
+            if self._is_left or not self._live.is_started:
+                return 0
+            self._is_left = is_end
+            return self._live._live_render.last_render_height
+        finally:
+            self._erasing.release()
 
 
 class NotebookScreen(Screen):
