@@ -41,10 +41,10 @@ class Recorded:
         self._counts[at] += 1
 
     def points(self) -> NDArray[np.float64]:
-        """Share and mean loss of each point, a row each."""
+        """Share at which each point begins and its mean loss, a row each."""
         (known,) = np.nonzero(self._counts)
         means = self._sums[known] / self._counts[known]
-        return np.column_stack(((known + 0.5) / _NUM_BINS, means))
+        return np.column_stack((known / _NUM_BINS, means))
 
     def curve(self) -> list[tuple[float, float]]:
         """The same as a list."""

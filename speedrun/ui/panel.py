@@ -19,8 +19,8 @@ from speedrun.ui.screen import Row
 
 OWN, OTHER, DONE = "bold green", "magenta", "green"  # legible on light and on dark ground
 # Drawing is on the clock: after what took some time so many times as much passes without it.
-PAUSE = 4000
-_MIN_DRAWN = 10  # times that the chart of a training is drawn, if that is more often
+PAUSE = 6000
+_MIN_DRAWN = 8  # times that the chart of a training is drawn, if that is more often
 _LABEL_WIDTH = 11
 _CHART_ROWS = (5, 12)  # fewest and most, with the axis; below them it is a sparkline
 _BORDER = {False: "╭─╮│╰╯", True: "+-+|++"}

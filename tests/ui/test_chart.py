@@ -88,6 +88,14 @@ def test_another_race_is_dotted_and_below_and_has_its_style():
     assert 10 < len(dots["magenta"].replace(" ", "")) < 30 < len(dots["green"].replace(" ", ""))
 
 
+@pytest.mark.parametrize("share", [0.0, 0.0501, 0.3, 0.999, 1.0])
+def test_a_point_is_never_later_than_its_step(share):
+    """One after the share that is asked for would not count as seen by then."""
+    recorded = Recorded()
+    recorded.add(share, 2.0)
+    assert share - 1 / 256 <= recorded.curve()[0][0] <= share
+
+
 def test_a_curve_of_many_steps_is_kept_in_few_points():
     recorded = Recorded()
     for n in range(100_000):
