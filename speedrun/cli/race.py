@@ -66,10 +66,7 @@ def _race_seeds(
         for number in range(request.seed, request.seed + options.seeds):
             each = dataclasses.replace(request, seed=number)
             stop.begin(_so_far(records, request))
-            with (
-                live.view(console, request.out, progress) as view,
-                tracker.beside(view) as told,
-            ):
+            with live.view(console, request.out, progress) as view, tracker.beside(view) as told:
                 if records:
                     progress.next_race()
                 else:

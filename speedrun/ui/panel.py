@@ -11,7 +11,7 @@ from rich.cells import cell_len, set_cell_size
 from speedrun.config import Run, num_params_tables
 from speedrun.records.sanitize import sanitize
 from speedrun.text import clock, counted, format_size
-from speedrun.training.trainer import Tick
+from speedrun.training.progress import Tick
 from speedrun.ui import chart
 from speedrun.ui.chart import Line, Recorded, Size, Span
 from speedrun.ui.ghost import Rivals

@@ -99,7 +99,7 @@ from helpers.fakes import run_of
 from rich.console import Console
 from speedrun.system import interrupts
 from speedrun.system.interrupts import Stopping
-from speedrun.training.trainer import Tick
+from speedrun.training.progress import Tick
 from speedrun.ui import live
 where = sys.argv[1]
 with Stopping() as stopping:
