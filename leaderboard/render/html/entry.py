@@ -69,7 +69,9 @@ def _energy(entry: Entry, records: Sequence[Record]) -> tuple[str, str]:
         return "", ""
     hottest = max(measured, key=lambda one: one.temperature_max_c or -math.inf)
     if (spent := entry.energy) is None:
-        return energy.UNKNOWN, ", ".join(energy.heat(hottest))
+        some = any(one.source is not None for one in measured)
+        why = "not measured alike in all runs" if some else energy.UNKNOWN
+        return why, ", ".join(energy.heat(hottest))
     power = f"{energy.watts(spent.mean_watts)} by {energy.SOURCES[spent.source].partition(':')[0]}"
     return energy.joules(spent.joules), ", ".join([power, *energy.heat(hottest)])
 

@@ -219,6 +219,7 @@ def test_an_entry_shows_its_energy_or_that_there_is_none(tmp_path):
     stores = {
         "known": [made(), made(0.75, 1, known | {"energy.source": "rapl"})],
         "heat": [made(0.7, 0, {f"energy.{name}": None for name in unknown} | known)],
+        "some": [made(), made(0.75, 1, {f"energy.{name}": None for name in unknown})],
         "old": [parse(resealed(older(made().content(), 4)).encode(), "there")],
     }
     shown = {}
@@ -231,6 +232,7 @@ def test_an_entry_shows_its_energy_or_that_there_is_none(tmp_path):
     heat = "at most 80 °C, slowed for heat: 50.0% of it"
     assert f"energy7,500 J 25.0 W by RAPL, {heat}" in shown["known"]
     assert f"energynot available there {heat}" in shown["heat"]
+    assert "energynot measured alike in all runs at most 71 °C" in shown["some"]
     assert "energy" not in shown["old"]
 
 
