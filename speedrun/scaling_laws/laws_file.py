@@ -60,6 +60,7 @@ class LawsFile(BaseModel):
     recipe_digest: str | None = None  # of what the recipe said then; laws of before have none
     tables: int = 0  # parameters in tables beside N
     variant: str = ""  # settings that varied in the sweep
+    unsupported_minutes: list[float] = []  # budgets whose runs do not support the laws
     unit: str = UNIT
     laws: FittedLaws
     num_runs: int
@@ -73,8 +74,9 @@ class LawsFile(BaseModel):
 
     def to_json(self) -> str:
         """The file's text."""
-        # Laws of old have neither.
-        left_out = {name for name in ("tables", "variant") if not getattr(self, name)}
+        # Laws of old have none of these.
+        later = ("tables", "variant", "unsupported_minutes")
+        left_out = {name for name in later if not getattr(self, name)}
         return self.model_dump_json(indent=1, by_alias=True, exclude=left_out) + "\n"
 
 
@@ -93,7 +95,7 @@ def load(path: Path) -> LawsFile:
 
 
 def misfit(laws: LawsFile, architecture: Architecture, settings: Iterable[str] = ()) -> str:
-    """A line if laws are not of an architecture's recipe as it is now; else nothing."""
+    """A line if laws are not of an architecture's recipe now, or runs do not support them."""
     name = architecture.NAME
     if laws.arch != name:
         return f"the law is of {sanitize(laws.arch)}, not of {name}: loss and sizes may be off"
@@ -102,7 +104,10 @@ def misfit(laws: LawsFile, architecture: Architecture, settings: Iterable[str] =
     except (ValueError, LookupError):  # there is no such recipe any more
         now = None
     if laws.recipe_digest is not None and laws.recipe_digest == now:
-        return ""
+        if not laws.unsupported_minutes:
+            return ""
+        minutes = ", ".join(f"{one:g}" for one in laws.unsupported_minutes)
+        return f"runs of its own sweep, at {minutes} min, do not support this law: see its report"
     of = f"digest {laws.recipe_digest[:12]}…" if laws.recipe_digest else "digest unknown"
     return (
         f"the law of {name} was fitted on another recipe ({of}): sizes may be off;"

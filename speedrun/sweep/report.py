@@ -17,7 +17,9 @@ from speedrun.records.sanitize import sanitize
 from speedrun.scaling_laws import fit, law, laws_file
 from speedrun.scaling_laws.laws_file import LAWS
 from speedrun.sweep import figures, results
-from speedrun.sweep.results import ArchResults, Cell, Results
+from speedrun.sweep.budget import Cell, cells
+from speedrun.sweep.figures import Figure
+from speedrun.sweep.results import ArchResults, Results
 from speedrun.system.files import write_atomic
 from speedrun.text import format_size
 
@@ -38,8 +40,9 @@ def report(
     console = console or Console()
     found = results.read(folder, held_out_minutes)
     try:
-        names = _write_laws_and_figures(folder, found, cache_laws=cache_laws)
-        text = _markdown(found, names)
+        _write_laws(folder, found, cache_laws=cache_laws)
+        drawn = [figure for arch in found.archs for figure in figures.draw(folder, arch)]
+        text = _markdown(found, drawn)
         write_atomic(folder / REPORT, text)
     except OSError as error:
         raise ValueError(f"{folder}: cannot write there ({error.strerror})") from None
@@ -47,9 +50,7 @@ def report(
     console.print(Text(sanitize(f"written to {folder / REPORT}")), soft_wrap=True)
 
 
-def _write_laws_and_figures(folder: Path, found: Results, *, cache_laws: bool) -> list[str]:
-    """Returns the names of the figures."""
-    names = []
+def _write_laws(folder: Path, found: Results, *, cache_laws: bool) -> None:
     fitted = [(one, one.laws) for one in found.archs if one.laws is not None]
     for number, (arch, laws) in enumerate(fitted):
         file = arch.laws_file(laws)
@@ -57,19 +58,15 @@ def _write_laws_and_figures(folder: Path, found: Results, *, cache_laws: bool) -
             write_atomic(folder / f"laws-{arch.slug}.json", file.to_json())
         if number == 0:
             write_atomic(folder / LAWS, file.to_json())
-        names += figures.draw(folder, arch, laws)
         if cache_laws:
             laws_file.cache(folder, file)
-    return names
 
 
-def _markdown(found: Results, names: Sequence[str]) -> str:
+def _markdown(found: Results, drawn: Sequence[Figure]) -> str:
     def best_of(minutes: float) -> list[tuple[ArchResults, Cell, bool]]:
         """Each architecture's best size at a budget, and whether it leads."""
         best = [
-            (arch, min(mine, key=lambda cell: cell.bits_per_byte.mean))
-            for arch in found.archs
-            if (mine := [cell for cell in arch.cells if cell.minutes == minutes])
+            (arch, arch.budgets[minutes].best) for arch in found.archs if minutes in arch.budgets
         ]
         leader, _ = min(best, key=lambda one: (one[0].is_bound, one[1].bits_per_byte.mean))
         return [(arch, cell, arch is leader) for arch, cell in best]
@@ -79,8 +76,8 @@ def _markdown(found: Results, names: Sequence[str]) -> str:
         left_out=found.left_out,
         notes=found.notes,
         failures=found.failures,
-        figures=names,
-        cells=results.cells,
+        figures=drawn,
+        cells=cells,
         best_of=best_of,
         median=statistics.median,
         min_sizes=fit.MIN_SIZES,

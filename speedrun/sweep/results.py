@@ -2,9 +2,7 @@
 
 import collections
 import json
-import math
 import re
-import statistics
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,58 +12,18 @@ import numpy as np
 
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
-from speedrun.records.statistics import Spread, over_seeds
 from speedrun.records.summary import Summary, source_of, summarize
 from speedrun.records.track import Track
 from speedrun.scaling_laws import fit, law, laws_file
-from speedrun.scaling_laws.law import Array, Laws, LossLaw, Optimum, Points
+from speedrun.scaling_laws.law import Array, Laws, Optimum, Points
 from speedrun.scaling_laws.laws_file import FittedLaws, LawsFile
 from speedrun.sweep import sweep_dir
+from speedrun.sweep.budget import Budget, Cell, cells
 from speedrun.sweep.sweep_dir import Failure, shortened
 from speedrun.text import format_size, parse_size_or_0
 from speedrun.training import recipe_digest
 
 PREDICTED_MINUTES = (2.0, 5.0, 10.0, 30.0)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One size under one budget, all its seeds."""
-
-    params: int
-    minutes: float
-    runs: tuple[Summary, ...]
-
-    @property
-    def bits_per_byte(self) -> Spread:
-        """Mean and deviation over the seeds."""
-        return over_seeds(self.runs, "bits_per_byte")
-
-    @property
-    def num_tokens(self) -> float:
-        """Median of the training tokens."""
-        return statistics.median(run.num_tokens for run in self.runs)
-
-    @property
-    def tokens_per_s(self) -> float:
-        """Median of the speed."""
-        return statistics.median(run.tokens_per_s for run in self.runs)
-
-    def residual(self, loss: LossLaw) -> float:
-        """Median of log(measured / law) over the runs."""
-        return statistics.median(
-            math.log(run.bits_per_byte / loss(run.num_params, run.num_tokens)) for run in self.runs
-        )
-
-
-def cells(runs: Iterable[Summary]) -> list[Cell]:
-    """Runs by budget, then size."""
-    found: dict[tuple[float, int], list[Summary]] = collections.defaultdict(list)
-    for run in runs:
-        found[run.budget_s, run.num_params].append(run)
-    return [
-        Cell(size, budget_s / 60, tuple(its)) for (budget_s, size), its in sorted(found.items())
-    ]
 
 
 @dataclass(frozen=True)
@@ -121,25 +79,32 @@ class ArchResults:
         return _fitted(self.runs)
 
     @cached_property
-    def measured(self) -> dict[float, Optimum]:
-        """The optimum of each budget by a fit to that budget's runs alone, if they suffice."""
+    def budgets(self) -> dict[float, Budget]:
+        """Each budget with a fit to its runs alone, if they suffice."""
         found = {}
         for minutes in self.minutes:
             runs = [run for run in self.runs if run.budget_s == 60 * minutes]
             laws = self.laws if len(runs) == len(self.runs) else _fitted(runs)
-            if laws is not None:
-                found[minutes] = law.optimum(laws, minutes, is_swept=True)
+            found[minutes] = Budget(minutes, tuple(cells(runs)), laws)
         return found
 
     @cached_property
     def optima(self) -> list[Optimum]:
-        """Measured ones, and those of other budgets by the laws, in ascending order."""
+        """Those of raced budgets that runs support, and others by the laws, in ascending order."""
         if self.laws is None:
             return []
         held_out = {run.budget_s / 60 for run in self.held_out}
-        others = {*PREDICTED_MINUTES, *held_out, *self.minutes} - self.measured.keys()
+        others = {*PREDICTED_MINUTES, *held_out} - self.budgets.keys()
         predicted = [law.optimum(self.laws, m, is_swept=False) for m in others]
-        return sorted([*self.measured.values(), *predicted], key=lambda one: one.minutes)
+        fitted = [one.optimum for one in self.budgets.values() if one.optimum is not None]
+        return sorted([*fitted, *predicted], key=lambda one: one.minutes)
+
+    @property
+    def unsupported(self) -> list[float]:
+        """Budgets whose runs do not support the laws of all budgets."""
+        if self.laws is None:
+            return []
+        return [m for m, budget in self.budgets.items() if budget.problem(self.laws)]
 
     def frontier(self) -> tuple[Array, Array]:
         """Compute (6·N·D FLOP) and mean score of the cells that none with less compute beats."""
@@ -159,6 +124,7 @@ class ArchResults:
             recipe_digest=self.recipe_digest,
             tables=self.tables,
             variant=self.variant,
+            unsupported_minutes=self.unsupported,
             laws=FittedLaws(loss=laws.loss, speed=laws.speed, optimum=self.optima),
             num_runs=len(self.runs),
             created_from=sorted(run.id for run in self.runs),

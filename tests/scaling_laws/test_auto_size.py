@@ -134,6 +134,16 @@ def test_the_recorded_laws_name_the_recipe_of_their_day(name):
     assert "is of transformer, not of lstm" in laws_file.misfit(laws, loader.architecture("lstm"))
 
 
+def test_a_law_that_its_own_runs_do_not_support_is_said_to_be_one():
+    architecture = loader.architecture("transformer")
+    laws = laws_file.load(ROOT / SHIPPED)
+    assert laws.unsupported_minutes == [1.0]
+    now = laws.model_copy(update={"recipe_digest": recipe_digest(architecture, "default")})
+    assert "at 1 min, do not support this law" in laws_file.misfit(now, architecture)
+    supported = now.model_copy(update={"unsupported_minutes": []})
+    assert laws_file.misfit(supported, architecture) == ""
+
+
 def test_a_law_of_other_settings_does_not_count(asked):
     folder = sweep(asked.out / "mine")
     assert list(auto_size.known_laws(asked))

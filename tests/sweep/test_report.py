@@ -100,10 +100,69 @@ def test_settings_that_vary_are_compared_and_their_laws_kept_apart(tmp_path):
     assert kept.variant == "recipe.lr=0.02" and kept.num_runs == len(SIZES)
 
 
-def test_few_sizes_have_a_table_and_no_fit(tmp_path):
+@pytest.mark.slow
+def test_few_sizes_have_a_table_and_their_points_and_no_fit(tmp_path):
     text = reported(fill(tmp_path, sizes=SIZES[:3]))
     assert "a fit needs 4, this budget has 3. Add some with --params" in text
     assert "| 250K | 3 |" in text and not (tmp_path / "laws.json").exists()
+    assert "Best size raced: **1M**" in text
+    drawn = sorted(path.name for path in tmp_path.glob("*.svg"))
+    assert drawn == ["transformer-size.svg", "transformer-speed.svg"]
+    assert "![transformer: held-out bits per byte against trainable parameters; best at" in text
+    for size in ("500K", "1M"):
+        assert f">{size}<" in (tmp_path / drawn[0]).read_text("utf-8")
+
+
+def scored(folder: Path, scores: dict[int, float], seeds: int = 3, noise: float = 0.002) -> Path:
+    """A sweep of one minute with these mean scores and this deviation between seeds."""
+    for size, mean in scores.items():
+        for seed in range(seeds):
+            score = mean * (1 + noise * (seed - 1))
+            write(folder, record(size, 1.0, seed, score__bits_per_byte=score))
+    return folder
+
+
+def test_a_fit_that_misses_the_best_sizes_supports_no_optimum(tmp_path):
+    """The best size raced lies in a dip that no curve of the law follows."""
+    scores = dict(zip(SIZES, (1.0, 0.95, 0.93, 0.88, 1.03, 1.2), strict=True))
+    text = reported(scored(tmp_path, scores))
+    assert "Best size raced: **2M**, 0.8800 ± 0.0018.\n" in text
+    assert "**No time-optimal size at 1 min" in text and "Time-optimal size at" not in text
+    assert "2M by -" in text and "**The runs at 1 min do not support these laws" in text
+    assert "| 1 | fitted |" not in text
+    known = laws_file.load(tmp_path / "laws.json")
+    assert known.unsupported_minutes == [1.0] and 1.0 not in {
+        one.minutes for one in known.laws.optimum
+    }
+
+
+def test_sizes_that_seeds_do_not_tell_apart_have_no_optimum(tmp_path):
+    scores = dict(zip(SIZES, (0.93, 0.925, 0.923, 0.922, 0.924, 0.93), strict=True))
+    text = reported(scored(tmp_path, scores, noise=0.03))
+    assert "Not told apart from it: 250K, 500K, 1M, 4M, 8M." in text
+    assert "No size differs from the best by more than its seeds" in text
+    assert "Time-optimal size at" not in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scale", "view", "ticks"),
+    [
+        ("log", (230e3, 8.7e6), [500e3, 1e6, 2e6, 5e6]),
+        ("log", (0.921, 0.993), [0.94, 0.96, 0.98]),
+        ("linear", (0.85, 1.52), [1.0, 1.2, 1.4]),
+    ],
+)
+def test_ticks_are_round_on_every_axis(scale, view, ticks):
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    axes.set_yscale(scale)
+    axes.set_ylim(*view)
+    figures._round_ticks(axes.yaxis, "{:g}".format)
+    found = [one for one in axes.get_yticks() if view[0] <= one <= view[1]]
+    assert found == pytest.approx(ticks)
+    assert all(float(f"{one:.2g}") == one for one in found)
 
 
 @pytest.mark.parametrize(
