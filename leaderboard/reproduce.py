@@ -16,6 +16,7 @@ from typing import Any
 from speedrun.config import Data
 from speedrun.data import open
 from speedrun.models import loader
+from speedrun.records.argv import option_pairs
 from speedrun.records.schema import Record
 from speedrun.system.timeout import CallTimedOut, call_with_timeout
 from speedrun.text import parse_eval_docs, parse_minutes
@@ -84,7 +85,7 @@ def command(record: Record) -> Command:
 
 def _from_argv(record: Record) -> Options:
     """The record's own command line, on the device that it ran on; empty before schema 3."""
-    pairs = zip(record.argv[::2], record.argv[1::2], strict=False)
+    pairs = option_pairs(record.argv)
     kept = [(option, value) for option, value in pairs if option[2:] in _FROM_ARGV]
     return [*kept, ("--backend", record.device)] if kept else []
 

@@ -181,8 +181,13 @@ class Run:
         return out
 
 
-def settings_of(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """`{"recipe.compile": False}` as `("recipe.compile=false",)`, which `parse_settings` takes."""
+def settings_of(values: Mapping[str, Any] | Iterable[str]) -> tuple[str, ...]:
+    """`{"recipe.compile": False}` as `("recipe.compile=false",)`, which `parse_settings` takes.
+
+    Settings that are text already stay as they are.
+    """
+    if not isinstance(values, Mapping):
+        return tuple(values)
     texts = {k: str(v).lower() if isinstance(v, bool | None) else str(v) for k, v in values.items()}
     return tuple(f"{key}={text}" for key, text in texts.items())
 

@@ -12,7 +12,7 @@ from speedrun.duel import checkout
 from speedrun.duel.sides import Asked, named
 from speedrun.models import loader
 from speedrun.models.code import code_digest
-from speedrun.records.duel import without_seed
+from speedrun.records.argv import option_pairs, without_seed
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.records.summary import config_key, summarize
@@ -162,7 +162,7 @@ def _commit(side: Given, record: Record, arch: str) -> str | None:
 def _words(record: Record, letter: str) -> Words:
     """Options of a record: its command line, or its settings spelled out."""
     if argv := without_seed(record.argv):
-        return list(zip(argv[::2], argv[1::2], strict=False))
+        return option_pairs(argv)
     with named(letter):
         return [(o, v) for o, v in reproduce.command(record).options if o != "--seed"]
 

@@ -12,7 +12,7 @@ class Options(TypedDict, total=False):
     """Options that races, duels and sweeps share; every one has the default of the command line."""
 
     recipe: str
-    set: Mapping[str, Any]  # {"recipe.lr": 0.002, "model.depth": 4}
+    set: Mapping[str, Any] | Sequence[str]  # {"recipe.lr": 0.002} or ["recipe.lr=0.002"]
     data: str | Path | None  # a folder or file, "storybook", or None: the hub
     text_field: str | None
     vocab: int
@@ -25,13 +25,13 @@ class Options(TypedDict, total=False):
 class RaceOptions(Options, total=False):
     """Options of `race`."""
 
-    minutes: float
+    minutes: float | str
     arch: str | Path
     params: int | str
-    tables: int | str
+    tables: int | str | None  # None: 0, or with params="auto" those that laws predict best
     seed: int
     keep: str  # last, best
-    checkpoint_every: float | None  # minutes; 0: none; None: 10 in longer budgets
+    checkpoint_every: float | str | None  # minutes; 0: none; None: 10 in longer budgets
     track: str | None  # tensorboard, trackio or wandb, with :project if you like
 
 
@@ -48,37 +48,40 @@ class SweepOptions(Options, total=False):
 
 
 def request_of(**options: Unpack[RaceOptions]) -> "RunRequest":
-    """The request that these options mean; TypeError for an unknown one, ValueError for values."""
+    """The request that these options mean, for this interface and for the command line.
+
+    TypeError for an unknown option, ValueError for a value.
+    """
     from speedrun import text
     from speedrun.config import Data, settings_of
     from speedrun.training.request import RunRequest
 
     expect_known(options, RaceOptions.__annotations__.keys())
-    plain: dict[str, Any] = {**options}
+    plain: dict[str, Any] = {n: value for n, value in options.items() if value is not None}
+    if plain.get("seed", 0) < 0:
+        raise ValueError(f"--seed {plain['seed']}: must be 0 or more")
     given: dict[str, Any] = {"tune": "quick"}
     given |= {n: plain[n] for n in ("recipe", "seed", "tune", "keep") if n in plain}
     given |= {n: str(plain[n]) for n in ("arch", "params", "tables") if n in plain}
-    if "device" in options:
-        given["backend"] = options["device"]
-    if "out" in options:
-        given["out"] = Path(options["out"])
+    if "device" in plain:
+        given["backend"] = plain["device"]
+    if "out" in plain:
+        given["out"] = Path(plain["out"])
     if given.get("params") == "auto":
         given.setdefault("tables", "auto")
-    data, budget_s = options.get("data"), text.parse_minutes(str(options.get("minutes", 5.0)))
-    every = options.get("checkpoint_every")
+    path, budget_s = plain.get("data"), text.parse_minutes(str(plain.get("minutes", 5.0)))
+    every = plain.get("checkpoint_every")
     every = None if every is None else str(every)
     return RunRequest(
         budget_s=budget_s,
-        checkpoint_every_s=text.parse_checkpoint_every(
-            None if every is None else str(every), budget_s
-        ),
+        checkpoint_every_s=text.parse_checkpoint_every(every, budget_s),
         data=Data(
-            path=None if data is None else str(data),
-            text_field=options.get("text_field"),
-            vocab=options.get("vocab", Data.vocab),
-            eval_docs=text.parse_eval_docs(str(options.get("eval_docs", Data.eval_docs))),
+            path=None if path is None else str(path),
+            text_field=plain.get("text_field"),
+            vocab=plain.get("vocab", Data.vocab),
+            eval_docs=text.parse_eval_docs(str(plain.get("eval_docs", Data.eval_docs))),
         ),
-        settings=settings_of(options.get("set", {})),
+        settings=settings_of(plain.get("set", {})),
         **given,
     )
 

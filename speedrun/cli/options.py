@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Group, Parameter
 
-from speedrun.text import StrictInt, parse_checkpoint_every, parse_eval_docs, parse_minutes
+from speedrun.text import StrictInt
 
 if TYPE_CHECKING:
     from speedrun.training.request import RunRequest
@@ -97,31 +97,10 @@ class RaceOptions:
 
     def request(self) -> "RunRequest":
         """The request of the first seed; raises ValueError for what is out of range."""
-        from speedrun.config import Data
-        from speedrun.training.request import RunRequest
+        from speedrun.api.options import request_of
 
         if not 1 <= self.seeds <= MAX_SEEDS:
             raise ValueError(f"--seeds {self.seeds}: allowed are 1 to {MAX_SEEDS}")
-        if self.seed < 0:
-            raise ValueError(f"--seed {self.seed}: must be 0 or more")
-        budget_s = parse_minutes(self.minutes)
-        return RunRequest(
-            arch=self.arch,
-            params=self.params,
-            tables=self.tables or ("auto" if self.params == "auto" else "0"),
-            budget_s=budget_s,
-            checkpoint_every_s=parse_checkpoint_every(self.checkpoint_every, budget_s),
-            backend=self.device,
-            recipe=self.recipe,
-            seed=self.seed,
-            data=Data(
-                path=self.data,
-                text_field=self.text_field,
-                vocab=self.vocab,
-                eval_docs=parse_eval_docs(self.eval_docs),
-            ),
-            settings=self.set_,
-            tune=self.tune,
-            keep=self.keep,
-            out=self.out,
-        )
+        not_of_one_race = ("seeds", "json_")
+        options = {n: value for n, value in vars(self).items() if n not in not_of_one_race}
+        return request_of(set=options.pop("set_"), **options)

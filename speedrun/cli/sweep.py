@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from speedrun.cli.options import DeviceName
-from speedrun.text import (
-    StrictInt,
-    ascending,
-    parse_eval_docs,
-    parse_minutes,
-    parse_sizes,
-    parse_tables,
-)
+from speedrun.text import StrictInt, ascending, parse_minutes, parse_sizes, parse_tables
 
 if TYPE_CHECKING:
     from speedrun.sweep.grid import Grid
@@ -85,26 +78,17 @@ class Races:
 
     def grid(self) -> "Grid":
         """The sweep's grid; raises ValueError for options out of range."""
-        from speedrun.config import Data
+        from speedrun.api.options import request_of
         from speedrun.sweep.grid import Grid, variants
-        from speedrun.training.request import RunRequest
 
         archs = tuple(name.strip() for name in self.arch.split(",") if name.strip())
         if not archs:
             raise ValueError(f"--arch {self.arch}: give different architectures, comma-separated")
-        data = Data(
-            path=self.data,
-            text_field=self.text_field,
-            vocab=self.vocab,
-            eval_docs=parse_eval_docs(self.eval_docs),
-        )
-        base = RunRequest(
-            backend=self.device,
-            recipe=self.recipe,
-            data=data,
-            settings=self.set_,
-            tune=self.tune,
+        shared = ("device", "recipe", "data", "text_field", "vocab", "eval_docs", "tune")
+        base = request_of(
+            set=self.set_,
             out=self.out or Path("sweeps") / Path(archs[0]).name,
+            **{name: getattr(self, name) for name in shared},
         )
         return Grid(
             archs=archs,

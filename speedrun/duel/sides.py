@@ -10,7 +10,8 @@ from speedrun.duel import checkout
 from speedrun.duel.process import start
 from speedrun.models import loader
 from speedrun.models.code import code_digest
-from speedrun.records.duel import DuelSide, without_seed
+from speedrun.records.argv import option_pairs, without_seed
+from speedrun.records.duel import DuelSide
 from speedrun.system import hardware
 from speedrun.system.git import code_version
 from speedrun.training.request import RunRequest, resolve
@@ -151,7 +152,7 @@ def _side(asked: Asked, folders: dict[str, Path]) -> Side:
 def _known(argv: Sequence[str], options: set[str], commit: str) -> list[str]:
     """Words without the defaults of options that a commit does not have yet."""
     kept = []
-    for option, value in zip(argv[::2], argv[1::2], strict=True):
+    for option, value in option_pairs(argv):
         if option in options:
             kept += [option, value]
         elif value not in (_DEFAULTS.get(option), "off"):  # what it lacks is off

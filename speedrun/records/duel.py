@@ -21,6 +21,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
+from speedrun.records.argv import option_pairs, without_seed
 from speedrun.records.host import unfit_because
 from speedrun.records.schema import Record, content_id
 from speedrun.records.sections import Host
@@ -60,12 +61,12 @@ class DuelSide(Section):
                 return f"its commit is {(record.code.commit or 'unknown')[:12]}"
             if record.code.dirty is not False:
                 return "its code was changed after the commit"
-        own = _pairs(self.argv)
+        own = option_pairs(self.argv)
         if record.schema_version < 3:
             known = _settings(record)
             changed = [pair for pair in own if known.get(pair[0], pair[1]) != pair[1]]
         else:
-            given = Counter(_pairs(without_seed(record.argv)))
+            given = Counter(option_pairs(without_seed(record.argv)))
             more = given - Counter(own) if self.commit is None else Counter()
             changed = [*(Counter(own) - given), *more]
         return f"it was raced with another {changed[0][0]}" if changed else None
@@ -188,15 +189,6 @@ def parse_duel(raw: bytes, where: str) -> Duel:
     if duel.id != content_id(content):
         raise ValueError(f"{where}: its id does not match its content; it was changed afterwards")
     return duel
-
-
-def without_seed(argv: Sequence[str]) -> list[str]:
-    """The words of a race's command line without its seed."""
-    return [word for name, value in _pairs(argv) if name != "--seed" for word in (name, value)]
-
-
-def _pairs(argv: Sequence[str]) -> list[tuple[str, str]]:
-    return list(zip(argv[::2], argv[1::2], strict=False))
 
 
 def _settings(record: Record) -> dict[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speedrun.records.argv import option_pairs
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.records.summary import Summary, source_of, summarize
@@ -193,7 +194,7 @@ def read(folder: Path, held_out_minutes: Sequence[float] = ()) -> Results:
 
 def tables_of(record: Record) -> int:
     """Parameters in tables that the command line of a run asked for."""
-    given = dict(zip(record.argv[::2], record.argv[1::2], strict=False)).get("--tables", "0")
+    given = dict(option_pairs(record.argv)).get("--tables", "0")
     return parse_size_or_0(given, "--tables")
 
 
@@ -209,8 +210,7 @@ def variant_of(record: Record, shared: Collection[str]) -> str:
 
 
 def _settings(record: Record) -> list[str]:
-    pairs = zip(record.argv[::2], record.argv[1::2], strict=False)
-    return [value for name, value in pairs if name == "--set"]
+    return [value for name, value in option_pairs(record.argv) if name == "--set"]
 
 
 def _require_one_track(runs: Sequence[Summary], folder: Path) -> None:

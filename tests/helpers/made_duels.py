@@ -7,7 +7,8 @@ from typing import Any
 
 from helpers.made_records import CONTENT, add, made
 
-from speedrun.records.duel import SIDES, Duel, DuelSide, first_of, other, without_seed
+from speedrun.records.argv import without_seed
+from speedrun.records.duel import SIDES, Duel, DuelSide, first_of, other
 from speedrun.records.schema import Record
 from speedrun.records.summary import summarize
 

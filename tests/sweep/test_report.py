@@ -124,7 +124,7 @@ def scored(folder: Path, scores: dict[int, float], seeds: int = 3, noise: float 
 
 def test_a_fit_that_misses_the_best_sizes_supports_no_optimum(tmp_path):
     """The best size raced lies in a dip that no curve of the law follows."""
-    scores = dict(zip(SIZES, (1.0, 0.95, 0.93, 0.88, 1.03, 1.2), strict=True))
+    scores: dict[int, float] = dict(zip(SIZES, (1.0, 0.95, 0.93, 0.88, 1.03, 1.2), strict=True))
     text = reported(scored(tmp_path, scores))
     assert "Best size raced: **2M**, 0.8800 ± 0.0018.\n" in text
     assert "**No time-optimal size at 1 min" in text and "Time-optimal size at" not in text
@@ -137,7 +137,9 @@ def test_a_fit_that_misses_the_best_sizes_supports_no_optimum(tmp_path):
 
 
 def test_sizes_that_seeds_do_not_tell_apart_have_no_optimum(tmp_path):
-    scores = dict(zip(SIZES, (0.93, 0.925, 0.923, 0.922, 0.924, 0.93), strict=True))
+    scores: dict[int, float] = dict(
+        zip(SIZES, (0.93, 0.925, 0.923, 0.922, 0.924, 0.93), strict=True)
+    )
     text = reported(scored(tmp_path, scores, noise=0.03))
     assert "Not told apart from it: 250K, 500K, 1M, 4M, 8M." in text
     assert "No size differs from the best by more than its seeds" in text
