@@ -32,11 +32,12 @@ from speedrun.system import git
 from speedrun.system.files import write_atomic
 from speedrun.system.paths import cache_dir
 from speedrun.text import StrictInt, counted
+from speedrun.training.options import FLAG
 
 WIDE = 240  # columns of a table that is not printed to a terminal
 
-Flag = Annotated[bool, Parameter(negative="")]
-Json = Annotated[bool, Parameter(name="--json", negative="")]
+Flag = Annotated[bool, FLAG]
+Json = Annotated[bool, FLAG, Parameter(name="--json")]
 From = Annotated[str | None, Parameter(name="--from")]
 _DEFAULTS = Request()
 

@@ -10,15 +10,29 @@ from leaderboard.duel.sides import Given, Shared
 from speedrun.config import Data
 from speedrun.data.open import STORYBOOK
 from speedrun.text import StrictInt
+from speedrun.training.options import (
+    ARCH,
+    DATA,
+    DEVICE,
+    EVAL_DOCS,
+    FLAG,
+    PARAMS,
+    SET,
+    TEXT_FIELD,
+    TUNE,
+    VOCAB,
+)
 
 _SIDES = Group("Sides", sort_key=1)
 _BOTH = Group("Both sides", sort_key=2)
 _DATA = Group("Data", sort_key=3)
 _OUTPUT = Group("Output", sort_key=4)
 
+_SET_A = "Change one setting of A, such as recipe.lr=0.002. Repeatable."
+_SIZE = "Size of both. Default: 2M."
+_SET_BOTH = "Change one setting of both sides. Repeatable."
 Name = Annotated[str | None, Parameter(group=_SIDES)]
 Settings = tuple[str, ...]
-Flag = Annotated[bool, Parameter(negative="")]
 
 
 @Parameter(name="*")
@@ -51,36 +65,14 @@ class DuelOptions:
         Parameters of A in tables, as for a race. Default: those of --tables.
     tables_b
         Likewise.
-    set_a
-        Change one setting of A, such as recipe.lr=0.002. Repeatable.
-    set_b
-        Likewise.
-    arch
-        As for a race.
-    params
-        As for a race. Default: 2M.
     tables
-        As for a race. Default: 0.
-    set_
-        Change one setting of both sides. Repeatable.
+        Parameters beside that, in tables of hashed n-grams, such as 16M. Default: 0.
     minutes
         Training budget of each race in minutes. Default: 5, or that of the runs that are named.
     pairs
         Number of pairs; five or more can make a record.
     stop
         fixed: race all pairs. early: end as soon as the verdict is safe either way.
-    device
-        As for a race.
-    tune
-        As for a race.
-    vocab
-        As for a race.
-    data
-        As for a race.
-    text_field
-        As for a race.
-    eval_docs
-        As for a race.
     batch
         Race one idea of this file after another against what was kept so far; a line is JSON:
         {"name": "…", "set": {"recipe.lr": 0.02}}.
@@ -92,7 +84,7 @@ class DuelOptions:
 
     a: Name = None
     b: Name = None
-    standing: Annotated[bool, Parameter(negative="", group=_SIDES)] = False
+    standing: Annotated[bool, FLAG, Parameter(group=_SIDES)] = False
     at_a: Name = None
     at_b: Name = None
     arch_a: Name = None
@@ -101,30 +93,24 @@ class DuelOptions:
     params_b: Name = None
     tables_a: Name = None
     tables_b: Name = None
-    set_a: Annotated[
-        Settings, Parameter(name="--set-a", negative="", show_default=False, group=_SIDES)
-    ] = ()
-    set_b: Annotated[
-        Settings, Parameter(name="--set-b", negative="", show_default=False, group=_SIDES)
-    ] = ()
-    arch: Annotated[str | None, Parameter(group=_BOTH)] = None
-    params: Annotated[str | None, Parameter(group=_BOTH)] = None
+    set_a: Annotated[Settings, SET, Parameter(name="--set-a", help=_SET_A, group=_SIDES)] = ()
+    set_b: Annotated[Settings, SET, Parameter(name="--set-b", help="Likewise.", group=_SIDES)] = ()
+    arch: Annotated[str | None, ARCH, Parameter(group=_BOTH)] = None
+    params: Annotated[str | None, PARAMS, Parameter(help=_SIZE, group=_BOTH)] = None
     tables: Annotated[str | None, Parameter(group=_BOTH)] = None
-    set_: Annotated[
-        Settings, Parameter(name="--set", negative="", show_default=False, group=_BOTH)
-    ] = ()
+    set_: Annotated[Settings, SET, Parameter(help=_SET_BOTH, group=_BOTH)] = ()
     minutes: Annotated[str | None, Parameter(group=_BOTH)] = None
     pairs: Annotated[StrictInt, Parameter(group=_BOTH)] = 5
     stop: Annotated[Literal["fixed", "early"], Parameter(group=_BOTH)] = "fixed"
-    device: Annotated[str | None, Parameter(name=("--device", "--backend"), group=_BOTH)] = None
-    tune: Annotated[Literal["off", "quick", "full"] | None, Parameter(group=_BOTH)] = None
-    vocab: Annotated[StrictInt | None, Parameter(group=_DATA)] = None
-    data: Annotated[str | None, Parameter(group=_DATA)] = None
-    text_field: Annotated[str | None, Parameter(group=_DATA)] = None
-    eval_docs: Annotated[str | None, Parameter(group=_DATA)] = None
+    device: Annotated[str | None, DEVICE, Parameter(group=_BOTH)] = None
+    tune: Annotated[Literal["off", "quick", "full"] | None, TUNE, Parameter(group=_BOTH)] = None
+    vocab: Annotated[StrictInt | None, VOCAB, Parameter(group=_DATA)] = None
+    data: Annotated[str | None, DATA, Parameter(group=_DATA)] = None
+    text_field: Annotated[str | None, TEXT_FIELD, Parameter(group=_DATA)] = None
+    eval_docs: Annotated[str | None, EVAL_DOCS, Parameter(group=_DATA)] = None
     batch: Annotated[Path | None, Parameter(group=_SIDES)] = None
     out: Annotated[Path, Parameter(group=_OUTPUT)] = Path("runs")
-    json_: Annotated[Flag, Parameter(name="--json", group=_OUTPUT)] = False
+    json_: Annotated[bool, FLAG, Parameter(name="--json", group=_OUTPUT)] = False
 
     def data_words(self) -> list[str]:
         """The options of the data as both sides take them, whatever folder they run in."""

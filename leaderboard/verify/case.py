@@ -16,6 +16,7 @@ from speedrun.records import artifacts
 from speedrun.records.schema import Record
 from speedrun.records.summary import to_be_scored
 from speedrun.system.paths import cache_dir
+from speedrun.training.options import FLAG, TEXT_FIELD
 
 _MAX_LISTED = 5  # ids that begin alike
 
@@ -29,8 +30,6 @@ class Request:
     data
         The data of the run, as for a race. Default: where a run's folder says that they were, else
         the hub, or the storybook for a run on it.
-    text_field
-        As for a race.
     device
         Device that scores the documents: auto, cuda, mlx, mps, cpu or numpy.
     arch
@@ -40,10 +39,10 @@ class Request:
     """
 
     data: str | None = None
-    text_field: str | None = None
+    text_field: Annotated[str | None, TEXT_FIELD] = None
     device: Annotated[str, Parameter(alias="--backend")] = "auto"
     arch: str | None = None
-    rerun: Annotated[bool, Parameter(negative="")] = False
+    rerun: Annotated[bool, FLAG] = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -156,11 +156,21 @@ _mount(
     "Tokens per second of every architecture, measured in turn in processes of their own, beside"
     " the machine's own rate of matrix products; saved, and compared with another commit's.",
 )
+_mount(
+    "speedrun.cli.completion:completion",
+    "completion bash --install",
+    "Complete commands, options and their values with the tab key, in bash, zsh or fish.\n\n"
+    "Without --install it prints the script. The shell completes `speedrun`, which the"
+    " installation puts beside its python, and not `python run.py`; both are the same program.",
+)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command; a mistake of the caller's is one line on standard error and exit code 2."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments[:1] == ["__complete"]:  # of a shell at the tab key, which reads control characters
+        app(arguments)
+        sys.exit(0)
     code = 0
     with Stopping(), surviving() as output:
         try:

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from speedrun.text import StrictInt
+from speedrun.training.options import ARCH, DATA, FLAG, TEXT_FIELD
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from speedrun.bench.result import Bench
+
+
+_ARCHS = "Architectures, separated by commas. Default: all that are found."
 
 
 @Parameter(name="*")
@@ -22,8 +26,6 @@ class Options:
 
     Parameters
     ----------
-    arch
-        Architectures, separated by commas. Default: all that are found.
     params
         Sizes in ascending order, separated by commas.
     device
@@ -32,22 +34,18 @@ class Options:
         Repeats of each measurement. Default: 5.
     minutes
         Measure for this time instead, not counting building and compiling.
-    data
-        Data set, as for a race.
-    text_field
-        As for a race.
     profile
         Profile a training step, too.
     """
 
-    arch: str | None = None
+    arch: Annotated[str | None, ARCH, Parameter(help=_ARCHS)] = None
     params: str = "2M"
     device: Annotated[str, Parameter(name=("--device", "--backend"))] = "auto"
     repeats: StrictInt | None = None
     minutes: str | None = None
-    data: str | None = None
-    text_field: str | None = None
-    profile: Annotated[bool, Parameter(negative="")] = False
+    data: Annotated[str | None, DATA] = None
+    text_field: Annotated[str | None, TEXT_FIELD] = None
+    profile: Annotated[bool, FLAG] = False
 
 
 _DEFAULTS = Options()
@@ -58,7 +56,7 @@ def bench(
     options: Options = _DEFAULTS,
     save: Path | None = None,
     against: Path | None = None,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    json_: Annotated[bool, FLAG, Parameter(name="--json")] = False,
 ) -> None:
     """Measure the speed of training, scoring and sampling: see `speedrun.cli.app`.
 

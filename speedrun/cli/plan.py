@@ -2,18 +2,20 @@
 
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from speedrun.plan.request import Options
+from speedrun.training.options import FLAG
 
 _DEFAULTS = Options()
+_OUTPUT = Group("Output", sort_key=9)
 
 
 def plan(
     *,
     options: Options = _DEFAULTS,
-    full: Annotated[bool, Parameter(negative="")] = False,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    full: Annotated[bool, FLAG, Parameter(group=_OUTPUT)] = False,
+    json_: Annotated[bool, FLAG, Parameter(name="--json", group=_OUTPUT)] = False,
 ) -> None:
     """Estimate memory, compute and time of a training: see `speedrun.cli.app`.
 

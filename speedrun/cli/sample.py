@@ -6,9 +6,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from speedrun.cli.options import DeviceName
 from speedrun.records.sanitize import sanitize
 from speedrun.text import StrictInt, check_utf8
+from speedrun.training.options import DEVICE
 
 
 @Parameter(name="*")
@@ -30,8 +30,6 @@ class SampleOptions:
         Most tokens to add to the prompt.
     steps
         Diffusion only: steps from noise to text; more are better and slower. Default 128.
-    device
-        auto, or a device that doctor lists, such as cpu.
     arch
         Folder of the architecture, where the run was raced with --arch ./folder.
     """
@@ -42,7 +40,7 @@ class SampleOptions:
     seed: StrictInt = 0
     max_tokens: StrictInt = 200
     steps: StrictInt | None = None
-    device: DeviceName = "auto"
+    device: Annotated[str, DEVICE] = "auto"
     arch: str | None = None
 
 

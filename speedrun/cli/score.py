@@ -8,8 +8,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from speedrun.cli.options import DeviceName, Json
+from speedrun.cli.options import Json
 from speedrun.system import interrupts
+from speedrun.training.options import DEVICE, TEXT_FIELD
 
 
 @Parameter(name="*")
@@ -21,10 +22,6 @@ class ScoreOptions:
     ----------
     data
         The data of the run, as for a race. Default: where the run was trained from.
-    text_field
-        As for a race.
-    device
-        auto, or a device that doctor lists, such as cpu.
     arch
         Folder of the architecture, where the run was raced with --arch ./folder.
     json_
@@ -32,8 +29,8 @@ class ScoreOptions:
     """
 
     data: str | None = None
-    text_field: str | None = None
-    device: DeviceName = "auto"
+    text_field: Annotated[str | None, TEXT_FIELD] = None
+    device: Annotated[str, DEVICE] = "auto"
     arch: str | None = None
     json_: Json = False
 

@@ -5,15 +5,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
-from speedrun.cli.options import DeviceName
 from speedrun.text import StrictInt, ascending, parse_minutes, parse_sizes, parse_tables
+from speedrun.training.options import (
+    ARCH,
+    DATA,
+    DEVICE,
+    EVAL_DOCS,
+    FLAG,
+    PARAMS,
+    RECIPE,
+    SET,
+    TEXT_FIELD,
+    TUNE,
+    VOCAB,
+)
 
 if TYPE_CHECKING:
     from speedrun.sweep.grid import Grid
 
 PLACES = ("local", "ray")
+_SIZES = "Sizes in ascending order, comma-separated. Laws need at least four."
+_VARY = "Race every size with each of these values: recipe.lr=0.005,0.01. Repeatable."
+_RACES = Group("Races", sort_key=1)
+_EVERY = Group("Every race", sort_key=2)
+_DATA = Group("Data", sort_key=3)
+_WHERE = Group("Where to race", sort_key=4)
+_OUTPUT = Group("Output", sort_key=5)
 
 
 @Parameter(name="*")
@@ -23,58 +42,38 @@ class Races:
 
     Parameters
     ----------
-    arch
-        Architectures, comma-separated.
-    params
-        Sizes in ascending order, comma-separated. Laws need at least four.
     tables
         Parameters beside each size, in tables of n-grams, in ascending order: 0,4M,16M.
     minutes
         Training budgets in ascending order, comma-separated.
     seeds
         Number of seeds (0, 1, …) of every size and budget.
-    device
-        As for a race; the same for all races.
-    recipe
-        As for a race.
-    data
-        As for a race.
-    text_field
-        As for a race.
-    vocab
-        As for a race.
-    eval_docs
-        As for a race.
-    set_
-        Change one setting of all races: --set recipe.lr=0.002. Repeatable.
-    vary
-        Race every size with each of these values: --vary recipe.lr=0.005,0.01. Repeatable.
-    tune
-        As for a race; each size is timed once.
-    out
-        The sweep's directory. Default: sweeps/ and the name of the first architecture.
     early_stopping
         Stop races that cannot win any more, by their curve against finished ones.
+    out
+        The sweep's directory. Default: sweeps/ and the name of the first architecture.
     """
 
-    arch: str = "transformer"
-    params: str = "250K,500K,1M,2M,4M,8M"
-    tables: str = "0"
-    minutes: str = "1"
-    seeds: StrictInt = 3
-    device: DeviceName = "auto"
-    recipe: str = "default"
-    data: str | None = None
-    text_field: str | None = None
-    vocab: StrictInt = 4096
-    eval_docs: str = "2000"
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="", show_default=False)] = ()
-    vary: Annotated[tuple[str, ...], Parameter(negative="", show_default=False)] = ()
-    tune: Literal["off", "quick", "full"] = "quick"
-    out: Path | None = None
+    arch: Annotated[str, ARCH, Parameter(help="Architectures, comma-separated.", group=_RACES)] = (
+        "transformer"
+    )
+    params: Annotated[str, PARAMS, Parameter(help=_SIZES, group=_RACES)] = "250K,500K,1M,2M,4M,8M"
+    tables: Annotated[str, Parameter(group=_RACES)] = "0"
+    vary: Annotated[tuple[str, ...], SET, Parameter(name="--vary", help=_VARY, group=_RACES)] = ()
+    minutes: Annotated[str, Parameter(group=_RACES)] = "1"
+    seeds: Annotated[StrictInt, Parameter(group=_RACES)] = 3
     early_stopping: Annotated[
-        bool, Parameter(name=("--early-stopping", "--racing"), negative="")
+        bool, FLAG, Parameter(name=("--early-stopping", "--racing"), group=_RACES)
     ] = False
+    recipe: Annotated[str, RECIPE, Parameter(group=_EVERY)] = "default"
+    set_: Annotated[tuple[str, ...], SET, Parameter(group=_EVERY)] = ()
+    device: Annotated[str, DEVICE, Parameter(group=_EVERY)] = "auto"
+    tune: Annotated[Literal["off", "quick", "full"], TUNE, Parameter(group=_EVERY)] = "quick"
+    data: Annotated[str | None, DATA, Parameter(group=_DATA)] = None
+    text_field: Annotated[str | None, TEXT_FIELD, Parameter(group=_DATA)] = None
+    vocab: Annotated[StrictInt, VOCAB, Parameter(group=_DATA)] = 4096
+    eval_docs: Annotated[str, EVAL_DOCS, Parameter(group=_DATA)] = "2000"
+    out: Annotated[Path | None, Parameter(group=_OUTPUT)] = None
 
     def grid(self) -> "Grid":
         """The sweep's grid; raises ValueError for options out of range."""
@@ -104,10 +103,10 @@ class Races:
 def sweep(
     *,
     races: Races | None = None,
-    report: Path | None = None,
-    hold_out_minutes: str | None = None,
-    on: str = "local",
-    address: str | None = None,
+    report: Annotated[Path | None, Parameter(group=_OUTPUT)] = None,
+    hold_out_minutes: Annotated[str | None, Parameter(group=_OUTPUT)] = None,
+    on: Annotated[str, Parameter(group=_WHERE)] = "local",
+    address: Annotated[str | None, Parameter(group=_WHERE)] = None,
 ) -> None:
     """Race many sizes, find the time-optimal one and the laws behind it: see `speedrun.cli.app`.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
 
 from speedrun import config, text
 from speedrun.config import Data, ModelConfig, Recipe
@@ -18,7 +18,12 @@ from speedrun.scaling_laws import laws_file
 from speedrun.scaling_laws.laws_file import LawsFile
 from speedrun.text import StrictInt
 from speedrun.training import request as run_request
+from speedrun.training.options import ARCH, FLAG, PARAMS, SET, TEXT_FIELD
 
+_MODEL = Group("Model", sort_key=1)
+_TRAINING = Group("Training", sort_key=2)
+_MACHINE = Group("Machine", sort_key=3)
+_SWEEP = Group("A sweep on many machines", sort_key=4)
 DTYPES = ("fp32", "bf16", "fp16")
 OPTIMIZERS = ("adamw", "adamw8bit", "sgd", "muon")
 MEASURABLE = ("adamw", "adamw8bit", "muon")  # the optimizers of races
@@ -62,8 +67,6 @@ class Options:
 
     Parameters
     ----------
-    params
-        Parameters, such as 250K, 2M or 7B; or a preset: tiny, small, medium.
     tables
         Parameters beside them, in tables of hashed n-grams: memory, hardly any compute.
     tokens
@@ -72,8 +75,6 @@ class Options:
         Train for this time instead, on as many tokens as fit into it.
     ratio
         Tokens per parameter.
-    arch
-        Name of an architecture, or the path of a folder with one.
     dtype
         fp32, bf16 or fp16. Default: fp32, or that of --device.
     optimizer
@@ -102,8 +103,6 @@ class Options:
         laws.json of a sweep, used in place of the published loss law.
     data
         Training text, as for a race, to count epochs. Default: TinyStories.
-    text_field
-        As for a race.
     cluster
         Plan a sweep on this many machines, too: time, idle tail, limits of hub and records.
     races
@@ -112,30 +111,30 @@ class Options:
         With --cluster: price per machine-hour.
     """
 
-    params: str = "2M"
-    tables: str = "0"
-    tokens: str | None = None
-    minutes: str | None = None
-    ratio: float | None = None
-    arch: str = "transformer"
-    dtype: str | None = None
-    optimizer: str | None = None
-    batch: StrictInt | None = None
-    context: StrictInt | None = None
-    depth: StrictInt | None = None
-    width: StrictInt | None = None
-    vocab: StrictInt = 4096
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative="", show_default=False)] = ()
-    device: str | None = None
-    tflops: float | None = None
-    backend: str | None = None
-    measure: Annotated[bool, Parameter(negative="")] = False
-    law: Path | None = None
-    data: str | None = None
-    text_field: str | None = None
-    cluster: StrictInt | None = None
-    races: StrictInt | None = None
-    price: float | None = None
+    params: Annotated[str, PARAMS, Parameter(group=_MODEL)] = "2M"
+    tables: Annotated[str, Parameter(group=_MODEL)] = "0"
+    tokens: Annotated[str | None, Parameter(group=_TRAINING)] = None
+    minutes: Annotated[str | None, Parameter(group=_TRAINING)] = None
+    ratio: Annotated[float | None, Parameter(group=_TRAINING)] = None
+    arch: Annotated[str, ARCH, Parameter(group=_MODEL)] = "transformer"
+    dtype: Annotated[str | None, Parameter(group=_TRAINING)] = None
+    optimizer: Annotated[str | None, Parameter(group=_TRAINING)] = None
+    batch: Annotated[StrictInt | None, Parameter(group=_TRAINING)] = None
+    context: Annotated[StrictInt | None, Parameter(group=_MODEL)] = None
+    depth: Annotated[StrictInt | None, Parameter(group=_MODEL)] = None
+    width: Annotated[StrictInt | None, Parameter(group=_MODEL)] = None
+    vocab: Annotated[StrictInt, Parameter(group=_MODEL)] = 4096
+    set_: Annotated[tuple[str, ...], SET, Parameter(group=_MODEL)] = ()
+    device: Annotated[str | None, Parameter(group=_MACHINE)] = None
+    tflops: Annotated[float | None, Parameter(group=_MACHINE)] = None
+    backend: Annotated[str | None, Parameter(group=_MACHINE)] = None
+    measure: Annotated[bool, FLAG, Parameter(group=_MACHINE)] = False
+    law: Annotated[Path | None, Parameter(group=_TRAINING)] = None
+    data: Annotated[str | None, Parameter(group=_TRAINING)] = None
+    text_field: Annotated[str | None, TEXT_FIELD, Parameter(group=_TRAINING)] = None
+    cluster: Annotated[StrictInt | None, Parameter(group=_SWEEP)] = None
+    races: Annotated[StrictInt | None, Parameter(group=_SWEEP)] = None
+    price: Annotated[float | None, Parameter(group=_SWEEP)] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,5 @@ def option_pairs(argv: Sequence[str]) -> list[tuple[str, str]]:
 
 def without_seed(argv: Sequence[str]) -> list[str]:
     """The words of a race's command line without its seed."""
-    return [
-        word for name, value in option_pairs(argv) if name != "--seed" for word in (name, value)
-    ]
+    kept = [pair for pair in option_pairs(argv) if pair[0] != "--seed"]
+    return [word for pair in kept for word in pair]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from speedrun.records.argv import option_pairs
 from speedrun.records.files import record_paths
 from speedrun.records.schema import Record, load
 from speedrun.records.sections import OFF_CLOCK
@@ -88,22 +89,18 @@ def _newest(out: Path) -> Iterable[Record]:
             yield record
 
 
-def _options(argv: Sequence[str]) -> list[tuple[str, str]]:
-    return list(zip(argv[::2], argv[1::2], strict=False))
-
-
 def _kind(argv: Sequence[str]) -> list[tuple[str, str]]:
     """The options that decide how long a race takes off the clock."""
-    return [(name, value) for name, value in _options(argv) if name not in _NO_PART]
+    return [(name, value) for name, value in option_pairs(argv) if name not in _NO_PART]
 
 
 def _docs(argv: Sequence[str]) -> float:
-    given = dict(_options(argv)).get("--eval-docs", "")
+    given = dict(option_pairs(argv)).get("--eval-docs", "")
     return float(given) if given.isdecimal() else _USUAL_DOCS
 
 
 def _tuning(argv: Sequence[str]) -> float:
-    return _TUNING.get(dict(_options(argv)).get("--tune", "quick"), 0.0)
+    return _TUNING.get(dict(option_pairs(argv)).get("--tune", "quick"), 0.0)
 
 
 def _accounts(record: Record) -> dict[str, float]:

@@ -111,6 +111,11 @@ def test_options_mean_what_they_mean_on_the_command_line():
         assert request_of(**given) == wanted
 
 
+def test_settings_may_be_text_as_on_the_command_line():
+    given: Any = {"recipe.lr": 0.002, "model.depth": 4}
+    assert request_of(set=given) == request_of(set=["recipe.lr=0.002", "model.depth=4"])
+
+
 def test_wrong_options_are_named():
     with pytest.raises(TypeError, match=r"unknown option 'minuts'.*minutes"):
         speedrun.race(minuts=5)  # type: ignore[call-arg]
