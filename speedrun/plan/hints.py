@@ -125,7 +125,8 @@ def judge_race(work: Work) -> list[Verdict]:
     best_n, _ = law.optimum(work.flop)
     factor = request.num_params / best_n
     off = max(factor, 1 / factor)
-    what = f"{count(request.num_params)} is {factor:.2g} times the optimum, {count(best_n)}"
+    times = f"{factor:,.0f}" if factor >= 10 else f"{factor:.2g}"
+    what = f"{count(request.num_params)} is {times} times the optimum, {count(best_n)}"
     advice = "" if off <= NEAR else f": go {'smaller' if factor > 1 else 'larger'}"
     fits = f"{budget} are enough for {count(D)} tokens, {num_steps:,.0f} steps"
     return [

@@ -52,7 +52,7 @@ _LIMITS = {
 }
 # Options of which only one makes sense at a time.
 _EXCLUSIVE = (
-    ("tokens", "minutes", "ratio"),
+    ("tokens", "ratio"),
     ("device", "tflops", "measure"),
     ("device", "tflops", "backend"),
     ("cluster", "tokens"),
@@ -72,7 +72,8 @@ class Options:
     tokens
         Tokens to train on, such as 200M. Default: 20 per parameter.
     minutes
-        Train for this time instead, on as many tokens as fit into it.
+        Train for this time, on as many tokens as fit into it; with --tokens or --ratio: whether
+        those fit. Default: five minutes, to judge by.
     ratio
         Tokens per parameter.
     dtype
@@ -177,6 +178,8 @@ def resolve(options: Options) -> PlanRequest:
     num_params = requested - num_tables if requested else counted
     num_tokens = _parsed("--tokens", text.parse_size, options.tokens)
     recipe = Recipe(**{**architecture.RECIPES["default"]["recipe"], **chosen["recipe"]})
+    is_counted = options.tokens is not None or options.ratio is not None
+    is_timed = options.cluster is not None or (options.minutes is not None and not is_counted)
     return PlanRequest(
         options=options,
         architecture=architecture,
@@ -185,8 +188,8 @@ def resolve(options: Options) -> PlanRequest:
         num_params=num_params,
         num_tables=num_tables,
         recipe=recipe,
-        is_race=options.minutes is not None and options.cluster is None,
-        is_timed=options.minutes is not None or options.cluster is not None,
+        is_race=is_timed and options.cluster is None,
+        is_timed=is_timed,
         num_tokens=num_tokens or (options.ratio or flops.RATIO) * num_params,
         budget_s=text.parse_minutes(options.minutes or "5"),
         optimizer=options.optimizer or (recipe.optimizer if options.measure else "adamw"),

@@ -93,7 +93,7 @@ def test_it_reads_well_at_common_widths(width, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        ("--tokens 5M --minutes 3", "contradict"),
+        ("--tokens 5M --ratio 3", "contradict"),
         ("--device t4 --tflops 3", "contradict"),
         ("--backend cpu --device t4", "contradict"),
         ("--cluster 4 --tokens 5M", "contradict"),

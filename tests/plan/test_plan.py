@@ -191,6 +191,19 @@ def test_compute_is_no_go_where_even_the_full_rate_is_too_slow():
     assert found.verdict("compute").answer == found.verdict("time").answer == "no-go"
 
 
+def test_tokens_are_judged_by_the_minutes_that_are_given():
+    """At 1 TFLOP/s 600 minutes hold 3.6e16 FLOP: of 10M parameters 600M tokens."""
+    for minutes, is_go in (("600", True), ("100", False)):
+        found = plan(params="10M", tokens="200M", minutes=minutes, tflops=1.0)
+        assert (found.verdict("time").answer == "go") == is_go
+        assert found.value("compute", "num_tokens") == 200e6
+
+
+def test_a_size_far_off_is_told_in_plain_numbers():
+    found = plan(params="50M", minutes="5", tflops=0.0001)
+    assert "e+" not in found.verdict("size").why
+
+
 def test_minutes_hold_tokens_and_are_judged_by_the_optimum():
     found = plan(params="1M", minutes="10", tflops=1.0)
     assert found.value("compute", "exact_flop") == pytest.approx(600e12)
