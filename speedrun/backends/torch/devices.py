@@ -112,7 +112,8 @@ ROWS = (
         name="cuda",
         priority=30,
         is_available=torch.cuda.is_available,
-        missing="this PyTorch sees no CUDA device",
+        missing="this PyTorch sees no CUDA device: with an NVIDIA GPU install a CUDA build of it,"
+        " see pytorch.org/get-started/locally",
         describe=_cuda_describe,
         precisions=_cuda_precisions,
         synchronize=lambda: torch.cuda.synchronize(),
