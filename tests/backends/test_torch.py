@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers.engines import random_rows, small_engine
@@ -15,7 +16,7 @@ import torch.nn.functional as F  # noqa: E402
 
 from speedrun.backends.contract import LMHead  # noqa: E402
 from speedrun.backends.torch import compile as compiler  # noqa: E402
-from speedrun.backends.torch import lm_head, optimizers  # noqa: E402
+from speedrun.backends.torch import devices, lm_head, optimizers  # noqa: E402
 
 V, D, N = 40, 12, 1100  # more tokens than one chunk
 
@@ -154,3 +155,13 @@ print(engine.metadata()["compiled"], engine.metadata()["compile_error"])
     )
     assert done.stdout.startswith("False ") and reason in done.stdout, done.stderr
     assert done.stdout.count("\n") == 1 and "Error" not in done.stdout
+
+
+def test_a_gpu_is_named_as_nvml_names_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    named = lambda index: SimpleNamespace(uuid=f"{index}-of-this-process")  # noqa: E731
+    monkeypatch.setattr(torch.cuda, "get_device_properties", named)
+    assert devices._cuda_uuid() == "GPU-1-of-this-process"
+    monkeypatch.setattr(torch.version, "hip", "6.4")  # AMD's
+    assert devices._cuda_uuid() is None
+    assert [device.uuid for device in devices.found() if device.name == "cpu"] == [None]
