@@ -5,6 +5,7 @@ import gc
 import itertools
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,29 @@ from helpers.folders import write_stories
 from speedrun.training.clock import BudgetClock
 
 pytest_plugins = ["helpers.fixtures"]
+AS_ON_WINDOWS = Path(__file__).parent / "helpers" / "as_on_windows"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--as-windows`."""
+    told = "run where the project finds what Windows has, and nothing of POSIX beyond it"
+    parser.addoption("--as-windows", action="store_true", help=told)
+
+
+def pytest_cmdline_main(config: pytest.Config) -> int | None:
+    """With `--as-windows` start again, where every process finds the system so."""
+    path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if not config.getoption("as_windows") or os.name == "nt" or str(AS_ON_WINDOWS) in path:
+        return None
+    path = [str(AS_ON_WINDOWS), *filter(None, path)]
+    command = [sys.executable, "-m", "pytest", *config.invocation_params.args]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+    return subprocess.run(command, env=env, cwd=config.invocation_params.dir).returncode
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say which system the tests find."""
+    return "system: as on Windows, names and files" if config.getoption("as_windows") else None
 
 
 def pytest_collection_finish() -> None:

@@ -82,7 +82,7 @@ def bench(
     try:
         if save is not None:
             text = found.model_dump_json(by_alias=True, indent=1) + "\n"
-            save.write_text(text, encoding="utf-8")
+            save.write_text(text, encoding="utf-8", newline="\n")
     finally:  # minutes were spent on it: shown even where the disk is full
         if json_:
             print(report.as_json(found, comparison))

@@ -64,7 +64,10 @@ class TokenCache:
 
     def _open_private(self) -> None:
         try:
-            self._private = tempfile.TemporaryDirectory(prefix="speedrun-tokens-")
+            self._private = tempfile.TemporaryDirectory(
+                prefix="speedrun-tokens-",
+                ignore_cleanup_errors=True,  # Windows deletes no file that is still mapped
+            )
             self._open(Path(self._private.name))
         except OSError as error:  # nor there: all of it stays in memory
             self.problem = _reason(error)
@@ -77,7 +80,7 @@ class TokenCache:
 
     def _load(self, folder: Path) -> None:
         try:
-            state = json.loads((folder / "state.json").read_text())
+            state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
             claimed = state.pop("sha256")
             if state["identity"] != self._identity:
                 return
@@ -183,7 +186,7 @@ def has_tokens(cache: Path, name: str) -> bool:
     """Whether an earlier race left tokens of a data set of this name, under any tokenizer."""
     for file in cache.glob(f"{name}-*/state.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            state = json.loads(file.read_text())
+            state = json.loads(file.read_text(encoding="utf-8"))
             if state["num_tokens"] and state["sha256"]:
                 return True
     return False

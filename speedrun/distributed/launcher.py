@@ -56,7 +56,7 @@ def _number(environment: Mapping[str, str], name: str) -> int:
 def _num_listed(file: Path) -> int:
     """Processes in a launcher's list; it leaves the file empty where there is only one."""
     try:
-        text = file.read_text().strip()
+        text = file.read_text(encoding="utf-8").strip()
         return len(json.loads(text)) if text else 1
     except (OSError, ValueError) as error:
         raise ValueError(f"the launcher's list {file} cannot be read ({error})") from None

@@ -61,7 +61,8 @@ def environment(checkout: Path) -> dict[str, str]:
     """This process's environment, with a checkout in place of this code."""
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     kept = [path for path in paths if path and not Path(path).resolve().is_relative_to(_ROOT)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(checkout), *kept])}
+    environ = os.environ | {"PYTHONIOENCODING": "utf-8"}
+    return {**environ, "PYTHONPATH": os.pathsep.join([str(checkout), *kept])}
 
 
 def start(checkout: Path | None) -> list[str]:

@@ -75,7 +75,7 @@ def _try_to_join(address: str) -> None:
         done = subprocess.run(
             [sys.executable, "-P", "-c", _JOIN, address],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             errors="replace",
             timeout=_CONNECT_S,
             env={**environment(), "RAY_gcs_server_request_timeout_seconds": "10"},

@@ -2,16 +2,25 @@
 
 import contextlib
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 PARTIAL = ".partial-"  # begins the name of a file that is being written
+# Windows replaces no file that is open: readers and scanners have one open for a moment.
+_RETRIES_S = (0.01, 0.05, 0.2) if os.name == "nt" else ()
 
 
 def write_atomic(path: Path, content: bytes | str) -> None:
     """Create or replace a file, with its folder; on OSError an older file is unchanged."""
     with _written(path, content) as partial:
+        for wait_s in _RETRIES_S:
+            try:
+                partial.replace(path)
+                return
+            except PermissionError:
+                time.sleep(wait_s)
         partial.replace(path)
 
 

@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 Message = Mapping[str, Any]
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -54,6 +56,7 @@ class Child:
             errors="replace",
             env=environment(),
             start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # on Windows
         )
         self._messages: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._errors: collections.deque[str] = collections.deque(maxlen=20)
@@ -122,11 +125,7 @@ class Child:
     def kill(self) -> None:
         """End it with all that it has started; harmless where it has ended."""
         if self.exit_code is None:
-            if hasattr(os, "killpg"):
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(self.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
+            _end_group(self.pid)
             self._process.wait()
         for reader in self._readers:
             reader.join(_EXIT_S)
@@ -193,8 +192,7 @@ class Parent:
         with os.fdopen(sys.stdin.fileno(), closefd=False, encoding="utf-8") as given:
             for line in given:
                 self._messages.put(json.loads(line))
-        if hasattr(os, "killpg"):
-            os.killpg(0, signal.SIGKILL)  # compilers and loaders, too
+        _end_group(os.getpid())  # compilers and loaders, too
         os._exit(137)
 
 
@@ -223,9 +221,22 @@ def serve(make: Callable[..., Any]) -> None:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment, with the project where Python looks for modules."""
+    """This process's environment, for a child of this project whose output is read as UTF-8."""
     path = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "PYTHONPATH": path}
+    return {**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
+
+
+def _end_group(pid: int) -> None:
+    """End a process that leads a group, and all that it has started."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+        return
+    with contextlib.suppress(psutil.Error):  # Windows, where a group cannot be ended as one
+        process = psutil.Process(pid)
+        for one in (*process.children(recursive=True), process):
+            with contextlib.suppress(psutil.Error):
+                one.kill()
 
 
 def _in_background(work: Callable[[], None]) -> threading.Thread:

@@ -1,6 +1,7 @@
 """Processes in native code that signals end, and the line that they leave."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -9,8 +10,9 @@ import time
 import pytest
 from helpers.command_line import ROOT
 
-from speedrun.system.interrupts import SAME_S
+from speedrun.system.interrupts import SAME_S, SIGNALS
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows sends no signal to a process")
 ANSWER_S = 0.5  # for the 1.6 of a race
 # No handler of Python runs while `busy` does: it hashes in C, and holds no lock of Python.
 CHILD = """
@@ -40,7 +42,7 @@ def child(body: str, **options):
             process.kill()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_native_code_is_left_in_time_with_one_line(number):
     with child("busy()") as process:
         time.sleep(0.2)

@@ -211,15 +211,14 @@ def _open_log(folder: Path, spent_s: float) -> TextIO:
 
     Of an older one the lines up to `spent_s` stay.
     """
-    path, kept = folder / LOG, ["\n"]
+    path, kept = folder / LOG, [b"\n"]
     if spent_s and path.exists():
-        with path.open(encoding="utf-8") as file:
-            kept = [line for line in file if _spent_s(line) <= spent_s]
-    path.write_text("".join(kept), encoding="utf-8")
-    return path.open("a+", encoding="utf-8", buffering=1)  # whole lines, for readers
+        kept = [line for line in path.read_bytes().splitlines(True) if _spent_s(line) <= spent_s]
+    path.write_bytes(b"".join(kept))
+    return path.open("a+", encoding="utf-8", newline="\n", buffering=1)  # whole lines, for readers
 
 
-def _spent_s(line: str) -> float:
+def _spent_s(line: bytes) -> float:
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return float(json.loads(line)["spent_s"])
     return math.inf  # cut off where the race was killed

@@ -9,6 +9,7 @@ import ctypes
 import functools
 import hashlib
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -75,9 +76,9 @@ def _compiler() -> tuple[list[str], str]:
     """Command of the C++ compiler, and its flag for this processor's own instructions."""
     names = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++", "c++"]
     for name in names:
-        command = shlex.split(name)
+        command = [name] if shutil.which(name) else shlex.split(name)  # a path of Windows is one
         if command and shutil.which(command[0]):
-            x86 = os.uname().machine in ("x86_64", "i686") if hasattr(os, "uname") else True
+            x86 = platform.machine().lower() in ("x86_64", "amd64", "i686", "x86")
             return command, "-march=native" if x86 else "-mcpu=native"
     raise BuildError(f"no C++ compiler: {' or '.join(names)} is not there")
 
