@@ -19,10 +19,10 @@ def cpu_quota() -> float | None:
     for folder in _folders("cpu"):
         with contextlib.suppress(OSError, ValueError, ZeroDivisionError):
             if (folder / "cpu.max").exists():
-                quota, period = (folder / "cpu.max").read_text().split()
+                quota, period = (folder / "cpu.max").read_text("utf-8").split()
             else:
-                quota = (folder / "cpu.cfs_quota_us").read_text()
-                period = (folder / "cpu.cfs_period_us").read_text()
+                quota = (folder / "cpu.cfs_quota_us").read_text("utf-8")
+                period = (folder / "cpu.cfs_period_us").read_text("utf-8")
             if float(quota) > 0:  # ValueError: max; -1: none
                 found.append(float(quota) / float(period))
     return min(found, default=None)
@@ -56,7 +56,7 @@ def _folders(controller: str) -> Iterator[Path]:
     In a container the path may be that of the host, while only the own group is mounted.
     """
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        for line in MEMBERSHIP.read_text().splitlines():
+        for line in MEMBERSHIP.read_text("utf-8").splitlines():
             _, names, path = line.split(":", 2)
             if names and controller not in names.split(","):
                 continue
@@ -71,11 +71,11 @@ def _number(*paths: Path) -> int | None:
     """The number in the first of these files that has one."""
     for path in paths:
         with contextlib.suppress(OSError, ValueError):
-            return int(path.read_text())
+            return int(path.read_text("utf-8"))
     return None
 
 
 def _stat(path: Path) -> dict[str, int]:
     with contextlib.suppress(OSError, ValueError):
-        return {name: int(value) for name, value in map(str.split, path.open())}
+        return {name: int(value) for name, value in map(str.split, path.open(encoding="utf-8"))}
     return {}

@@ -33,11 +33,18 @@ _spec.loader.exec_module(posix)
 class AsOnWindows:
     """A module without names, and with others in place of its own; what tests set is seen."""
 
+    __slots__ = ("_instead", "_module", "_own")
+
     def __init__(self, module: Any, instead: dict[str, Any]) -> None:
         absent = posix.NAMES.get(module.__name__, ())
         # As this process found them: a test may patch them in the module.
         own = {name: getattr(module, name, None) for name in (*absent, *instead)}
-        vars(self).update(_module=module, _instead=instead, _own=own)
+        for name, value in (("_module", module), ("_instead", instead), ("_own", own)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # pytest asks it what to restore
+        return vars(self._module)
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._module, name)
