@@ -111,7 +111,11 @@ def _cores() -> int:
 def _siblings(cpu: int) -> str | None:
     """The processors that share a core with this one, as Linux writes them; None elsewhere."""
     with contextlib.suppress(OSError, ValueError):
-        return (TOPOLOGY / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text("utf-8").strip()
+        return (
+            (TOPOLOGY / f"cpu{cpu}" / "topology" / "thread_siblings_list")
+            .read_text("utf-8")
+            .strip()
+        )
     return None
 
 

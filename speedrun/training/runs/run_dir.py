@@ -72,10 +72,10 @@ class RunDirectory:
             self._name, self._lock = claimed()
             self.partial = partial_of(out, self._name)
             try:
-                self._log = _open_log(self.partial, spent_s)
                 _allocate(self._reserve, needed)
+                self._log = _open_log(self.partial, spent_s)  # last: Windows deletes no open file
             except OSError:
-                self.close()
+                self._settle()
                 raise
         except OSError as error:
             raise ValueError(
@@ -154,6 +154,9 @@ class RunDirectory:
         With a checkpoint the run gets its name, and can be resumed.
         """
         self._close_log()
+        self._settle()
+
+    def _settle(self) -> None:
         if self.final is None and not (self.partial / WEIGHTS).exists():
             if (self.partial / CHECKPOINT).exists():
                 release_resumable(self.partial, self.expected)

@@ -126,6 +126,7 @@ def test_a_stopped_race_keeps_whole_weights_and_deletes_the_rest(tmp_path):
     assert not list(tmp_path.glob(".other*"))
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows deletes no folder in use")
 def test_a_folder_that_was_deleted_is_made_again(tmp_path):
     folder = RunDirectory(tmp_path / "out", "run", 10)
     folder.log({"share": 0.5})
@@ -139,6 +140,7 @@ def test_a_folder_that_was_deleted_is_made_again(tmp_path):
     assert names(tmp_path / "out") == ["run"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows deletes no folder in use")
 def test_a_run_that_its_folder_does_not_take_is_kept_elsewhere(tmp_path, monkeypatch):
     heard: list[str] = []
     folder = RunDirectory(tmp_path / "out", "run", 10, heard.append)

@@ -88,11 +88,7 @@ def _run(command: list[str]) -> str:
     try:
         with ending_hung_children():
             done = subprocess.run(
-                command,
-                    capture_output=True,
-                    encoding="utf-8",
-                    errors="replace",
-                    timeout=_TIMEOUT_S,
+                command, capture_output=True, encoding="utf-8", errors="replace", timeout=_TIMEOUT_S
             )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise BuildError(f"{command[0]} fails: {str(error)[:200]}") from None
