@@ -34,7 +34,7 @@ class Served:
 
     def leave(self) -> None:
         print("something else", file=sys.stderr)
-        sys.exit("error: no such thing")
+        sys.exit("error: no such café")
 
     def grandchild(self) -> int:
         return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]).pid

@@ -1,6 +1,7 @@
 """Child processes: their answers, errors, deadlines and ends."""
 
 import math
+import os
 import time
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from speedrun.system.subprocesses import Child, ChildEnded, ChildError, ChildTim
 @pytest.fixture
 def child(monkeypatch, tmp_path):
     """Served from another working directory, as a module that PYTHONPATH leads to."""
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+    path = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, path)))
     monkeypatch.chdir(tmp_path)
     made = Child("helpers.served")
     yield made
@@ -71,8 +73,11 @@ def test_one_that_hangs_is_killed_in_time_with_all_it_started(child):
     child.kill()
 
 
-def test_the_reason_of_an_end_is_told(child):
-    with pytest.raises(ChildEnded, match=r"^no such thing$"):
+def test_the_reason_of_an_end_is_told_in_whatever_encoding_the_system_has(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")  # as in a pipe of Windows
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+    child = Child("helpers.served")
+    with pytest.raises(ChildEnded, match=r"^no such café$"):
         started(child).call("leave", timeout_s=30)
     assert child.exit_code == 1
     made = Child("helpers.no_such_module")
