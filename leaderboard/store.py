@@ -217,6 +217,8 @@ def _is_plain(path: Path) -> bool:
 
 
 def _open_regular(path: Path) -> int:
+    if not hasattr(os, "O_NOFOLLOW") and path.is_symlink():  # Windows
+        raise ValueError(f"{path}: cannot be read (a symbolic link)")
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         opened = os.open(path, flags)

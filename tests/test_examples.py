@@ -1,5 +1,6 @@
 """Files for other programs: the task for SkyPilot, and the image for Docker."""
 
+import os
 import re
 import shlex
 import shutil
@@ -16,11 +17,38 @@ from speedrun.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[1]
 # Of SkyPilot's specification of a task, docs.skypilot.co/en/latest/reference/yaml-spec.html.
-TASK = "name workdir num_nodes resources envs secrets volumes file_mounts setup run config".split()
-RESOURCES = """
-infra accelerators accelerator_args cpus memory instance_type use_spot disk_size disk_tier
-network_tier image_id ports labels autostop any_of ordered job_recovery
-""".split()
+TASK = [
+    "name",
+    "workdir",
+    "num_nodes",
+    "resources",
+    "envs",
+    "secrets",
+    "volumes",
+    "file_mounts",
+    "setup",
+    "run",
+    "config",
+]
+RESOURCES = [
+    "infra",
+    "accelerators",
+    "accelerator_args",
+    "cpus",
+    "memory",
+    "instance_type",
+    "use_spot",
+    "disk_size",
+    "disk_tier",
+    "network_tier",
+    "image_id",
+    "ports",
+    "labels",
+    "autostop",
+    "any_of",
+    "ordered",
+    "job_recovery",
+]
 GIVEN = {"SKYPILOT_NODE_IPS", "SKYPILOT_NODE_RANK", "PATH", "PWD"}
 
 
@@ -66,6 +94,37 @@ def test_the_task_runs_a_sweep_that_the_command_line_takes(task):
     assert all(name in extras for name in re.findall(r'-e "\.\[(\w+)\]"', task["setup"]))
 
 
+@pytest.mark.skipif(os.name == "nt" or not shutil.which("bash"), reason="a script of POSIX")
+@pytest.mark.parametrize("rank", [0, 1])
+def test_the_head_sweeps_and_ends_its_cluster_and_the_others_end_with_it(task, tmp_path, rank):
+    """With stand-ins for Ray and Python that note how they are called."""
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "python").write_text('#!/bin/sh\necho python "$@"; exit 3\n')
+    (programs / "ray").write_text(
+        """#!/bin/bash
+        echo ray "$@"
+        if [ "$1" = health-check ]; then echo >> asked; [ $(wc -l < asked) -lt 3 ]; exit; fi
+        if [ "${!#}" = --block ]; then trap 'kill $!; echo ended; exit' TERM; sleep 30 & wait; fi
+        """
+    )
+    for name in ("python", "ray"):
+        (programs / name).chmod(0o755)
+    script = task["run"].replace("sleep 20", "sleep 0")
+    given = {"SKYPILOT_NODE_IPS": "10.0.0.1\n10.0.0.2\n", "SKYPILOT_NODE_RANK": str(rank)}
+    env = {**os.environ, **task["envs"], **given, "BUCKET": "any"}
+    done = subprocess.run(
+        ["bash", "-c", script], env=env, cwd=tmp_path, capture_output=True, encoding="utf-8"
+    )
+    said = [line for line in done.stdout.splitlines() if "health" not in line]
+    if rank:
+        assert (done.returncode, said) == (0, ["ray start --address 10.0.0.1:6379"]), done
+        return
+    assert done.returncode == 3, "the job ends as the sweep does"
+    assert {line.split(" --")[0] for line in said} == {"ray start", "python run.py sweep", "ended"}
+    assert "--address 10.0.0.1:6379 --params 1M,2M,4M,8M" in done.stdout and said[-1] == "ended"
+
+
 def instructions() -> list[tuple[str, str]]:
     """Instructions of the Dockerfile with their words, each on one line."""
     lines = "\n".join(line for line in text("Dockerfile").splitlines() if line[:1] != "#")
@@ -95,7 +154,9 @@ def test_the_image_has_both_targets_and_runs_as_no_root():
 def test_the_image_takes_pytorch_of_the_version_that_is_pinned():
     run = next(words for name, words in instructions() if "tomllib" in words)
     code = shlex.split(run.partition(" > ")[0])
-    done = subprocess.run([sys.executable, *code[1:]], cwd=ROOT, capture_output=True, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, *code[1:]], cwd=ROOT, capture_output=True, encoding="utf-8"
+    )
     wanted = tomllib.loads(text("pyproject.toml"))["project"]["dependencies"]
     assert done.stdout.splitlines() == wanted
     assert [line for line in wanted if re.match("^torch==", line)] == [wanted[0]]

@@ -62,9 +62,10 @@ def posix_only(node: ast.AST, asked: bool = False) -> Iterator[str]:
         found = MODULES & ({module} if module else set(names))
         found |= NAMES.get(module or "", frozenset()) & set(names)
         yield from (f"line {node.lineno}: imports {name}" for name in sorted(found))
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and not asked:
-        if node.attr in NAMES.get(node.value.id, ()):
-            yield f"line {node.lineno}: uses {node.value.id}.{node.attr}"
+    match node:
+        case ast.Attribute(value=ast.Name(id=module), attr=name) if not asked:
+            if name in NAMES.get(module, ()):
+                yield f"line {node.lineno}: uses {module}.{name}"
     for child, here in branches(node):
         yield from posix_only(child, asked or here)
 
@@ -96,9 +97,9 @@ def careless(tree: ast.AST) -> Iterator[str]:
 def places(tree: ast.AST) -> Iterator[str]:
     """Folders that only Linux has."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if PLACES.match(node.value):
-                yield f"line {node.lineno}: {node.value}"
+        value = getattr(node, "value", None) if isinstance(node, ast.Constant) else None
+        if isinstance(value, str) and PLACES.match(value):
+            yield f"line {getattr(node, 'lineno', 0)}: {value}"
 
 
 def test_nothing_of_posix_is_used_without_a_guard():

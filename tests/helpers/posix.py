@@ -1,6 +1,20 @@
 """Modules and names of POSIX that Windows lacks, of those that a project like this might use."""
 
-MODULES = frozenset("crypt curses fcntl grp posix pty pwd resource syslog termios tty".split())
+MODULES = frozenset(
+    [
+        "crypt",
+        "curses",
+        "fcntl",
+        "grp",
+        "posix",
+        "pty",
+        "pwd",
+        "resource",
+        "syslog",
+        "termios",
+        "tty",
+    ]
+)
 _OS = """
 chown chroot copy_file_range ctermid environb eventfd fchdir fchown fdatasync fork forkpty fstatvfs
 getegid geteuid getgid getgroups getloadavg getpgid getpgrp getpriority getrandom getresuid getsid
