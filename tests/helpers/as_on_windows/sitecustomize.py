@@ -7,7 +7,8 @@ are not opened. Libraries see the system that there is. Out of reach are the exi
 signals of processes, path separators, and files that other processes have open.
 """
 
-# ruff: noqa: PTH  pathlib would come back here
+# pathlib would come back here:
+# ruff: noqa: PTH
 import builtins
 import errno
 import importlib.util
