@@ -114,7 +114,7 @@ def _imported(
 
 def _is_ours() -> bool:
     """Whether a file of the project asks, by the standard library's own words or without."""
-    frame = sys._getframe(2)
+    frame = sys._getframe(1).f_back
     while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith(_ROOT):
