@@ -7,7 +7,13 @@ import hashlib
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from speedrun.records.sanitize import brief, is_sanitized
 from speedrun.records.strict_json import Count, Fingerprint, Finite, Section, parse_section
@@ -140,10 +146,26 @@ class Rerun(Section):
     p_value: Finite | None  # of reruns as bad as all of the entry's; None: it cannot refute
 
 
+class SecondHeldOut(Section):
+    """The score on the held-out documents that follow the scored ones; it ranks nothing."""
+
+    num_docs: Count
+    bits_per_byte: Finite
+    difference: Finite  # from the bits per byte found on the scored documents
+    adjusted: Finite  # the difference at equal word frequencies
+    adjusted_se: Finite  # its standard error over documents
+    p_value: Finite  # of a difference as large by the choice of documents alone
+    is_explained: bool  # by that choice
+
+
 class Verification(Note):
-    """The result of verifying a record: by whom, on which machine, with which code."""
+    """The result of verifying a record: by whom, on which machine, with which code.
+
+    Schema 2 adds the second held-out set; a note without one stays in schema 1.
+    """
 
     FILE = "{note.record}.verification.{digest}.json"
+    schema_version: Annotated[Literal[1, 2], Field(alias="schema")] = 1
     record: Fingerprint
     by: Line
     verified: Time
@@ -153,10 +175,26 @@ class Verification(Note):
     rescored: Rescored | None
     leaks: Leaks | None
     rerun: Rerun | None
+    second: SecondHeldOut | None = None
+
+    @model_validator(mode="after")
+    def _has_its_schema(self) -> Self:
+        if (self.schema_version == 2) != (self.second is not None):
+            raise ValueError("schema 2 is that of notes with a second held-out set")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Notes of schema 1 keep their names."""
+        found = handler(self)
+        return found if self.second else {k: v for k, v in found.items() if k != "second"}
 
     @property
     def agrees(self) -> bool:
-        """Whether nothing that was checked contradicts the record."""
+        """Whether nothing that was checked contradicts the record.
+
+        A second held-out set may doubt a score and never refutes it: other documents, other score.
+        """
         return all(part.agrees for part in (self.rescored, self.leaks, self.rerun) if part)
 
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from leaderboard.attestations import Leaks, Rerun, Rescored, Verification
+from leaderboard.attestations import Leaks, Rerun, Rescored, SecondHeldOut, Verification
 from leaderboard.checks import reruns
 from speedrun.records.summary import Summary
 
@@ -12,6 +12,8 @@ from speedrun.records.summary import Summary
 MAX_ROUNDING = 1e-3
 _MAX_BOUND = 0.25  # of few documents
 _CLOSE = 1e-6
+# Two-sided, of a second held-out set: every entry may be verified, and 0.05 would doubt many.
+SECOND_SIGNIFICANCE = 1e-3
 
 
 def problems(note: Verification, run: Summary) -> list[str]:
@@ -27,7 +29,7 @@ def problems(note: Verification, run: Summary) -> list[str]:
         if not wrong and part.agrees != follows(part, run):
             says, do = ("agrees", "do not") if part.agrees else ("does not agree", "do")
             found.append(f"its part {type(part).__name__.lower()} {says}, but its numbers {do}")
-    return found
+    return found + list(_second(note.second) if note.second else ())
 
 
 def follows(part: Rescored | Leaks | Rerun, run: Summary) -> bool:
@@ -79,6 +81,16 @@ def _rerun(part: Rerun, run: Summary) -> Iterator[str]:
         yield "its difference is not that of the bits per byte claimed and found"
     if part.p_value is not None and not 0 <= part.p_value <= 1:
         yield f"its p-value is {part.p_value:g}"
+
+
+def _second(part: SecondHeldOut) -> Iterator[str]:
+    if part.bits_per_byte <= 0 or part.adjusted_se < 0 or not 0 <= part.p_value <= 1:
+        yield "the numbers of its second held-out set cannot be"
+    elif part.is_explained != (part.p_value >= SECOND_SIGNIFICANCE):
+        yield f"its second held-out set has p = {part.p_value:.2g} and says otherwise"
+    # Of a t-test: a normal deviate's p-value is the lower limit for any number of documents.
+    elif part.p_value < 0.5 * math.erfc(abs(part.adjusted) / max(part.adjusted_se, 1e-12) / 2**0.5):
+        yield "the p-value of its second held-out set does not follow from its difference"
 
 
 _CHECKS = {Rescored: _rescored, Leaks: _leaks, Rerun: _rerun}

@@ -16,7 +16,7 @@ LEGEND = (
     "✓ rescored independently, ✓✓ reproduced independently, own: by its author alone,"
     " ✗ verification failed; P(better) than the record; extra: runs in no mean; ≤ an upper bound;"
     " * uncommitted changes, † code from outside the project, ‡ host not fit for a record,"
-    " § long accounts off the clock"
+    " § long accounts off the clock, ¶ a second held-out set differs by more than sampling explains"
 )
 
 
@@ -128,6 +128,7 @@ def marks(entry: Entry) -> str:
         "†": entry.is_outside,
         "‡": entry.unfit_because is not None,
         "§": bool(entry.flags),
+        "¶": entry.is_doubted,
     }
     return "".join(sign for sign, has in signs.items() if has)
 

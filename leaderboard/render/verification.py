@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leaderboard.attestations import Leaks, Rerun, Rescored, Verification
+from leaderboard.attestations import Leaks, Rerun, Rescored, SecondHeldOut, Verification
 from speedrun.records.sanitize import sanitize
 from speedrun.records.schema import Record
 from speedrun.text import format_size
@@ -19,6 +19,8 @@ def show(console: Console, note: Verification, record: Record, warnings: Sequenc
     lines = [("record", f"{record.id[:12]}  {size}, {record.budget_s / 60:g} min")]
     if note.rescored is not None:
         lines += _rescored(note.rescored, record)
+    if note.second is not None:
+        lines.append(("second set", second_line(note.second, record)))
     if note.leaks is not None:
         lines += _leaks(note.leaks, record)
     if note.rerun is not None:
@@ -45,6 +47,18 @@ def _rescored(found: Rescored, record: Record) -> Iterator[tuple[str, str]]:
         yield "difference", f"{found.difference:+.1e} (allowed: ± {found.allowed:.1e})"
     yield from (("passed", check) for check in found.checks)
     yield from (("failed", check) for check in found.failed)
+
+
+def second_line(found: SecondHeldOut, record: Record) -> str:
+    """`2,000 held-out documents from number 2,001 on: 0.7301 bits per byte, Δ +0.0032 (…`."""
+    first = record.score.num_docs if record.score else 0
+    which = f"{found.num_docs:,} held-out documents from number {first + 1:,} on"
+    adjusted = f"{found.adjusted:+.4f} ± {found.adjusted_se:.4f} at equal word frequencies"
+    how = "within" if found.is_explained else "beyond"
+    return (
+        f"{which}: {found.bits_per_byte:.4f} bits per byte, Δ {found.difference:+.4f} ({adjusted},"
+        f" p = {found.p_value:.2g}): {how} what sampling explains"
+    )
 
 
 def _leaks(found: Leaks, record: Record) -> Iterator[tuple[str, str]]:

@@ -150,6 +150,11 @@ class Entry:
             }
         )
 
+    @property
+    def is_doubted(self) -> bool:
+        """Whether a second held-out set differs by more than sampling explains."""
+        return any(v.second and not v.second.is_explained for v in self.verifications)
+
     def is_own(self, found: Verification) -> bool:
         """Whether the entry's author made this verification."""
         return self.author is not None and _plain(found.by) == _plain(self.author)

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Callable
 
-from leaderboard.attestations import Rescored
+from leaderboard.attestations import Rescored, SecondHeldOut
+from leaderboard.verify import second
 from speedrun.data.heldout import HeldOut
 from speedrun.data.tokenizer import Tokenizer
 from speedrun.evaluation import score as evaluate
 from speedrun.evaluation.fairness import UnfairModelError, random_rows
+from speedrun.evaluation.score import Documents, Measured, ScoringConfig
 from speedrun.records.sections import Score
 from speedrun.training.runs.restore import Restored, one_line_errors
 
@@ -19,8 +21,8 @@ _MAX_CLAIMED_SE = 2.0  # times our own: larger claims of a standard error are no
 
 def rescore(
     found: Restored, heldout: HeldOut, where: str, watch: Callable[[float], None]
-) -> Rescored:
-    """Score a restored run and check its model and tokenizer.
+) -> tuple[Rescored, tuple[Documents, Measured]]:
+    """Score a restored run and check its model and tokenizer; the documents' nats beside it.
 
     Failed checks are part of the result. Raises ValueError where the score cannot be computed.
     """
@@ -42,17 +44,15 @@ def rescore(
         _check_model(found, where, check_random, "on random tokens"),
     ]
     with one_line_errors(found.architecture, where):
-        config = evaluate.ScoringConfig(
-            context=claim.window, stride=claim.stride, likelihood=likelihood
-        )
-        documents = evaluate.encode(heldout, found.tokenizer)
-        score = evaluate.score(held_out.scorer(), documents, config, watch)
+        config, documents = _config(found), evaluate.encode(heldout, found.tokenizer)
+        measured = evaluate.measure(held_out.scorer(), documents, config, watch)
+        score = evaluate.score_of(measured, documents, config)
     checks.append(_check_model(found, where, held_out.check, "on held-out text"))
     difference = score.nats / claim.nats - 1 if claim.nats > 0 else math.inf
     limit = _allowed(found, score)
     failed = [what for what, has_passed in checks if not has_passed]
     failed += _differences(score, claim, difference, limit)
-    return Rescored(
+    rescored = Rescored(
         agrees=not failed,
         backend=found.device.backend,
         device=found.device.name,
@@ -63,6 +63,29 @@ def rescore(
         checks=[what for what, has_passed in checks if has_passed],
         failed=failed,
     )
+    return rescored, (documents, measured)
+
+
+def on_second(
+    found: Restored,
+    first: tuple[Documents, Measured],
+    later: HeldOut,
+    where: str,
+    watch: Callable[[float], None],
+) -> SecondHeldOut:
+    """The score on the second held-out set beside that on the first; ValueError for no score."""
+    with one_line_errors(found.architecture, where):
+        documents = evaluate.encode(later, found.tokenizer)
+        measured = evaluate.measure(found.checks().scorer(), documents, _config(found), watch)
+        evaluate.score_of(measured, documents, _config(found))  # raises for numbers without end
+        return second.compare(first, (documents, measured))
+
+
+def _config(found: Restored) -> ScoringConfig:
+    claim = found.record.score
+    assert claim is not None  # checked when the record was found
+    likelihood = found.architecture.LIKELIHOOD
+    return ScoringConfig(context=claim.window, stride=claim.stride, likelihood=likelihood)
 
 
 def _allowed(found: Restored, score: Score) -> float:

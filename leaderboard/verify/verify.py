@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 from leaderboard import index
-from leaderboard.attestations import Leaks, Verification
-from leaderboard.verify import contamination, rerun, rescore
+from leaderboard.attestations import Leaks, SecondHeldOut, Verification
+from leaderboard.verify import contamination, rerun, rescore, second
 from leaderboard.verify.case import Case, Request
 from speedrun import __version__
 from speedrun.backends import registry
@@ -41,7 +41,7 @@ def verify(
     watcher.phase("opening the data")
     source, heldout = _open(case, request, watcher)
     warnings: list[str] = []
-    rescored = leaks = reproduced = None
+    rescored = leaks = reproduced = elsewhere = None
     if case.files is None:
         warnings.append(f"{case.lacks}: only raced again")
     else:
@@ -50,7 +50,9 @@ def verify(
             record, *case.files, case.where, backend=device.name, arch=request.arch
         )
         watcher.phase(score.title(architecture.LIKELIHOOD))
-        rescored = rescore.rescore(restored, heldout, case.where, watcher.scoring)
+        rescored, first = rescore.rescore(restored, heldout, case.where, watcher.scoring)
+        elsewhere, warning = _second(restored, source, heldout, first, case.where, watcher)
+        warnings += [warning] if warning else []
         leaks, warning = _search(record, source, heldout, restored.tokenizer, watcher)
         warnings += [warning] if warning else []
     if request.rerun:
@@ -62,6 +64,7 @@ def verify(
             reproduced = None
     machine, accelerator = hardware.machine(), device.accelerator
     note = Verification(
+        schema=1 if elsewhere is None else 2,
         record=record.id,
         by=by,
         verified=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -71,8 +74,29 @@ def verify(
         rescored=rescored,
         leaks=leaks,
         rerun=reproduced,
+        second=elsewhere,
     )
     return note, warnings
+
+
+def _second(
+    restored: restore.Restored,
+    source: Source,
+    heldout: HeldOut,
+    first: tuple[score.Documents, score.Measured],
+    where: str,
+    watcher: Callbacks,
+) -> tuple[SecondHeldOut | None, str]:
+    """The score on the documents after the scored ones, or the reason why there is none."""
+    try:
+        later = second.documents_after(source, heldout, restored.architecture.LIKELIHOOD)
+        if later is None:
+            after = f"the data has too few documents after the {len(heldout.documents):,} scored"
+            return None, f"no second held-out set: {after}"
+        watcher.phase("scoring the second held-out set")
+        return rescore.on_second(restored, first, later, where, watcher.scoring), ""
+    except ValueError as error:  # the first score is valid all the same
+        return None, f"the second held-out set was not scored: {error}"
 
 
 def _code() -> str:

@@ -60,6 +60,14 @@ def encode(heldout: HeldOut, tokenizer: Tokenizer) -> Documents:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Nats of every document, and what a score says of a bound beside them."""
+
+    nats: NDArray[np.float64]  # [documents]
+    of_a_bound: dict[str, Any]
+
+
 def score(
     scorer: Scorer,
     documents: Documents,
@@ -71,21 +79,33 @@ def score(
     Every rank of the scorer's group calls this with the same documents, and gets the same score.
     Raises ScoreNotFinite where it cannot be written down.
     """
-    docs, num_bytes = documents.tokens, documents.num_bytes
-    num_tokens = np.array([len(doc) - 1 for doc in docs], dtype=np.float64)
-    of_a_bound: dict[str, Any] = {}
+    return score_of(measure(scorer, documents, config, watch), documents, config)
+
+
+def measure(
+    scorer: Scorer,
+    documents: Documents,
+    config: ScoringConfig,
+    watch: Callable[[float], None] = lambda share: None,
+) -> Measured:
+    """The nats of each document, of which `score_of` makes a score."""
+    docs = documents.tokens
     if config.likelihood == "exact":
-        nats = document_nats(scorer, docs, config, watch)
-    else:
-        todo = windows([len(doc) for doc in docs], config.context, config.stride)
-        drawn = elbo.draw(scorer, docs, todo, config.seed, watch)
-        lengths = elbo.length_nats(num_tokens)
-        nats = drawn.nats + lengths
-        of_a_bound = {
-            "num_draws": elbo.NUM_DRAWS,
-            "bits_per_byte_mc_se": drawn.mc_se / float(num_bytes.sum()) / math.log(2),
-            "length_nats": float(lengths.sum()),
-        }
+        return Measured(nats=document_nats(scorer, docs, config, watch), of_a_bound={})
+    todo = windows([len(doc) for doc in docs], config.context, config.stride)
+    drawn = elbo.draw(scorer, docs, todo, config.seed, watch)
+    lengths = elbo.length_nats(_num_tokens(documents))
+    of_a_bound = {
+        "num_draws": elbo.NUM_DRAWS,
+        "bits_per_byte_mc_se": drawn.mc_se / float(documents.num_bytes.sum()) / math.log(2),
+        "length_nats": float(lengths.sum()),
+    }
+    return Measured(nats=drawn.nats + lengths, of_a_bound=of_a_bound)
+
+
+def score_of(measured: Measured, documents: Documents, config: ScoringConfig) -> Score:
+    """The score that these nats are; raises ScoreNotFinite where it cannot be written down."""
+    nats, num_bytes, num_tokens = measured.nats, documents.num_bytes, _num_tokens(documents)
     per_byte, per_byte_se = ratio(nats, num_bytes)
     per_token, per_token_se = ratio(nats, num_tokens)
     if per_token > MAX_NATS:
@@ -101,11 +121,15 @@ def score(
         likelihood=config.likelihood,
         window=config.context,
         stride=config.stride,
-        num_docs=len(docs),
+        num_docs=len(documents.tokens),
         num_bytes=int(num_bytes.sum()),
         num_tokens=int(num_tokens.sum()),
-        **of_a_bound,
+        **measured.of_a_bound,
     )
+
+
+def _num_tokens(documents: Documents) -> NDArray[np.float64]:
+    return np.array([len(doc) - 1 for doc in documents.tokens], dtype=np.float64)
 
 
 def document_nats(
