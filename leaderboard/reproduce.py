@@ -105,7 +105,7 @@ def _from_config(record: Record) -> Iterator[tuple[str, str]]:
     yield "--eval-docs", "all" if eval_docs is None else str(int(eval_docs))
     if "keep" in record.config:
         yield "--keep", str(record.config["keep"])
-    read = loader.architecture(record.arch).RECIPE_FIELDS if is_known else None
+    read = _architecture(record.arch).RECIPE_FIELDS if is_known else None
     for section in ("model", "recipe", "data"):
         for name, value in record.config[section].items():
             if name in ("vocab", "eval_docs", "max_params"):
@@ -140,7 +140,7 @@ def _resolves(options: Options, record: Record) -> bool:
             data=data,
             settings=tuple(value for option, value in options if option == "--set"),
         )
-        architecture = loader.architecture(request.arch)
+        architecture = _architecture(request.arch)
         with architecture.plugin_errors():
             run = resolve(architecture, request, record.tokenizer.vocab)
         return json.loads(json.dumps(run.as_dict()))
@@ -155,3 +155,8 @@ def _resolves(options: Options, record: Record) -> bool:
 def _names() -> frozenset[str]:
     """The installed architectures; looking them up takes longer than all the rest."""
     return frozenset(loader.architecture_names())
+
+
+@functools.cache
+def _architecture(name: str) -> loader.LoadedArchitecture:
+    return loader.architecture(name)

@@ -12,11 +12,17 @@ from speedrun.records.summary import Summary
 from speedrun.text import format_size
 
 MARKS = {"": "", "own": "own", "rescored": "✓", "rerun": "✓✓", "failed": "✗"}
+SIGNS = {
+    "*": "uncommitted changes",
+    "†": "code from outside the project",
+    "‡": "host not fit for a record",
+    "§": "long accounts off the clock",
+    "¶": "a second held-out set differs by more than sampling explains",
+}
 LEGEND = (
     "✓ rescored independently, ✓✓ reproduced independently, own: by its author alone,"
-    " ✗ verification failed; P(better) than the record; extra: runs in no mean; ≤ an upper bound;"
-    " * uncommitted changes, † code from outside the project, ‡ host not fit for a record,"
-    " § long accounts off the clock, ¶ a second held-out set differs by more than sampling explains"
+    " ✗ verification failed; P(better) than the record; extra: runs in no mean; ≤ an upper bound; "
+    + ", ".join(f"{sign} {words}" for sign, words in SIGNS.items())
 )
 
 
@@ -123,14 +129,24 @@ COLUMNS: Sequence[Column] = (
 
 def marks(entry: Entry) -> str:
     """Signs of an entry, as `LEGEND` explains them."""
-    signs = {
+    return "".join(sign for sign, _ in explained_marks(entry))
+
+
+def explained_marks(entry: Entry) -> list[tuple[str, str]]:
+    """Signs of an entry, each with its meaning and the reason for it."""
+    has = {
         "*": entry.is_dirty,
         "†": entry.is_outside,
         "‡": entry.unfit_because is not None,
         "§": bool(entry.flags),
         "¶": entry.is_doubted,
     }
-    return "".join(sign for sign, has in signs.items() if has)
+    why = {"‡": entry.unfit_because, "§": entry.flags}
+    return [
+        (sign, f"{words}: {why[sign]}" if why.get(sign) else words)
+        for sign, words in SIGNS.items()
+        if has[sign]
+    ]
 
 
 def label(entry: Entry) -> str:

@@ -20,6 +20,14 @@ _READ = {".py", ".pyi", ".pyc", ".so", ".pyd", ".json"}
 _SHADOWS = (":(glob)*.py", ":(glob)*.so", ":(glob)*.pyd", ":(glob)*/__init__.py")
 
 
+# https://host/owner/name.git, ssh://git@host/owner/name, git@host:owner/name.git
+_REMOTE = re.compile(
+    r"(?:(?:https|ssh)://(?:[^/@\s]*@)?(?P<h1>[\w.-]+)(?::\d+)?/|(?:[^/@:\s]+@)(?P<h2>[\w.-]+):)"
+    r"(?P<path>[\w.~-]+(?:/[\w.~-]+)+?)(?:\.git)?/?",
+    re.ASCII,
+)
+
+
 class CodeVersion(NamedTuple):
     """Commit of the code and whether it was changed; None and the `problem` where git fails."""
 
@@ -48,6 +56,21 @@ def code_version(folder: Path = _ROOT) -> CodeVersion:
     except GitFailed as failed:
         return CodeVersion(commit, None, str(failed))
     return CodeVersion(commit, any(map(_counts, filter(None, changed.split("\0")))))
+
+
+def web_address(folder: Path = _ROOT) -> str | None:
+    """The https address of the repository that this checkout was cloned from; None without one.
+
+    Only host and path of a remote: a user's name, a password and a port are no part of a page.
+    """
+    deadline_s = time.monotonic() + TIMEOUT_S
+    try:
+        git(folder, deadline_s, "ls-files", "--error-unmatch", _OWN_FILE)
+        remote = git(folder, deadline_s, "remote", "get-url", "origin").strip()
+    except GitFailed:
+        return None
+    found = _REMOTE.fullmatch(remote)
+    return f"https://{found['h1'] or found['h2']}/{found['path']}" if found else None
 
 
 def commit_times(ids: Iterable[str], folder: Path = _ROOT) -> dict[str, datetime] | None:

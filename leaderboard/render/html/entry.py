@@ -2,10 +2,11 @@
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from leaderboard import reproduce
 from leaderboard.compare import differences, flat
@@ -19,6 +20,7 @@ from speedrun.records.sections import OFF_CLOCK, ON_CLOCK
 MAX_SETTINGS = 400  # of one config
 MAX_POINTS = 60  # of one loss curve
 _MAX_RUNS = 8  # with a curve and bars of their own
+PLOT_WIDTH, PLOT_HEIGHT = 600, 220  # of the loss curves, as entry.html draws them
 _MAX_NATS = 1e6  # sums stay finite
 Curve = Sequence[tuple[float, float | None]]
 Thin = list[tuple[float, float | None]]
@@ -41,6 +43,7 @@ def context(entry: Entry, records: Sequence[Record], rival: Rival | None) -> dic
         "changes": differences(rival[1], first.config)[:MAX_SETTINGS] if rival else [],
         "curve": _plot({f"seed {record.seed}": record.train.loss_curve for record in shown}),
         "engine": list(flat(first.train.engine).items())[:MAX_SETTINGS],
+        "records": records,
         "events": [(r.seed, event) for r in records for event in r.train.events[:20]],
         "verifications": sorted(entry.verifications, key=lambda v: (v.verified, v.record)),
         "seeds": {record.id: record.seed for record in records},
@@ -52,10 +55,11 @@ def on_board(entry: Entry, board: Board) -> dict[str, Any]:
     """Template variables about an entry's duels and replications."""
     fought = [one for one in board.duels if entry.id in {own.id for own in one.entries.values()}]
     again = [other for other in board.entries if other.base == entry.base and other is not entry]
-    return {"duels": [_duel(one) for one in reversed(fought)], "replications": again}
+    return {"duels": [duel(one) for one in reversed(fought)], "replications": again}
 
 
-def _duel(one: JudgedDuel) -> dict[str, Any]:
+def duel(one: JudgedDuel) -> dict[str, Any]:
+    """Template variables of a duel; `reach` is half the width of its axis in ln(B / A)."""
     reach = max((abs(pair.ln_ratio) for pair in one.duel.counted), default=0.0)
     ends = [x for x in (one.verdict.low, one.verdict.high) if math.isfinite(x)]
     reach = max([reach, *map(abs, ends)]) * 1.1 or 1.0
@@ -112,10 +116,10 @@ def thinned(curves: Sequence[Curve]) -> Thin:
     points = np.array([*itertools.chain(*curves)], dtype=float).reshape(-1, 2)  # None becomes NaN
     points = np.clip(points, -_MAX_NATS, _MAX_NATS)
     part = np.clip(points[:, 0] * MAX_POINTS, 0, MAX_POINTS - 1).astype(int)
-    means = [points[part == number].mean(axis=0) for number in np.unique(part)]
-    out: Thin = [
-        (round(float(s), 4), None if np.isnan(n) else round(float(n), 4)) for s, n in means
-    ]
+    num = np.bincount(part, minlength=MAX_POINTS)
+    sums = [np.bincount(part, of, MAX_POINTS) for of in points.T]
+    shares, nats = (np.round(of[num > 0] / num[num > 0], 4).tolist() for of in sums)
+    out = [(s, None if math.isnan(n) else n) for s, n in zip(shares, nats, strict=True)]
     return out if sum(n is not None for _, n in out) > 1 else []
 
 
@@ -131,4 +135,30 @@ def _plot(curves: Mapping[str, Curve]) -> dict[str, Any]:
     settled = [n for s, n in points if s >= 0.05] or [n for _, n in points]
     low, high = min(settled), max(settled)
     pad = 0.06 * (high - low) or 0.5
-    return {"lines": lines, "low": max(0.0, low - pad), "high": high + pad}
+    low, high = max(0.0, low - pad), high + pad
+
+    def y(nats: float) -> float:
+        return PLOT_HEIGHT * (high - nats) / (high - low)
+
+    return {
+        "paths": {label: _path(line, y) for label, line in lines.items()},
+        "ticks": [(f"{y(tick):.1f}", text) for tick, text in _ticks(low, high)],
+    }
+
+
+def _path(line: Thin, y: Callable[[float], float]) -> str:
+    """A curve as the data of an SVG path, with gaps where the loss was not finite."""
+    parts, pen = [], "M"
+    for share, nats in line:
+        if nats is not None:
+            parts.append(f"{pen}{PLOT_WIDTH * share:.1f} {max(-999.0, y(nats)):.1f}")
+        pen = "M" if nats is None else "L"
+    return "".join(parts)
+
+
+def _ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Round numbers of an axis with their text, all of as many digits as the finest needs."""
+    found = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    inside = [float(tick) for tick in found if low <= tick <= high]
+    digits = max((len(f"{tick:.6g}".partition(".")[2]) for tick in inside), default=0)
+    return [(tick, f"{tick:.{digits}f}") for tick in inside]

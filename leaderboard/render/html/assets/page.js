@@ -66,13 +66,15 @@ function addButtons() {
 
 function filter() {
   const wanted = Object.fromEntries(FILTERS.map(name => [name, form.elements[name].value]));
-  const words = wanted.q.toLowerCase().split(/\s+/).filter(Boolean);
+  // Of an id the page knows the first twelve digits.
+  const words = wanted.q.toLowerCase().split(/\s+/).filter(Boolean)
+    .map(word => /^[0-9a-f]{13,64}$/.test(word) ? word.slice(0, 12) : word);
   let shown = 0, all = 0;
   for (const {section, id, rows} of tracks) {
     const here = !wanted.track || wanted.track === id;
     let left = 0;
     for (const row of rows) {
-      row.text ??= `${row.textContent} ${row.dataset.id}`.toLowerCase();
+      row.text ??= `${row.textContent} ${row.dataset.id} ${row.dataset.runs}`.toLowerCase();
       const fits = (!wanted.arch || row.dataset.arch === wanted.arch)
         && (!wanted.backend || row.dataset.backend === wanted.backend)
         && words.every(word => row.text.includes(word));
@@ -178,31 +180,35 @@ function axes(svg, box, low, high, x, y) {
   drawn("path", {class: "axis", d: `M${box.left} ${box.top}V${bottom}H${right}`}, svg);
 }
 
-// An architecture's first line has the colour it has everywhere; the next ones take what is free.
-function coloursOf(rows) {
-  const own = rows.map(row => Number(/series-(\d)/.exec(row.querySelector(".swatch").className)[1]));
-  const first = own.map((colour, place) => colour < 6 && own.indexOf(colour) === place);
-  const free = [0, 1, 2, 3, 4, 5].filter(colour => !own.includes(colour));
-  return own.map((colour, place) => first[place] ? colour : free.shift() ?? place % 6);
-}
+// Colour and marker are those of the architecture; further lines of one are dashed.
+const DASHES = 8, MARKERS = 8;
 
 function linesOf({rows}) {
-  const ticked = rows.filter(row => row.querySelector(".pick input")?.checked);
-  const colours = coloursOf(ticked);
-  return ticked.map((row, place) => ({
-    name: row.querySelector(".name").textContent.trim(),
-    href: row.querySelector(".name a")?.getAttribute("href"),
-    points: CURVES[row.dataset.id] ?? [],
-    style: `line series series-${colours[place]}${row.querySelector(".hollow") ? " dashed" : ""}`,
-    width: place < 6 ? 2 : 1,
-  }));
+  const taken = {};
+  return rows.filter(row => row.querySelector(".pick input")?.checked).map(row => {
+    const {series} = row.dataset, dash = taken[series] = (taken[series] ?? -1) + 1;
+    return {
+      name: row.querySelector(".name a").textContent.trim(),
+      points: CURVES[row.dataset.id] ?? [],
+      series,
+      isBound: "bound" in row.dataset,
+      style: `line series-${series} dash-${dash % DASHES}`,
+    };
+  });
+}
+
+function marker(line, x, y, parent) {
+  const style = `shape series-${line.series}${line.isBound ? " hollow" : ""}`;
+  const at = {class: style, x: x - 6, y: y - 6, width: 12, height: 12, href: `#shape-${line.series}`};
+  drawn("use", at, parent);
 }
 
 function legendOf(lines, list) {
   list.replaceChildren(...lines.map(line => {
     const item = document.createElement("li");
-    const sample = drawn("svg", {viewBox: "0 0 26 10", "aria-hidden": "true"}, item);
-    drawn("path", {class: line.style, d: "M0 5H26", style: `stroke-width:${line.width}`}, sample);
+    const sample = drawn("svg", {viewBox: "0 0 34 12", "aria-hidden": "true"}, item);
+    drawn("path", {class: line.style, d: "M0 6H34"}, sample);
+    marker(line, 17, 6, sample);
     const name = document.createElement("span");
     name.textContent = name.title = line.name;
     line.value = document.createElement("output");
@@ -233,9 +239,15 @@ function draw(track) {
   axes(svg, box, low, high, x, y);
   const group = drawn("g", {"clip-path": `url(#${clip})`}, svg);
   for (const line of lines) {
-    const style = `stroke-width:${line.width}`;
-    drawn("title", {}, drawn("path", {class: line.style, style, d: pathOf(line.points, x, y)}, group), line.name);
+    drawn("title", {}, drawn("path", {class: line.style, d: pathOf(line.points, x, y)}, group), line.name);
   }
+  lines.forEach((line, place) => {  // markers of lines stand apart
+    const known = line.points.filter(([, nats]) => nats !== null && nats >= low && nats <= high);
+    const step = Math.max(1, Math.floor(known.length / MARKERS));
+    for (let n = (place * 3) % step; n < known.length; n += step) {
+      marker(line, x(known[n][0]), y(known[n][1]), svg);
+    }
+  });
   follow(svg, lines, box, x);
   holder.replaceChildren(svg);
 }
