@@ -86,8 +86,13 @@ def _curves(points: list[dict[str, float | None]]) -> Table:
         x, y = point["a"], point["b"]
         gap = MISSING if x is None or y is None else f"{y - x:+.3f}"
         shown = (MISSING if nats is None else f"{nats:.3f}" for nats in (x, y))
-        table.add_row(f"{point['seconds']:.0f}", *shown, gap)
+        table.add_row(_seconds(point["seconds"], points[-1]["seconds"]), *shown, gap)
     return table
+
+
+def _seconds(value: float | None, last: float | None) -> str:
+    """Seconds of a curve, with as many digits as its twenty points need to differ."""
+    return MISSING if value is None else f"{value:.{0 if (last or 0) >= 60 else 2}f}"
 
 
 def _verdict(score: dict[str, Any]) -> str:
@@ -110,7 +115,9 @@ def _equal_lines(
     out = []
     for name, other in (("b", "a"), ("a", "b")):
         at, final = times[f"{name}_reached_{other}_final_s"], times[f"{other}_final"]
-        never, when = ("never ", "") if at is None else ("", f" after {at:.0f} s")
+        never, when = (
+            ("never ", "") if at is None else ("", f" after {at:.{0 if at >= 60 else 1}f} s")
+        )
         goal = f"{other.upper()}'s final training loss ({final:.3f})"
         if joules and (spent := joules[f"{name}_reached_{other}_final_joules"]) is not None:
             when += f" and {energy.joules(spent)}"

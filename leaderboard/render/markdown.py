@@ -23,7 +23,8 @@ def render(boards: Sequence[Board]) -> str:
     for board in boards:
         lines += ["", f"## {markdown(board.title)}"]
         said = (columns.record_line(board), columns.facts_line(board))
-        lines += ["", *map(markdown, filter(None, said)), "", *_table(board)]
+        lines += ["", *map(markdown, filter(None, said))]
+        lines += ["", *_table(board)] if board.entries else []
         if board.duels:
             lines += ["", *_duels(board)]
         if board.unranked:

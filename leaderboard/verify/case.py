@@ -17,6 +17,8 @@ from speedrun.records.schema import Record
 from speedrun.records.summary import to_be_scored
 from speedrun.system.paths import cache_dir
 from speedrun.training.options import FLAG, TEXT_FIELD
+from speedrun.training.runs import restore
+from speedrun.training.runs.restore import Restored
 
 _MAX_LISTED = 5  # ids that begin alike
 
@@ -84,6 +86,17 @@ def find(run: str, store: Store) -> Case:
     elif all((folder / name).is_file() for name in (artifacts.WEIGHTS, artifacts.TOKENIZER)):
         files = artifacts.read_weights(folder, record), artifacts.read_tokenizer(folder, record)
     return Case(record=record, where=where, store=store, folder=folder, files=files, lacks=lacks)
+
+
+def restored(run: str, store: Store, device: str, arch: str | None) -> Restored:
+    """The model of a record or of an entry's best run. Raises ValueError or LookupError."""
+    case = find(run, store)
+    if case.files is None:
+        raise ValueError(
+            f"{case.where}: {case.lacks}; ask its author for them (submit --with-weights), or give"
+            " the folder of a run"
+        )
+    return restore.restore(case.record, *case.files, case.where, backend=device, arch=arch)
 
 
 def full_id(store: Store, prefix: str) -> str:

@@ -26,6 +26,7 @@ from speedrun.training.callbacks import Callbacks
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from speedrun.training.runs.restore import Restored
     from speedrun.training.signals import StopFlag
 
 
@@ -131,6 +132,19 @@ def leaderboard(store: str | Path | None = None) -> list[dict[str, Any]]:
     url = None if store is None else str(store)
     found = importlib.import_module("leaderboard.boards").read(url)
     return importlib.import_module("leaderboard.render.json").boards(*found)["tracks"]
+
+
+def restored(run: str, store: str | None, device: str, arch: str | None = None) -> "Restored":
+    """The model of a run: of its folder, `hf://user/name`, or an id of a store with weights."""
+    from speedrun.training.runs.fetch import folder_of
+
+    folder = folder_of(run)
+    if folder.is_dir():
+        from speedrun.training.runs.restore import load_run
+
+        return load_run(folder, device, arch)
+    found = importlib.import_module("leaderboard.store").open_store(store)
+    return importlib.import_module("leaderboard.verify.case").restored(run, found, device, arch)
 
 
 def _console(show: bool) -> "Console":

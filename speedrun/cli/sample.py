@@ -45,27 +45,33 @@ class SampleOptions:
 
 
 _DEFAULTS = SampleOptions()
+_RUN = (
+    "Folder of the run, hf://user/name of a published one, or the first digits of the id of a record, or of an entry, whose best run"
+    " is taken."
+)
+_FROM = "Leaderboard in which ids are looked up. Default: the project's own."
 
 
 def sample(
-    run: Annotated[str, Parameter(help="Folder of the run, or hf://user/name of a published one.")],
+    run: Annotated[str, Parameter(help=_RUN)],
     /,
     options: SampleOptions = _DEFAULTS,
+    *,
+    from_: Annotated[str | None, Parameter(name="--from", help=_FROM)] = None,
 ) -> None:
     """Continue a prompt with the model of a run."""
     from rich.console import Console
     from rich.text import Text
 
     check_utf8(options.prompt, "--prompt")
+    from speedrun import api
     from speedrun.evaluation import generate
-    from speedrun.training.runs.fetch import folder_of
-    from speedrun.training.runs.restore import load_run
     from speedrun.ui.live import waiting
 
     names = ("temperature", "top_p", "seed", "max_tokens", "steps")
     sampling = generate.Sampling(**{name: getattr(options, name) for name in names})
     with waiting("loading the model"):
-        loaded = load_run(folder_of(run), options.device, options.arch)
+        loaded = api.restored(run, from_, options.device, options.arch)
     with waiting("telling a story"), loaded.architecture.plugin_errors():
         of_run = (loaded.engine, loaded.architecture, loaded.model, loaded.tokenizer)
         text = generate.tell(*of_run, options.prompt, sampling)

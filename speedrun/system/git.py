@@ -23,7 +23,7 @@ _SHADOWS = (":(glob)*.py", ":(glob)*.so", ":(glob)*.pyd", ":(glob)*/__init__.py"
 # https://host/owner/name.git, ssh://git@host/owner/name, git@host:owner/name.git
 _REMOTE = re.compile(
     r"(?:(?:https|ssh)://(?:[^/@\s]*@)?(?P<h1>[\w.-]+)(?::\d+)?/|(?:[^/@:\s]+@)(?P<h2>[\w.-]+):)"
-    r"(?P<path>[\w.~-]+(?:/[\w.~-]+)+?)(?:\.git)?/?",
+    r"(?P<path>[\w.~-]+(?:/[\w.~-]+?)+)(?:\.git)?/?",
     re.ASCII,
 )
 

@@ -119,6 +119,30 @@ def test_variables_of_another_checkout_do_not_mislead(checkout, monkeypatch, tmp
     assert git.code_version(checkout).dirty is False
 
 
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        ("https://forge.example/ada/speedrun.git", "https://forge.example/ada/speedrun"),
+        (
+            "https://ada:secret@forge.example:8443/ada/speedrun",
+            "https://forge.example/ada/speedrun",
+        ),
+        ("git@forge.example:ada/speedrun.git", "https://forge.example/ada/speedrun"),
+        (
+            "ssh://git@forge.example:22/group/ada/speedrun/",
+            "https://forge.example/group/ada/speedrun",
+        ),
+        ("/srv/speedrun.git", None),
+        ('https://forge.example/ada/"><script>', None),
+        ("file:///srv/speedrun", None),
+    ],
+)
+def test_the_web_address_is_that_of_the_remote_without_secrets(checkout, remote, address):
+    assert git.web_address(checkout) is None
+    subprocess.run(["git", "-C", checkout, "remote", "add", "origin", remote], check=True)
+    assert git.web_address(checkout) == address
+
+
 def test_default_output_folders_are_ignored():
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert {f"{RunRequest.out}/", "sweeps/"} <= set(ignored)

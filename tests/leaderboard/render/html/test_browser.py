@@ -68,7 +68,9 @@ def column(page, key):
             const table = document.querySelector("table.entries");
             const at = [...table.tHead.rows[0].cells].findIndex(th => th.dataset.key === key);
             return [...table.tBodies[0].rows].filter(row => !row.hidden)
-                .map(row => row.cells[at].dataset.v ?? row.cells[at].textContent.trim());
+                .map(row => row.cells[at])
+                .map(cell => cell.dataset.v ?? (cell.querySelector(".with-shape") ?? cell).textContent)
+                .map(text => text.trim());
         }""",
         key,
     )
@@ -142,7 +144,7 @@ def test_a_tick_draws_a_curve(visit):
     assert before >= 3
     box = page.locator("table.entries >> nth=0 >> input:not(:checked) >> nth=0")
     row = box.locator("xpath=ancestor::tr")
-    name = row.locator(".name").inner_text()
+    name = row.locator(".name a").inner_text()
     row.locator("input").check()
     assert lines.count() == before + 1
     assert name in page.locator(".curves-legend >> nth=0").inner_text()
@@ -171,6 +173,37 @@ def test_no_page_scrolls_sideways(visit, index):
             page.set_viewport_size({"width": width, "height": 800})
             wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, (path.name, width)
+
+
+def test_every_column_fits_a_laptop(visit):
+    page = visit()
+    for table in page.locator(".scroll:has(.entries)").all():
+        assert table.evaluate("element => element.scrollWidth <= element.clientWidth")
+
+
+def test_an_entry_is_found_by_its_id_and_by_those_of_its_records(visit):
+    page = visit()
+    row = page.locator("table.entries >> nth=0 >> tbody tr >> nth=3")
+    own, runs = row.get_attribute("data-id"), row.get_attribute("data-runs").split()
+    for word in (own[:8], runs[-1], runs[0] + "0" * 52):
+        page.fill("input[name=q]", word)
+        assert page.locator("table.entries tbody tr >> visible=true").count() == 1
+        assert row.is_visible()
+
+
+def test_curves_have_the_colour_and_the_marker_of_their_architecture(visit):
+    page = visit()
+    plot = page.locator(".curves-plot >> nth=0")
+    for box in page.locator("table.entries >> nth=0 >> .pick input").all():
+        box.check()
+    rows = page.locator("table.entries >> nth=0 >> tbody tr:has(input:checked)")
+    wanted = [row.get_attribute("data-series") for row in rows.all()]
+    styles = [path.get_attribute("class") for path in plot.locator("path.line").all()]
+    assert [re.search(r"series-(\d)", style)[1] for style in styles] == wanted
+    assert len(set(styles)) == len(styles)  # those of one architecture differ in their dashes
+    for use in plot.locator("use.shape").all():
+        number = use.get_attribute("href").removeprefix("#shape-")
+        assert f"series-{number}" in use.get_attribute("class")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
