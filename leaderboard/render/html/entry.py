@@ -51,10 +51,10 @@ def context(entry: Entry, records: Sequence[Record], rival: Rival | None) -> dic
     }
 
 
-def on_board(entry: Entry, board: Board) -> dict[str, Any]:
-    """Template variables about an entry's duels and replications."""
+def on_board(entry: Entry, board: Board, alike: Sequence[Entry]) -> dict[str, Any]:
+    """Template variables about an entry's duels and replications; `alike` are of its base."""
     fought = [one for one in board.duels if entry.id in {own.id for own in one.entries.values()}]
-    again = [other for other in board.entries if other.base == entry.base and other is not entry]
+    again = [other for other in alike if other.id != entry.id]
     return {"duels": [duel(one) for one in reversed(fought)], "replications": again}
 
 

@@ -69,8 +69,8 @@ def column(page, key):
             const at = [...table.tHead.rows[0].cells].findIndex(th => th.dataset.key === key);
             return [...table.tBodies[0].rows].filter(row => !row.hidden)
                 .map(row => row.cells[at])
-                .map(cell => cell.dataset.v ?? (cell.querySelector(".with-shape") ?? cell).textContent)
-                .map(text => text.trim());
+                .map(cell => cell.dataset.v ?? cell.querySelector(".with-shape") ?? cell)
+                .map(found => (found.textContent ?? found).trim());
         }""",
         key,
     )
