@@ -52,7 +52,13 @@ class Note(Section):
     """Base of all attestations."""
 
     FILE: ClassVar[str]
-    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+    schema_version: Literal[1, 2] = Field(default=1, alias="schema")
+
+    @model_validator(mode="after")
+    def _has_its_schema(self) -> Self:
+        if (self.schema_version == 2) != (getattr(self, "second", None) is not None):
+            raise ValueError("schema 2 is that of notes with a second held-out set")
+        return self
 
     @classmethod
     def parse(cls, raw: bytes, where: str) -> Self:
@@ -165,7 +171,6 @@ class Verification(Note):
     """
 
     FILE = "{note.record}.verification.{digest}.json"
-    schema_version: Annotated[Literal[1, 2], Field(alias="schema")] = 1
     record: Fingerprint
     by: Line
     verified: Time
@@ -176,12 +181,6 @@ class Verification(Note):
     leaks: Leaks | None
     rerun: Rerun | None
     second: SecondHeldOut | None = None
-
-    @model_validator(mode="after")
-    def _has_its_schema(self) -> Self:
-        if (self.schema_version == 2) != (self.second is not None):
-            raise ValueError("schema 2 is that of notes with a second held-out set")
-        return self
 
     @model_serializer(mode="wrap")
     def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -37,8 +37,8 @@ def compare(first: tuple[Documents, Measured], second: tuple[Documents, Measured
     """Difference of the score on the second set from that on the first, and its p-value.
 
     Least squares of a document's nats on its bytes, on its unigram nats and, in the second set, on
-    its bytes again, whose factor is the difference; the standard error is robust (HC1, White 1980),
-    since long documents vary more.
+    its bytes again, whose factor is the difference. Documents are weighted by the inverse of their
+    length; the standard error is robust where that is not their variance (HC1, White 1980).
     """
     nats = np.concatenate([measured.nats for _, measured in (first, second)])
     num_bytes = np.concatenate([documents.num_bytes for documents, _ in (first, second)])
@@ -46,7 +46,8 @@ def compare(first: tuple[Documents, Measured], second: tuple[Documents, Measured
     in_second = np.arange(len(nats)) >= num_first
     unigram = _unigram_nats([*first[0].tokens, *second[0].tokens])
     columns = np.column_stack([num_bytes * in_second, num_bytes, unigram])
-    factors, se = _least_squares(columns, nats)
+    weights = 1 / np.sqrt(num_bytes)  # the variance of a document grows with its length
+    factors, se = _least_squares(columns * weights[:, None], nats * weights)
     bits = [float(nats[part].sum() / num_bytes[part].sum()) for part in (in_second, ~in_second)]
     statistic = abs(factors) / max(se, 1e-300)
     p_value = float(2 * stats.t.sf(statistic, len(nats) - columns.shape[1]))
