@@ -39,9 +39,6 @@ def resume(
     """Go on with a race from its last checkpoint, with the budget that is left."""
     from rich.console import Console
 
-    from speedrun.records.files import read_runs
-    from speedrun.records.summary import summarize
-    from speedrun.records.track import standing
     from speedrun.training import distributed
     from speedrun.training.checkpoints import resume
     from speedrun.training.clock import process_age_s
@@ -58,17 +55,15 @@ def resume(
     distributed.ignore_launcher(group)
     with distributed.dismissing(group), StopFlag(group.stop_signals) as stop:
         stop.begin(f"{run} is as it was: the same command resumes it")
-        with live.view(console, request.out) as view:
+        with live.view(console, request.out) as view, tracker.beside(view) as told:
             view.notice(resumption.describe())
             where = {"started_s": process_age_s(), "group": group, "resumed": resumption}
-            finished = race(request, tracker.beside(view), stop, **where)
+            finished = race(request, told, stop, **where)
             tracker.finish(finished.record)
         stop.begin(f"recorded as {finished.record.status} in {finished.folder}")
         if options.json_:
             print(json.dumps(json.loads(finished.record.to_json())), flush=True)
-        others = (summarize(record) for _, record in read_runs(request.out))
-        place = standing(summarize(finished.record), others)
-        summary.finished(console, finished.record, finished.folder, place)
+        summary.finished(console, finished.record, finished.folder)
         if stop.requested:
             raise KeyboardInterrupt
         if finished.record.status != "complete":

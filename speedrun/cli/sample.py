@@ -46,8 +46,8 @@ class SampleOptions:
 
 _DEFAULTS = SampleOptions()
 _RUN = (
-    "Folder of the run, hf://user/name of a published one, or the first digits of the id of a record, or of an entry, whose best run"
-    " is taken."
+    "Folder of the run, hf://user/name of a published one, or the first digits of the id of a"
+    " record, or of an entry, whose best run is taken."
 )
 _FROM = "Leaderboard in which ids are looked up. Default: the project's own."
 
