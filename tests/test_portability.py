@@ -26,6 +26,7 @@ PLACES = re.compile(r"/(tmp|proc|sys|dev)\b")
 KNOW_LINUX = {  # with something else where these are not there
     "speedrun/system/cgroup.py",
     "speedrun/system/hardware.py",
+    "speedrun/system/energy/sensor.py",
     "speedrun/backends/torch/compile.py",
 }
 IMPORT_ALL = f"""

@@ -18,7 +18,7 @@ QUESTIONS = {"What", "Who", "Whose", "Where", "How", "When", "Why", "Whatever"}
 # A package imports its own floor and those below it, bottom first.
 FLOORS = (
     "speedrun.records speedrun.system speedrun.distributed speedrun.text speedrun.schedule",
-    "speedrun.telemetry speedrun.config speedrun.device",
+    "speedrun.telemetry speedrun.config speedrun.device speedrun.arrays",
     "speedrun.protocols",
     "architectures speedrun.data speedrun.backends speedrun.models",
     "speedrun.evaluation speedrun.autotune",

@@ -31,7 +31,7 @@ def completion(
         return
     path = get_default_completion_path(shell, PROGRAM)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(script, encoding="utf-8")
+    path.write_text(script, encoding="utf-8", newline="\n")
     if shell != "fish":  # which looks there by itself
         add_to_rc_file(path, PROGRAM, shell)
     print(f"written to {path}; new shells complete the command {PROGRAM}")

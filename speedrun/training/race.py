@@ -20,6 +20,7 @@ from speedrun.training import divergence, monitors, overfitting, prepare, traine
 from speedrun.training.callbacks import Callbacks
 from speedrun.training.checkpoints import resume
 from speedrun.training.checkpoints.checkpoint import Resumption
+from speedrun.training.checkpoints.resume import Watched
 from speedrun.training.clock import BudgetClock
 from speedrun.training.prepare import Built, Context, Entry
 from speedrun.training.progress import Tick, Training
@@ -138,12 +139,8 @@ def train(built: Built, context: Context) -> Trained:
         callbacks.notice("The tokens in the cache are not those that were saved: made again.")
     monitor, energy = monitors.of_host(built, context), monitors.of_energy(built, context)
     with stream or contextlib.nullcontext(), energy:
-        if stream is not None and context.resumed is not None:
-            callbacks.phase("reading up to where the race stopped")
-            with context.clock.account("startup"):
-                resume.check_consumed(context.resumed, stream.wait())
-        watched = resume.Watched(stream, validation, monitor, energy)
-        saver = resume.saver(built, context, watched)
+        _catch_up(stream, context)
+        saver = resume.saver(built, context, Watched(stream, validation, monitor, energy))
         callbacks.phase("compiling and warming up")
         job = TrainingJob(
             run=run,
@@ -170,14 +167,8 @@ def train(built: Built, context: Context) -> Trained:
     group.decide(lambda: _check_trained(training, run))
     if training.status == "interrupted":
         training.note(context.clock.share(), "interrupted", _interruption(context))
-    if stream is not None and stream.cache_problem is not None:
-        what = f"the tokens are not kept for later races: {stream.cache_problem}"
-        training.note(1.0, "cache_unavailable", what)
-        callbacks.notice(what)
-    if stream is not None and stream.failure is not None:
-        kind = "bad_row" if stream.has_bad_row else "documents_ended"
-        training.note(1.0, kind, f"the documents ended early: {stream.failure}")
-        callbacks.notice(f"The documents ended early ({stream.failure}); went round again.")
+    if stream is not None:
+        _note_stream(stream, training, callbacks)
     epochs = stream.epochs if stream else None
     kept_share = validation.facts()["kept_share"] if validation else None
     repeated = overfitting.of_epochs(epochs, kept_share)
@@ -197,6 +188,25 @@ def train(built: Built, context: Context) -> Trained:
         host=host,
         energy=spent,
     )
+
+
+def _catch_up(stream: TokenStream | None, context: Context) -> None:
+    """Wait until the stream is where the race goes on."""
+    if stream is not None and context.resumed is not None:
+        context.callbacks.phase("reading up to where the race stopped")
+        with context.clock.account("startup"):
+            resume.check_consumed(context.resumed, stream.wait())
+
+
+def _note_stream(stream: TokenStream, training: Training, callbacks: Callbacks) -> None:
+    if stream.cache_problem is not None:
+        what = f"the tokens are not kept for later races: {stream.cache_problem}"
+        training.note(1.0, "cache_unavailable", what)
+        callbacks.notice(what)
+    if stream.failure is not None:
+        kind = "bad_row" if stream.has_bad_row else "documents_ended"
+        training.note(1.0, kind, f"the documents ended early: {stream.failure}")
+        callbacks.notice(f"The documents ended early ({stream.failure}); went round again.")
 
 
 def _stream(built: Built, context: Context) -> TokenStream | None:

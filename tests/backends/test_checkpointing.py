@@ -13,7 +13,7 @@ from speedrun.backends.torch.checkpointing import checkpoint_blocks
 from speedrun.config import Recipe
 from speedrun.device import Device
 
-SETTING = {"activation_checkpointing": True}
+SETTING: dict[str, Any] = {"activation_checkpointing": True}
 DEEP: dict[str, Any] = {"model": {"depth": 6}, "size": 100_000}
 
 
@@ -115,6 +115,7 @@ def test_mlx_refuses_it():
 @pytest.mark.mlx
 def test_an_engine_of_mlx_refuses_what_it_would_ignore():
     pytest.importorskip("mlx.core")
-    for setting in (SETTING, {"optimizer": "adamw8bit"}):
+    settings: list[dict[str, Any]] = [SETTING, {"optimizer": "adamw8bit"}]
+    for setting in settings:
         with pytest.raises(ValueError, match="MLX"):
             small_engine(device="mlx", **setting)

@@ -52,7 +52,7 @@ class Identity(Section):
 
 
 class Progress(Section):
-    """How far the race has come."""
+    """The state of the race beside its engine."""
 
     spent_s: Seconds  # of the budget
     accounts: dict[str, Finite]  # seconds, of the clock
@@ -123,7 +123,7 @@ class Resumption:
 
     @property
     def progress(self) -> Progress:
-        """How far the race has come."""
+        """The state of the race beside its engine."""
         return self.checkpoint.facts.progress
 
     def request(self) -> RunRequest:

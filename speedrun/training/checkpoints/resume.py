@@ -60,7 +60,7 @@ def _why_none(folder: Path) -> str:
 
 
 def identity(prepared: Prepared, group: ProcessGroup) -> Identity:
-    """What a race must have in common with a checkpoint to go on from it."""
+    """Facts of a race that a checkpoint has in common with the race that goes on from it."""
     data, device = prepared.opened, prepared.entry.device
     of_devices = device.name, device.accelerator, group.num_devices
     return Identity(
@@ -76,7 +76,7 @@ def identity(prepared: Prepared, group: ProcessGroup) -> Identity:
 
 
 class Watched(NamedTuple):
-    """What a checkpoint has of a training beside its engine; on ranks above 0 not all is there."""
+    """Parts of a training that a checkpoint has beside its engine; on ranks above 0 not all."""
 
     stream: TokenStream | None
     validation: Validation | None

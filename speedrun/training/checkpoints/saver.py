@@ -21,7 +21,7 @@ from speedrun.training.validation import Validation
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """Where a checkpoint's content comes from, on rank 0."""
+    """Sources of a checkpoint's content, on rank 0."""
 
     request: RunRequest
     identity: Identity

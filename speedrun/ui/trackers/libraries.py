@@ -20,7 +20,7 @@ _FLUSH_S = 1  # what a killed race loses of TensorBoard's file
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """What a tracker is told about a run before it starts."""
+    """Facts about a run that a tracker gets before it starts."""
 
     project: str
     name: str
@@ -62,10 +62,12 @@ class TensorBoard:
             self._writer.file_writer.add_summary(one)
 
     def log(self, values: Values, step: int) -> None:
+        """Add numbers at a step."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
     def end(self, step: int, values: Values, texts: Texts) -> None:
+        """Add score and texts, and close the run."""
         self.log(values, step)
         for name, text in texts.items():
             self._writer.add_text(name, text, step)
@@ -93,9 +95,11 @@ class Trackio:
         self.where = f"trackio show --project {about.project}"
 
     def log(self, values: Values, step: int) -> None:
+        """Add numbers at a step."""
         self._run.log(dict(values), step=step)
 
     def end(self, step: int, values: Values, texts: Texts) -> None:
+        """Add score and texts, and close the run."""
         if values:
             long = {k: self._library.Markdown(v) for k, v in texts.items() if k == STORY}
             self._run.log({**values, **texts, **long}, step=step)
@@ -133,9 +137,11 @@ class WandB:
         self.where = local if is_local else str(self._run.url)
 
     def log(self, values: Values, step: int) -> None:
+        """Add numbers at a step."""
         self._run.log(dict(values), step=step)
 
     def end(self, step: int, values: Values, texts: Texts) -> None:
+        """Add score and texts, and close the run."""
         self._run.summary.update({**values, **texts})
         self._run.finish(exit_code=0 if values else 1)
 
