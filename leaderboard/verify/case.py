@@ -4,7 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -17,8 +17,9 @@ from speedrun.records.schema import Record
 from speedrun.records.summary import to_be_scored
 from speedrun.system.paths import cache_dir
 from speedrun.training.options import FLAG, TEXT_FIELD
-from speedrun.training.runs import restore
-from speedrun.training.runs.restore import Restored
+
+if TYPE_CHECKING:
+    from speedrun.training.runs.restore import Restored
 
 _MAX_LISTED = 5  # ids that begin alike
 
@@ -88,8 +89,10 @@ def find(run: str, store: Store) -> Case:
     return Case(record=record, where=where, store=store, folder=folder, files=files, lacks=lacks)
 
 
-def restored(run: str, store: Store, device: str, arch: str | None) -> Restored:
+def restored(run: str, store: Store, device: str, arch: str | None) -> "Restored":
     """The model of a record or of an entry's best run. Raises ValueError or LookupError."""
+    from speedrun.training.runs import restore
+
     case = find(run, store)
     if case.files is None:
         raise ValueError(

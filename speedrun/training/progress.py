@@ -42,3 +42,4 @@ class Tick:
     num_steps: int
     spent_s: float
     tokens_per_s: float
+    watts: float | None = None  # of about the last second, where the machine tells it

@@ -149,7 +149,7 @@ def train(built: Built, context: Context) -> Trained:
             group=group,
             max_epochs=architecture.EPOCHS,
             on_start=_on_start(built, context, monitor, energy),
-            on_tick=_on_tick(stream, context),
+            on_tick=_on_tick(stream, context, energy),
             stop_requested=context.stop.take,
             advice=divergence.advice(run, architecture),
             least_first_nats=_least_first_nats(built),
@@ -240,12 +240,15 @@ def _on_start(
     return on_start
 
 
-def _on_tick(stream: TokenStream | None, context: Context) -> Callable[[Tick], None]:
+def _on_tick(
+    stream: TokenStream | None, context: Context, energy: EnergyMonitor
+) -> Callable[[Tick], None]:
     """The callback of a tick; once the text's length is known it says if it will be read often."""
     unread = [stream] if stream else []
 
     def on_tick(tick: Tick) -> None:
         context.stop.arm()
+        tick = dataclasses.replace(tick, watts=energy.watts)
         context.log(tick)
         context.callbacks.tick(tick)
         if unread and (epochs := unread[0].epochs) is not None:

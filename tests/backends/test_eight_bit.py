@@ -55,7 +55,7 @@ def test_other_optimizers_do_not_ask_for_it(absent):
 
 def test_mlx_has_none():
     device = Device(name="mlx", backend="mlx", available=True, detail="")
-    with pytest.raises(ValueError, match="MLX has no optimizer with 8-bit moments; take"):
+    with pytest.raises(ValueError, match="MLX has no optimizer with 8-bit moments; leave it out"):
         registry.backend("mlx").check(EIGHT, device)
 
 

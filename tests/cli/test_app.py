@@ -31,7 +31,7 @@ MISTAKES = [
     ("--data no/such/place", "no such file"),
     (f"--data {__file__}", "allowed are"),
     ("--minuets 5", "Did you mean --minutes? (see --help)"),
-    ("sample no/such/run", "no record.json"),
+    ("sample no/such/run", "is neither a folder nor an id"),
     ("sample . --max-tokens 2.5", "not a whole number"),
     ("leaderboard --top 2.5", "not a whole number"),
     ("bench --repeats 2.5", "not a whole number"),

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import importlib
 from types import SimpleNamespace
 
 import pytest
@@ -15,13 +14,11 @@ from speedrun.models import code, loader
 from speedrun.records import host
 from speedrun.system.energy.monitor import Energy, Sensors, find
 from speedrun.system.git import CodeVersion
-from speedrun.training import recipe_digest, trainer
+from speedrun.training import monitors, recipe_digest, trainer
 from speedrun.training.callbacks import Silent
 from speedrun.training.clock import BudgetClock
 from speedrun.training.race import race
 from speedrun.training.signals import StopFlag
-
-race_module = importlib.import_module("speedrun.training.race")
 
 
 @pytest.fixture
@@ -70,7 +67,7 @@ def test_a_host_that_slows_down_is_in_the_record(raced, monkeypatch, rates, says
 @pytest.fixture
 def sysfs(monkeypatch, tmp_path):
     """The sensors of a machine that has those which a test makes, and no others."""
-    monkeypatch.setattr(race_module, "find", functools.partial(find, sysfs=tmp_path / "sys"))
+    monkeypatch.setattr(monitors, "find", functools.partial(find, sysfs=tmp_path / "sys"))
     return tmp_path / "sys"
 
 
@@ -92,13 +89,13 @@ def test_a_machine_without_sensors_has_none_in_its_record(raced, sysfs):
 
 def test_ranks_are_summed_on_one_machine_and_not_over_several(monkeypatch, sysfs):
     asked = []
-    monkeypatch.setattr(race_module, "find", lambda *of: asked.append(of) or Sensors(None, None))
+    monkeypatch.setattr(monitors, "find", lambda *of: asked.append(of) or Sensors(None, None))
 
     def monitor(rank: int, *places: list):
         group = SimpleNamespace(rank=rank, gather=lambda own: [list(place) for place in places])
         device = Device(name="numpy", backend="numpy", available=True, detail="", accelerator="A")
         built, clock = SimpleNamespace(device=device), BudgetClock(1.0)
-        return race_module._energy_monitor(built, SimpleNamespace(group=group, clock=clock))
+        return monitors.of_energy(built, SimpleNamespace(group=group, clock=clock))
 
     monitor(0, ["one", "GPU-1"], ["one", "GPU-2"])
     assert asked == [("A", ["GPU-1", "GPU-2"])]

@@ -121,6 +121,7 @@ class EnergyMonitor:
         self._thread: threading.Thread | None = None
         self._start_s = self._joules = self._peak_watts = 0.0
         self._begin = 0.0, 0.0  # seconds and joules, of the interval that is under way
+        self.watts: float | None = None  # of the last interval
 
     def __enter__(self) -> Self:
         return self
@@ -194,6 +195,7 @@ class EnergyMonitor:
     def _count(self, now_s: float, joules: float) -> None:
         begin_s, before = self._begin
         if now_s - begin_s >= _MIN_INTERVAL_S:
-            self._peak_watts = max(self._peak_watts, (joules - before) / (now_s - begin_s))
+            self.watts = (joules - before) / (now_s - begin_s)
+            self._peak_watts = max(self._peak_watts, self.watts)
             self._begin = now_s, joules
         self._joules = joules

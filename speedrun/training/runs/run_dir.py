@@ -214,11 +214,14 @@ def _open_log(folder: Path, spent_s: float) -> TextIO:
 
     Of an older one the lines up to `spent_s` stay.
     """
-    path, kept = folder / LOG, [b"\n"]
+    path, mode = folder / LOG, "w+"
     if spent_s and path.exists():
         kept = [line for line in path.read_bytes().splitlines(True) if _spent_s(line) <= spent_s]
-    path.write_bytes(b"".join(kept))
-    return path.open("a+", encoding="utf-8", newline="\n", buffering=1)  # whole lines, for readers
+        write_atomic(path, b"".join(kept))
+        mode = "a+"
+    else:
+        path.write_bytes(b"\n")
+    return path.open(mode, encoding="utf-8", newline="\n", buffering=1)  # whole lines, for readers
 
 
 def _spent_s(line: bytes) -> float:

@@ -99,7 +99,9 @@ class Tracker(Callbacks):
     def _log(self, feed: Feed, tick: Tick) -> None:
         if self._has_failed(feed):
             return
-        values = {f"train/{k}": v for k, v in vars(tick).items() if k != "num_steps"}
+        values = {
+            f"train/{k}": v for k, v in vars(tick).items() if k != "num_steps" and v is not None
+        }
         values |= {f"lr/{k}": peak * tick.lr_scale for k, peak in self._peak_lrs.items()}
         step, sensors = tick.num_steps, self._sensors
         self._last_step = step

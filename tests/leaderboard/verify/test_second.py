@@ -112,13 +112,16 @@ def test_a_model_trained_on_the_first_set_is_found(run, stories):
     claim, heldout = found.record.score, HeldOut(LocalFiles(stories).heldout(20))
     assert claim is not None
     rows = validation.rows_of(heldout, found.tokenizer, found.model.context)
-    for _ in range(40):
-        found.engine.step(rows, 1.0)
-    (run / forged.WEIGHTS).write_bytes(safetensors.numpy.save(found.engine.weights()))
     config = ScoringConfig(context=claim.window, stride=claim.stride)
-    documents = score.encode(heldout, found.tokenizer)
-    fitted = score.score(found.checks().scorer(), documents, config)
+    documents, fitted = score.encode(heldout, found.tokenizer), claim
+    for _ in range(10):  # a machine that trained it well leaves less to learn
+        for _ in range(40):
+            found.engine.step(rows, 0.2)
+        fitted = score.score(found.checks().scorer(), documents, config)
+        if fitted.bits_per_byte < 0.85 * claim.bits_per_byte:
+            break
     assert fitted.bits_per_byte < 0.9 * claim.bits_per_byte
+    (run / forged.WEIGHTS).write_bytes(safetensors.numpy.save(found.engine.weights()))
     forged.forge(run, scale=fitted.bits_per_byte / claim.bits_per_byte)
     done = command("verify", run, "--data", stories)
     shown = " ".join(done.out.split())
