@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from helpers.fake_sysfs import battery, thermometer
@@ -92,10 +93,13 @@ def test_ranks_are_summed_on_one_machine_and_not_over_several(monkeypatch, sysfs
     monkeypatch.setattr(monitors, "find", lambda *of: asked.append(of) or Sensors(None, None))
 
     def monitor(rank: int, *places: list):
-        group = SimpleNamespace(rank=rank, gather=lambda own: [list(place) for place in places])
+        group: Any = SimpleNamespace(
+            rank=rank, gather=lambda own: [list(place) for place in places]
+        )
         device = Device(name="numpy", backend="numpy", available=True, detail="", accelerator="A")
-        built, clock = SimpleNamespace(device=device), BudgetClock(1.0)
-        return monitors.of_energy(built, SimpleNamespace(group=group, clock=clock))
+        built: Any = SimpleNamespace(device=device)
+        context: Any = SimpleNamespace(group=group, clock=BudgetClock(1.0))
+        return monitors.of_energy(built, context)
 
     monitor(0, ["one", "GPU-1"], ["one", "GPU-2"])
     assert asked == [("A", ["GPU-1", "GPU-2"])]
