@@ -1,11 +1,13 @@
 """A race that goes on from its checkpoint: what it takes, and that it is the same race."""
 
 import dataclasses
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from speedrun.data.loader import TokenStream
+from speedrun.distributed import launcher
 from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import Engine, EngineState
 from speedrun.records import schema
@@ -23,6 +25,7 @@ from speedrun.training.progress import Training
 from speedrun.training.runs.run_names import settle_abandoned
 from speedrun.training.validation import Validation
 
+_WAIT_S = 5.0
 _DIFFERS = {
     "program": "the code of the harness or of the architecture was changed since",
     "config": "its settings mean another model or recipe here",
@@ -37,7 +40,13 @@ _DIFFERS = {
 
 def load(folder: Path) -> Resumption:
     """The run in a folder that can go on; ValueError where it cannot."""
-    settle_abandoned(folder.parent)
+    started = launcher.launched()
+    if started is None or started.rank == 0:
+        settle_abandoned(folder.parent)
+    else:  # rank 0 gives the folder of a killed race its name
+        deadline_s = time.monotonic() + _WAIT_S
+        while not (folder / CHECKPOINT).is_file() and time.monotonic() < deadline_s:
+            time.sleep(0.05)
     if not (folder / CHECKPOINT).is_file():
         raise ValueError(f"{folder}: {_why_none(folder)}")
     return Resumption(folder, checkpoint.load(folder / CHECKPOINT))
