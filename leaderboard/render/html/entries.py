@@ -1,4 +1,4 @@
-"""Pages of entries, rendered in several processes where there are many.
+"""Pages of entries, rendered and written by several processes where there are many.
 
 Records are read one entry at a time, so that memory does not grow with the leaderboard.
 """
@@ -6,10 +6,12 @@ Records are read one entry at a time, so that memory does not grow with the lead
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 from leaderboard import index as catalogue
 from leaderboard.render.html import entry as entry_page
+from leaderboard.render.html.folder import Pages
 from leaderboard.render.html.section import Section
 from leaderboard.render.html.templates import environment
 from leaderboard.standing.boards import Board
@@ -23,19 +25,21 @@ _CHUNK = 32
 
 
 class Rendered(NamedTuple):
-    """Page of an entry, and what the index shows of its records."""
+    """Parts of an entry that the index shows; its page is written."""
 
-    html: str
+    name: str  # of the page's file
     curve: entry_page.Thin  # of the best entries
     story: str  # of those that tell one
 
 
 class Renderer:
-    """Renders the page of any entry."""
+    """Writes the page of any entry into a folder."""
 
-    def __init__(self, boards: Sequence[Board], store: Store, series: Mapping[str, int]) -> None:
+    def __init__(
+        self, boards: Sequence[Board], store: Store, series: Mapping[str, int], folder: Path
+    ) -> None:
         self._sections = [Section(board, series) for board in boards]
-        self._store, self._series = store, series
+        self._store, self._series, self._pages = store, series, Pages(folder)
         self._template = environment().get_template("entry.html")
         self._configs: dict[str, Mapping[str, object]] = {}  # of records that others meet
 
@@ -54,8 +58,10 @@ class Renderer:
             **entry_page.context(entry, records, self._rival(section, entry)),
             **entry_page.on_board(entry, section.board, section.alike[entry.base]),
         )
+        name = f"entries/{entry.id}.html"
+        self._pages.write(name, html)
         return Rendered(
-            html=html,
+            name=name,
             curve=entry_page.thinned([r.train.loss_curve for r in counted]) if is_drawn else [],
             story=told[0].text if told else "",
         )
@@ -77,32 +83,37 @@ class Renderer:
 
 
 def render_all(
-    boards: Sequence[Board], store: Store, series: Mapping[str, int]
+    boards: Sequence[Board], store: Store, series: Mapping[str, int], pages: Pages
 ) -> Iterator[tuple[int, Entry, Rendered]]:
-    """Every entry with the number of its track. Raises ValueError or LookupError."""
+    """Write every entry's page; each with the number of its track. ValueError or LookupError."""
     places = [(n, place) for n, board in enumerate(boards) for place in range(len(board.entries))]
     is_parallel = len(places) >= _PARALLEL_FROM and store.is_local and (os.cpu_count() or 1) > 1
     if not is_parallel:
-        rendered = map(Renderer(boards, store, series).render, places)
-        yield from _named(boards, places, rendered)
+        rendered = map(Renderer(boards, store, series, pages.folder).render, places)
+        yield from _named(boards, places, rendered, pages)
         return
-    given = boards, store.url, series
+    given = boards, store.url, series, pages.folder
     with ProcessPoolExecutor(initializer=_begin, initargs=given) as pool:
-        yield from _named(boards, places, pool.map(_render, places, chunksize=_CHUNK))
+        rendered = pool.map(_render, places, chunksize=_CHUNK)
+        yield from _named(boards, places, rendered, pages)
 
 
 def _named(
-    boards: Sequence[Board], places: Sequence[tuple[int, int]], rendered: Iterator[Rendered]
+    boards: Sequence[Board],
+    places: Sequence[tuple[int, int]],
+    rendered: Iterator[Rendered],
+    pages: Pages,
 ) -> Iterator[tuple[int, Entry, Rendered]]:
     for (number, place), page in zip(places, rendered, strict=True):
+        pages.names.add(page.name)
         yield number, boards[number].entries[place], page
 
 
 _renderers: list[Renderer] = []  # of this process
 
 
-def _begin(boards: Sequence[Board], url: str, series: Mapping[str, int]) -> None:
-    _renderers.append(Renderer(boards, Store(url), series))
+def _begin(boards: Sequence[Board], url: str, series: Mapping[str, int], folder: Path) -> None:
+    _renderers.append(Renderer(boards, Store(url), series, folder))
 
 
 def _render(where: tuple[int, int]) -> Rendered:

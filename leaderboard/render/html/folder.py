@@ -8,7 +8,7 @@ import contextlib
 import json
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from speedrun.system.files import write_atomic
@@ -17,28 +17,35 @@ MANIFEST = ".leaderboard-files.json"
 _GENERATED = re.compile(r"index\.html|style\.css|page\.js|curves\.js|entries/[0-9a-f]{12}\.html")
 
 
+class Pages:
+    """Generated files on their way to a folder; several processes may write to one `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: set[str] = set()
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file, and take it along."""
+        assert _GENERATED.fullmatch(name), name
+        (self.folder / name).parent.mkdir(exist_ok=True)
+        (self.folder / name).write_text(text, encoding="utf-8", newline="\n")
+        self.names.add(name)
+
+
 @contextlib.contextmanager
-def pages(to: Path) -> Iterator[Callable[[str, str], None]]:
-    """Context of a function `write(name, text)`; the files land in `to` at its end, or not at all.
+def pages(to: Path) -> Iterator[Pages]:
+    """Context of files that land in `to` at its end, or not at all.
 
     Raises ValueError where `to` cannot be written or holds somebody else's file of such a name.
     """
-    names: set[str] = set()
-
-    def write(name: str, text: str) -> None:
-        assert _GENERATED.fullmatch(name), name
-        (partial / name).parent.mkdir(exist_ok=True)
-        (partial / name).write_text(text, encoding="utf-8", newline="\n")
-        names.add(name)
-
     try:
         to.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix=".leaderboard-partial-", dir=to, ignore_cleanup_errors=True
         ) as folder:
-            partial = Path(folder)
-            yield write
-            _move(to, partial, names)
+            made = Pages(Path(folder))
+            yield made
+            _move(to, made.folder, made.names)
     except OSError as error:
         why = f"cannot write there ({error.strerror}); give another folder or run this again"
         raise ValueError(f"--to {to}: {why}") from None

@@ -19,11 +19,10 @@ def write_page(to: Path, boards: Sequence[Board], store: Store) -> Path:
     Raises ValueError or LookupError where `to` cannot be written or a record was deleted or changed
     since the store was listed; the old pages stay as they were.
     """
-    with pages(to) as write:
+    with pages(to) as made:
         numbers = series(boards)
         sections = [Section(board, numbers) for board in boards]
-        for number, entry, page in render_all(boards, store, numbers):
-            write(f"entries/{entry.id}.html", page.html)
+        for number, entry, page in render_all(boards, store, numbers, made):
             if page.curve:
                 sections[number].curves[entry.id] = page.curve
             if page.story:
@@ -31,9 +30,9 @@ def write_page(to: Path, boards: Sequence[Board], store: Store) -> Path:
         # A script, because pages opened from a disk may not fetch files.
         curves = {id: curve for section in sections for id, curve in section.curves.items()}
         text = json.dumps(curves, separators=(",", ":"), allow_nan=False)
-        write("curves.js", f"window.CURVES = {text};\n")
+        made.write("curves.js", f"window.CURVES = {text};\n")
         index = environment().get_template("index.html")
-        write("index.html", index.render(sections=sections, series=numbers))
+        made.write("index.html", index.render(sections=sections, series=numbers))
         for name in ("style.css", "page.js"):
-            write(name, (ASSETS / name).read_text(encoding="utf-8"))
+            made.write(name, (ASSETS / name).read_text(encoding="utf-8"))
     return to / "index.html"

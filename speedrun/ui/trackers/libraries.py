@@ -115,7 +115,11 @@ class WandB:
         wandb = importlib.import_module(self.MODULE)
         # Silent, it asks no questions on a terminal.
         settings = wandb.Settings(
-            silent=True, console="off", init_timeout=_INIT_S, finish_timeout=_FINISH_S
+            silent=True,
+            console="off",
+            init_timeout=_INIT_S,
+            finish_timeout=_FINISH_S,
+            x_disable_stats=True,  # sampling the system takes more than all of our entries
         )
         wandb.setup(settings=settings)
         given = {
