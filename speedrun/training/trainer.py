@@ -67,7 +67,7 @@ class TrainingJob:
     validation: Validation | None = None  # of `--keep best`; of one process only
     checkpoints: Checkpoints | None = None
     # Puts engine and training where an earlier part of the race left them; on every rank.
-    restore: Callable[[Engine, Training], LossWatch | None] | None = None
+    restore: Callable[[Engine, Training], LossWatch] | None = None
     on_start: Callable[[], object] = lambda: None  # of the clock
     on_tick: Callable[[Tick], object] = lambda tick: None
     stop_requested: Callable[[], bool] = lambda: False
@@ -144,7 +144,7 @@ class _Trainer:
         job, engine = self._job, self._engine
         with self._clock.account("startup"):
             if job.restore is not None:
-                self._losses = job.restore(engine, self._training) or self._losses
+                self._losses = job.restore(engine, self._training)
             if job.checkpoints is not None:
                 job.checkpoints.try_out(engine, self._training, self._losses)
 

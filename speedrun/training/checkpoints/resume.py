@@ -6,6 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from speedrun.data.loader import TokenStream
 from speedrun.distributed import launcher
 from speedrun.distributed.group import ProcessGroup
@@ -17,12 +20,12 @@ from speedrun.system import hardware
 from speedrun.system.energy.monitor import Energy, EnergyMonitor, together
 from speedrun.system.host import Host, HostMonitor, worst
 from speedrun.training.checkpoints import checkpoint
-from speedrun.training.checkpoints.checkpoint import Identity, Resumption
+from speedrun.training.checkpoints.checkpoint import Identity, Progress, Resumption
 from speedrun.training.checkpoints.saver import Saver, Sources
 from speedrun.training.divergence import LossWatch
 from speedrun.training.prepare import Built, Context, Prepared
 from speedrun.training.progress import Training
-from speedrun.training.runs.run_names import settle_abandoned
+from speedrun.training.runs.run_names import partial_of, settle_abandoned
 from speedrun.training.validation import Validation
 
 _WAIT_S = 5.0
@@ -53,6 +56,8 @@ def load(folder: Path) -> Resumption:
 
 
 def _why_none(folder: Path) -> str:
+    if partial_of(folder.parent, folder.name).exists():
+        return "a race is at work on it; wait for its end"
     if not folder.is_dir():
         return "no such folder; give that of a run"
     if not (folder / RECORD).is_file():
@@ -151,20 +156,24 @@ def check_consumed(resumption: Resumption, sha256: str) -> None:
         raise ValueError(f"{resumption.folder} cannot go on: {why} (its tokens are not the same)")
 
 
-def restorer(context: Context) -> Callable[[Engine, Training], LossWatch | None] | None:
+def restorer(context: Context) -> Callable[[Engine, Training], LossWatch] | None:
     """The function that puts engine and training where the checkpoint left them; None without.
 
-    Every rank calls it; rank 0, which has the checkpoint, gets the watch over its losses.
+    Every rank calls it, rank 0 has the checkpoint.
     """
     group, resumed = context.group, context.resumed
     if not group.decide(lambda: resumed is not None):
         return None
 
-    def restore(engine: Engine, training: Training) -> LossWatch | None:
+    def restore(engine: Engine, training: Training) -> LossWatch:
         sent = group.decide(lambda: _sent(resumed))
         state = EngineState(arrays=sent["arrays"], facts=sent["facts"])
         engine.restore(state, sent["random_states"][group.rank])
-        return resumed and _go_on(resumed, training)
+        progress = Progress.model_validate(sent["progress"], strict=False)
+        _go_on(progress, sent["loss_curve"], training)
+        share = progress.spent_s / context.clock.budget_s
+        training.note(share, "resumed", f"the race went on from a checkpoint at {share:.0%}")
+        return LossWatch.of_state(progress.losses)
 
     return restore
 
@@ -176,16 +185,14 @@ def _sent(resumption: Resumption | None) -> dict[str, Any]:
         "arrays": dict(state.arrays),
         "facts": dict(state.facts),
         "random_states": resumption.checkpoint.facts.random_states,
+        "progress": resumption.progress.content(),
+        "loss_curve": resumption.checkpoint.arrays["loss_curve"],
     }
 
 
-def _go_on(resumption: Resumption, training: Training) -> LossWatch:
-    progress, curve = resumption.progress, resumption.checkpoint.arrays["loss_curve"]
+def _go_on(progress: Progress, curve: NDArray[np.float64], training: Training) -> None:
     training.num_tokens, training.num_steps = progress.num_tokens, progress.num_steps
     training.loss_curve = [(float(share), float(nats)) for share, nats in curve]
     new = [event for event in training.events if event not in progress.events]
     training.events = [*progress.events, *new]
     training.resumes = [*progress.resumes, progress.spent_s]
-    share = progress.spent_s / resumption.request().budget_s
-    training.note(share, "resumed", f"the race went on from a checkpoint at {share:.0%}")
-    return LossWatch.of_state(progress.losses)

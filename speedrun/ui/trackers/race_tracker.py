@@ -18,7 +18,7 @@ from speedrun.training.runs.run_dir import run_name
 from speedrun.ui.trackers.feed import Feed
 from speedrun.ui.trackers.libraries import LIBRARIES, Library, Opening, Texts, Values, flat
 
-EVERY_S = 6.0  # between two entries: Trackio takes 10 ms of a core for each
+EVERY_S = 10.0  # between two entries: Trackio takes 15 ms of a core for each
 OPEN_S, END_S = 30.0, 30.0  # a library may take at most, off the clock
 _SENSE_EVERY_S = 15.0  # sensors can take milliseconds to read
 
@@ -69,7 +69,7 @@ class Tracker(Callbacks):
             self._view.notice(f"Tracked: {feed.where}")
 
     def tick(self, tick: Tick) -> None:
-        """Log the state of the training, at most every six seconds."""
+        """Log the state of the training, at most every ten seconds."""
         self._last = tick
         if self._feed is not None and time.monotonic() - self._logged_s >= EVERY_S:
             self._logged_s = time.monotonic()

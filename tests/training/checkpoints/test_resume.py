@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import safetensors.numpy
 from helpers import process_groups
@@ -262,10 +263,14 @@ def test_a_race_of_two_processes_goes_on_in_two(stories, tmp_path):
         while not list(out.glob(f".*.partial/{CHECKPOINT}")) and time.monotonic() < deadline_s:
             time.sleep(0.05)
         time.sleep(2.0)
+        (hidden,) = out.glob(".*.partial")
+        run = out / hidden.name.removeprefix(".").removesuffix(".partial")
+        assert "a race is at work on it" in the_error(command("resume", run).err)
+        children = psutil.Process(process.pid).children(recursive=True)
     finally:
         process_groups.kill_all(process)
-    (hidden,) = out.glob(".*.partial")
-    run = out / hidden.name.removeprefix(".").removesuffix(".partial")
+    process.communicate()
+    psutil.wait_procs(children, timeout=10)
     assert "in another number of processes" in the_error(command("resume", run).err)
     code, _, errors = process_groups.launched([*torchrun, "resume", str(run)])
     assert code == 0, errors
