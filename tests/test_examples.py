@@ -100,12 +100,16 @@ def test_the_head_sweeps_and_ends_its_cluster_and_the_others_end_with_it(task, t
     """With stand-ins for Ray and Python that note how they are called."""
     programs = tmp_path / ".venv" / "bin"
     programs.mkdir(parents=True)
-    (programs / "python").write_text('#!/bin/sh\necho python "$@"; exit 3\n')
+    (programs / "python").write_text(
+        '#!/bin/sh\nwhile [ ! -e started ]; do sleep 0.01; done; echo python "$@"; exit 3\n'
+    )
     (programs / "ray").write_text(
         """#!/bin/bash
         echo ray "$@"
         if [ "$1" = health-check ]; then echo >> asked; [ $(wc -l < asked) -lt 3 ]; exit; fi
-        if [ "${!#}" = --block ]; then trap 'kill $!; echo ended; exit' TERM; sleep 30 & wait; fi
+        if [ "${!#}" = --block ]; then
+            trap 'kill $!; echo ended; exit' TERM; sleep 30 & touch started; wait
+        fi
         """
     )
     for name in ("python", "ray"):

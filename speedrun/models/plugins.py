@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import TypeVar
 from speedrun.text import reason
 
 ENTRY_POINTS = "speedrun.architectures"
+# Modules are the process's, and imports anew replace them: one thread at a time.
+_IMPORTING = threading.RLock()
 _LONGEST_REASON = 300
 T = TypeVar("T")
 
@@ -87,7 +90,8 @@ def from_folder(folder: Path) -> ModuleType:
 def imported(architecture: str, what: str, load: Callable[[], T]) -> T:
     """The result of an import; PluginError with file and line for whatever it raises."""
     try:
-        return load()
+        with _IMPORTING:
+            return load()
     except (Exception, SystemExit) as error:
         raise PluginError(
             f"architecture {architecture!r}: {what} could not be imported"

@@ -1,6 +1,8 @@
 """Names become architectures, backends and devices, or clear errors."""
 
 import shutil
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from helpers import folders
@@ -65,3 +67,14 @@ def test_a_device_that_is_not_here_says_why_and_what_is():
     for missing in (d for d in registry.devices() if not d.available):
         with pytest.raises(ValueError, match=r"is not here: .+; there is: .*cpu"):
             registry.device(missing.name)
+
+
+def test_threads_that_import_an_architecture_anew_do_not_meet():
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            made = pool.map(lambda _: loader.architecture("transformer").imported_anew(), range(30))
+            assert {one.NAME for one in made} == {"transformer"}
+    finally:
+        sys.setswitchinterval(before)
