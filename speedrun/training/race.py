@@ -119,7 +119,7 @@ def _run(entry: Entry, context: Context, directory: RunDirectory) -> Finished:
     prepared = prepare.prepare(entry, context)
     record.check_settings(prepared.run)
     if context.resumed is not None:
-        resume.check(context.resumed, resume.identity(prepared, context.group))
+        resume.check(context.resumed, resume.identity(prepared, entry.device, context.group))
     trained = train(prepare.build(prepared, context), context)
     context.callbacks.phase("saving the model")
     made = outcome.publish(trained, context, directory)

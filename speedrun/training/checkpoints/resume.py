@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speedrun.data.loader import TokenStream
+from speedrun.device import Device
 from speedrun.distributed import launcher
 from speedrun.distributed.group import ProcessGroup
 from speedrun.protocols import Engine, EngineState
@@ -73,9 +74,9 @@ def _why_none(folder: Path) -> str:
     return f"the run is {status}: nothing is left to resume"
 
 
-def identity(prepared: Prepared, group: ProcessGroup) -> Identity:
+def identity(prepared: Prepared, device: Device, group: ProcessGroup) -> Identity:
     """Facts of a race that a checkpoint has in common with the race that goes on from it."""
-    data, device = prepared.opened, prepared.entry.device
+    data = prepared.opened
     of_devices = device.name, device.accelerator, group.num_devices
     return Identity(
         program=data.program.digest,
@@ -112,7 +113,7 @@ def saver(built: Built, context: Context, watched: Watched) -> Saver | None:
         sources = Sources(
             # Of this device: by itself it might be another one when the race goes on.
             request=dataclasses.replace(request, backend=built.device.name),
-            identity=identity(built.prepared, context.group),
+            identity=identity(built.prepared, built.device, context.group),
             directory=directory,
             consumed=lambda: (stream.num_consumed, stream.consumed().sha256),
             host=lambda: of_host(context, host.so_far()),

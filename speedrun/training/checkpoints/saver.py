@@ -48,9 +48,11 @@ class Saver:
 
     def try_out(self, engine: Engine, training: Training, losses: LossWatch) -> None:
         """Save one off the clock, to know what it takes."""
-        self._save(engine, training, losses)
+        is_saved = self._save(engine, training, losses)
         if self._sources is not None and not training.num_steps:
             self._sources.directory.drop_checkpoint()
+        elif self._sources is not None and is_saved:
+            self._sources.on_save()
 
     def is_due(self) -> bool:
         """Whether it is time for one, and enough of the budget is left for it."""
@@ -60,7 +62,8 @@ class Saver:
     def save(self, engine: Engine, training: Training, losses: LossWatch) -> None:
         """Save one; where the disk does not take it, an older one stays and the race goes on."""
         before_s = self._clock.now()
-        self._save(engine, training, losses)
+        if self._save(engine, training, losses) and self._sources is not None:
+            self._sources.on_save()
         self._last_s, self._num = self._clock.spent_s(), self._num + 1
         self._spent_s += self._clock.now() - before_s
         self._clock.excuse()
@@ -69,12 +72,13 @@ class Saver:
         """Its part of the record's `train.engine`: number, and seconds on the clock."""
         return {"checkpoints": self._num, "checkpoints_s": round(self._spent_s, 3)}
 
-    def _save(self, engine: Engine, training: Training, losses: LossWatch) -> None:
-        before_s = self._clock.now()
+    def _save(self, engine: Engine, training: Training, losses: LossWatch) -> bool:
+        before_s, is_saved = self._clock.now(), False
         random_states = self._group.gather(engine.random_state())
         if self._sources is not None:
-            self._write(self._sources, engine, training, losses, random_states)
+            is_saved = self._write(self._sources, engine, training, losses, random_states)
         self._cost_s = self._clock.now() - before_s
+        return is_saved
 
     def _write(
         self,
@@ -83,12 +87,12 @@ class Saver:
         training: Training,
         losses: LossWatch,
         random_states: list[dict[str, Any]],
-    ) -> None:
+    ) -> bool:
         state = engine.state()
         if state is None:
             self._every_s = math.inf
             sources.notice("No checkpoints: a counted model has none.")
-            return
+            return False
         arrays = {f"engine/{name}": array for name, array in state.arrays.items()}
         arrays["loss_curve"] = np.array(training.loss_curve, dtype=np.float64).reshape(-1, 2)
         kept = None
@@ -106,8 +110,8 @@ class Saver:
             sources.directory.checkpoint(Checkpoint(facts=facts, arrays=arrays).to_bytes())
         except OSError as error:
             sources.notice(f"A checkpoint could not be written ({error.strerror}).")
-        else:
-            sources.on_save()
+            return False
+        return True
 
     def _progress(
         self,

@@ -176,6 +176,15 @@ def test_a_race_that_ends_before_its_first_checkpoint_leaves_nothing(steps, want
     assert not list(wanted.out.iterdir())
 
 
+def test_only_a_race_with_a_checkpoint_says_that_it_resumes(steps, wanted, monkeypatch):
+    said: list[float] = []
+    monkeypatch.setattr(StopFlag, "can_resume", lambda self, how: said.append(steps.now_s))
+    raced(RunRequest(**vars(wanted) | {"checkpoint_every_s": 1000.0}))
+    assert said == [], "one that was tried out is gone again"
+    raced(wanted)
+    assert len(said) == 5
+
+
 def test_a_full_disk_costs_the_checkpoint_alone(steps, wanted, monkeypatch):
     def full(self, raw):
         raise OSError(28, "No space left on device")
