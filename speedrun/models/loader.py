@@ -78,9 +78,12 @@ class LoadedArchitecture:
 
     def imported_anew(self) -> "LoadedArchitecture":
         """The architecture from newly executed modules, of the code that was first imported."""
-        snapshot = self._snapshot or CodeSnapshot(self.package)
-        package = plugins.imported(self.NAME, "its folder", snapshot.execute)
-        return LoadedArchitecture(self.NAME, package, snapshot)
+
+        def executed() -> tuple[ModuleType, CodeSnapshot]:
+            snapshot = self._snapshot or CodeSnapshot(self.package)
+            return snapshot.execute(), snapshot
+
+        return LoadedArchitecture(self.NAME, *plugins.imported(self.NAME, "its folder", executed))
 
     def backends(self) -> list[str]:
         """Names of the backends that it has a `<backend>_model.py` for."""

@@ -65,7 +65,8 @@ def _modules(package: ModuleType) -> Iterator[tuple[str, ModuleSpec]]:
     root = package.__name__.partition(".")[0]
     root = package.__name__ if root in _OWN else root
     folder = f"{Path(str(package.__file__)).parent}{os.sep}"
-    for name, module in list(sys.modules.items()):
+    # A copy, which is one operation: another thread may import meanwhile.
+    for name, module in sys.modules.copy().items():
         spec = getattr(module, "__spec__", None)
         if spec is None or spec.name != name:
             continue
