@@ -31,7 +31,7 @@ _FROM_ARGV = (
 )
 _TIMEOUT_S = 2.0  # a model gives its size in milliseconds, unless its config is forged
 _LINE = 84  # characters of a command in one line of a page
-_ERRORS = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, CallTimedOut)
+_ERRORS = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +77,16 @@ def command(record: Record) -> Command:
         spelled_out = list(_from_config(record))
     except _ERRORS as error:
         raise ValueError(f"its config is not that of a race ({error})") from None
-    for options in (_from_argv(record), spelled_out):
-        if _resolves(options, record):
-            return Command(options=options, data=data, is_checked=True)
-    return Command(options=spelled_out, data=data, is_checked=False)
+    tried = (_from_argv(record), spelled_out)
+
+    def checked() -> Options | None:
+        return next((options for options in tried if _resolves(options, record)), None)
+
+    try:
+        found = call_with_timeout(_TIMEOUT_S, checked, thread="resolve")
+    except CallTimedOut:
+        found = None
+    return Command(options=found or spelled_out, data=data, is_checked=found is not None)
 
 
 def _from_argv(record: Record) -> Options:
@@ -126,8 +132,7 @@ def _resolves(options: Options, record: Record) -> bool:
     given = dict(options)
     if given.get("--arch") not in _names():
         return False
-
-    def resolved() -> dict[str, Any]:
+    try:
         data = Data(vocab=int(given["--vocab"]), eval_docs=parse_eval_docs(given["--eval-docs"]))
         request = RunRequest(
             arch=given["--arch"],
@@ -143,10 +148,7 @@ def _resolves(options: Options, record: Record) -> bool:
         architecture = _architecture(request.arch)
         with architecture.plugin_errors():
             run = resolve(architecture, request, record.tokenizer.vocab)
-        return json.loads(json.dumps(run.as_dict()))
-
-    try:
-        return call_with_timeout(_TIMEOUT_S, resolved, thread="resolve") == record.config
+        return json.loads(json.dumps(run.as_dict())) == record.config
     except _ERRORS:
         return False
 

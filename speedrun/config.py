@@ -1,6 +1,7 @@
 """Frozen settings of a run, their checks, and `--set key=value`."""
 
 import dataclasses
+import functools
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -203,17 +204,24 @@ def parse_settings(settings: Iterable[str], sections: Mapping[str, type]) -> dic
         if key not in keys:
             raise nearest(key, keys, "--set key")
         section, _, name = key.partition(".")
-        hint = get_type_hints(sections[section])[name]
-        parsed[section][name] = _typed(key, value, hint)
+        parsed[section][name] = _typed(key, value, *_type(sections[section], name))
     return parsed
 
 
-def _typed(key: str, text: str, hint: Any) -> Any:
+@functools.lru_cache(1024)  # as many as the settings of a few architectures
+def _type(section: type, name: str) -> tuple[TypeAdapter[Any], bool]:
+    """The validator of a field's values, and whether None is one."""
+    hint = get_type_hints(section)[name]
+    is_optional = types.NoneType in get_args(hint)
+    return TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False)), is_optional
+
+
+def _typed(key: str, text: str, adapter: TypeAdapter[Any], is_optional: bool) -> Any:
     """The text as a value of this type; `none` and `all` mean None where that is allowed."""
-    if types.NoneType in get_args(hint) and text.lower() in ("none", "all"):
+    if is_optional and text.lower() in ("none", "all"):
         return None
     try:
-        return TypeAdapter(hint, config=ConfigDict(allow_inf_nan=False)).validate_strings(text)
+        return adapter.validate_strings(text)
     except ValidationError as error:
         first = error.errors()[0]
         wanted = first["msg"].removeprefix("Input should be ").partition(", unable")[0]

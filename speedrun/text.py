@@ -2,6 +2,7 @@
 
 import difflib
 import itertools
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, TypeVar
@@ -149,6 +150,15 @@ def parse_checkpoint_every(text: str | None, budget_s: float) -> float:
             f"--checkpoint-every {text}: give minutes, at most 1440, such as 10; 0 for none"
         )
     return minutes * 60.0
+
+
+def round_values(low: float, high: float, most: int) -> list[float]:
+    """Round values at even distances from `low` to `high`, about `most`: ticks of an axis."""
+    raw = (high - low) / most
+    decade = 10.0 ** math.floor(math.log10(raw))
+    step = next(nice * decade for nice in (1, 2, 5, 10) if nice * decade >= raw)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [number * step for number in range(first, last + 1)]
 
 
 def parse_eval_docs(text: str) -> int | None:

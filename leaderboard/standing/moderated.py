@@ -33,7 +33,6 @@ def fit(spreads: Iterable[Spread]) -> Prior:
     found = [(s.sd**2, s.n - 1) for s in spreads if s.sd is not None and s.sd**2 > 0 and s.n > 1]
     if len(found) < 2:
         return NO_PRIOR
-    from scipy.optimize import brentq
     from scipy.special import digamma, polygamma
 
     logs = [math.log(var) - float(digamma(d / 2)) + math.log(d / 2) for var, d in found]
@@ -43,13 +42,29 @@ def fit(spreads: Iterable[Spread]) -> Prior:
     if excess <= float(polygamma(1, _MAX_FREEDOM / 2)):  # they differ no more than by chance
         return Prior(_MAX_FREEDOM, math.exp(statistics.fmean(logs)), *fitted_to)
 
-    def trigamma_ratio(log_half: float) -> float:
-        return math.log(float(polygamma(1, math.exp(log_half))) / excess)
-
-    half = math.exp(float(brentq(trigamma_ratio, -300.0, 25.0)))  # pyright: ignore
+    half = _inverse_trigamma(excess)
     # E[ln variance] and half the freedom give the scale.
     log_variance = statistics.fmean(logs) + float(digamma(half)) - math.log(half)
     return Prior(2 * half, math.exp(min(log_variance, 600.0)), *fitted_to)
+
+
+def _inverse_trigamma(value: float) -> float:
+    """The number whose trigamma function is `value`, by Newton's method on 1 / trigamma.
+
+    That function is convex and nearly straight, so that each step comes nearer (Smyth 2004,
+    appendix). `scipy.optimize` has a general method, and takes longer to import than a board to
+    judge.
+    """
+    from scipy.special import polygamma
+
+    x = 0.5 + 1 / value
+    for _ in range(100):  # about ten are enough
+        found = float(polygamma(1, x))
+        step = found * (1 - found / value) / float(polygamma(2, x))
+        x += step
+        if abs(step) <= 1e-12 * x:
+            break
+    return x
 
 
 def difference(new: Spread, old: Spread, prior: Prior) -> tuple[float, float, float] | None:

@@ -34,7 +34,7 @@ _MAX_COMBINING = 2  # more marks on one letter overflow into other lines
 
 def sanitize(text: str, *, lines: bool = False) -> str:
     """The text with unsafe characters escaped; line ends stay where `lines` is set."""
-    if text.isascii() and text.isprintable():
+    if text.isascii() and (text.replace("\n", "") if lines else text).isprintable():
         return text
     shown, num_combining = "", 0
     for char in text:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from speedrun.text import clock
+from speedrun.text import clock, round_values
 
 Curve = Sequence[tuple[float, float | None]]  # share of the budget, nats
 Span = tuple[str, str]  # text, style
@@ -152,22 +152,13 @@ def ticks(low: float, high: float, height: int) -> dict[int, str]:
     values = [nice * 10.0**decade for decade in decades for nice in _NICE]
     values = [value for value in values if low <= value <= high]
     if len(values) < 2:
-        values = _even(low, high, max(2, height // 2))
+        values = round_values(low, high, max(2, height // 2))
     found: dict[int, str] = {}
     for value in values:  # from the bottom: the low losses are those that matter
         row = round((height - 1) * (1 - math.log(value / low) / math.log(high / low)))
         if not {row - 1, row, row + 1} & found.keys():
             found[row] = f"{value:.4g}"
     return found
-
-
-def _even(low: float, high: float, most: int) -> list[float]:
-    """Round values at even distances, at least one and about `most`."""
-    raw = (high - low) / most
-    decade = 10.0 ** math.floor(math.log10(raw))
-    step = next(nice * decade for nice in (1, 2, 5, 10) if nice * decade >= raw)
-    first, last = math.ceil(low / step), math.floor(high / step)
-    return [number * step for number in range(first, last + 1)]
 
 
 def _draw(

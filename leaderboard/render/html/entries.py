@@ -1,13 +1,15 @@
-"""Pages of entries, rendered and written by several processes where there are many.
+"""Pages of entries and plots of tracks, by several processes where there are many.
 
 Records are read one entry at a time, so that memory does not grow with the leaderboard.
 """
 
+import contextlib
+import gc
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from leaderboard import index as catalogue
 from leaderboard.render.html import entry as entry_page
@@ -18,6 +20,9 @@ from leaderboard.standing.boards import Board
 from leaderboard.standing.entries import Entry
 from leaderboard.store import Store
 from speedrun.records.schema import Record
+
+if TYPE_CHECKING:
+    from leaderboard.render.html.plots import Plot
 
 MAX_CURVES = 100  # of a track, those of the best entries
 _PARALLEL_FROM = 500  # entries; below, starting processes costs more than they save
@@ -33,7 +38,7 @@ class Rendered(NamedTuple):
 
 
 class Renderer:
-    """Writes the page of any entry into a folder."""
+    """Writes the page of any entry into a folder, and draws the plots of tracks."""
 
     def __init__(
         self, boards: Sequence[Board], store: Store, series: Mapping[str, int], folder: Path
@@ -66,6 +71,13 @@ class Renderer:
             story=told[0].text if told else "",
         )
 
+    def plots(self, number: int) -> "list[Plot]":
+        """The plots of a track."""
+        # Matplotlib is imported by the processes that draw, beside those that render.
+        from leaderboard.render.html.plots import draw_plots
+
+        return draw_plots(self._sections[number].board, self._series)
+
     def _records(self, entry: Entry) -> list[Record]:
         return [catalogue.fetch(self._store, run.id, run.file_sha256) for run in entry.runs]
 
@@ -84,36 +96,43 @@ class Renderer:
 
 def render_all(
     boards: Sequence[Board], store: Store, series: Mapping[str, int], pages: Pages
-) -> Iterator[tuple[int, Entry, Rendered]]:
-    """Write every entry's page; each with the number of its track. ValueError or LookupError."""
+) -> list[Section]:
+    """Write every entry's page; the sections of the index. ValueError or LookupError."""
+    sections = [Section(board, series) for board in boards]
     places = [(n, place) for n, board in enumerate(boards) for place in range(len(board.entries))]
-    is_parallel = len(places) >= _PARALLEL_FROM and store.is_local and (os.cpu_count() or 1) > 1
-    if not is_parallel:
-        rendered = map(Renderer(boards, store, series, pages.folder).render, places)
-        yield from _named(boards, places, rendered, pages)
-        return
-    given = boards, store.url, series, pages.folder
-    with ProcessPoolExecutor(initializer=_begin, initargs=given) as pool:
-        rendered = pool.map(_render, places, chunksize=_CHUNK)
-        yield from _named(boards, places, rendered, pages)
-
-
-def _named(
-    boards: Sequence[Board],
-    places: Sequence[tuple[int, int]],
-    rendered: Iterator[Rendered],
-    pages: Pages,
-) -> Iterator[tuple[int, Entry, Rendered]]:
-    for (number, place), page in zip(places, rendered, strict=True):
-        pages.names.add(page.name)
-        yield number, boards[number].entries[place], page
+    given = boards, store, series, pages.folder
+    with contextlib.ExitStack() as stack:
+        if len(places) >= _PARALLEL_FROM and store.is_local and (os.cpu_count() or 1) > 1:
+            pool = ProcessPoolExecutor(initializer=_begin, initargs=(boards, store.url, *given[2:]))
+            stack.enter_context(pool)
+            plots = pool.map(_plots, range(len(boards)), chunksize=len(boards) or 1)
+            rendered = pool.map(_render, places, chunksize=_CHUNK)
+        else:
+            renderer = Renderer(*given)
+            plots = map(renderer.plots, range(len(boards)))
+            rendered = map(renderer.render, places)
+        for (number, place), page in zip(places, rendered, strict=True):
+            section, entry = sections[number], boards[number].entries[place]
+            pages.names.add(page.name)
+            if page.curve:
+                section.curves[entry.id] = page.curve
+            if page.story:
+                section.stories[entry.id] = page.story
+        for section, drawn in zip(sections, plots, strict=True):
+            section.plots = drawn
+    return sections
 
 
 _renderers: list[Renderer] = []  # of this process
 
 
 def _begin(boards: Sequence[Board], url: str, series: Mapping[str, int], folder: Path) -> None:
+    gc.freeze()  # else the collector walks over all boards again and again
     _renderers.append(Renderer(boards, Store(url), series, folder))
+
+
+def _plots(number: int) -> "list[Plot]":
+    return _renderers[0].plots(number)
 
 
 def _render(where: tuple[int, int]) -> Rendered:

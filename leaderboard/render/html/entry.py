@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
 
 from leaderboard import reproduce
 from leaderboard.compare import differences, flat
@@ -16,6 +15,7 @@ from leaderboard.standing.entries import Entry
 from speedrun.records import energy
 from speedrun.records.schema import Record
 from speedrun.records.sections import OFF_CLOCK, ON_CLOCK
+from speedrun.text import round_values
 
 MAX_SETTINGS = 400  # of one config
 MAX_POINTS = 60  # of one loss curve
@@ -158,7 +158,6 @@ def _path(line: Thin, y: Callable[[float], float]) -> str:
 
 def _ticks(low: float, high: float) -> list[tuple[float, str]]:
     """Round numbers of an axis with their text, all of as many digits as the finest needs."""
-    found = MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-    inside = [float(tick) for tick in found if low <= tick <= high]
-    digits = max((len(f"{tick:.6g}".partition(".")[2]) for tick in inside), default=0)
-    return [(tick, f"{tick:.{digits}f}") for tick in inside]
+    ticks = round_values(low, high, 5)
+    digits = max((len(f"{tick:.6g}".partition(".")[2]) for tick in ticks), default=0)
+    return [(tick, f"{tick:.{digits}f}") for tick in ticks]

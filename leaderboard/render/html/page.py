@@ -6,7 +6,6 @@ from pathlib import Path
 
 from leaderboard.render.html.entries import render_all
 from leaderboard.render.html.folder import pages
-from leaderboard.render.html.section import Section
 from leaderboard.render.html.series import series
 from leaderboard.render.html.templates import ASSETS, environment
 from leaderboard.standing.boards import Board
@@ -21,12 +20,7 @@ def write_page(to: Path, boards: Sequence[Board], store: Store) -> Path:
     """
     with pages(to) as made:
         numbers = series(boards)
-        sections = [Section(board, numbers) for board in boards]
-        for number, entry, page in render_all(boards, store, numbers, made):
-            if page.curve:
-                sections[number].curves[entry.id] = page.curve
-            if page.story:
-                sections[number].stories[entry.id] = page.story
+        sections = render_all(boards, store, numbers, made)
         # A script, because pages opened from a disk may not fetch files.
         curves = {id: curve for section in sections for id, curve in section.curves.items()}
         text = json.dumps(curves, separators=(",", ":"), allow_nan=False)

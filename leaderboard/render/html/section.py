@@ -2,15 +2,17 @@
 
 import hashlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leaderboard.render.html import entry as entry_page
-from leaderboard.render.html.plots import Plot, draw_plots
 from leaderboard.render.html.series import NUM_SERIES
 from leaderboard.standing.boards import Board
 from leaderboard.standing.entries import Entry
+
+if TYPE_CHECKING:  # of matplotlib, which only the processes that draw need
+    from leaderboard.render.html.plots import Plot
 
 _NUM_CHOSEN, _NUM_STORIES = 5, 6  # curves and stories on the index
 
@@ -22,7 +24,8 @@ class Section:
         self.board, self.series = board, series
         text = "\0".join(map(str, board.track)).encode("utf-8", "surrogatepass")
         self.id = hashlib.sha256(text).hexdigest()[:12]  # for links and scripts
-        # By entry, filled while their pages are written.
+        self.plots: Sequence[Plot] = ()
+        # By entry. They and the plots are filled while the pages of entries are written.
         self.curves: dict[str, entry_page.Thin] = {}
         self.stories: dict[str, str] = {}
 
@@ -38,11 +41,6 @@ class Section:
         for entry in self.board.entries:
             found.setdefault(entry.base, []).append(entry)
         return found
-
-    @cached_property
-    def plots(self) -> list[Plot]:
-        """Plots of the track."""
-        return draw_plots(self.board, self.series)
 
     @cached_property
     def best(self) -> dict[str, Entry]:

@@ -1,7 +1,9 @@
 """Templates of the pages: values are escaped, cut at a length and formatted."""
 
+import functools
 import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from speedrun.text import counted, format_size
 ASSETS = Path(__file__).with_name("assets")
 _MAX_STORY = 420  # characters of one on the index
 _MAX_TEXT, _MAX_SETTING = 20_000, 300  # characters
+_LONG_SETTING = 40  # characters, beyond which one takes a line of its own
 
 
 def environment() -> Environment:
@@ -42,6 +45,7 @@ def environment() -> Environment:
         story=_story,
         text=_text,
         setting=_setting,
+        rows=_rows,
         size=format_size,
         seconds=lambda value: f"{value:,.2f} s" if value < 10 else f"{value:,.1f} s",
         gib=lambda size: f"{size / 2**30:.1f} GiB",
@@ -97,3 +101,15 @@ def _setting(value: Any) -> str:
     except RecursionError:
         text = "(nested too deeply)"
     return text if len(text) <= _MAX_SETTING else f"{text[:_MAX_SETTING]}…"
+
+
+def _rows(settings: Iterable[tuple[str, Any]]) -> Markup:
+    """Rows of a list of settings."""
+    return Markup("").join(_row(_setting(key), _setting(value)) for key, value in settings)
+
+
+@functools.lru_cache(10_000)  # most settings of a leaderboard have few values
+def _row(key: str, value: str) -> Markup:
+    kind = Markup(' class="long"') if len(value) > _LONG_SETTING else ""
+    row = Markup("<div{}><dt>{}</dt><dd>{}</dd></div>\n")
+    return row.format(kind, sanitize(key), sanitize(value))

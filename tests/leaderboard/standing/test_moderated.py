@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 
 from leaderboard.standing import moderated
@@ -26,6 +27,12 @@ def test_the_prior_is_found_again_in_what_it_made():
     found = moderated.fit(spreads(drawn))
     assert found.freedom == pytest.approx(6, rel=0.15)
     assert found.variance == pytest.approx(1e-4, rel=0.05)
+
+
+@pytest.mark.parametrize("value", [3e-10, 1e-6, 0.1, 1.0, 10.0, 1e6, 1e12])
+def test_trigamma_is_inverted(value):
+    found = moderated._inverse_trigamma(value)
+    assert float(scipy.special.polygamma(1, found)) == pytest.approx(value, rel=1e-9)
 
 
 def test_equal_variances_are_pooled_and_known_no_better_than_they_are():

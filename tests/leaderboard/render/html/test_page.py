@@ -11,7 +11,7 @@ from helpers import page_store
 from helpers.made_records import add, made, older, resealed, snapshot
 
 from leaderboard import index
-from leaderboard.render.html import plots
+from leaderboard.render.html import entries, plots
 from leaderboard.render.html.entry import MAX_POINTS, thinned
 from leaderboard.render.html.folder import MANIFEST
 from leaderboard.render.html.page import write_page
@@ -193,6 +193,15 @@ def test_a_build_that_fails_leaves_the_old_page_whole(few, tmp_path):
     with pytest.raises(LookupError):
         write_page(to, boards, read)
     assert files(to) == before
+
+
+@pytest.mark.slow
+def test_pages_written_by_many_processes_are_the_same(few, tmp_path, monkeypatch):
+    alone = files(build(few, tmp_path / "alone").parent)
+    monkeypatch.setattr(entries, "_PARALLEL_FROM", 1)
+    monkeypatch.setattr(entries.os, "cpu_count", lambda: 2)
+    assert files(build(few, tmp_path / "together").parent) == alone
+    assert "<svg viewBox" in str(alone["index.html"]), "the plots are those of other processes"
 
 
 def test_no_records_make_a_page_that_says_so(tmp_path):
