@@ -33,6 +33,7 @@ from speedrun.system.files import write_atomic
 from speedrun.system.paths import cache_dir
 from speedrun.text import StrictInt, counted
 from speedrun.training.options import FLAG
+from speedrun.ui import live
 
 WIDE = 240  # columns of a table that is not printed to a terminal
 
@@ -43,7 +44,7 @@ _DEFAULTS = Request()
 
 
 def submit(
-    *runs: Path,
+    *runs: str,
     name: str | None = None,
     author: str | None = None,
     to: str | None = None,
@@ -58,11 +59,11 @@ def submit(
     Parameters
     ----------
     runs
-        Folders of finished runs, or of duels, whose runs are added with them or not at all.
+        Folders of finished runs, hf://user/name of published ones, or folders of whole duels.
     name
         What is new in them, in a few words; in a duel, what is new in B.
     author
-        Who trained them.
+        Who trained them. Default: of hf://user/name that user; of a folder nobody.
     to
         A folder, or any address that fsspec supports (s3://…, hf://…). Default: the project's
         own leaderboard/records.
@@ -79,11 +80,12 @@ def submit(
     name, author = _line("--name", name), _line("--author", author)
     store = open_store(to)
     options = {"with_weights": with_weights, "new_data": new_data}
-    folders = [run for run in runs if duel_folder.is_duel(run)]
+    folders = [Path(run) for run in runs if duel_folder.is_duel(Path(run))]
     known = index.known_data(store)
     duels = [duel_folder.candidate(folder, store, known, **options) for folder in folders]
-    single = [run for run in runs if run not in folders]
-    found, refused = submitting.check(single, store, **options) if single else ([], [])
+    single = [run for run in runs if Path(run) not in folders]
+    with live.waiting("checking the runs"):
+        found, refused = submitting.check(single, store, **options) if single else ([], [])
     console = Console(stderr=json_)
     for duel in duels:
         parts = duel_folder.submit(duel, store, name=name, author=author)
@@ -136,16 +138,13 @@ def verify(
         Print the verification as JSON.
     """
     from leaderboard.verify.verify import verify as verified
-    from speedrun.training.runs.fetch import folder_of
-    from speedrun.ui import live
 
     try:
         name = _line("--by", getpass.getuser() if by is None else by) or ""
     except (OSError, KeyError, ImportError):  # what getpass raises differs by version
         raise ValueError("--by NAME: this machine's user has no name; give yours") from None
     with live.waiting("finding the run"):
-        run = str(folder_of(run))
-    case = cases.find(run, open_store(from_))
+        case = cases.find(run, open_store(from_))
     if case.files is None and not request.rerun:
         raise ValueError(
             f"{case.where}: {case.lacks}; ask its author for them (submit --with-weights), or race"
@@ -269,7 +268,8 @@ def compare(a: str, b: str, /, *, from_: From = None, json_: Json = False) -> No
     Parameters
     ----------
     a
-        Folder of a run, or the first digits of the id of a record or an entry.
+        Folder of a run, hf://user/name of a published one, or the first digits of the id of a
+        record or an entry.
     b
         Likewise.
     from_
@@ -278,7 +278,9 @@ def compare(a: str, b: str, /, *, from_: From = None, json_: Json = False) -> No
         Print the comparison as JSON.
     """
     store = open_store(from_)
-    found = comparing.compare(comparing.find(a, store), comparing.find(b, store))
+    with live.waiting("finding the runs"):
+        sides = comparing.find(a, store), comparing.find(b, store)
+    found = comparing.compare(*sides)
     if json_:
         print(json.dumps(found, indent=1, ensure_ascii=True, allow_nan=False))
     else:

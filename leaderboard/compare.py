@@ -48,12 +48,12 @@ class Side:
 
 
 def find(text: str, store: Store) -> Side:
-    """Side named by a run's folder or by the first digits of a record's or an entry's id.
+    """Side named by a run's folder, hf://user/name, or the first digits of an id.
 
     Raises ValueError or LookupError with what was given and what is allowed.
     """
-    if (record := index.local_record(text)) is not None:
-        return _side(text, record)
+    if (run := index.local_run(text)) is not None:
+        return _side(text, run[1])
     found = index.read(store, cache_dir())
     ranked = boards(found.runs, found.submissions, found.verifications, found.duels)
     entries = [(b, entry) for b in ranked for entry in b.entries if entry.id.startswith(text)]

@@ -28,6 +28,7 @@ from speedrun.records.files import RECORD
 from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
 from speedrun.records.summary import Summary, summarize
 from speedrun.system.files import write_atomic
+from speedrun.training.runs.fetch import folder_of
 
 _MAX_LISTED = 3  # problems of a duel
 _PARALLEL_FROM = 1000  # files; below, starting processes costs more than they save
@@ -80,20 +81,21 @@ def fetch(store: Store, id: str, file_sha256: str = "") -> Record:
     return _named(raw, store / f"{id}.json", id)
 
 
-def local_record(text: str) -> Record | None:
-    """The record in the run's folder that a person named; None where it is the start of an id.
+def local_run(text: str) -> tuple[Path, Record] | None:
+    """Folder and record of the run that a person named; None where it is the start of an id.
 
-    Raises ValueError where it is neither.
+    One at hf://… is fetched. Raises ValueError where it is none of these.
     """
-    folder = Path(text)
+    folder = folder_of(text)
     if folder.is_dir():
         if not (folder / RECORD).is_file():
             raise ValueError(f"{text}: no {RECORD} in it; give the folder of a finished run")
-        return schema.load(folder / RECORD)
+        return folder, schema.load(folder / RECORD)
     if not ID_PREFIX.fullmatch(text):
         raise ValueError(
             f"{sanitize.sanitize(text)!r} is neither a folder nor an id; give the folder of a"
-            " finished run, or at least four hex digits of an id that `leaderboard` shows"
+            " finished run, hf://user/name of a published one, or at least four hex digits of an id"
+            " that `leaderboard` shows"
         )
     return None
 

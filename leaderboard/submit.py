@@ -11,6 +11,7 @@ from leaderboard import data_sets, index
 from leaderboard.attestations import MAX_NOTE_BYTES, DataSet, Note, Submission, Verification
 from leaderboard.checks import across, notes, validate
 from leaderboard.store import Store
+from speedrun.data.hub import repos
 from speedrun.records.artifacts import (
     read_limited,
     read_tokenizer,
@@ -23,6 +24,7 @@ from speedrun.records.schema import MAX_RECORD_BYTES, Record, parse
 from speedrun.records.summary import Summary, summarize, to_be_scored
 from speedrun.system import git
 from speedrun.system.paths import cache_dir
+from speedrun.training.runs.fetch import folder_of
 
 VERIFICATION = "verification-*.json"
 
@@ -31,26 +33,34 @@ VERIFICATION = "verification-*.json"
 class Candidate:
     """A run that may be submitted, read and checked."""
 
+    where: str  # as it was given, for messages
     folder: Path
+    author: str | None  # of one at hf://…: the user who published it
     record: Record
     raw: bytes  # the record's file
     artifacts: dict[str, bytes]  # weights and tokenizer by their names in a store, if asked for
     verifications: list[Verification]
 
 
-def candidate(run: Path, *, with_weights: bool = False, must_rank: bool = True) -> Candidate:
-    """A run's folder, or its record's file, read and checked; ValueError with all its problems."""
-    file = run / RECORD if run.is_dir() else run
+def candidate(run: str | Path, *, with_weights: bool = False, must_rank: bool = True) -> Candidate:
+    """A run's folder, hf://user/name or its record's file, read and checked.
+
+    Raises ValueError with all its problems.
+    """
+    place, text = folder_of(run), str(run)
+    file = place / RECORD if place.is_dir() else place
     if not file.is_file():
         raise ValueError(f"{run}: no {RECORD} there; give the folder of a finished run")
     folder, raw = file.parent, read_limited(file, MAX_RECORD_BYTES)
     record = parse(raw, str(file))  # these very bytes are added, whatever the file becomes
     if record.status == "trained":
-        raise ValueError(f"{run}: not accepted: the run is {to_be_scored(str(run))}")
+        raise ValueError(f"{run}: not accepted: the run is {to_be_scored(text)}")
     if problems := validate.problems(record, must_rank=must_rank):
         raise ValueError(f"{run}: not accepted: {'; '.join(problems)}")
     return Candidate(
+        where=text,
         folder=folder,
+        author=repos.parse(text).owner if repos.is_address(text) else None,
         record=record,
         raw=raw,
         artifacts=_artifacts(folder, record) if with_weights else {},
@@ -81,11 +91,11 @@ def _artifacts(folder: Path, record: Record) -> dict[str, bytes]:
 def opened_data(run: Candidate, known: Sequence[DataSet], *, new_data: bool) -> DataSet | None:
     """The data set that this run would be the first of; see `data_sets.opened_by`."""
     summary = summarize(run.record)
-    return data_sets.opened_by(summary, known, str(run.folder), new_data=new_data)
+    return data_sets.opened_by(summary, known, run.where, new_data=new_data)
 
 
 def check(
-    runs: Iterable[Path], store: Store, *, with_weights: bool, new_data: bool
+    runs: Iterable[str | Path], store: Store, *, with_weights: bool, new_data: bool
 ) -> tuple[list[tuple[Candidate, DataSet | None]], list[str]]:
     """Runs that may be submitted, with the data that each opens, and why the others may not.
 
@@ -115,7 +125,7 @@ def _check_across(run: Candidate, others: Iterable[Summary]) -> None:
     own, commit = summarize(run.record), run.record.code.commit or ""
     alike = [o for o in others if o.weights_sha256 == own.weights_sha256 and o.id != own.id]
     if wrong := across.problems([*alike, own], {}, git.commit_times([commit])):
-        raise ValueError(f"{run.folder}: not accepted: {'; '.join(wrong)}")
+        raise ValueError(f"{run.where}: not accepted: {'; '.join(wrong)}")
 
 
 def check_store(run: Candidate, store: Store) -> None:
@@ -136,9 +146,10 @@ def submit(
 ) -> dict[str, Any]:
     """Add a checked run to a store, where what is there already stays unchanged.
 
-    Returns what was added, and the name, author and date in the store, which may be older ones.
+    Without an `author` it is the user who published the run, if somebody did. Returns what was
+    added, and the name, author and date in the store, which may be older ones.
     """
-    record = run.record
+    record, author = run.record, author or run.author
     if opens is not None:
         _add_note(store, opens)
     now = datetime.now(UTC).isoformat(timespec="seconds")

@@ -43,8 +43,9 @@ class DuelOptions:
     Parameters
     ----------
     a
-        A recipe, the folder of a finished run, or the first digits of the id of a record or an
-        entry, whose code is checked out where it is not this one. Default: default.
+        A recipe, the folder of a finished run, hf://user/name of a published one, or the first
+        digits of the id of a record or an entry. The code of a run is checked out where it is not
+        this one. Default: default.
     b
         Likewise.
     standing

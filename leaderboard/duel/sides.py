@@ -88,8 +88,8 @@ def _record(side: Given, shared: Shared, store: Store) -> Record | None:
             if name in loader.architecture(arch).RECIPES:
                 return None
     with named(side.option):
-        found = index.local_record(name)
-        return found or index.fetch(store, case.full_id(store, name))
+        found = index.local_run(name)
+        return found[1] if found else index.fetch(store, case.full_id(store, name))
 
 
 def _of_recipe(side: Given, words: dict[str, str], data: Data) -> Asked:

@@ -144,9 +144,8 @@ def _write(repo: Repo, seconds: float, do: Callable[[], T]) -> T:
                     f"the hub refuses the token of {where} (401): make a new one on {page}"
                 ) from None
             if status == 403:
-                owner = repo.id.partition("/")[0]
                 raise SourceUnavailable(
-                    f"the token of {where} may not write to {owner} (403): make one with write"
+                    f"the token of {where} may not write to {repo.owner} (403): make one with write"
                     f" access on {page}"
                 ) from None
             if status in (409, 412):

@@ -61,9 +61,12 @@ class Case:
 
 
 def find(run: str, store: Store) -> Case:
-    """Case of a run's folder or of an id's first digits. Raises ValueError or LookupError."""
-    if (record := index.local_record(run)) is not None:
-        folder, where = Path(run), run
+    """Case of a run's folder, hf://user/name, or an id's first digits.
+
+    Raises ValueError or LookupError.
+    """
+    if (local := index.local_run(run)) is not None:
+        (folder, record), where = local, run
     else:
         record = index.fetch(store, full_id(store, run))
         folder, where = None, store / record.id

@@ -99,7 +99,7 @@ _mount(
     f"  {_NAME} sample hf://user/name --prompt 'Tom saw'",
     "Publish a run with its weights and a model card, on the Hugging Face hub or in a folder.\n\n"
     "The token is that of HF_TOKEN or of `hf auth login`. What is published is a run again:"
-    " `sample` and `verify` take hf://user/name as they take its folder.",
+    " `sample`, `verify`, `compare` and `submit` take hf://user/name as they take its folder.",
 )
 _mount(
     "speedrun.cli.doctor:doctor",

@@ -30,6 +30,11 @@ class Repo:
         return f"{SCHEME}{self.id}" + (f"@{self.revision}" if self.revision else "")
 
     @property
+    def owner(self) -> str:
+        """The user, or the organization, whose repository it is."""
+        return self.id.partition("/")[0]
+
+    @property
     def page(self) -> str:
         """The address of its web page."""
         return f"{failures.endpoint()}/{self.id}"
