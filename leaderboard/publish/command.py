@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -52,6 +52,19 @@ def publish(
     run: Annotated[Path, Parameter(help="Folder of the run.")], /, options: PublishOptions
 ) -> None:
     """Publish a finished run with its weights and a model card: see `speedrun.cli.app`."""
+    done, licence, size = published(run, options)
+    if options.json_:
+        print(json.dumps(done), flush=True)
+    console = Console(stderr=options.json_)
+    for line in _report(done, licence, size):
+        console.print(Text(sanitize(line)), soft_wrap=True)
+
+
+def published(run: Path, options: PublishOptions) -> tuple[dict[str, Any], str, int]:
+    """Publish a run; what `--json` prints, the licence of its data, and the bytes of its files.
+
+    Raises ValueError where it cannot be published.
+    """
     from speedrun.ui.live import waiting
 
     for name, text in (("license", options.license_), ("data-license", options.data_license)):
@@ -68,7 +81,7 @@ def publish(
     )
     with waiting("writing the model card"):
         record, files = contents.build(run, wanted)
-    done = {"record": record.id, "to": options.to, "page": None, "commit": None}
+    done: dict[str, Any] = {"record": record.id, "to": options.to, "page": None, "commit": None}
     if repo is None:
         folder.publish(Path(options.to), run, record.id, files)
     else:
@@ -78,11 +91,8 @@ def publish(
             hub.check(repo)
             found = hub.publish(repo, record.id, files, private=options.private, message=message)
         done |= {"page": found.page, "commit": found.commit}
-    if options.json_:
-        print(json.dumps(done | {"files": sorted(files)}), flush=True)
-    console = Console(stderr=options.json_)
-    for line in _report(options, done, files, data.facts(record, options.data_license).licence):
-        console.print(Text(sanitize(line)), soft_wrap=True)
+    licence = data.facts(record, options.data_license).licence
+    return done | {"files": sorted(files)}, licence, sum(map(len, files.values()))
 
 
 def _folder(options: PublishOptions) -> Path:
@@ -101,13 +111,13 @@ def _check_line(name: str, text: str | None) -> None:
         raise ValueError(f"--{name} {brief(text or '')}: {error}") from None
 
 
-def _report(options: PublishOptions, done: dict, files: dict[str, bytes], licence: str) -> list:
-    size = sum(map(len, files.values())) / 1e6
-    lines = [f"published {done['record'][:12]} to {options.to}: {len(files)} files, {size:.1f} MB"]
+def _report(done: dict[str, Any], licence: str, num_bytes: int) -> list[str]:
+    size, to, files = num_bytes / 1e6, done["to"], done["files"]
+    lines = [f"published {done['record'][:12]} to {to}: {len(files)} files, {size:.1f} MB"]
     if done["page"]:
         lines.append(f"{done['page']} (commit {done['commit'][:8]})")
     if licence == UNKNOWN:
         lines.append("The licence of the data is unknown: state it with --data-license.")
     if RESULTS not in files:
         lines.append("No file of evaluation results: the data are none of the hub's.")
-    return [*lines, f"try it: python run.py sample {options.to}"]
+    return [*lines, f"try it: python run.py sample {to}"]

@@ -1,6 +1,7 @@
 """Finished runs, duels and sweeps as Python values."""
 
 import functools
+import importlib
 import itertools
 import json
 from dataclasses import dataclass
@@ -66,6 +67,31 @@ class Run:
         with of_run.architecture.plugin_errors():
             parts = (of_run.engine, of_run.architecture, of_run.model, of_run.tokenizer)
             return generate.tell(*parts, prompt, wanted)
+
+    def publish(
+        self,
+        to: str | Path,
+        *,
+        private: bool = False,
+        license: str | None = None,
+        data_license: str | None = None,
+        with_paths: bool = False,
+    ) -> dict[str, Any]:
+        """Publish it at hf://user/name or in a folder, as `publish` of the command line does.
+
+        Returns what `publish --json` prints: record, to, page, commit and files. ValueError where
+        it cannot be published.
+        """
+        # By name: the leaderboard imports this package, and never the other way.
+        command = importlib.import_module("leaderboard.publish.command")
+        options = command.PublishOptions(
+            to=str(to),
+            private=private,
+            license_=license,
+            data_license=data_license,
+            with_paths=with_paths,
+        )
+        return command.published(self.folder, options)[0]
 
     @functools.cached_property
     def _model(self) -> Any:

@@ -1,6 +1,7 @@
 """Publication to a folder: whole, again, and in place of nothing else."""
 
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from helpers.command_line import refused as error_of
 from helpers.made_records import WEIGHTS, snapshot, write_run
 
+import speedrun
 from leaderboard.publish import folder
 from speedrun.records import schema
 
@@ -32,6 +34,19 @@ def test_a_folder_is_a_run_again(run, command, tmp_path):
     assert "path/to/model" in (made / "README.md").read_text()
     assert not (made / "local.json").exists()
     assert [path.name for path in made.parent.iterdir()] == ["model"]
+
+
+def test_a_run_publishes_itself_as_the_command_does(run, command, tmp_path, capsys):
+    done = speedrun.load(run).publish(tmp_path / "model", license="mit", with_paths=True)
+    assert capsys.readouterr().out == "" and done["to"] == str(tmp_path / "model")
+    by_method = snapshot(tmp_path / "model")
+    options = ("--license", "mit", "--with-paths", "--json")
+    again = command("publish", run, "--to", tmp_path / "model", *options)
+    assert json.loads(again.out) == done and snapshot(tmp_path / "model") == by_method
+    with pytest.raises(ValueError, match="that is the folder of the run itself"):
+        speedrun.load(run).publish(run)
+    with pytest.raises(ValueError, match="only a repository of the hub can be private"):
+        speedrun.load(run).publish(tmp_path / "model", private=True)
 
 
 def test_an_empty_folder_and_an_earlier_publication_are_replaced(run, command, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from helpers.made_records import WEIGHTS, write_run
 from helpers.model_hub import READ_ONLY, ModelHub
 
+import speedrun
 from leaderboard.publish import hub as publishing
 from leaderboard.publish.contents import NAMES
 
@@ -52,6 +53,14 @@ def test_a_private_one_is_private_from_the_start(hub, run, command, refused):
     assert hub.repos["ada/model"].private
     hub.made("ada/public")
     refused("is there already and public", "publish", run, "--to", "hf://ada/public", "--private")
+
+
+def test_a_run_publishes_itself_and_is_loaded_from_there(hub, run):
+    done = speedrun.load(run).publish(MODEL, private=True)
+    repo = hub.repos["ada/model"]
+    assert repo.private and done["commit"] == repo.commits[-1][0]
+    assert done["page"] == f"{hub.endpoint}/ada/model" and len(done["files"]) == len(NAMES)
+    assert speedrun.load(MODEL).record == speedrun.load(run).record
 
 
 def test_the_same_run_is_published_again(hub, run, command):
