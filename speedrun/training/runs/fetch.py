@@ -1,11 +1,15 @@
 """Published runs: `hf://user/name` becomes a folder of the cache.
 
 A repository may be anyone's. Only the files of a run are fetched, none of them code, within the
-sizes that its record allows, and they are those that the record names.
+sizes that its record allows, and they are those that the record names. The cache keeps some
+gigabytes of them; those that were used longest ago go first.
 """
 
+import contextlib
 import hashlib
+import os
 import shutil
+import time
 import uuid
 from pathlib import Path
 from typing import Any
@@ -21,6 +25,9 @@ from speedrun.training.runs.run_dir import LOG, SAMPLES
 
 _MAX_LOG_BYTES = 64 << 20
 _NEEDED = (RECORD, TOKENIZER, WEIGHTS)
+_MAX_KEPT_BYTES = 4 << 30
+_IN_USE_S = 3600.0  # another process may still read what was used in this time
+_ABANDONED_S = 24 * 3600.0  # no fetch takes so long: it was killed
 
 
 def folder_of(run: str | Path) -> Path:
@@ -33,14 +40,14 @@ def fetch(repo: Repo) -> Path:
     """Folder of the cache with the published run, fetched unless it is there; ValueError."""
     own = cache_dir() / "published" / repo.id.replace("/", "--")
     if repos.COMMIT.fullmatch(repo.revision or "") and (own / str(repo.revision)).is_dir():
-        return own / str(repo.revision)
+        return _used(own / str(repo.revision))
     if (switch := failures.offline()) is not None:
         kept = sorted(own.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
         hint = f"; what was fetched before is in {kept[-1].parent}" if kept else ""
         raise ValueError(f"{repo}: the hub is not asked: {switch}{hint}")
     commit, sizes = _facts(repo)
     if (target := own / commit).is_dir():
-        return target
+        return _used(target)
     partial = own / f"{PARTIAL}{uuid.uuid4().hex}"
     try:
         partial.mkdir(parents=True)
@@ -53,7 +60,36 @@ def fetch(repo: Repo) -> Path:
         raise ValueError(f"{repo}: cannot be kept in {own} ({why})") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+    with contextlib.suppress(OSError):  # another process clears up, too
+        _clear(own.parent)
     return target
+
+
+def _used(folder: Path) -> Path:
+    """The folder, marked as used now."""
+    with contextlib.suppress(OSError):
+        os.utime(folder)
+    return folder
+
+
+def _clear(published: Path) -> None:
+    """Delete the runs that were used longest ago, above the limit, and fetches that were killed.
+
+    A run to which something was added, such as a verification, stays.
+    """
+    now_s, fetched, num_bytes = time.time(), {RECORD, TOKENIZER, WEIGHTS, LOG, SAMPLES}, 0
+    found = [path for path in published.glob("*/*") if path.is_dir()]
+    ages = {folder: now_s - folder.stat().st_mtime for folder in found}
+    for folder, age_s in sorted(ages.items(), key=lambda item: item[1]):
+        if folder.name.startswith(PARTIAL):
+            is_over = age_s > _ABANDONED_S
+        else:
+            sizes = {file.name: file.stat().st_size for file in folder.iterdir()}
+            num_bytes += sum(sizes.values())
+            is_unchanged = sizes.keys() <= fetched
+            is_over = num_bytes > _MAX_KEPT_BYTES and age_s > _IN_USE_S and is_unchanged
+        if is_over:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _facts(repo: Repo) -> tuple[str, dict[str, int]]:

@@ -1,5 +1,9 @@
 """Published runs: fetched once, within limits, and only what their record names."""
 
+import os
+import time
+from pathlib import Path
+
 import pytest
 from helpers.command_line import FAST, TINY, done_well, runs
 from helpers.made_records import snapshot, write_run
@@ -68,6 +72,51 @@ def test_a_later_commit_is_fetched_beside_the_first(hub, files):
     first = fetch.folder_of(MODEL)
     repo.add({"README.md": b"y"})
     assert fetch.folder_of(MODEL) != first and first.exists()
+
+
+@pytest.fixture
+def fetched(hub, files):
+    """`fetched("a", days=2)` fetches a run, as if that was so many days ago."""
+
+    def act(name: str, days: float) -> Path:
+        hub.made(f"ada/{name}", files)
+        folder = fetch.folder_of(f"hf://ada/{name}")
+        aged(folder, days)
+        return folder
+
+    return act
+
+
+def aged(folder: Path, days: float) -> None:
+    at_s = time.time() - days * 24 * 3600
+    os.utime(folder, (at_s, at_s))
+
+
+def test_runs_used_longest_ago_go_above_the_limit(fetched, monkeypatch):
+    first, second, third = (fetched(name, days) for name, days in (("a", 3), ("b", 2), ("c", 1)))
+    fetch.folder_of("hf://ada/a")
+    num_bytes = sum(path.stat().st_size for path in first.iterdir())
+    monkeypatch.setattr(fetch, "_MAX_KEPT_BYTES", 3 * num_bytes)
+    last = fetched("d", 0)
+    assert [run.exists() for run in (first, second, third, last)] == [True, False, True, True]
+    monkeypatch.setattr(fetch, "_MAX_KEPT_BYTES", 1)
+    fetched("e", 0)
+    left = [run.exists() for run in (first, third, last)]
+    assert left == [True, False, True], "a process may still read what was just used"
+    assert fetch.folder_of("hf://ada/b") == second and second.exists(), "it is fetched again"
+
+
+def test_what_was_verified_stays_and_what_was_killed_goes(fetched, monkeypatch):
+    monkeypatch.setattr(fetch, "_MAX_KEPT_BYTES", 1)
+    verified = fetched("a", 0)
+    (verified / "verification-0123.json").write_text("{}")
+    aged(verified, 9)
+    killed, under_way = (verified.parent / f".partial-{name}" for name in "xy")
+    for folder, days in ((killed, 2), (under_way, 0)):
+        (folder / ".cache").mkdir(parents=True)
+        aged(folder, days)
+    fetched("b", 0)
+    assert verified.exists() and under_way.exists() and not killed.exists()
 
 
 def test_what_is_no_run_is_one_line(hub, files):
