@@ -179,11 +179,11 @@ def plan(grid: Grid, notice: Callable[[str], None]) -> Plan:
     """Look everything up before anything runs. Raises ValueError or LookupError."""
     architectures = {arch: loader.architecture(arch) for arch in grid.archs}
     base = grid.base
-    hardware_class = _hardware_class(grid, architectures.values())
-    for arch, architecture in architectures.items():
+    for arch, architecture in architectures.items():  # before a framework is imported
         for key in grid.keys(architecture.NAME):
             if (key.minutes, key.seed) == (grid.minutes[0], 0):
                 _resolve(architecture, grid.request(arch, key), base.data.vocab)
+    hardware_class = _hardware_class(grid, architectures.values())
     source = open.open_source(base.data, notice)
     heldout = heldout_split.pin(source, base.data.eval_docs)
     races = []

@@ -115,15 +115,16 @@ def look_up(asked: RunRequest, group: ProcessGroup) -> Entry:
         if group.size > 1 and (asked.again or asked).keep == "best":
             raise ValueError("--keep best: of one process only so far; use --keep last")
         architecture = loader.architecture(asked.arch)
+        with architecture.plugin_errors():  # before a framework is imported, which takes seconds
+            run = request.check(architecture, asked).run(asked.data.vocab)
         device = registry.device(asked.backend, architecture)
         architecture.model(device.backend)  # not written for it: said before data is opened
         # What an earlier race of this process left in its modules is not in this one.
         architecture = architecture.imported_anew()
         with architecture.plugin_errors():
             checked = request.check(architecture, asked)
-            num_params = checked.run(asked.data.vocab).model.num_params
         registry.backend(device.backend).check(checked.recipe, device)
-        return Entry(asked, checked, architecture, device, num_params)
+        return Entry(asked, checked, architecture, device, run.model.num_params)
 
     return group.agree(found)
 
