@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+from collections.abc import Iterable
 
 from rich.console import Console
 
@@ -12,7 +13,7 @@ from speedrun.distributed.group import ProcessGroup
 from speedrun.records.schema import Record
 from speedrun.training import distributed
 from speedrun.training.clock import process_age_s
-from speedrun.training.race import race
+from speedrun.training.race import Finished, race
 from speedrun.training.request import RunRequest
 from speedrun.training.signals import StopFlag
 from speedrun.ui import estimate, live, summary, trackers
@@ -26,16 +27,8 @@ def race_command(options: RaceOptions) -> None:
     console = Console(stderr=options.json_)  # --json: standard output carries the record alone
     if "auto" in (request.arch, request.params, request.tables):
         request = _picked(request, console)
-    request, group = distributed.join(request)
-    if group.rank > 0:
-        distributed.take_part_and_exit(request, group)
-    distributed.ignore_launcher(group)
-    with distributed.dismissing(group):
-        statuses = _race_seeds(request, options, group, console, tracker)
-        if "diverged" in statuses:
-            sys.exit(1)
-        if "interrupted" in statuses:  # by the network or the disk, that is
-            sys.exit(130)
+    with distributed.as_rank_0(request) as (request, group):
+        _race_seeds(request, options, group, console, tracker)
 
 
 def _picked(request: RunRequest, console: Console) -> RunRequest:
@@ -59,7 +52,7 @@ def _race_seeds(
     group: ProcessGroup,
     console: Console,
     tracker: Tracker,
-) -> set[str]:
+) -> None:
     started_s, records = process_age_s(), []
     progress = Progress(estimate.of_race(request, options.seeds), started_s)
     with StopFlag(group.stop_signals) as stop:
@@ -75,17 +68,31 @@ def _race_seeds(
                 tracker.finish(finished.record)
             started_s = 0.0
             records.append(finished.record)
-            stop.begin(f"recorded as {finished.record.status} in {finished.folder}")
-            if options.json_:
-                print(json.dumps(json.loads(finished.record.to_json())), flush=True)
-            summary.finished(console, finished.record, finished.folder)
+            conclude(finished, stop, console, as_json=options.json_)
             if stop.requested:
                 break
         if len(records) > 1:
             summary.seeds(console, records)
-        if stop.requested:
-            raise KeyboardInterrupt
-    return {record.status for record in records}
+        leave(records, stop)
+
+
+def conclude(finished: Finished, stop: StopFlag, console: Console, *, as_json: bool) -> None:
+    """Show how a race ended, which no signal undoes."""
+    stop.begin(f"recorded as {finished.record.status} in {finished.folder}")
+    if as_json:
+        print(json.dumps(json.loads(finished.record.to_json())), flush=True)
+    summary.finished(console, finished.record, finished.folder)
+
+
+def leave(records: Iterable[Record], stop: StopFlag) -> None:
+    """Exit with the code that these races call for; return where all are complete."""
+    statuses = {record.status for record in records}
+    if stop.requested:
+        raise KeyboardInterrupt
+    if "diverged" in statuses:
+        sys.exit(1)
+    if "interrupted" in statuses:  # by the network or the disk, that is
+        sys.exit(130)
 
 
 def _so_far(records: list[Record], request: RunRequest) -> str:

@@ -56,6 +56,17 @@ def join(request: RunRequest) -> tuple[RunRequest, ProcessGroup]:
     return request, group
 
 
+@contextlib.contextmanager
+def as_rank_0(request: RunRequest) -> Iterator[tuple[RunRequest, ProcessGroup]]:
+    """`join`, and all that rank 0 does; the others take part in its races and exit here."""
+    request, group = join(request)
+    if group.rank > 0:
+        take_part_and_exit(request, group)
+    ignore_launcher(group)
+    with dismissing(group):
+        yield request, group
+
+
 def count_devices(group: ProcessGroup, device: Device) -> None:
     """Set the group's number of devices; ValueError unless all are of one hardware class."""
     names, places = zip(

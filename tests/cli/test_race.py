@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 from helpers.command_line import FAST, ROOT, TINY, command, done_well, refused, runs
+from helpers.made_records import made
 from helpers.process_groups import until_logged
 
 from speedrun.autotune.tune import DISTURBED
+from speedrun.cli.race import leave
 from speedrun.data import tokenizer
 from speedrun.records.schema import load
 from speedrun.records.summary import unranked_because
+from speedrun.training.signals import StopFlag
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +213,22 @@ def test_a_killed_run_leaves_no_record(stories, tmp_path):
         process.kill()
         process.communicate(timeout=60)
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        (["complete", "complete"], None),
+        (["complete", "interrupted"], 130),
+        (["interrupted", "diverged"], 1),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst_race(statuses, code):
+    records, stop = [made(changes={"status": status}) for status in statuses], StopFlag(())
+    left = contextlib.nullcontext() if code is None else pytest.raises(SystemExit)
+    with left as error:
+        leave(records, stop)
+    assert error is None or error.value.code == code
+    stop.signal_name = "SIGINT"
+    with pytest.raises(KeyboardInterrupt):
+        leave(records, stop)
