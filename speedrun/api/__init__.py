@@ -64,13 +64,17 @@ def resume(folder: str | Path, *, callbacks: Sequence[Callbacks] = (), show: boo
     from speedrun.training.callbacks import Several
     from speedrun.training.checkpoints import resume as resumes
     from speedrun.training.race import race as raced
+    from speedrun.ui import estimate
+    from speedrun.ui.estimate import Progress
     from speedrun.ui.live import view
 
     resumption = resumes.load(Path(folder))
-    with _stop_flag() as stop, view(_console(show)) as shown:
+    request = resumption.request()
+    progress = Progress(estimate.of_race(request, spent_s=resumption.progress.spent_s))
+    with _stop_flag() as stop, view(_console(show), request.out, progress) as shown:
         stop.begin(f"{folder} is as it was")
         told = Several(shown, *callbacks)
-        finished = raced(resumption.request(), told, stop, resumed=resumption)
+        finished = raced(request, told, stop, resumed=resumption)
     return Run(finished.folder, finished.record)
 
 

@@ -43,7 +43,8 @@ def resume(
     from speedrun.training.clock import process_age_s
     from speedrun.training.race import race
     from speedrun.training.signals import StopFlag
-    from speedrun.ui import live, trackers
+    from speedrun.ui import estimate, live, trackers
+    from speedrun.ui.estimate import Progress
 
     console = Console(stderr=options.json_)
     resumption = resume.load(run)
@@ -51,9 +52,13 @@ def resume(
     joined = distributed.as_rank_0(resumption.request())
     with joined as (request, group), StopFlag(group.stop_signals) as stop:
         stop.begin(f"{run} is as it was: the same command resumes it")
-        with live.view(console, request.out) as view, tracker.beside(view) as told:
+        started_s = process_age_s()
+        expected = estimate.of_race(request, spent_s=resumption.progress.spent_s)
+        progress = Progress(expected, started_s)
+        with live.view(console, request.out, progress) as view, tracker.beside(view) as told:
             view.notice(resumption.describe())
-            where = {"started_s": process_age_s(), "group": group, "resumed": resumption}
+            view.notice(str(expected))
+            where = {"started_s": started_s, "group": group, "resumed": resumption}
             finished = race(request, told, stop, **where)
             tracker.finish(finished.record)
         conclude(finished, stop, console, as_json=options.json_)

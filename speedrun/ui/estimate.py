@@ -58,8 +58,11 @@ class Estimate:
         return sum(self.seconds.get(name, 0.0) for name in accounts)
 
 
-def of_race(request: RunRequest, num_races: int = 1) -> Estimate:
-    """The estimate for races of this request, one after the other."""
+def of_race(request: RunRequest, num_races: int = 1, spent_s: float = 0.0) -> Estimate:
+    """The estimate for races of this request, one after the other.
+
+    Of the budget `spent_s` are spent already, by a race that goes on.
+    """
     records, wanted = list(_newest(request.out)), request.argv()
     alike = [one for one in records if _kind(one.argv) == _kind(wanted)]
     related = [one for one in records if one.arch == request.arch and "--tune" in one.argv]
@@ -75,7 +78,8 @@ def of_race(request: RunRequest, num_races: int = 1) -> Estimate:
         seconds["warmup"] += _tuning(wanted)
         origin = f"usual on a {device}; the first race also compiles, and fetches its data"
     seconds = {name: max(0.0, value) for name, value in seconds.items()}
-    return Estimate(seconds=seconds, budget_s=request.budget_s, origin=origin, num_races=num_races)
+    left_s = request.budget_s - spent_s
+    return Estimate(seconds=seconds, budget_s=left_s, origin=origin, num_races=num_races)
 
 
 def _newest(out: Path) -> Iterable[Record]:

@@ -135,7 +135,8 @@ class PlainView(PlainLines):
         """Print the state of training, once for each tenth of the budget."""
         if tick.share < self._next_share:
             return
-        self._next_share += PLAIN_EVERY_SHARE
+        while self._next_share <= tick.share:  # a race that goes on begins further on
+            self._next_share += PLAIN_EVERY_SHARE
         left = clock(max(0.0, self._budget_s - tick.spent_s))
         self._print(
             f"{tick.share:4.0%}  {left} left  loss {tick.loss_nats:.3f}"

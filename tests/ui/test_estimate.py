@@ -60,6 +60,13 @@ def test_several_races_are_counted(asked):
     assert "for 3 races, each" in str(three) and "race" not in str(one).split("(")[0]
 
 
+def test_of_a_race_that_goes_on_the_rest_of_the_budget_is_left(asked):
+    whole, rest = estimate.of_race(asked), estimate.of_race(asked, spent_s=180.0)
+    assert rest.budget_s == 120.0 and rest.seconds == whole.seconds
+    assert "2:00 of training" in str(rest)
+    assert Progress(rest).left_s() == pytest.approx(Progress(whole).left_s() - 180.0, abs=0.1)
+
+
 @pytest.fixture
 def clock(monkeypatch):
     now = [1000.0]

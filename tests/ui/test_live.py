@@ -45,6 +45,16 @@ def test_plain_output_is_some_ten_lines_without_control_characters():
     assert "0:30 left" in text and "1,234 tokens/s" in text
 
 
+def test_lines_of_a_race_that_goes_on_begin_where_it_does():
+    out = io.StringIO()
+    view = PlainView(Console(file=out, width=200))
+    view.start(run_of(60.0), "a machine")
+    for share in (0.61, 0.62, 0.63, 0.72, 0.73):
+        view.tick(tick(share))
+    shares = [line.split()[0] for line in out.getvalue().splitlines()[1:]]
+    assert shares == ["61%", "72%"]
+
+
 @pytest.mark.parametrize("width", [60, 120])
 def test_the_panel_shows_what_a_racer_looks_for(width, monkeypatch):
     monkeypatch.setattr(live, "REFRESH_S", 0.0)

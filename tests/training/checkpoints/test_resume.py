@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 import shutil
 import time
 from pathlib import Path
@@ -11,8 +12,9 @@ import psutil
 import pytest
 import safetensors.numpy
 from helpers import process_groups
-from helpers.command_line import FAST, ROOT, TINY, command, the_error
+from helpers.command_line import FAST, ROOT, TINY, command, done_well, the_error
 
+from speedrun import api
 from speedrun.backends.torch.engine import TorchEngine
 from speedrun.config import Data
 from speedrun.records import schema
@@ -133,6 +135,15 @@ def test_a_stopped_race_is_scored_and_goes_on(steps, wanted):
     assert schema.load(finished.folder / RECORD) == finished.record
     with pytest.raises(ValueError, match="the run is complete: nothing is left to resume"):
         resume.load(finished.folder)
+
+
+def test_what_is_left_of_the_whole_command_is_shown(steps, wanted, capsys):
+    shown = done_well("resume", killed(steps, wanted, at=20).folder)
+    assert "This takes about" in shown and "0:26 of training" in shown
+    other = RunRequest(**vars(wanted) | {"out": wanted.out.with_name("other")})
+    api.resume(killed(steps, other, at=20).folder)
+    for text in (shown, capsys.readouterr().out):
+        assert re.search(r"^ 4\d% .*; in all \d+%, about .* left$", text, re.M), text
 
 
 def test_the_best_weights_so_far_are_kept(steps, wanted, tmp_path):
