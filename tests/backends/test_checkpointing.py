@@ -68,14 +68,16 @@ def test_less_is_kept_for_the_backward_pass(arch):
 
 @pytest.mark.slow
 def test_compiled_it_trains_as_without_and_keeps_less():
-    engines = [small_engine(compile=True, kernels=False, **DEEP, **kind) for kind in ({}, SETTING)]
-    for engine in engines:
+    """One of two blocks that is kept whole would be half: compiling by itself keeps no less."""
+    two: dict[str, Any] = DEEP | {"model": {"depth": 2}}
+    plain = small_engine(**two)
+    less = small_engine(compile=True, kernels=False, **two, **SETTING)
+    for engine in (plain, less):
         load_random(engine, 0.1)
         losses_of(engine, 3)
-        assert engine.metadata()["compiled"], engine.metadata()
-    assert_trains_alike(*(engine.weights() for engine in reversed(engines)))
-    plain, less = map(saved_bytes, engines)
-    assert less < 0.6 * plain
+    assert less.metadata()["compiled"], less.metadata()
+    assert_trains_alike(less.weights(), plain.weights())
+    assert saved_bytes(less) < 0.4 * saved_bytes(plain)
 
 
 class Dropped(nn.Module):
