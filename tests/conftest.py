@@ -64,6 +64,12 @@ def isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     return folder
 
 
+@pytest.fixture(autouse=True)
+def quick_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rate of a device, which each race measures twice, is that of a moment."""
+    monkeypatch.setattr("speedrun.backends.common.SUSTAINED_S", 0.05)
+
+
 @pytest.fixture(scope="session")
 def stories(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few hundred short documents in one .jsonl file."""

@@ -226,9 +226,9 @@ def best_gflops(multiplier: Callable[[int], Callable[[], object]]) -> float:
 
 
 def sustained_gflops(
-    multiplier: Callable[[int], Callable[[], object]], seconds: float = SUSTAINED_S
+    multiplier: Callable[[int], Callable[[], object]],
 ) -> Callable[[], float | None]:
-    """A function that measures the usual rate of matrix products for so many seconds.
+    """A function that measures the usual rate of matrix products for `SUSTAINED_S`.
 
     What slows products down all the while counts, where `best_gflops` finds the rate of the
     undisturbed ones; a hiccup does not: it is the median of means over `_WINDOW_S`. The size is
@@ -242,7 +242,7 @@ def sustained_gflops(
         try:
             multiply = multiplier(size)
             multiply()  # threads wake up, memory is touched
-            rates, deadline = [], time.perf_counter() + seconds
+            rates, deadline = [], time.perf_counter() + SUSTAINED_S
             while time.perf_counter() < deadline:
                 rates.append(_products_per_s(multiply))
             return 2e-9 * size**3 * statistics.median(rates)

@@ -37,12 +37,14 @@ _TOLERANCE = 1e-3  # log-probabilities are float32
 class NumpyEngine:
     """See `speedrun.protocols.Engine`."""
 
-    def __init__(self, spec: EngineSpec) -> None:
+    def __init__(self, spec: EngineSpec, finalize_s_per_entry: float | None = None) -> None:
         recipe, config = spec.recipe, spec.config
         self._spec, self._make = spec, spec.architecture.model("numpy")
         self._config = config
         self._micro_batch_rows = recipe.micro_batch_rows or recipe.batch_rows
-        self._finalize_s_per_entry = _finalize_s_per_entry(self._make, config)
+        if finalize_s_per_entry is None:
+            finalize_s_per_entry = _finalize_s_per_entry(self._make, config)
+        self._finalize_s_per_entry = finalize_s_per_entry
         self.reset()
 
     def step(self, rows: Rows, lr_scale: float) -> None:
@@ -78,7 +80,7 @@ class NumpyEngine:
 
     def rebuilt(self) -> Self:
         """A new engine of these counts that only scores, of code executed again."""
-        made = type(self)(common.anew(self._spec))
+        made = type(self)(common.anew(self._spec), self._finalize_s_per_entry)
         made.load(self.weights())
         return made
 
