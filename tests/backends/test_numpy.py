@@ -7,6 +7,7 @@ import pytest
 from helpers.engines import assert_same_weights, random_rows, small_engine
 
 from speedrun.backends import common, registry
+from speedrun.backends.numpy import engine as numpy_engine
 from speedrun.protocols import OutOfMemory
 
 ROWS = random_rows()
@@ -53,6 +54,14 @@ def test_a_step_adds_to_what_is_left_to_do_and_its_loss_is_of_uncounted_rows():
     # Exact models leave the choice of tokens to others.
     given = engine.nll(ROWS, 0, prefix_length=3, timesteps=np.ones(2))
     np.testing.assert_array_equal(given, engine.nll(ROWS, 1))
+
+
+def test_what_only_scores_does_not_measure_how_long_counts_take_to_finish(monkeypatch):
+    engine = small_engine("ngram", "numpy")
+    engine.step(ROWS, 1.0)
+    engine.finalize()
+    monkeypatch.setattr(numpy_engine, "_finalize_s_per_entry", None)
+    np.testing.assert_array_equal(engine.rebuilt().nll(ROWS, 0), engine.nll(ROWS, 0))
 
 
 def test_peak_memory_is_read_without_the_module_that_windows_lacks(monkeypatch):
