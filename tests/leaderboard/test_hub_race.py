@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.command_line import command, done_well, refused, runs
+from helpers.command_line import TINY, command, done_well, refused, runs
 from helpers.fake_hub import FakeHub, tinystories
 
 from leaderboard import index
@@ -24,7 +24,7 @@ failures.REVISION = sys.argv.pop(1) or failures.REVISION
 from speedrun.cli.app import main
 main(sys.argv[1:])
 """
-OPTIONS = ("--arch", "ngram", "--params", "200K", "--tune", "off", "--minutes", "0.02")
+OPTIONS = ("--arch", "ngram", "--tune", "off", "--minutes", "0.02", *TINY)
 
 
 def race(folder: Path, held_out: list[str], revision: str = "") -> Path:
@@ -32,7 +32,7 @@ def race(folder: Path, held_out: list[str], revision: str = "") -> Path:
     with FakeHub(tinystories(TRAIN, held_out, 500)) as hub:
         own = {"HF_ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": "0", "HF_HOME": str(folder / "hf")}
         own |= {"SPEEDRUN_CACHE": str(folder / "cache"), "PYTHONPATH": str(ROOT)}
-        options = (*OPTIONS, "--eval-docs", "20", "--out", str(folder / "runs"))
+        options = (*OPTIONS, "--out", str(folder / "runs"))
         done = subprocess.run(
             [sys.executable, "-c", RACE, revision, *options],
             env=os.environ | own,

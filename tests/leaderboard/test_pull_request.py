@@ -158,7 +158,7 @@ def test_nothing_of_theirs_is_run_or_followed_and_a_tampered_record_fails(projec
 @pytest.mark.slow
 @needs_git
 def test_the_comment_on_a_large_store_is_whole_and_short(project):
-    for seed in range(2000):
+    for seed in range(800):
         changes = {"config.x": seed, "config.recipe_name": "r" * 150}
         add(project.records, made(0.75, seed, changes), name=f"entry {seed} {'x' * 80}")
     code, comment = project.checked()
