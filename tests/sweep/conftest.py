@@ -16,7 +16,7 @@ def small_grid(stories: Path) -> Grid:
     base = RunRequest(
         backend="cpu",
         data=Data(path=str(stories), vocab=300, eval_docs=20),
-        settings=("model.context=32", "recipe.compile=false"),
+        settings=("model.context=32", "recipe.compile=false", "recipe.precision=fp32"),
         out=Path("nowhere"),
     )
     sizes = (20_000, 40_000, 60_000)
