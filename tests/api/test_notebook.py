@@ -5,12 +5,15 @@ from pathlib import Path
 
 import matplotlib.figure
 
+from speedrun.data import tokenizer
+
 NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "notebook.ipynb"
 
 
 def test_its_cells_run_with_a_short_budget(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPEEDRUN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(tokenizer, "TRAINING_BYTES", 200_000)
     cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
     sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     assert len(sources) == 5 and sources[0].splitlines()[1].startswith("%pip install")
