@@ -22,7 +22,7 @@ def race(stories, fixed_steps, tmp_path):
     """`race(arch)` is the record of a race of as many steps everywhere, which has to learn."""
 
     def raced(arch: object, *args: object, out: Path = tmp_path / "runs") -> Record:
-        budget = ("--arch", arch, "--minutes", "0.08", "--data", stories, "--out", out)
+        budget = ("--arch", arch, "--minutes", "0.05", "--data", stories, "--out", out)
         done_well(*budget, *TINY, *FAST, *args)
         (folder,) = runs(out)
         record = load(folder / "record.json")
