@@ -151,17 +151,17 @@ class RunDirectory:
     def close(self) -> None:
         """Delete the directory of a run without a model; release the name of any other.
 
-        With a checkpoint the run gets its name, and can be resumed.
+        With a checkpoint the run gets its name, and can be resumed: one that was stopped and
+        scored before, too.
         """
         self._close_log()
         self._settle()
 
     def _settle(self) -> None:
-        if self.final is None and not (self.partial / WEIGHTS).exists():
-            if (self.partial / CHECKPOINT).exists():
-                release_resumable(self.partial, self.expected)
-            else:
-                shutil.rmtree(self.partial, ignore_errors=True)
+        if self.final is None and (self.partial / CHECKPOINT).exists():
+            release_resumable(self.partial, self.expected)
+        elif self.final is None and not (self.partial / WEIGHTS).exists():
+            shutil.rmtree(self.partial, ignore_errors=True)
         if self._lock is not None:
             self._lock.release(remove=not self.partial.exists())
 

@@ -108,7 +108,7 @@ def settle_abandoned(out: Path, notice: Notice = lambda text: None) -> None:
 
 
 def release_resumable(partial: Path, final: Path) -> str:
-    """Give a race that ended with a checkpoint and no model its name; how it goes on."""
+    """Give a race that ended with a checkpoint its name; how it goes on."""
     (partial / RESERVE).unlink(missing_ok=True)
     try:
         target = rename(partial, final)
@@ -141,11 +141,16 @@ def _touched(folder: Path) -> float:
 
 def _publish_abandoned(partial: Path, final: Path) -> str:
     """Publish a run whose weights are whole; returns what became of it, in a sentence."""
+    (partial / RESERVE).unlink(missing_ok=True)
     try:
         record = schema.load(partial / RECORD)
         artifacts.read_weights(partial, record)
+        if record.status == "interrupted" and (partial / CHECKPOINT).exists():
+            return release_resumable(partial, final)
         target = rename(partial, final)
     except (OSError, ValueError) as error:
+        if (partial / CHECKPOINT).exists():  # killed as it replaced the model of an earlier stop
+            return release_resumable(partial, final)
         return f"{partial} holds weights of a race that was killed; it is left there ({error})."
     next_step = f": python run.py score {target} finishes it" if record.score is None else ""
     return f"The model of a race that was killed is kept in {target}{next_step}."

@@ -16,6 +16,7 @@ import safetensors.numpy
 from helpers.made_records import made
 
 from speedrun.training.runs.run_dir import RunDirectory, run_name
+from speedrun.training.runs.run_names import settle_abandoned
 
 WEIGHTS = {"a": np.arange(4, dtype=np.float32)}
 FILES = {"model.safetensors": safetensors.numpy.save(WEIGHTS), "record.json": b"{}"}
@@ -127,6 +128,30 @@ def test_a_stopped_race_keeps_whole_weights_and_deletes_the_rest(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows deletes no folder in use")
+@pytest.mark.parametrize("is_killed", [False, True])
+@pytest.mark.parametrize("is_torn", [False, True])
+def test_a_scored_run_that_does_not_go_on_keeps_its_name(tmp_path, is_killed, is_torn):
+    weights = FILES["model.safetensors"]
+    changes = {"status": "interrupted", "weights_sha256": hashlib.sha256(weights).hexdigest()}
+    record = made(changes=changes).to_json().encode()
+    files = {**FILES, "record.json": record, "checkpoint.safetensors": b"checkpoint"}
+    folder = RunDirectory(tmp_path, "run", 10)
+    folder.publish(files)
+    folder.close()
+    before = names(tmp_path / "run")
+    again = RunDirectory.reopened(tmp_path / "run", 10, print, 1.0)
+    if is_torn:
+        (again.partial / "model.safetensors").write_bytes(b"of another run")
+    if is_killed:
+        told: list[str] = []
+        again._lock.release()  # type: ignore[reportOptionalMemberAccess]
+        settle_abandoned(tmp_path, told.append)
+        assert told[0].endswith(f"python run.py resume {tmp_path / 'run'}")
+    else:
+        again.close()
+    assert names(tmp_path) == ["run"] and names(tmp_path / "run") == before
+
+
 def test_a_folder_that_was_deleted_is_made_again(tmp_path):
     folder = RunDirectory(tmp_path / "out", "run", 10)
     folder.log({"share": 0.5})
