@@ -28,6 +28,7 @@ from speedrun.records.strict_json import (
     Section,
     parse_section,
     plain,
+    strict_json,
 )
 from speedrun.text import clock
 from speedrun.training.request import RunRequest
@@ -169,7 +170,9 @@ def load(path: Path) -> Checkpoint:
             if raw is None:
                 raise ValueError("it has no facts of a race")
             _check_format(raw, path)
-            _, found = parse_section(Facts, raw.encode(), str(path), limit=_MAX_FACTS_BYTES)
+            where, limit = str(path), _MAX_FACTS_BYTES
+            _, found = parse_section(Facts, raw.encode(), where, limit=limit, name="checkpoint")
+            _check_request(found, path)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path}: not a whole checkpoint ({error})") from None
@@ -177,9 +180,22 @@ def load(path: Path) -> Checkpoint:
 
 
 def _check_format(raw: str, path: Path) -> None:
-    version = json.loads(raw).get("format")
+    try:
+        version = strict_json(raw.encode()).get("format")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not a checkpoint ({error})") from None
     if version != FORMAT:
         raise ValueError(
             f"{path}: a checkpoint of format {version!a:.20}, this is {__version__} and reads"
             f" format {FORMAT}: resume with the version that wrote it"
         )
+
+
+def _check_request(found: Facts, path: Path) -> None:
+    for kind, content in ((RunRequest, found.request), (Data, found.request.get("data"))):
+        names = {field.name for field in dataclasses.fields(kind)} - {"again", "out"}
+        if not isinstance(content, dict) or set(content) != names:
+            raise ValueError(
+                f"{path}: its race has other options than those of this program: resume with the"
+                " version that wrote it"
+            )

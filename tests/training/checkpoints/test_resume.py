@@ -257,10 +257,16 @@ def test_files_that_are_no_checkpoint_are_refused_in_one_line(steps, wanted, ref
     refused("not a whole checkpoint", "resume", folder)
     path.write_bytes(safetensors.numpy.save({"a": np.zeros(2)}))
     refused("it has no facts of a race", "resume", folder)
-    later = resumption.checkpoint.facts.content() | {"format": 2}
-    metadata = {"speedrun": json.dumps(later)}
-    path.write_bytes(safetensors.numpy.save({"a": np.zeros(2)}, metadata=metadata))
-    refused("a checkpoint of format 2", "resume", folder)
+    facts = resumption.checkpoint.facts.content()
+    for text, why in (
+        (json.dumps(facts | {"format": 2}), "a checkpoint of format 2"),
+        (json.dumps(facts | {"request": facts["request"] | {"new": 1}}), "other options than"),
+        ("[1]", "not a checkpoint (not one JSON object)"),
+        ("{", "not a checkpoint"),
+    ):
+        metadata = {"speedrun": text}
+        path.write_bytes(safetensors.numpy.save({"a": np.zeros(2)}, metadata=metadata))
+        refused(why, "resume", folder)
     path.unlink()
     refused("no checkpoint there", "resume", folder)
     shutil.rmtree(folder)
