@@ -16,7 +16,7 @@ from speedrun.training.clock import process_age_s
 from speedrun.training.race import Finished, race
 from speedrun.training.request import RunRequest
 from speedrun.training.signals import StopFlag
-from speedrun.ui import estimate, live, summary, trackers
+from speedrun.ui import estimate, live, places, summary, trackers
 from speedrun.ui.estimate import Progress
 from speedrun.ui.trackers import Tracker
 
@@ -78,7 +78,7 @@ def _race_seeds(
 
 def conclude(finished: Finished, stop: StopFlag, console: Console, *, as_json: bool) -> None:
     """Show how a race ended, which no signal undoes."""
-    stop.begin(f"recorded as {finished.record.status} in {finished.folder}")
+    stop.begin(places.ended(finished.record, finished.folder))
     if as_json:
         print(json.dumps(json.loads(finished.record.to_json())), flush=True)
     summary.finished(console, finished.record, finished.folder)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speedrun.records import host
-from speedrun.records.files import board_records, read_runs
+from speedrun.records.files import CHECKPOINT, board_records, read_runs
 from speedrun.records.schema import Record
 from speedrun.records.summary import Summary, summarize, unranked_because
 from speedrun.records.track import Standing, standing
@@ -49,6 +49,8 @@ def next_step(record: Record, places: Places, folder: Path) -> str:
         return f"score {folder}"
     if record.status == "diverged":
         return "lower the learning rates (--set recipe.lr=…) and race again"
+    if _can_resume(record, folder):
+        return f"resume {folder} goes on with what is left of the budget"
     if unranked_because(record) is not None:
         return "race again; only a whole run ranks"
     if host.unfit_because(record) is not None:
@@ -60,6 +62,16 @@ def next_step(record: Record, places: Places, folder: Path) -> str:
     if places.own.place == 1:
         return f"sample {folder}, submit it, or race 3 seeds (--seeds 3)"
     return "change one thing (--set recipe.lr=…), or settle it with a duel: duel --help"
+
+
+def ended(record: Record, folder: Path) -> str:
+    """The end of a race in a few words, with the command that goes on where there is one."""
+    said = f"recorded as {record.status} in {folder}"
+    return f"{said}: python run.py resume {folder} goes on" if _can_resume(record, folder) else said
+
+
+def _can_resume(record: Record, folder: Path) -> bool:
+    return record.status == "interrupted" and (folder / CHECKPOINT).is_file()
 
 
 def _gap(score: float, other: Summary) -> str:

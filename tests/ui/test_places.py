@@ -6,6 +6,7 @@ import pytest
 from helpers.made_records import made, write_run
 
 from speedrun.records import files
+from speedrun.records.files import CHECKPOINT
 from speedrun.records.summary import summarize
 from speedrun.records.track import Standing
 from speedrun.ui import places
@@ -63,3 +64,12 @@ def test_the_next_step_follows_from_the_result(changes, found, says):
     assert says in places.next_step(made(changes=changes), found, FOLDER)
     lines = places.lines(made(changes=changes), found, FOLDER)
     assert ("Not ranked" in lines[0]) is ("status" in changes)
+
+
+def test_a_stopped_race_with_a_checkpoint_is_resumed(tmp_path):
+    stopped = made(changes={"status": "interrupted"})
+    assert places.ended(stopped, tmp_path) == f"recorded as interrupted in {tmp_path}"
+    (tmp_path / CHECKPOINT).touch()
+    assert places.next_step(stopped, Places(), tmp_path).startswith(f"resume {tmp_path}")
+    assert places.ended(stopped, tmp_path).endswith(f": python run.py resume {tmp_path} goes on")
+    assert places.ended(made(), tmp_path) == f"recorded as complete in {tmp_path}"
