@@ -21,6 +21,7 @@ from speedrun.config import settings_of
 from speedrun.records.sanitize import sanitize
 from speedrun.records.strict_json import first_error, strict_json
 from speedrun.system.files import write_atomic
+from speedrun.text import counted
 
 Decide = Callable[[DuelOptions, Console], Any]  # holds a duel: `command.held`
 
@@ -38,8 +39,8 @@ class Idea(BaseModel):
     arch: str | None = None
 
 
-def run(file: Path, options: DuelOptions, console: Console, decide: Decide) -> Path:
-    """Decide all ideas that the ledger lacks; returns the ledger.
+def run(file: Path, options: DuelOptions, console: Console, decide: Decide) -> tuple[Path, bool]:
+    """Decide all ideas that the ledger lacks; returns the ledger, and whether all are decided.
 
     Wrong lines are named, the others go on; then it raises ValueError.
     """
@@ -47,8 +48,14 @@ def run(file: Path, options: DuelOptions, console: Console, decide: Decide) -> P
         raise ValueError("--batch: its ideas make B; set both sides with --set, --params, --tables")
     ideas, problems = _read(file)
     ledger = options.out / "duels" / f"{file.stem}.jsonl"
-    rows = _rows(ledger)
-    side_a = options
+    rows, of = _rows(ledger), _content(options)
+    if others := [row for row in rows if row.get("options") != of]:
+        changed = _changed(others[0].get("options") or {}, of)
+        raise ValueError(
+            f"--batch {file}: the ideas in {ledger} were decided with other options ({changed});"
+            " give another --out, or move the ledger away"
+        )
+    side_a, num_open = options, 0
     for number, idea in ideas:
         row = next((row for row in rows if row["idea"] == idea.model_dump()), None)
         if row is None:
@@ -59,17 +66,20 @@ def run(file: Path, options: DuelOptions, console: Console, decide: Decide) -> P
                 problems.append(f"{file}, line {number}: {error}")
                 continue
             if ended.result["decision"] == "open":  # said above: a quieter machine goes on
+                num_open += 1
                 continue
-            rows.append(row := _row(idea, ended))
+            rows.append(row := _row(idea, ended, of))
             write_atomic(ledger, "".join(json.dumps(row) + "\n" for row in rows))
             write_atomic(ledger.with_suffix(".svg"), _plot(rows))
         if row["kept"]:
             side_a = _kept(side_a, idea)
-    for line in [*problems, *_summary(rows, ledger)]:
+    left = [f"{counted(num_open, 'idea')} still open: the same command goes on"] if num_open else []
+    for line in [*problems, *_summary(rows, ledger), *left]:
         console.print(Text(sanitize(line)), soft_wrap=True)
     if problems:
-        raise ValueError(f"--batch {file}: {len(problems)} of its lines were left out, see above")
-    return ledger
+        lines = counted(len(problems), "line")
+        raise ValueError(f"--batch {file}: {lines} left out, see above")
+    return ledger, not num_open
 
 
 def _read(file: Path) -> tuple[list[tuple[int, Idea]], list[str]]:
@@ -77,7 +87,8 @@ def _read(file: Path) -> tuple[list[tuple[int, Idea]], list[str]]:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"--batch {file}: cannot be read ({error})") from None
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise ValueError(f"--batch {file}: cannot be read ({why})") from None
     ideas: list[tuple[int, Idea]] = []
     problems = []
     for number, line in enumerate(lines, 1):
@@ -103,6 +114,20 @@ def _rows(ledger: Path) -> list[dict[str, Any]]:
         raise ValueError(f"{ledger}: not the ledger of a batch ({error}); move it away") from None
 
 
+def _content(options: DuelOptions) -> dict[str, Any]:
+    """The options that decide how an idea is raced, where they are not the defaults."""
+    given = dataclasses.asdict(dataclasses.replace(options, data=options.data_path()))
+    defaults = dataclasses.asdict(DuelOptions())
+    apart = ("batch", "out", "json_")
+    own = {name: v for name, v in given.items() if name not in apart and v != defaults[name]}
+    return json.loads(json.dumps(own))
+
+
+def _changed(before: dict[str, Any], now: dict[str, Any]) -> str:
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return ", ".join(f"--{name.strip('_').replace('_', '-')}" for name in names)
+
+
 def _beside(a: DuelOptions, idea: Idea) -> DuelOptions:
     """A duel of A against A with the idea."""
     changed = {
@@ -120,7 +145,7 @@ def _kept(a: DuelOptions, idea: Idea) -> DuelOptions:
     return dataclasses.replace(both, **same)
 
 
-def _row(idea: Idea, ended: Any) -> dict[str, Any]:
+def _row(idea: Idea, ended: Any, of: dict[str, Any]) -> dict[str, Any]:
     result, verdict = ended.result, ended.result["verdict"] or {}
     kept = result["decision"] == "b"
     return {
@@ -133,6 +158,7 @@ def _row(idea: Idea, ended: Any) -> dict[str, Any]:
         "num_pairs": result["num_pairs"],
         "bits_per_byte": {side: result[side]["bits_per_byte"] for side in ("a", "b")},
         "folder": str(ended.folder.path),
+        "options": of,
     }
 
 

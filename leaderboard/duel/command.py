@@ -25,17 +25,21 @@ from speedrun.duel.verdict import MIN_PAIRS, RECORD_PAIRS
 from speedrun.records.duel import Duel
 from speedrun.records.sanitize import sanitize
 
-MAX_PAIRS = 100
 _DEFAULTS = DuelOptions()
+MAX_PAIRS = 100
 
 
 def duel(options: DuelOptions = _DEFAULTS) -> None:
     """Race two sides in turn until it is clear whether one is better: see `speedrun.cli.app`."""
     console = Console(stderr=options.json_)
     if options.batch is not None:
-        ledger = batch.run(options.batch, dataclasses.replace(options, batch=None), console, held)
+        _check_pairs(options)
+        alone = dataclasses.replace(options, batch=None)
+        ledger, is_whole = batch.run(options.batch, alone, console, held)
         if options.json_ and ledger.exists():
             print(ledger.read_text(encoding="utf-8"), end="", flush=True)
+        if not is_whole:
+            sys.exit(1)
         return
     ended = held(options, console)
     if options.json_:
@@ -55,8 +59,7 @@ class Held:
 
 def held(options: DuelOptions, console: Console) -> Held:
     """Race what is left of a duel and print how it ended; raises ValueError or LookupError."""
-    if not MIN_PAIRS <= options.pairs <= MAX_PAIRS:
-        raise ValueError(f"--pairs {options.pairs}: allowed are {MIN_PAIRS} to {MAX_PAIRS}")
+    _check_pairs(options)
     if options.standing and options.a is not None:
         raise ValueError(f"--a {options.a}: --standing takes the record holder as A")
     with view(console) as watcher:
@@ -68,6 +71,11 @@ def held(options: DuelOptions, console: Console) -> Held:
     for line in [*report.lines(finished, folder.records), *_closing(finished, folder, options)]:
         console.print(Text(sanitize(line)), soft_wrap=True)
     return Held(finished, folder, report.result(finished, folder.records))
+
+
+def _check_pairs(options: DuelOptions) -> None:
+    if not MIN_PAIRS <= options.pairs <= MAX_PAIRS:
+        raise ValueError(f"--pairs {options.pairs}: allowed are {MIN_PAIRS} to {MAX_PAIRS}")
 
 
 def _asked(options: DuelOptions, store: Store, watcher: Watcher) -> list[Asked]:

@@ -113,6 +113,10 @@ class DuelOptions:
     out: Annotated[Path, Parameter(group=_OUTPUT)] = Path("runs")
     json_: Annotated[bool, FLAG, Parameter(name="--json", group=_OUTPUT)] = False
 
+    def data_path(self) -> str | None:
+        """The place of the data, whatever folder a process runs in."""
+        return _absolute(self.data)
+
     def data_words(self) -> list[str]:
         """The options of the data as both sides take them, whatever folder they run in."""
         words = [] if self.data is None else ["--data", str(_absolute(self.data))]

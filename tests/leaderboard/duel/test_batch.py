@@ -1,5 +1,6 @@
 """Ideas of a file: which are kept, what is built on them, the ledger, and wrong lines."""
 
+import dataclasses
 import io
 import json
 import types
@@ -57,7 +58,8 @@ PLAIN = {"name": "plain", "set": {"recipe.compile": False}, "tables": "8M"}
 def test_kept_ideas_are_part_of_both_sides_from_then_on(tmp_path):
     options, decide = DuelOptions(out=tmp_path), Decider("recipe.lr=0.02")
     file = written(tmp_path, RATE, DEEP, "", PLAIN)
-    ledger = batch.run(file, options, QUIET, decide)
+    ledger, is_whole = batch.run(file, options, QUIET, decide)
+    assert is_whole
     sides = [tuple(side.settings for side in one.sides()) for one in decide.asked]
     rate, deep, plain = "recipe.lr=0.02", "model.depth=4", "recipe.compile=false"
     assert sides == [((), (rate,)), ((rate,), (rate, deep)), ((rate,), (rate, plain))]
@@ -77,11 +79,25 @@ def test_what_the_ledger_has_is_not_raced_again(tmp_path):
     assert a == ("recipe.lr=0.02",), "what was kept is built on"
 
 
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"minutes": "5"}, "--minutes"), ({"params": "8M", "set_": ("model.depth=2",)}, "--set")],
+)
+def test_a_ledger_of_other_options_is_not_mixed_with(tmp_path, changes, named):
+    file = written(tmp_path, RATE)
+    options = DuelOptions(out=tmp_path, minutes="1", params="2M", data=str(tmp_path))
+    batch.run(file, options, QUIET, Decider())
+    with pytest.raises(ValueError, match=f"decided with other options .*{named}.*another --out"):
+        batch.run(file, dataclasses.replace(options, **changes), QUIET, Decider())
+    batch.run(file, dataclasses.replace(options, json_=True), QUIET, again := Decider())
+    assert not again.asked
+
+
 def test_one_that_found_no_quiet_machine_is_left_for_later(tmp_path):
     options, decide = DuelOptions(out=tmp_path), Decider()
     decide.is_disturbed = True
-    ledger = batch.run(written(tmp_path, RATE), options, QUIET, decide)
-    assert not ledger.exists()
+    ledger, is_whole = batch.run(written(tmp_path, RATE), options, QUIET, decide)
+    assert not ledger.exists() and not is_whole
     batch.run(written(tmp_path, RATE), options, QUIET, again := Decider())
     assert len(again.asked) == 1 and len(ledger.read_text().splitlines()) == 1
 
@@ -98,7 +114,7 @@ def test_one_that_found_no_quiet_machine_is_left_for_later(tmp_path):
 def test_a_wrong_line_is_named_and_the_rest_goes_on(tmp_path, line, why):
     options, decide = DuelOptions(out=tmp_path), Decider()
     shown = Console(record=True, width=200, quiet=False, file=io.StringIO())
-    with pytest.raises(ValueError, match="1 of its lines were left out"):
+    with pytest.raises(ValueError, match=r"ideas\.jsonl: 1 line left out"):
         batch.run(written(tmp_path, RATE, line, DEEP), options, shown, decide)
     assert why in shown.export_text()
     ledger = tmp_path / "duels" / "ideas.jsonl"
