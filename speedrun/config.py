@@ -187,6 +187,8 @@ def settings_of(values: Mapping[str, Any] | Iterable[str]) -> tuple[str, ...]:
 
     Settings that are text already stay as they are.
     """
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f'set={values!r}: give {{"recipe.lr": 0.002}} or ["recipe.lr=0.002"]')
     if not isinstance(values, Mapping):
         return tuple(values)
     texts = {k: str(v).lower() if isinstance(v, bool | None) else str(v) for k, v in values.items()}

@@ -14,11 +14,18 @@ import contextlib
 import dataclasses
 import importlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from speedrun.api.options import Options, RaceOptions, SweepOptions, expect_known, request_of
+from speedrun.api.options import (
+    Options,
+    RaceOptions,
+    SweepOptions,
+    expect_known,
+    request_of,
+    several,
+)
 from speedrun.api.values import DuelResult, Run, SweepResult
 from speedrun.api.values import load as load
 from speedrun.training.callbacks import Callbacks
@@ -112,16 +119,18 @@ def sweep(*, show: bool = True, **options: Unpack[SweepOptions]) -> SweepResult:
 
     expect_known(options, SweepOptions.__annotations__.keys())
     shared = {name: options[name] for name in Options.__annotations__ if name in options}
-    archs = tuple(map(str, options.get("arch", ("transformer",))))
+    archs = tuple(map(str, several(options.get("arch", "transformer"))))
     shared.setdefault("out", Path("sweeps") / Path(archs[0]).name)
-    sizes = options.get("params", ("250K", "500K", "1M", "2M", "4M", "8M"))
-    varied = options.get("vary", {})
+    sizes = several(options.get("params", "250K,500K,1M,2M,4M,8M"))
+    tables, minutes = several(options.get("tables", 0)), several(options.get("minutes", 1.0))
+    if not isinstance(varied := options.get("vary", {}), Mapping):
+        raise ValueError(f'vary={varied!r}: give {{"recipe.lr": [0.005, 0.01]}}')
     grid = Grid(
         archs=archs,
         params=text.parse_sizes(",".join(map(str, sizes))),
-        tables=text.parse_tables(",".join(map(str, options.get("tables", (0,))))),
-        variants=variants([f"{k}={','.join(map(str, v))}" for k, v in varied.items()]),
-        minutes=tuple(options.get("minutes", (1.0,))),
+        tables=text.parse_tables(",".join(map(str, tables))),
+        variants=variants([f"{k}={','.join(map(str, several(v)))}" for k, v in varied.items()]),
+        minutes=tuple(text.parse_minutes(str(each)) / 60 for each in minutes),
         num_seeds=options.get("seeds", 3),
         base=request_of(**shared),
     )

@@ -1,6 +1,7 @@
 """Options of the Python interface, by the names and with the defaults of the command line."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
@@ -38,11 +39,11 @@ class RaceOptions(Options, total=False):
 class SweepOptions(Options, total=False):
     """Options of `sweep`."""
 
-    arch: Sequence[str | Path]
-    params: Sequence[int | str]
-    tables: Sequence[int | str]
+    arch: Sequence[str | Path] | str | Path
+    params: Sequence[int | str] | int | str
+    tables: Sequence[int | str] | int | str
     vary: Mapping[str, Sequence[Any]]  # {"recipe.lr": [0.005, 0.01]}
-    minutes: Sequence[float]
+    minutes: Sequence[float] | float
     seeds: int
     early_stopping: bool
 
@@ -58,6 +59,7 @@ def request_of(**options: Unpack[RaceOptions]) -> "RunRequest":
 
     expect_known(options, RaceOptions.__annotations__.keys())
     plain: dict[str, Any] = {n: value for n, value in options.items() if value is not None}
+    _check(plain)
     if plain.get("seed", 0) < 0:
         raise ValueError(f"--seed {plain['seed']}: must be 0 or more")
     given: dict[str, Any] = {"tune": "quick"}
@@ -84,6 +86,24 @@ def request_of(**options: Unpack[RaceOptions]) -> "RunRequest":
         settings=settings_of(plain.get("set", {})),
         **given,
     )
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    """Raise ValueError for values that the command line does not let through either."""
+    for name in ("seed", "vocab"):
+        value = options.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise ValueError(f"--{name} {value!r}: give a whole number")
+    for name, allowed in (("tune", ("off", "quick", "full")), ("keep", ("last", "best"))):
+        if options.get(name, allowed[0]) not in allowed:
+            raise ValueError(f"--{name} {options[name]!r}: allowed are {', '.join(allowed)}")
+
+
+def several(value: Any) -> tuple[Any, ...]:
+    """The values of an option that takes many: a list, one alone, or `250K,500K` as text."""
+    if isinstance(value, str):
+        return tuple(value.split(","))
+    return tuple(value) if isinstance(value, Iterable) else (value,)
 
 
 def expect_known(options: Mapping[str, Any], known: Collection[str]) -> None:

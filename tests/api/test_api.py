@@ -127,6 +127,42 @@ def test_wrong_options_are_named():
         speedrun.nothing  # type: ignore[attr-defined]  # noqa: B018
 
 
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"seed": "1"}, "--seed '1': give a whole number"),
+        ({"seed": 1.5}, "--seed 1.5: give a whole number"),
+        ({"tune": False}, "--tune False: allowed are off, quick, full"),
+        ({"keep": "bets"}, "--keep 'bets': allowed are last, best"),
+        ({"set": "recipe.lr=1"}, "set='recipe.lr=1': give"),
+    ],
+)
+def test_wrong_values_are_refused_and_not_taken_for_another(wrong, why):
+    with pytest.raises(ValueError, match=why):
+        request_of(**wrong)
+
+
+def test_a_sweep_takes_one_value_or_text_as_on_the_command_line(monkeypatch):
+    class Planned(Exception):
+        """The grid is made."""
+
+    def race_all(grid, *args, **options):
+        raise Planned(grid)
+
+    running = importlib.import_module("speedrun.sweep.running")
+    monkeypatch.setattr(running, "race_all", race_all)
+    one: Any = {"arch": "lstm", "params": "250K,500K", "minutes": 0.5, "vary": {"recipe.lr": 1}}
+    many: Any = {"arch": ["lstm"], "params": [250_000, "500K"], "minutes": [0.5]}
+    with pytest.raises(Planned) as by_one:
+        sweep(**one)
+    with pytest.raises(Planned) as by_many:
+        sweep(**many, vary={"recipe.lr": [1]})
+    assert by_one.value.args == by_many.value.args
+    vary: Any = "recipe.lr=1"
+    with pytest.raises(ValueError, match=r"vary='recipe\.lr=1': give"):
+        sweep(vary=vary)
+
+
 def test_a_duel_and_a_sweep_are_functions_and_packages(raced, stories, tmp_path, monkeypatch):
     assert importlib.import_module("speedrun.duel.verdict").MIN_PAIRS
     assert importlib.import_module("speedrun.sweep.grid").Grid
