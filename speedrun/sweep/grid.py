@@ -165,12 +165,15 @@ def _canonical(content: Any) -> str:
 
 def variants(varied: Sequence[str]) -> tuple[str, ...]:
     """Every combination of `key=value,value` settings, as the settings of one race each."""
-    axes = []
+    axes, keys = [], set()
     for words in varied:
         key, equals, values = words.partition("=")
         if not equals or not all(values.split(",")) or " " in words:
             wanted = "write it as key=value,value such as recipe.lr=0.005,0.01"
             raise ValueError(f"--vary {words}: {wanted}")
+        if key in keys or len(set(values.split(","))) < len(values.split(",")):
+            raise ValueError(f"--vary {words}: give each setting once, and each value once")
+        keys.add(key)
         axes.append([f"{key}={value}" for value in values.split(",")])
     return tuple(" ".join(cell) for cell in itertools.product(*axes))
 

@@ -54,6 +54,12 @@ def test_settings_that_vary_are_an_axis_too(small_grid):
             variants([wrong])
 
 
+@pytest.mark.parametrize("wrong", [["recipe.lr=1,1"], ["recipe.lr=1", "recipe.lr=2"]])
+def test_a_setting_or_a_value_that_is_varied_twice_is_refused(wrong):
+    with pytest.raises(ValueError, match="each setting once, and each value once"):
+        variants(wrong)
+
+
 def test_a_size_that_cannot_be_is_refused_before_data_is_opened(small_grid):
     base = replace(small_grid.base, data=replace(small_grid.base.data, path="nowhere"))
     with pytest.raises(ValueError, match="too small"):
