@@ -3,7 +3,7 @@
 import functools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,9 @@ def environment() -> Environment:
         setting=_setting,
         rows=_rows,
         size=format_size,
-        seconds=lambda value: f"{value:,.2f} s" if value < 10 else f"{value:,.1f} s",
+        seconds=_seconds,
+        seconds_cells=_seconds_cells,
+        bar=_bar,
         gib=lambda size: f"{size / 2**30:.1f} GiB",
         svg=Markup,
         score=lambda value: f"{value:.4f}",
@@ -101,6 +103,28 @@ def _setting(value: Any) -> str:
     except RecursionError:
         text = "(nested too deeply)"
     return text if len(text) <= _MAX_SETTING else f"{text[:_MAX_SETTING]}…"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:,.2f} s" if value < 10 else f"{value:,.1f} s"
+
+
+# Cells and bars of clocks are half of a page's values: they are numbers, and need no escaping.
+def _seconds_cells(clocks: Sequence[Mapping[str, Any]], account: str) -> Markup:
+    """Cells with the seconds of an account of several clocks."""
+    texts = (_seconds(clock["seconds"][account]) for clock in clocks)
+    return Markup("".join(f'<td class="num">{text}</td>' for text in texts))
+
+
+def _bar(seconds: Mapping[str, float], accounts: Iterable[str], whole_s: float) -> Markup:
+    """Parts of a bar of so many seconds, one for each of these accounts that is not empty."""
+    parts = (
+        f'<i class="{name}" style="width: {100 * seconds[name] / whole_s:.3f}%"'
+        f' title="{CLOCK_TITLES[name]}: {_seconds(seconds[name])}"></i>\n'
+        for name in accounts
+        if seconds[name] > 0
+    )
+    return Markup("".join(parts))
 
 
 def _rows(settings: Iterable[tuple[str, Any]]) -> Markup:
