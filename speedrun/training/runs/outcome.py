@@ -29,8 +29,8 @@ from speedrun.records.strict_json import plain
 from speedrun.system import interrupts
 from speedrun.text import reason
 from speedrun.training import divergence, overfitting, prepare
-from speedrun.training.runs import record
 from speedrun.training.prepare import Context, Prepared
+from speedrun.training.runs import record
 from speedrun.training.runs.record import Outcome, Trained
 from speedrun.training.runs.run_dir import LOCAL, SAMPLES, RunDirectory
 

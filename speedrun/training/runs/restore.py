@@ -56,9 +56,7 @@ class Restored:
 
     def checks(self) -> HeldOutChecks:
         """Fairness checks of scores that the engine is about to give."""
-        return HeldOutChecks(
-            engine=self.engine, architecture=self.architecture, model=self.model
-        )
+        return HeldOutChecks(engine=self.engine, architecture=self.architecture, model=self.model)
 
 
 def load_run(folder: Path, backend: str, arch: str | None = None) -> Restored:
@@ -168,7 +166,9 @@ def architecture_of(record: Record, arch: str | None, where: str) -> loader.Load
     settings = record.config.get("model")
     if not isinstance(settings, dict):
         raise ValueError(f"{where}: its config has no model")
-    if odd := sorted((_later(architecture.Config) | settings).keys() ^ _fields(architecture.Config)):
+    if odd := sorted(
+        (_later(architecture.Config) | settings).keys() ^ _fields(architecture.Config)
+    ):
         shown = ", ".join(f"{name!a:.60}".strip("'") for name in odd[:8])
         raise ValueError(
             f"{where} was run with another architecture than {arch or record.arch}:"

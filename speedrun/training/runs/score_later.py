@@ -20,9 +20,9 @@ from speedrun.records.schema import Record
 from speedrun.records.sections import Event, Score
 from speedrun.system.files import write_atomic
 from speedrun.training import divergence, overfitting
-from speedrun.training.runs import outcome, record, restore
-from speedrun.training.clock import BudgetClock
 from speedrun.training.callbacks import Callbacks
+from speedrun.training.clock import BudgetClock
+from speedrun.training.runs import outcome, record, restore
 from speedrun.training.runs.record import Outcome
 from speedrun.training.runs.restore import Restored
 from speedrun.training.runs.run_dir import SAMPLES

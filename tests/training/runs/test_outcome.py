@@ -12,9 +12,9 @@ from speedrun.evaluation import score as evaluate
 from speedrun.evaluation.fairness import UnfairModelError, random_rows
 from speedrun.records import schema
 from speedrun.system.interrupts import Stopping
-from speedrun.training.runs import outcome, record, run_dir, run_names
 from speedrun.training.callbacks import Silent
 from speedrun.training.race import NotScored, race
+from speedrun.training.runs import outcome, record, run_dir, run_names
 from speedrun.training.runs.restore import load_run
 from speedrun.training.runs.score_later import Request, score_later
 from speedrun.training.signals import StopFlag

@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 from speedrun.models import loader
-from speedrun.training.runs import restore
 from speedrun.training.request import RunRequest, resolve
+from speedrun.training.runs import restore
 
 TRANSFORMER, NGRAM = loader.architecture("transformer"), loader.architecture("ngram")
 SMALL = ("model.context=32",)
