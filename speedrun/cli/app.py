@@ -12,6 +12,7 @@ from cyclopts import App
 from rich.console import Console
 
 from speedrun import __version__
+from speedrun.cli.help import HelpFormatter
 from speedrun.cli.options import RaceOptions
 from speedrun.distributed import launcher
 from speedrun.records.sanitize import sanitize
@@ -58,6 +59,7 @@ app = App(
     version=__version__,
     help=_HELP,
     help_format="plaintext",
+    help_formatter=HelpFormatter(),
     help_epilogue=_EXAMPLES.format(name=_NAME, file=_FILE),
     suppress_keyboard_interrupt=False,  # `main` says what became of the command
 )
@@ -95,7 +97,7 @@ _mount(
 _mount(
     "leaderboard.publish.command:publish",
     "publish runs/RUN --to hf://user/name --private\n"
-    f"  {_NAME} publish runs/RUN --to model             (a folder, to look at it first)\n"
+    f"  {_NAME} publish runs/RUN --to model    (a folder, to look at first)\n"
     f"  {_NAME} sample hf://user/name --prompt 'Tom saw'",
     "Publish a run with its weights and a model card, on the Hugging Face hub or in a folder.\n\n"
     "The token is that of HF_TOKEN or of `hf auth login`. What is published is a run again:"

@@ -99,6 +99,12 @@ def test_help_names_every_option_and_command(words):
         assert re.search(f"─ {group} ─", shown), group
 
 
+def test_help_breaks_its_lines_where_the_terminal_ends():
+    shown = done_well("--help")
+    (line,) = [line for line in shown.splitlines() if "Default: 10" in line]
+    assert len(line.rstrip(" │")) > 70, "broken as in the docstring"
+
+
 @pytest.mark.parametrize("words", [["sample", "--help"], ["help", "sample"]])
 def test_help_of_a_command_has_an_example(words):
     shown = done_well(*words)
