@@ -8,7 +8,7 @@ the same command goes on after it.
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ def run(file: Path, options: DuelOptions, console: Console, decide: Decide) -> t
     if options.set_b or {options.b, options.params_b, options.tables_b, options.arch_b} - {None}:
         raise ValueError("--batch: its ideas make B; set both sides with --set, --params, --tables")
     ideas, problems = _read(file)
+    _say(console, problems)  # now: a batch can take a night
     ledger = options.out / "duels" / f"{file.stem}.jsonl"
     rows, of = _rows(ledger), _content(options)
     if others := [row for row in rows if row.get("options") != of]:
@@ -59,11 +60,12 @@ def run(file: Path, options: DuelOptions, console: Console, decide: Decide) -> t
     for number, idea in ideas:
         row = next((row for row in rows if row["idea"] == idea.model_dump()), None)
         if row is None:
-            console.print(Text(sanitize(f"idea {number}: {idea.name}")), soft_wrap=True)
+            _say(console, [f"idea {number}: {idea.name}"])
             try:
                 ended = decide(_beside(side_a, idea), console)
             except (ValueError, LookupError) as error:
                 problems.append(f"{file}, line {number}: {error}")
+                _say(console, problems[-1:])
                 continue
             if ended.result["decision"] == "open":  # said above: a quieter machine goes on
                 num_open += 1
@@ -74,12 +76,16 @@ def run(file: Path, options: DuelOptions, console: Console, decide: Decide) -> t
         if row["kept"]:
             side_a = _kept(side_a, idea)
     left = [f"{counted(num_open, 'idea')} still open: the same command goes on"] if num_open else []
-    for line in [*problems, *_summary(rows, ledger), *left]:
-        console.print(Text(sanitize(line)), soft_wrap=True)
+    _say(console, [*_summary(rows, ledger), *left])
     if problems:
         lines = counted(len(problems), "line")
         raise ValueError(f"--batch {file}: {lines} left out, see above")
     return ledger, not num_open
+
+
+def _say(console: Console, lines: Iterable[str]) -> None:
+    for line in lines:
+        console.print(Text(sanitize(line)), soft_wrap=True)
 
 
 def _read(file: Path) -> tuple[list[tuple[int, Idea]], list[str]]:
