@@ -18,7 +18,7 @@ from speedrun.records.sanitize import markdown, sanitize
 from speedrun.records.schema import Record
 from speedrun.records.sections import CLOCK_TITLES, OFF_CLOCK, ON_CLOCK
 from speedrun.records.summary import unranked_because
-from speedrun.text import format_size
+from speedrun.text import counted, format_size
 
 _NUM_POINTS = 8  # of the curve, as a table
 _MAX_EVENTS = 20
@@ -35,7 +35,7 @@ def render(record: Record, about: DataFacts, address: str, licence: str | None) 
         autoescape=False,  # Markdown: `markdown` and `fenced` show texts literally
     )
     shown = {"markdown": markdown, "code": code, "fenced": fenced}
-    jinja.filters.update(f=format, size=format_size, **shown)
+    jinja.filters.update(f=format, size=format_size, counted=counted, **shown)
     values = _values(record, about, address, licence)
     text = jinja.get_template("card.md.jinja").render(values)
     return f"---\n{_metadata(record, about, licence)}\n---\n\n{text}"

@@ -116,6 +116,8 @@ def _report(done: dict[str, Any], licence: str, num_bytes: int) -> list[str]:
     lines = [f"published {done['record'][:12]} to {to}: {len(files)} files, {size:.1f} MB"]
     if done["page"]:
         lines.append(f"{done['page']} (commit {done['commit'][:8]})")
+    elif repos.looks_like(to):
+        lines.append(f"{to} is a folder here; --to hf://{to} is a model of the hub.")
     if licence == UNKNOWN:
         lines.append("The licence of the data is unknown: state it with --data-license.")
     if RESULTS not in files:

@@ -45,6 +45,11 @@ def is_address(text: str) -> bool:
     return text.startswith("hf:")
 
 
+def looks_like(text: str) -> bool:
+    """Whether the path of a folder may be meant as the name of a repository."""
+    return re.fullmatch(r"[\w-]+/[\w.-]+", text) is not None
+
+
 def parse(text: str) -> Repo:
     """The repository of `hf://user/name` or `hf://user/name@revision`; ValueError."""
     from huggingface_hub.errors import HFValidationError

@@ -31,7 +31,9 @@ def tracker(wanted: str | None, out: Path) -> Tracker:
     try:
         found = importlib.import_module(LIBRARIES[kind].MODULE)
     except ImportError as error:
-        raise ValueError(_missing(kind, f"cannot be imported ({reason(error)})")) from None
+        is_missing = isinstance(error, ModuleNotFoundError) and error.name == kind
+        problem = "is not installed here" if is_missing else f"cannot be imported ({reason(error)})"
+        raise ValueError(_missing(kind, problem)) from None
     if getattr(found, "__file__", None) is None:  # a folder of that name here, such as ./wandb
         raise ValueError(_missing(kind, "is not installed here"))
     return Tracker(kind, project or PROJECT, out)

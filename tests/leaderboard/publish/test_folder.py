@@ -36,6 +36,16 @@ def test_a_folder_is_a_run_again(run, command, tmp_path):
     assert [path.name for path in made.parent.iterdir()] == ["model"]
 
 
+def test_a_folder_that_may_be_meant_as_a_repository_is_said(run, command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (
+        "--to hf://user/name is a model of the hub"
+        in command("publish", run, "--to", "user/name").out
+    )
+    for plain in ("model", "./user/model", tmp_path / "model"):
+        assert "hf://" not in command("publish", run, "--to", plain).out
+
+
 def test_a_run_publishes_itself_as_the_command_does(run, command, tmp_path, capsys):
     done = speedrun.load(run).publish(tmp_path / "model", license="mit", with_paths=True)
     assert capsys.readouterr().out == "" and done["to"] == str(tmp_path / "model")
