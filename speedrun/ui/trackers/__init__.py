@@ -1,7 +1,7 @@
 """Trackers of experiments that follow a race: TensorBoard, Trackio, Weights & Biases.
 
-A tracker is a callback. Its library runs on a thread of its own and is told every ten seconds;
-one that fails is dropped with a line, and costs no race.
+A tracker is a callback. Its library runs on a thread of its own and is told of every ten seconds,
+two at a time; one that fails is dropped with a line, and costs no race.
 """
 
 import importlib

@@ -18,7 +18,7 @@ from speedrun.training.runs.run_dir import run_name
 from speedrun.ui.trackers.feed import Feed
 from speedrun.ui.trackers.libraries import LIBRARIES, Library, Opening, Texts, Values, flat
 
-EVERY_S = 10.0  # between two entries: Trackio takes 15 ms of a core for each
+EVERY_S = 10.0  # between two entries; they reach the library two at a time
 OPEN_S, END_S = 30.0, 30.0  # a library may take at most, off the clock
 _SENSE_EVERY_S = 15.0  # sensors can take milliseconds to read
 
