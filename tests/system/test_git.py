@@ -145,4 +145,4 @@ def test_the_web_address_is_that_of_the_remote_without_secrets(checkout, remote,
 
 def test_default_output_folders_are_ignored():
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
-    assert {f"{RunRequest.out}/", "sweeps/"} <= set(ignored)
+    assert {f"/{RunRequest.out}/", "/sweeps/"} <= set(ignored), "of the top alone"

@@ -57,7 +57,9 @@ def test_a_race_leaves_a_run_that_its_record_describes(counted, monkeypatch):
     monkeypatch.setattr(request_, "check", lambda *args: checks.append(args) or check(*args))
     heard = Heard()
     finished = race(counted, heard, StopFlag(()), started_s=7.0)
-    assert len(checks) == 1, "the request was resolved more than once"
+    # Before a framework is imported, and of the code that races, which is executed anew.
+    packages = [architecture.package for architecture, _ in checks]
+    assert len(packages) == 2 and packages[0] is not packages[1], "resolved more than once"
     record = schema.load(finished.folder / "record.json")
     assert record == finished.record and record.status == "complete"
     assert [event.kind for event in record.train.events] == ["epochs_done"]
