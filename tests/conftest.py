@@ -20,6 +20,7 @@ if hasattr(signal, "SIGHUP"):
 
 import pytest
 from helpers.folders import write_stories
+from helpers.model_hub import ModelHub
 
 from speedrun.training.clock import BudgetClock
 
@@ -108,3 +109,11 @@ def fixed_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
     made = functools.partial(BudgetClock, now=now, wall=now)
     monkeypatch.setattr("speedrun.training.race.BudgetClock", made)
+
+
+@pytest.fixture
+def hub(monkeypatch, tmp_path):
+    """A hub of models on this machine, without a token."""
+    with ModelHub() as server:
+        server.use(monkeypatch, tmp_path, token=None)
+        yield server

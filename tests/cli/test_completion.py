@@ -36,7 +36,7 @@ def test_an_unknown_shell_is_one_line():
 
 @pytest.fixture(scope="module")
 def found() -> list[list[str]]:
-    """What is offered for each of OFFERS, by one process."""
+    """Offers for each of OFFERS, made by one process."""
     return complete(*(words for words, _ in OFFERS))
 
 
@@ -53,7 +53,7 @@ def test_strange_architectures_are_not_opened_for_it(tmp_path):
 
 
 def complete(*lines: list[str]) -> list[list[str]]:
-    """What is offered for each line, none of which loads anything heavy."""
+    """Offers for each line, none of which loads anything heavy."""
     code = (
         "import json, sys; from speedrun.cli.app import main\n"
         "for words in json.loads(sys.argv[1]):\n"

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from helpers.made_records import TOKENIZER, WEIGHTS, made, write_run
-from helpers.model_hub import ModelHub
 
 from leaderboard import index
 from leaderboard.store import Store
@@ -13,13 +12,6 @@ from leaderboard.verify.case import find
 MODEL = "hf://ada/model"
 RECORD = made()
 THOSE = {"weights_sha256": RECORD.weights_sha256}  # of the file that every made run has
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    with ModelHub() as server:
-        server.use(monkeypatch, tmp_path, token=None)
-        yield server
 
 
 @pytest.fixture

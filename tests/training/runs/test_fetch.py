@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from helpers.command_line import FAST, TINY, done_well, runs
 from helpers.made_records import snapshot, write_run
-from helpers.model_hub import ModelHub
 
 from speedrun import api
 from speedrun.records import artifacts
@@ -16,13 +15,6 @@ from speedrun.system.paths import cache_dir
 from speedrun.training.runs import fetch
 
 MODEL = "hf://ada/model"
-
-
-@pytest.fixture
-def hub(monkeypatch, tmp_path):
-    with ModelHub() as server:
-        server.use(monkeypatch, tmp_path, token=None)
-        yield server
 
 
 @pytest.fixture
